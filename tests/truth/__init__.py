@@ -1,0 +1,1 @@
+"""Exact witnesses: programs that know nothing of perturbation theory and nothing of the package."""

@@ -1,0 +1,128 @@
+"""A diagram: one term of a recursion, as the graph it came from.
+
+The vertices of the tensor that is derived are numbered as in its `TensorType`; all other things are named by them.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from pertheory.algebra.monomial import Powers
+from pertheory.derive.refine import Line, Sites
+from pertheory.graphs.canonical import Permutation
+from pertheory.graphs.tensor import TensorType, canonical_slots
+
+Site = tuple[int, ...]  # the vertices whose lines stand on it, ascending
+
+
+class Leg(NamedTuple):
+    """A bare preactivation of an inserted tensor: the derivative d/dz of what stands on a neuron.
+
+    Attributes:
+        neuron: index into the diagram's neurons.
+        site: index into that neuron's sites if the leg is paired with a tree vertex there; -1 if it belongs to a
+            pair of legs, which acts on the whole joint cumulant of the neuron.
+    """
+
+    neuron: int
+    site: int
+
+
+class Vertex(NamedTuple):
+    """A tensor of the layer below in a diagram.
+
+    Attributes:
+        kind: its type.
+        order: the power of 1/n in its own expansion.
+        slots: what stands in each slot of the type: a vertex above (>= 0), whose sample it carries, or leg number
+            ``~slot`` (< 0).
+    """
+
+    kind: TensorType
+    order: int
+    slots: tuple[int, ...]
+
+    @property
+    def power(self) -> int:
+        """Its power of 1/n: pairs - 1 + order."""
+        return len(self.kind.pairs) - 1 + self.order
+
+
+class Diagram(NamedTuple):
+    """One diagram; see the module docstring.
+
+    Attributes:
+        kind: the tensor type that is derived.
+        coefficient: rational factor, the symmetry factor included.
+        couplings: powers of the hyperparameters.
+        order: the T{order} to which it belongs.
+        lines: per vertex (function, derivative order), or None.
+        neurons: each neuron as a tuple of sites; the average over a neuron is the joint cumulant of its sites.
+        legs: the derivatives of inserted tensors.
+        vertices: the inserted tensors.
+        sites: the choices of moves 1 and 2.
+        images: one permutation of the vertices for each diagram of the orbit under the symmetry of the tensor, the
+            identity first. The diagram stands for the sum over them.
+    """
+
+    kind: TensorType
+    coefficient: Fraction
+    couplings: Powers
+    order: int
+    lines: tuple[Line | None, ...]
+    neurons: tuple[tuple[Site, ...], ...]
+    legs: tuple[Leg, ...]
+    vertices: tuple[Vertex, ...]
+    sites: Sites
+    images: tuple[Permutation, ...]
+
+    @property
+    def width_power(self) -> int:
+        """The power of (n / n_prev)."""
+        return sum(vertex.power for vertex in self.vertices)
+
+    @property
+    def orbit_size(self) -> int:
+        """How many diagrams this one stands for."""
+        return len(self.images)
+
+    def key(self, image: Permutation) -> tuple[object, ...]:
+        """A value that names the diagram with every vertex v renamed ``image[v]``: equal exactly for equal diagrams.
+
+        The choices that `lines`, `neurons` and `vertices` do not show (the couplings of each pair, the blocks) are
+        part of it, so that diagrams are told apart even where their formulas coincide.
+        """
+        size = len(self.lines)
+        lines: list[Line] = [("", 0)] * size
+        blocks: list[tuple[tuple[int, ...], ...]] = [()] * size
+        for vertex, line in enumerate(self.lines):
+            if line is not None:
+                lines[image[vertex]] = line
+        for vertex, parts in enumerate(self.sites.blocks):
+            if parts:
+                blocks[image[vertex]] = tuple(sorted([tuple(sorted([image[o] for o in part])) for part in parts]))
+        joins: list[str] = [""] * size
+        site_names = []
+        neuron_names = []
+        for neuron in self.neurons:
+            places = [tuple(sorted([image[v] for v in site])) for site in neuron]
+            site_names.append(places)
+            neuron_names.append(tuple(sorted(places)))
+        for ends, join in zip(self.kind.pairs, self.sites.joins, strict=True):
+            for end in ends:
+                joins[image[end]] = join.name
+        tensors = []
+        for kind, order, slots in self.vertices:
+            labels = []
+            for slot in slots:
+                if slot >= 0:
+                    labels.append(image[slot])
+                else:
+                    neuron_index, site_index = self.legs[~slot]
+                    if site_index < 0:
+                        labels.append(200 + neuron_names[neuron_index][0][0])
+                    else:
+                        labels.append(100 + site_names[neuron_index][site_index][0])
+            tensors.append((kind, order, canonical_slots(kind, tuple(labels))))
+        return tuple(joins), tuple(lines), tuple(blocks), tuple(sorted(neuron_names)), tuple(sorted(tensors))

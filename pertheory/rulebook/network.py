@@ -1,0 +1,331 @@
+"""The rule of a network: what the engine knows about an architecture.
+
+A layer is one or more sublayers. A sublayer makes fields (one preactivation per neuron and sample) out of the fields
+below it, through channels:
+
+* a *bias* channel adds a parameter of its own to each neuron;
+* a *weight* channel adds ``sum_j W_ij f(y_j)``: fresh Gaussian ``W`` of variance ``C / n``, ``f`` a function of the
+  field ``y`` below, ``n`` the number of neurons summed over;
+* an *identity* channel adds ``gamma y_i``: the same neuron of a field below, no sum.
+
+`pertheory.rulebook.soundness` decides whether the pair structure, on which the whole calculus rests, holds exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pertheory.algebra.monomial import ONE, Monomial
+from pertheory.errors import InputError, RuleError
+from pertheory.rulebook.files import nearest, read_toml, rules_folder
+
+IDENTITY = "id"  # the function f(z) = z, known to every rule
+
+
+class Parameter(NamedTuple):
+    """A fresh Gaussian parameter of a layer.
+
+    Attributes:
+        name: as in the rule file.
+        kind: "bias" or "weight".
+        variance: of one entry; for a weight times the width below.
+        learning_rate: diagonal of the learning-rate tensor, likewise; None if it is not trained.
+    """
+
+    name: str
+    kind: str
+    variance: Monomial
+    learning_rate: Monomial | None
+
+
+class Channel(NamedTuple):
+    """One way in which a field is fed.
+
+    Attributes:
+        kind: "bias", "weight" or "identity".
+        parameter: name of the parameter ("" for an identity channel).
+        function: name of the function that is carried ("" for a bias).
+        of: the field below ("" for a bias).
+        factor: what multiplies the channel (identity channels; 1 otherwise).
+    """
+
+    kind: str
+    parameter: str
+    function: str
+    of: str
+    factor: Monomial
+
+
+class Sublayer(NamedTuple):
+    """One step of a layer: the fields it makes, each with the channels that feed it."""
+
+    fields: tuple[tuple[str, tuple[Channel, ...]], ...]
+
+    def channels(self, field_name: str) -> tuple[Channel, ...]:
+        """The channels of one field."""
+        return dict(self.fields)[field_name]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network rule; read one with `network`, or build it in code.
+
+    Attributes:
+        name: short name, used in output.
+        title: one line for people.
+        fields: the fields at the end of a layer.
+        parameters: all parameters by name.
+        inputs: for each field of the first layer the parameters that feed it (weights act on the inputs).
+        sublayers: the steps from one layer to the next.
+        hyperparameters: symbols and their default values.
+        activations: what each function of the rule is; a function without an entry is the user's activation.
+    """
+
+    name: str
+    title: str
+    fields: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[tuple[str, tuple[str, ...]], ...]
+    sublayers: tuple[Sublayer, ...]
+    hyperparameters: tuple[tuple[str, float], ...]
+    activations: tuple[tuple[str, str], ...] = ()
+    source: str = field(default="", compare=False)
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name."""
+        return next(p for p in self.parameters if p.name == name)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of all functions that channels carry, the identity left out, sorted."""
+        names = {c.function for layer in self.sublayers for _, channels in layer.fields for c in channels}
+        return tuple(sorted(names - {IDENTITY, ""}))
+
+    def fields_below(self, sublayer: int) -> tuple[str, ...]:
+        """The fields that a sublayer acts on."""
+        if sublayer == 0:
+            return self.fields
+        return tuple(name for name, _ in self.sublayers[sublayer - 1].fields)
+
+
+_KEYS = {
+    "": ["name", "title", "fields", "hyperparameters", "parameters", "input", "sublayers", "activations"],
+    "parameters": ["kind", "variance", "learning_rate"],
+    "channel": ["parameter", "function", "of", "identity", "coefficient"],
+}
+
+
+def network(name_or_path: str | Path | Network) -> Network:
+    """A network rule by name ("mlp"), by path to a rule file, or as it is.
+
+    Raises:
+        InputError: there is no such rule; the message names the nearest.
+        RuleError: the rule file is wrong or the network is not sound.
+    """
+    if isinstance(name_or_path, Network):
+        return name_or_path
+    text = str(name_or_path)
+    if text.endswith(".toml") or "/" in text:
+        path = Path(text)
+        if not path.is_file():
+            raise InputError(f"network rule {text!r}: no such file")
+        return read_network(path)
+    path = rules_folder() / "networks" / f"{text}.toml"
+    if not re.fullmatch(r"[A-Za-z0-9_\-]+", text) or not path.is_file():
+        known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
+        raise InputError(f"unknown network {text!r}; {nearest(text, known)}")
+    return read_network(path)
+
+
+@lru_cache(maxsize=64)
+def read_network(path: Path) -> Network:
+    """Read and check one rule file.
+
+    Raises:
+        RuleError: names the file, the key and what would be right.
+    """
+    reader = _Reader(path, read_toml(path))
+    return reader.network()
+
+
+class _Reader:
+    """Turns the tables of one file into a `Network`, with errors that name file and key."""
+
+    def __init__(self, path: Path, table: dict[str, Any]) -> None:
+        self.path = path
+        self.table = table
+
+    def wrong(self, key: str, message: str) -> RuleError:
+        return RuleError(f"{self.path.name}: {key}: {message}")
+
+    def get(self, table: dict[str, Any], key: str, kind: type, where: str = "") -> Any:
+        place = f"{where}.{key}" if where else key
+        if key not in table:
+            raise self.wrong(place, "is missing")
+        if not isinstance(table[key], kind):
+            raise self.wrong(place, f"must be a {_TYPE_NAMES[kind]}, not {table[key]!r}")
+        return table[key]
+
+    def known_keys(self, table: dict[str, Any], allowed: list[str], where: str) -> None:
+        for key in table:
+            if key not in allowed:
+                place = f"{where}.{key}" if where else key
+                raise self.wrong(place, f"unknown key; {nearest(key, allowed)}")
+
+    def network(self) -> Network:
+        from pertheory.rulebook.soundness import check_structure
+
+        table = self.table
+        self.known_keys(table, _KEYS[""], "")
+        fields = self.names(self.get(table, "fields", list), "fields")
+        hyper = self.get(table, "hyperparameters", dict)
+        for symbol, value in hyper.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise self.wrong(f"hyperparameters.{symbol}", f"must be a number, not {value!r}")
+        parameters = tuple(
+            self.parameter(name, entry, hyper) for name, entry in self.get(table, "parameters", dict).items()
+        )
+        by_name = {p.name: p for p in parameters}
+        sublayers = []
+        below = fields
+        for index, entry in enumerate(self.get(table, "sublayers", list)):
+            sublayer = self.sublayer(f"sublayers[{index + 1}]", entry, below, by_name, hyper)
+            sublayers.append(sublayer)
+            below = tuple(name for name, _ in sublayer.fields)
+        if not sublayers:
+            raise self.wrong("sublayers", "a layer needs at least one sublayer")
+        if set(below) != set(fields):
+            raise self.wrong("sublayers", f"the last one makes {list(below)}, but fields says {list(fields)}")
+        inputs = []
+        entries = self.get(table, "input", dict)
+        self.known_keys(entries, list(fields), "input")
+        for name in fields:
+            feeding = self.names(self.get(entries, name, list, "input"), f"input.{name}")
+            for parameter in feeding:
+                if parameter not in by_name:
+                    raise self.wrong(f"input.{name}", f"unknown parameter; {nearest(parameter, by_name)}")
+            inputs.append((name, feeding))
+        activations = table.get("activations", {})
+        for function, activation in activations.items():
+            if not isinstance(activation, str):
+                raise self.wrong(f"activations.{function}", "must be the name or formula of an activation")
+        rule = Network(
+            name=self.get(table, "name", str),
+            title=table.get("title", self.get(table, "name", str)),
+            fields=fields,
+            parameters=parameters,
+            inputs=tuple(inputs),
+            sublayers=tuple(sublayers),
+            hyperparameters=tuple(sorted((s, float(v)) for s, v in hyper.items())),
+            activations=tuple(sorted(activations.items())),
+            source=self.path.name,
+        )
+        check_structure(rule)
+        return rule
+
+    def names(self, values: list[Any], where: str) -> tuple[str, ...]:
+        for value in values:
+            if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value):
+                raise self.wrong(where, f"{value!r} is not a name (letters, digits and _)")
+        if len(set(values)) != len(values) or not values:
+            raise self.wrong(where, "must name at least one thing, each once")
+        return tuple(values)
+
+    def monomial(self, value: Any, hyper: dict[str, Any], where: str) -> Monomial:
+        """A hyperparameter's symbol or a number."""
+        if isinstance(value, str) and value in hyper:
+            return Monomial(Fraction(1), ((value, 1),))
+        if isinstance(value, str) and re.fullmatch(r"[0-9]+(/[1-9][0-9]*|\.[0-9]+)?", value):
+            return Monomial(Fraction(value), ())
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return Monomial(Fraction(value).limit_denominator(10**12), ())
+        raise self.wrong(where, f"{value!r} is neither a number nor one of the hyperparameters {sorted(hyper)}")
+
+    def parameter(self, name: str, entry: Any, hyper: dict[str, Any]) -> Parameter:
+        where = f"parameters.{name}"
+        if not isinstance(entry, dict):
+            raise self.wrong(where, "must be a table with kind, variance and learning_rate")
+        self.known_keys(entry, _KEYS["parameters"], where)
+        kind = self.get(entry, "kind", str, where)
+        if kind not in ("bias", "weight"):
+            raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {kind!r}')
+        if "variance" not in entry:
+            raise self.wrong(f"{where}.variance", "is missing")
+        rate = entry.get("learning_rate")
+        return Parameter(
+            name,
+            kind,
+            self.monomial(entry["variance"], hyper, f"{where}.variance"),
+            None if rate is None else self.monomial(rate, hyper, f"{where}.learning_rate"),
+        )
+
+    def sublayer(
+        self,
+        where: str,
+        entry: Any,
+        below: tuple[str, ...],
+        parameters: dict[str, Parameter],
+        hyper: dict[str, Any],
+    ) -> Sublayer:
+        if not isinstance(entry, dict) or not entry:
+            raise self.wrong(where, "must be a table: field = [channels]")
+        made = []
+        for name, channels in entry.items():
+            if not isinstance(channels, list) or not channels:
+                raise self.wrong(f"{where}.{name}", "must be a list of channels")
+            made.append(
+                (
+                    name,
+                    tuple(
+                        self.channel(f"{where}.{name}[{i + 1}]", channel, below, parameters, hyper)
+                        for i, channel in enumerate(channels)
+                    ),
+                )
+            )
+        return Sublayer(tuple(made))
+
+    def channel(
+        self,
+        where: str,
+        entry: Any,
+        below: tuple[str, ...],
+        parameters: dict[str, Parameter],
+        hyper: dict[str, Any],
+    ) -> Channel:
+        if not isinstance(entry, dict):
+            raise self.wrong(where, 'must be a table such as { parameter = "W", function = "s", of = "z" }')
+        self.known_keys(entry, _KEYS["channel"], where)
+        of = entry.get("of", "")
+        if of and of not in below:
+            raise self.wrong(f"{where}.of", f"there is no field {of!r} below; {nearest(str(of), below)}")
+        function = entry.get("function", IDENTITY)
+        if not isinstance(function, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
+            raise self.wrong(f"{where}.function", f"{function!r} is not the name of a function")
+        if "identity" in entry or "parameter" not in entry:
+            if entry.get("identity") is not True or "parameter" in entry:
+                raise self.wrong(where, "needs either a parameter or identity = true")
+            if not of:
+                raise self.wrong(f"{where}.of", "is missing: the field below that is passed on")
+            factor = self.monomial(entry.get("coefficient", 1), hyper, f"{where}.coefficient")
+            return Channel("identity", "", function, of, factor)
+        if "coefficient" in entry:
+            raise self.wrong(f"{where}.coefficient", "belongs to identity channels; use the parameter's variance")
+        name = entry["parameter"]
+        if name not in parameters:
+            raise self.wrong(f"{where}.parameter", f"unknown parameter {name!r}; {nearest(str(name), parameters)}")
+        if parameters[name].kind == "bias":
+            if of or "function" in entry:
+                raise self.wrong(where, f"the bias {name!r} carries no function of a field")
+            return Channel("bias", name, "", "", ONE)
+        if not of:
+            raise self.wrong(f"{where}.of", "is missing: the field below that the weight acts on")
+        return Channel("weight", name, function, of, ONE)
+
+
+_TYPE_NAMES: dict[type, str] = {str: "string", list: "list", dict: "table"}

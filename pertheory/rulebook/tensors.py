@@ -1,0 +1,175 @@
+"""Names of tensors: the book's from rules/tensors.toml, systematic ones from the graph for all others."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pertheory.errors import InputError, RuleError
+from pertheory.graphs.tensor import TensorType
+from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.observable import canonical_observable, parse_observable
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor with a name and an order of its slots.
+
+    Attributes:
+        name: the book's name, or the canonical observable.
+        kind: its type.
+        slots: the canonical vertex of the type that stands in each slot.
+        labels: the label of each slot in the observable.
+        observable: the definition as text, with the pairs.
+        title: one line on what it is.
+        book: where the book has it.
+        leading: the name of its infinite-width limit, if it has one.
+    """
+
+    name: str
+    kind: TensorType
+    slots: tuple[int, ...]
+    labels: tuple[str, ...]
+    observable: str
+    title: str = ""
+    book: str = ""
+    leading: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """A name that is valid in code: the book's name or a short stable hash of the structure."""
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
+            return self.name
+        digest = hashlib.sha256(repr((self.kind.fields, self.kind.edges, self.kind.pairs)).encode()).hexdigest()
+        return f"T_{digest[:8]}"
+
+    @property
+    def pairs(self) -> int:
+        """Half the number of slots."""
+        return len(self.kind.pairs)
+
+    def slot_pairs(self) -> list[tuple[int, int]]:
+        """The slots, from 0, that share a neuron."""
+        return self._in_slots(self.kind.pairs)
+
+    def slot_edges(self) -> list[tuple[int, int]]:
+        """The slots, from 0, that are joined by contracted derivatives."""
+        return self._in_slots(self.kind.edges)
+
+    def _in_slots(self, links: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+        place = {vertex: slot for slot, vertex in enumerate(self.slots)}
+        return sorted((min(place[u], place[v]), max(place[u], place[v])) for u, v in links)
+
+    def symmetries(self) -> list[tuple[int, ...]]:
+        """Generators of the slot permutations that leave it unchanged: slot i takes what stood in slot g[i]."""
+        place = {vertex: slot for slot, vertex in enumerate(self.slots)}
+        return [tuple(place[g[vertex]] for vertex in self.slots) for g in self.kind.symmetries]
+
+
+_KEYS = ["name", "title", "observable", "pairs", "slots", "leading", "book"]
+
+
+@lru_cache(maxsize=16)
+def named_tensors(path: Path | None = None) -> tuple[Tensor, ...]:
+    """All tensors of a tensors.toml (by default the one that comes with pertheory), in the order of the file.
+
+    Raises:
+        RuleError: names the file, the entry and what is wrong.
+    """
+    source = path if path is not None else rules_folder() / "tensors.toml"
+    found: list[Tensor] = []
+    for number, entry in enumerate(read_toml(source).get("tensors", [])):
+        tensor = _read_entry(source, number, entry)
+        for other in found:
+            if other.name == tensor.name or other.kind == tensor.kind:
+                raise RuleError(
+                    f"{source.name}: tensors[{number + 1}] ({tensor.name}): same name or type as {other.name}"
+                )
+        found.append(tensor)
+    return tuple(found)
+
+
+def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
+    where = f"{source.name}: tensors[{number + 1}]"
+    for key in entry:
+        if key not in _KEYS:
+            raise RuleError(f"{where}.{key}: unknown key; {nearest(key, _KEYS)}")
+    for key in ("name", "observable", "pairs", "slots"):
+        if not isinstance(entry.get(key), str) or not entry[key]:
+            raise RuleError(f"{where}.{key}: must be a text that is not empty")
+    try:
+        observable, pairs = parse_observable(f"{entry['observable']} @ {entry['pairs']}")
+        kind, labelling = observable.tensor(pairs or [])
+    except InputError as error:
+        raise RuleError(f"{where} ({entry['name']}): {error}") from None
+    labels = tuple(entry["slots"].replace(" ", "").split(","))
+    if sorted(labels) != sorted(observable.labels):
+        raise RuleError(f"{where}.slots: {entry['slots']!r} must name each label of the observable once")
+    vertex_of = dict(zip(observable.labels, labelling, strict=True))
+    return Tensor(
+        name=entry["name"],
+        kind=kind,
+        slots=tuple(vertex_of[label] for label in labels),
+        labels=labels,
+        observable=f"{entry['observable']} @ {entry['pairs']}",
+        title=entry.get("title", ""),
+        book=entry.get("book", ""),
+        leading=entry.get("leading", ""),
+    )
+
+
+@lru_cache(maxsize=100_000)
+def tensor_of(kind: TensorType) -> Tensor:
+    """The tensor of a type: by its book name if it has one, else by its canonical observable."""
+    for tensor in named_tensors():
+        if tensor.kind == kind:
+            return tensor
+    observable, order, text = canonical_observable(kind)
+    return Tensor(name=text, kind=kind, slots=order, labels=observable.labels, observable=text)
+
+
+def find_tensor(text: str) -> tuple[Tensor, int | None]:
+    """A tensor by name or observable text.
+
+    Returns:
+        The tensor, its slots in the order that the text has, and the order that the name fixes (``K`` and ``Theta``
+        mean G{0} and H{0}, ``V{1}`` means order 1), or None.
+
+    Raises:
+        InputError: unknown name (with the nearest), or a malformed observable (with the character).
+    """
+    text = text.strip()
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)(?:\{([0-9]+)\})?", text)
+    if match:
+        name, order = match.group(1), match.group(2)
+        for tensor in named_tensors():
+            if tensor.name == name:
+                return tensor, None if order is None else int(order)
+            if tensor.leading == name and order is None:
+                return tensor, 0
+        known = [t.name for t in named_tensors()] + [t.leading for t in named_tensors() if t.leading]
+        raise InputError(f"unknown tensor {text!r}; {nearest(name, known)}")
+    observable, pairs = parse_observable(text)
+    if pairs is None:
+        raise InputError(f"observable {text!r} needs its pairs, such as '@ 12,34'")
+    return from_observable(observable, pairs), None
+
+
+def from_observable(observable: Any, pairs: Any) -> Tensor:
+    """The tensor of an observable and pairs, its slots in the order of the labels as they were given."""
+    kind, labelling = observable.tensor(pairs)
+    for tensor in named_tensors():
+        if tensor.kind == kind and tensor.slots == labelling:
+            return tensor
+    written = ",".join(f"{a}{b}" for a, b in pairs)
+    return Tensor(
+        name=f"{observable} @ {written}",
+        kind=kind,
+        slots=labelling,
+        labels=observable.labels,
+        observable=f"{observable} @ {written}",
+    )

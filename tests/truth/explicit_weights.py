@@ -200,22 +200,24 @@ class Network:
     def _neuron_average(self, features: tuple[Feature, ...]) -> Polynomial:
         """Average a product of features of one neuron over the parameters that only this neuron sees."""
         if features not in self._averages:
-            product = reduce(Polynomial.times, map(self.feature, features))
-            for number, p in enumerate(self.parameters):
-                if p.layer == self.layers - 1 and p.row == features[0].neuron:
-                    product = product.integrated(number, p.variance)
-            self._averages[features] = product
+            own = {
+                number: p.variance
+                for number, p in enumerate(self.parameters)
+                if p.layer == self.layers - 1 and p.row == features[0].neuron
+            }
+            self._averages[features] = _averaged_product([self.feature(f) for f in features], own)
         return self._averages[features]
 
     def _feature_moment(self, features: tuple[Feature, ...]) -> Fraction:
         """The expectation of a product of features (sorted)."""
         if features not in self._moments:
             groups = [tuple(g) for _, g in itertools.groupby(features, key=lambda f: f.neuron)]
-            product = reduce(Polynomial.times, map(self._neuron_average, groups), Polynomial.constant(1))
-            for number, p in enumerate(self.parameters):
-                if p.layer < self.layers - 1:
-                    product = product.integrated(number, p.variance)
-            self._moments[features] = product.value()
+            if len(groups) == 1:  # all variables at once, because nothing is multiplied in later
+                factors, end = [self.feature(f) for f in features], self.layers
+            else:
+                factors, end = [self._neuron_average(g) for g in groups], self.layers - 1
+            left = {k: p.variance for k, p in enumerate(self.parameters) if p.layer < end}
+            self._moments[features] = _averaged_product(factors, left).value()
         return self._moments[features]
 
     def _top_moment(self, tops: Sequence[int]) -> Fraction:
@@ -260,6 +262,32 @@ class Network:
             if p.rate and all(self.vertex(rows[w], samples[w], chosen[w]) for w in (u, v)):
                 for rate, full in self._contractions(rest, chosen, rows, samples):
                     yield p.rate * rate, full
+
+
+def _averaged_product(factors: Sequence[Polynomial], variances: dict[int, Fraction]) -> Polynomial:
+    """The expectation of a product over some of its variables.
+
+    Odd powers have no expectation. So the last multiplication is done only between terms whose product is
+    even in each of these variables.
+    """
+    half = (len(factors) + 1) // 2
+    left = reduce(Polynomial.times, factors[:half], Polynomial.constant(1))
+    right = reduce(Polynomial.times, factors[half:], Polynomial.constant(1))
+    parity = sum(1 << (_BITS * number) for number in variances)
+    classes = []
+    for polynomial in (left, right):
+        split: dict[int, dict[int, int]] = defaultdict(dict)
+        for monomial, coefficient in polynomial.terms.items():
+            split[monomial & parity][monomial] = coefficient
+        classes.append(split)
+    product = Polynomial.constant(0)
+    for pattern in classes[0].keys() & classes[1].keys():
+        evens = Polynomial(classes[0][pattern]).times(Polynomial(classes[1][pattern]))
+        product = product.plus(evens)
+    product = _reduced(dict(product.terms), product.denominator * left.denominator * right.denominator)
+    for number, variance in variances.items():
+        product = product.integrated(number, variance)
+    return product
 
 
 def _compose(coefficients: Sequence[Fraction], z: Polynomial) -> Polynomial:

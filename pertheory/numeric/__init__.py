@@ -1,0 +1,1 @@
+"""Numbers: Gaussian averages of activations and everything that is computed from them in floating point."""

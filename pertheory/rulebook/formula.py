@@ -1,0 +1,419 @@
+"""Formulas of one variable: text to a small tree, without ever running the text.
+
+The grammar, complete::
+
+    sum     = product (("+" | "-") product)*
+    product = signed (("*" | "/") signed)*
+    signed  = ("+" | "-") signed | power
+    power   = atom (("^" | "**") signed)?          exponent free of x; right-associative
+    atom    = number | x | pi | parameter | function "(" sum ("," sum)* ")" | "(" sum ")"
+
+with the functions of `FUNCTIONS`. Anything else is refused with the position of the first wrong character,
+and so is anything long, deep or with a large exponent, so that hostile text costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NoReturn, TypeAlias
+
+from pertheory.errors import InputError
+from pertheory.rulebook.files import nearest
+
+#: Number of arguments of each function of the grammar.
+FUNCTIONS: Mapping[str, int] = {
+    "abs": 1,
+    "sqrt": 1,
+    "exp": 1,
+    "log": 1,
+    "sin": 1,
+    "cos": 1,
+    "tan": 1,
+    "sinh": 1,
+    "cosh": 1,
+    "tanh": 1,
+    "erf": 1,
+    "max": 2,
+    "min": 2,
+}
+#: Functions with a kink; a formula that has one is split into pieces.
+KINKED = frozenset({"abs", "max", "min"})
+ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": operator.pow,
+}
+MAX_LENGTH = 500
+MAX_NESTING = 30
+MAX_HEIGHT = 150
+MAX_EXPONENT = 64
+
+Scalar: TypeAlias = Fraction | float
+
+
+@dataclass(frozen=True)
+class Number:
+    """A rational constant; decimals are kept exactly."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Name:
+    """The variable ``x``, the constant ``pi`` or a parameter."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Negate:
+    """Minus the operand."""
+
+    operand: Node
+
+
+@dataclass(frozen=True)
+class Binary:
+    """One of ``+ - * / ^`` applied to two operands."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of `FUNCTIONS` applied to its arguments."""
+
+    function: str
+    arguments: tuple[Node, ...]
+
+
+Node: TypeAlias = Number | Name | Negate | Binary | Call
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_]\w*)|(?P<sign>\*\*|[-+*/^(),]))",
+    re.ASCII,
+)
+
+
+def parse(text: str, parameters: Collection[str] = ()) -> Node:
+    """Parse a formula of ``x``.
+
+    Args:
+        text: the formula, such as ``"x/(1+exp(-beta*x))"``.
+        parameters: names that may appear besides ``x`` and ``pi``.
+
+    Raises:
+        InputError: the text is not a formula of the grammar; the message points at the first wrong character.
+
+    Example:
+        >>> show(parse("-x^2 + 1.5"))
+        '-x^2 + 3/2'
+    """
+    if not isinstance(text, str):
+        raise InputError(f"a formula must be text such as 'x*tanh(x)', not {type(text).__name__}")
+    if len(text) > MAX_LENGTH:
+        raise InputError(
+            f"formula of {len(text)} characters ({text[:20]}...): at most {MAX_LENGTH} are allowed"
+        )
+    return _Parser(text, frozenset(parameters)).parse()
+
+
+class _Parser:
+    """Recursive descent over a token list; `heights` bounds the tree so that later recursion is safe."""
+
+    def __init__(self, text: str, parameters: frozenset[str]) -> None:
+        self.text = text
+        self.parameters = parameters
+        self.nesting = 0
+        self.heights: dict[int, int] = {}
+        self.keep: list[Node] = []  # keeps nodes alive, so that the identities in `heights` stay unique
+        self.tokens: list[tuple[str, str, int]] = []
+        position = 0
+        end = len(text.rstrip())
+        while position < end:
+            match = _TOKEN.match(text, position)
+            if match is None:
+                position += len(text[position:]) - len(text[position:].lstrip())
+                self.fail(f"unexpected {text[position]!r}", position)
+            kind = match.lastgroup or ""
+            self.tokens.append((kind, match[kind], match.start(kind)))
+            position = match.end()
+        self.tokens.append(("end", "", end))
+        self.index = 0
+
+    def fail(self, reason: str, position: int) -> NoReturn:
+        before, after = self.text[max(0, position - 20) : position], self.text[position : position + 20]
+        pointer = " ".join(f"{before} >>> {after}".split())
+        raise InputError(f"formula: {reason}, at character {position + 1} (marked >>>): {pointer}")
+
+    def peek(self) -> str:
+        return self.tokens[self.index][1]
+
+    def take(self) -> tuple[str, str, int]:
+        token = self.tokens[self.index]
+        self.index += 1
+        return token
+
+    def made(self, node: Node, *children: Node) -> Node:
+        height = 1 + max((self.heights[id(child)] for child in children), default=0)
+        if height > MAX_HEIGHT:
+            self.fail(f"too many operations (more than {MAX_HEIGHT} deep)", self.tokens[self.index][2])
+        self.heights[id(node)] = height
+        self.keep.append(node)
+        return node
+
+    def parse(self) -> Node:
+        node = self.sum()
+        kind, text, position = self.tokens[self.index]
+        if kind != "end":
+            hint = "; write * between factors" if kind in ("name", "number") or text == "(" else ""
+            self.fail(f"unexpected {text!r}{hint}", position)
+        return node
+
+    def sum(self) -> Node:
+        node = self.product()
+        while self.peek() in ("+", "-"):
+            _, sign, _ = self.take()
+            right = self.product()
+            node = self.made(Binary(sign, node, right), node, right)
+        return node
+
+    def product(self) -> Node:
+        node = self.signed()
+        while self.peek() in ("*", "/"):
+            _, sign, _ = self.take()
+            right = self.signed()
+            node = self.made(Binary(sign, node, right), node, right)
+        return node
+
+    def signed(self) -> Node:
+        signs = 0
+        while self.peek() in ("+", "-"):
+            signs += self.take()[1] == "-"
+        node = self.power()
+        return self.made(Negate(node), node) if signs % 2 else node
+
+    def power(self) -> Node:
+        base = self.atom()
+        if self.peek() not in ("^", "**"):
+            return base
+        self.take()
+        position = self.tokens[self.index][2]
+        self.nesting += 1
+        self.check_nesting(position)
+        exponent = self.signed()
+        self.nesting -= 1
+        if depends_on_x(exponent):
+            self.fail("an exponent must not contain x (write exp(x*log(2)) for 2^x)", position)
+        if not names(exponent) & self.parameters:
+            try:
+                check_exponent(constant(exponent, {}))
+            except InputError as error:
+                self.fail(str(error), position)
+        return self.made(Binary("^", base, exponent), base, exponent)
+
+    def check_nesting(self, position: int) -> None:
+        if self.nesting > MAX_NESTING:
+            self.fail(f"nested more than {MAX_NESTING} deep", position)
+
+    def atom(self) -> Node:
+        kind, text, position = self.take()
+        if kind == "number":
+            mantissa, _, exponent = text.lower().partition("e")
+            if len(mantissa) > 40 or (exponent and abs(int(exponent)) > 100):
+                self.fail(f"number {text[:12]}... out of range (40 digits, exponent up to 100)", position)
+            return self.made(Number(Fraction(text)))
+        if text == "(":
+            return self.group(position)[0]
+        if kind == "name":
+            called = self.peek() == "("
+            if called and text in FUNCTIONS:
+                arguments = self.group(self.take()[2], FUNCTIONS[text])
+                return self.made(Call(text, arguments), *arguments)
+            if called:
+                self.fail(f"unknown function {text!r} ({nearest(text, FUNCTIONS)})", position)
+            if text in FUNCTIONS:
+                self.fail(f"function {text!r} needs an argument in parentheses", position)
+            if text not in ("x", "pi") and text not in self.parameters:
+                self.fail(f"unknown name {text!r} ({nearest(text, {'x', 'pi', *self.parameters})})", position)
+            return self.made(Name(text))
+        self.fail("a number, x or ( is missing" if kind == "end" else f"unexpected {text!r}", position)
+
+    def group(self, position: int, count: int = 1) -> tuple[Node, ...]:
+        self.nesting += 1
+        self.check_nesting(position)
+        nodes = [self.sum()]
+        while self.peek() == ",":
+            self.take()
+            nodes.append(self.sum())
+        _, text, end = self.take()
+        if text != ")":
+            self.fail(") is missing" if not text else f"unexpected {text!r}", end)
+        if len(nodes) != count:
+            self.fail(f"{count} argument(s) expected and {len(nodes)} given", position)
+        self.nesting -= 1
+        return tuple(nodes)
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the operands of a node."""
+    match node:
+        case Negate(operand):
+            return (operand,)
+        case Binary(_, left, right):
+            return (left, right)
+        case Call(_, arguments):
+            return arguments
+        case _:
+            return ()
+
+
+def names(node: Node) -> frozenset[str]:
+    """Return the names that appear in a formula: ``x``, ``pi`` and parameters."""
+    if isinstance(node, Name):
+        return frozenset({node.name})
+    return frozenset().union(*(names(child) for child in children(node)))
+
+
+def depends_on_x(node: Node) -> bool:
+    """Say whether the variable appears."""
+    return "x" in names(node)
+
+
+def check_exponent(value: Scalar) -> None:
+    """Refuse exponents that would make arithmetic or differentiation explode.
+
+    Raises:
+        InputError: the absolute value is above `MAX_EXPONENT`, or is not a number.
+    """
+    if not -MAX_EXPONENT <= value <= MAX_EXPONENT:
+        raise InputError(f"exponents must lie between -{MAX_EXPONENT} and {MAX_EXPONENT}")
+
+
+def _apply(function: str, values: list[Scalar]) -> Scalar:
+    if function == "abs":
+        return abs(values[0])
+    if function in ("max", "min"):
+        a, b = values
+        return a if (a >= b) == (function == "max") else b
+    if function == "sqrt":
+        value = Fraction(values[0])
+        numerator, denominator = math.isqrt(abs(value.numerator)), math.isqrt(value.denominator)
+        if value >= 0 and numerator**2 == value.numerator and denominator**2 == value.denominator:
+            return Fraction(numerator, denominator)
+    result: float = getattr(math, function)(float(values[0]))
+    return result
+
+
+def constant(node: Node, parameters: Mapping[str, Scalar]) -> Scalar:
+    """Evaluate a formula without x, exactly as long as it stays rational and short.
+
+    Raises:
+        InputError: the value does not exist (a division by zero, a logarithm of a negative number, overflow).
+    """
+    try:
+        match node:
+            case Number(value):
+                return value
+            case Name(name):
+                return math.pi if name == "pi" else parameters[name]
+            case Negate(operand):
+                return -constant(operand, parameters)
+            case Call(function, arguments):
+                return _apply(function, [constant(argument, parameters) for argument in arguments])
+            case Binary(sign, left, right):
+                a, b = constant(left, parameters), constant(right, parameters)
+                if sign == "^":
+                    check_exponent(b)
+                    b = int(b) if b == int(b) else float(b)
+                result: Any = ARITHMETIC[sign](a, b)
+                if isinstance(result, Fraction) and max(abs(result.numerator), result.denominator) >> 300:
+                    result = float(result)
+                if isinstance(result, complex) or not math.isfinite(result):
+                    raise InputError(f"formula: {show(node)[:40]} is not a finite real number")
+                return result if isinstance(result, (Fraction, float)) else Fraction(result)
+    except (ArithmeticError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"formula: {show(node)[:40]} is not a finite real number ({error})") from None
+    raise AssertionError(node)
+
+
+def show(node: Node) -> str:
+    """Write a formula as text that `parse` reads back to an equal function."""
+    return _show(node)[0]
+
+
+def _show(node: Node) -> tuple[str, int]:
+    """Return text and binding strength: 1 sum, 2 product, 3 sign, 4 power, 5 atom."""
+
+    def wrapped(child: Node, least: int) -> str:
+        text, strength = _show(child)
+        return text if strength >= least else f"({text})"
+
+    match node:
+        case Number(value):
+            if value.denominator == 1 and value >= 0:
+                return str(value), 5
+            return str(value), 2 if value >= 0 else 1
+        case Name(name):
+            return name, 5
+        case Negate(operand):
+            return f"-{wrapped(operand, 3)}", 1
+        case Call(function, arguments):
+            return f"{function}({', '.join(show(argument) for argument in arguments)})", 5
+        case Binary("^", left, right):
+            return f"{wrapped(left, 5)}^{wrapped(right, 5)}", 4
+        case Binary(sign, left, right):
+            strength = 1 if sign in "+-" else 2
+            gap = " " if strength == 1 else ""
+            return f"{wrapped(left, strength)}{gap}{sign}{gap}{wrapped(right, strength + 1)}", strength
+    raise AssertionError(node)
+
+
+def to_symengine(node: Node, parameters: Mapping[str, Scalar] | None = None) -> Any:
+    """Convert a formula to a symengine expression in the symbol ``x``.
+
+    Args:
+        node: the formula.
+        parameters: values to put in; parameters without a value stay symbols.
+
+    Returns:
+        A symengine expression; rational numbers and ``pi`` stay exact.
+    """
+    import symengine
+
+    values = parameters or {}
+
+    def number(value: Scalar) -> Any:
+        if isinstance(value, Fraction):
+            return symengine.Rational(value.numerator, value.denominator)
+        return symengine.RealDouble(value)
+
+    def walk(part: Node) -> Any:
+        match part:
+            case Number(value):
+                return number(value)
+            case Name(name):
+                if name == "pi":
+                    return symengine.pi
+                return number(values[name]) if name in values else symengine.Symbol(name)
+            case Negate(operand):
+                return -walk(operand)
+            case Call(function, arguments):
+                capital = function.capitalize() if function in KINKED else function
+                return getattr(symengine, capital)(*map(walk, arguments))
+            case Binary(sign, left, right):
+                return ARITHMETIC[sign](walk(left), walk(right))
+        raise AssertionError(part)
+
+    return walk(node)

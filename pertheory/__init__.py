@@ -1,0 +1,88 @@
+"""pertheory: derives the finite-width recursions of deep networks by machine, and computes them.
+
+    import pertheory as pt
+
+    mlp = pt.network("mlp")
+    V = pt.derive(mlp, "V")                    # a recursion, as diagrams
+    theory = pt.theory(mlp, order=1)           # the closed system to order 1/n
+    state = theory.compile()(inputs, activation="tanh", depth=5)
+    state[5]["V"]
+
+Importing this package loads nothing heavy; the parts are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "network": "pertheory.rulebook.network",
+    "Network": "pertheory.rulebook.network",
+    "activation": "pertheory.rulebook.activation",
+    "Activation": "pertheory.rulebook.activation",
+    "Observable": "pertheory.rulebook.observable",
+    "z": "pertheory.rulebook.trees",
+    "H": "pertheory.rulebook.trees",
+    "dH": "pertheory.rulebook.trees",
+    "ddH_I": "pertheory.rulebook.trees",
+    "ddH_II": "pertheory.rulebook.trees",
+    "tree": "pertheory.rulebook.trees",
+    "derive": "pertheory.recursion",
+    "Recursion": "pertheory.recursion",
+    "theory": "pertheory.closure",
+    "Theory": "pertheory.closure",
+    "PertheoryError": "pertheory.errors",
+    "InputError": "pertheory.errors",
+    "RuleError": "pertheory.errors",
+    "UnsupportedError": "pertheory.errors",
+    "DivergentAverageError": "pertheory.errors",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+if TYPE_CHECKING:
+    from pertheory.errors import (
+        DivergentAverageError,
+        InputError,
+        PertheoryError,
+        RuleError,
+        UnsupportedError,
+    )
+    from pertheory.recursion import Recursion, derive
+    from pertheory.rulebook.activation import Activation, activation
+    from pertheory.rulebook.network import Network, network
+    from pertheory.rulebook.observable import Observable
+    from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.closure import Theory, theory
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pertheory' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Package(ModuleType):
+    """Keeps public functions apart from folders of the same name.
+
+    The import system binds a subpackage to its name in the parent; ``pertheory.derive`` is to stay the function that
+    users call, whichever part of the folder ``derive/`` has been imported before.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

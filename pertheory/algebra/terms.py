@@ -26,7 +26,11 @@ class Factor(NamedTuple):
     lines: Lines
 
 
-Average = tuple[Factor, ...]  # by sample, ascending
+class Average(NamedTuple):
+    """A Gaussian average: the field it is over, and what stands at each sample (samples ascending)."""
+
+    field: str
+    factors: tuple[Factor, ...]
 
 
 class Component(NamedTuple):

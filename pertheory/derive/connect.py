@@ -35,7 +35,10 @@ def join_neurons(count: int, together: Iterable[Sequence[int]]) -> tuple[int, ..
 
 
 def before_filling(
-    neuron_of_pair: Sequence[int], cluster_of_pair: Sequence[int], gathered: Gathered, site_neuron: Sequence[int]
+    neuron_of_pair: Sequence[int],
+    cluster_of_pair: Sequence[int],
+    gathered: Gathered,
+    site_neuron: Sequence[int],
 ) -> tuple[int, ...] | None:
     """The components of the neurons through clusters and tree tensors; None if a cluster can never be reached.
 

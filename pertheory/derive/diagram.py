@@ -59,6 +59,7 @@ class Diagram(NamedTuple):
         order: the T{order} to which it belongs.
         lines: per vertex (function, derivative order), or None.
         neurons: each neuron as a tuple of sites; the average over a neuron is the joint cumulant of its sites.
+        fields: the field below that lives on each neuron.
         legs: the derivatives of inserted tensors.
         vertices: the inserted tensors.
         sites: the choices of moves 1 and 2.
@@ -72,6 +73,7 @@ class Diagram(NamedTuple):
     order: int
     lines: tuple[Line | None, ...]
     neurons: tuple[tuple[Site, ...], ...]
+    fields: tuple[str, ...]
     legs: tuple[Leg, ...]
     vertices: tuple[Vertex, ...]
     sites: Sites
@@ -101,7 +103,9 @@ class Diagram(NamedTuple):
                 lines[image[vertex]] = line
         for vertex, parts in enumerate(self.sites.blocks):
             if parts:
-                blocks[image[vertex]] = tuple(sorted([tuple(sorted([image[o] for o in part])) for part in parts]))
+                blocks[image[vertex]] = tuple(
+                    sorted([tuple(sorted([image[o] for o in part])) for part in parts])
+                )
         joins: list[str] = [""] * size
         site_names = []
         neuron_names = []

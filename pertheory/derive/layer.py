@@ -71,7 +71,10 @@ def _complete(kind: TensorType, sites: Sites, order: int) -> Iterator[Diagram]:
         for neurons, cost in coincide(merged, merged_fields, pins, budget - gathered.cost):
             left = budget - gathered.cost - cost
             place = {
-                label: (n, s) for n, neuron in enumerate(neurons) for s, i in enumerate(neuron) for label in [labels[i]]
+                label: (n, s)
+                for n, neuron in enumerate(neurons)
+                for s, i in enumerate(neuron)
+                for label in [labels[i]]
             }
             leg_places = [place[gathered.sites[i]] for i in site_of_lower]
             neuron_of_pair = [
@@ -94,7 +97,9 @@ def _complete(kind: TensorType, sites: Sites, order: int) -> Iterator[Diagram]:
 
             for filling in fill(len(gathered.groups), len(neurons), left, capacity, keep):
                 neuron_fields = [merged_fields[neuron[0]] for neuron in neurons]
-                yield _build(kind, sites, order, lower, gathered, arranged, leg_places, neuron_fields, filling)
+                yield _build(
+                    kind, sites, order, lower, gathered, arranged, leg_places, neuron_fields, filling
+                )
 
 
 def _capacity(
@@ -147,7 +152,9 @@ def _build(
     legs: list[Leg] = []
     vertices: list[Vertex] = []
 
-    def add(occupants: list[int], fields: list[str], edges: list[Pair], pairs: list[Pair], own_order: int) -> None:
+    def add(
+        occupants: list[int], fields: list[str], edges: list[Pair], pairs: list[Pair], own_order: int
+    ) -> None:
         found, labelling = tensor_type(tuple(fields), tuple(edges), tuple(pairs))
         slots = [0] * len(occupants)
         for position, occupant in enumerate(occupants):
@@ -160,7 +167,9 @@ def _build(
         legs.append(Leg(neuron, site))
         return len(occupants) - 1
 
-    def add_free(distribution: Sequence[int], occupants: list[int], fields: list[str], pairs: list[Pair]) -> None:
+    def add_free(
+        distribution: Sequence[int], occupants: list[int], fields: list[str], pairs: list[Pair]
+    ) -> None:
         for neuron, count in enumerate(distribution):
             for _ in range(count):
                 first = add_leg(neuron, -1, occupants, fields)
@@ -187,6 +196,7 @@ def _build(
         order=order,
         lines=sites.lines,
         neurons=neurons,
+        fields=tuple(neuron_fields),
         legs=tuple(legs),
         vertices=tuple(vertices),
         sites=sites,

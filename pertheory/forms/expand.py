@@ -36,7 +36,9 @@ def expand(diagram: Diagram, samples: Sequence[int]) -> Terms:
     return add_terms(parts)
 
 
-def _expand_one(diagram: Diagram, image: Permutation, samples: Sequence[int]) -> Iterator[tuple[Term, Fraction]]:
+def _expand_one(
+    diagram: Diagram, image: Permutation, samples: Sequence[int]
+) -> Iterator[tuple[Term, Fraction]]:
     """The terms of one diagram whose vertex v is renamed ``image[v]`` and then carries that slot's sample."""
     label = [samples[v] for v in image]
     options = [_neuron_terms(diagram, number, tuple(label)) for number in range(len(diagram.neurons))]
@@ -83,13 +85,18 @@ def _neuron_terms(diagram: Diagram, number: int, label: tuple[int, ...]) -> list
             options = []
             for part_number, part in enumerate(partition):
                 legs = [leg for i in part for leg in single[i]]
-                legs += [leg for chosen, ends in zip(choice, pairs, strict=True) if chosen == part_number for leg in ends]
+                legs += [
+                    leg
+                    for chosen, ends in zip(choice, pairs, strict=True)
+                    if chosen == part_number
+                    for leg in ends
+                ]
                 vertices = [v for i in part for v in neuron[i]]
                 lines = tuple(sorted((label[v], diagram.lines[v]) for v in vertices))
-                options.append(_average_terms(lines, tuple(legs)))  # type: ignore[arg-type]
+                options.append(_average_terms(diagram.fields[number], lines, tuple(legs)))  # type: ignore[arg-type]
             for parts in product(*options):
                 weight = sign * math.prod(count for count, _, _ in parts)
-                averages = tuple(average for _, average, _ in parts if average)
+                averages = tuple(average for _, average, _ in parts if average.factors)
                 assigned = tuple(pair for _, _, pairs_of in parts for pair in pairs_of)
                 result.append((weight, averages, assigned))
     return result
@@ -97,11 +104,12 @@ def _neuron_terms(diagram: Diagram, number: int, label: tuple[int, ...]) -> list
 
 @lru_cache(maxsize=100_000)
 def _average_terms(
-    lines: tuple[tuple[int, tuple[str, int]], ...], legs: tuple[int, ...]
+    field: str, lines: tuple[tuple[int, tuple[str, int]], ...], legs: tuple[int, ...]
 ) -> tuple[tuple[int, Average, tuple[tuple[int, int], ...]], ...]:
     """One average with legs: each leg goes to one of the samples that stand in it.
 
     Args:
+        field: the field that is averaged over.
         lines: (sample, (function, derivative order)), sorted.
         legs: numbers of the legs.
     """
@@ -110,15 +118,16 @@ def _average_terms(
         at_sample.setdefault(sample, []).append(line)
     result = []
     for choice in product(sorted(at_sample), repeat=len(legs)):
-        for weight, average in _derived(tuple((s, tuple(at_sample[s]), choice.count(s)) for s in sorted(at_sample))):
-            result.append((weight, average, tuple(zip(legs, choice, strict=True))))
+        standing = tuple((s, tuple(at_sample[s]), choice.count(s)) for s in sorted(at_sample))
+        for weight, factors in _derived(standing):
+            result.append((weight, Average(field, factors), tuple(zip(legs, choice, strict=True))))
     return tuple(result)
 
 
 @lru_cache(maxsize=100_000)
 def _derived(
     at_samples: tuple[tuple[int, tuple[tuple[str, int], ...], int], ...],
-) -> tuple[tuple[int, Average], ...]:
+) -> tuple[tuple[int, tuple[Factor, ...]], ...]:
     """Let the legs at each sample act: on the only line there, or kept in front of the product of several.
 
     Identity lines are constants once derived: they are dropped, or make the whole vanish.

@@ -174,9 +174,7 @@ def _refine(graph: ColouredGraph, cells: list[int]) -> list[int]:
     size = len(cells)
     count = len(set(cells))
     while count < size:
-        keys = [
-            (cells[v], sorted([(colour, cells[w]) for colour, w in neighbours[v]])) for v in range(size)
-        ]
+        keys = [(cells[v], sorted([(colour, cells[w]) for colour, w in neighbours[v]])) for v in range(size)]
         order = sorted(range(size), key=keys.__getitem__)
         refined = [0] * size
         start = 0

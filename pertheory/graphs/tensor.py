@@ -15,7 +15,13 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from pertheory.graphs.canonical import ColouredGraph, Permutation, canonical_form, connected_components, group_elements
+from pertheory.graphs.canonical import (
+    ColouredGraph,
+    Permutation,
+    canonical_form,
+    connected_components,
+    group_elements,
+)
 
 Pair = tuple[int, int]
 

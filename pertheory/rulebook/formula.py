@@ -303,8 +303,8 @@ def _apply(function: str, values: list[Scalar]) -> Scalar:
     if function == "abs":
         return abs(values[0])
     if function in ("max", "min"):
-        a, b = values
-        return a if (a >= b) == (function == "max") else b
+        smaller, larger = sorted(values)
+        return larger if function == "max" else smaller
     if function == "sqrt":
         value = Fraction(values[0])
         numerator, denominator = math.isqrt(abs(value.numerator)), math.isqrt(value.denominator)

@@ -52,7 +52,9 @@ class Observable:
             return NotImplemented
         repeated = set(self.labels) & set(other.labels)
         if repeated:
-            raise InputError(f"label {sorted(repeated)[0]!r} is used twice; each vertex needs a label of its own")
+            raise InputError(
+                f"label {sorted(repeated)[0]!r} is used twice; each vertex needs a label of its own"
+            )
         shift = len(self.labels)
         edges = self.edges + tuple((u + shift, v + shift) for u, v in other.edges)
         return Observable(self.labels + other.labels, edges, self.fields + other.fields)
@@ -153,7 +155,9 @@ class _Parser:
     def wrong(self, expected: str) -> InputError:
         found = repr(self.text[self.at]) if self.at < len(self.text) else "the end"
         marked = f"{self.text[: self.at]}>>>{self.text[self.at :]}"
-        return InputError(f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}")
+        return InputError(
+            f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}"
+        )
 
     def skip(self) -> None:
         while self.at < len(self.text) and self.text[self.at] in " *\t":
@@ -271,7 +275,9 @@ def canonical_observable(kind: TensorType) -> tuple[Observable, tuple[int, ...],
         order.extend(_reading_order(tree, edges))
     position = {vertex: index for index, vertex in enumerate(order)}
     if len(order) > len(LABELS):
-        raise InputError(f"a tensor with {len(order)} vertices has more slots than there are labels ({len(LABELS)})")
+        raise InputError(
+            f"a tensor with {len(order)} vertices has more slots than there are labels ({len(LABELS)})"
+        )
     labels = tuple(LABELS[index] for index in range(len(order)))
     edges = [(position[u], position[v]) for u, v in kind.edges]
     observable = Observable(

@@ -1,0 +1,274 @@
+"""Prints a program as one readable Python module that needs nothing but NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from pertheory.algebra.monomial import Powers
+from pertheory.kernels.language import Initial, Kernel, Product, Program
+
+AXES = "abcdefghijklmnopqrstuvwxyz"
+
+
+def print_numpy(program: Program) -> str:
+    """The module as text; the same bytes for the same program."""
+    parts = [_header(program)]
+    for number, level in enumerate(program.levels):
+        for kernel in level.kernels:
+            parts.append(_kernel(kernel, number, program))
+    parts.append(_tables(program))
+    parts.append(_FOOTER_ONE if program.inputs == "one" else _FOOTER_MANY)
+    return "\n\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end a docstring."""
+    return text.replace("\\", " ").replace('"""', "'''").strip()
+
+
+def _header(program: Program) -> str:
+    shape = (
+        "Arrays have one axis per slot over the inputs."
+        if program.inputs == "many"
+        else "Every slot carries the same input: arrays hold one value for each input."
+    )
+    glossary = "\n".join(
+        f"    {key:<8} {_plain(text)} ({_plain(title)})" for key, text, _, title in program.glossary
+    )
+    return f'''
+"""Finite-width recursions of the network "{_plain(program.network)}" to order 1/n^{program.order}.
+
+{_plain(program.title)}. Written by pertheory; derived from the definition of the network.
+
+A cumulant of 2p preactivations (or of trees of their derivatives) at layer l is n_(l-1)^-(p-1) times a sum over
+pairings of Kronecker deltas times a tensor T = T{{0}} + T{{1}}/n_(l-1) + ...; "T{{k}}" below is the coefficient of the
+k-th power, n_(l-1) the width of the layer below. {shape}
+
+Tensors:
+{glossary}
+
+In the formulas sigma is the activation, n the width of the layer that is summed over, n_prev the one below it;
+beta_1, beta_2, ... are summed over the samples on which they act as derivatives; products separated by semicolons in an
+average are a joint cumulant.
+"""
+
+import numpy as np
+'''
+
+
+def _kernel(kernel: Kernel, level: int, program: Program) -> str:
+    name = _function_name(kernel, level, program)
+    lines = [f"def {name}(state, p, avg):"]
+    formula = "\n".join("    " + line for line in kernel.formula.splitlines())
+    lines.append(f'    r"""{_plain(kernel.title)}: {kernel.key} one layer up.\n\n{formula}\n    """')
+    reads = [f'    {t.name} = state["{t.key}"]' for t in kernel.tensors]
+    reads += [f'    {a} = avg["{a}"]' for a in kernel.averages]
+    symbols = sorted({symbol for product in kernel.products for symbol, _ in product.couplings})
+    reads += [f'    {symbol} = p["{symbol}"]' for symbol in symbols]
+    if any(product.width_power for product in kernel.products):
+        reads.append(f'    ratio = p["ratio"][{level}]')
+    lines += reads
+    lines += _sum(kernel, program.inputs == "one")
+    return "\n".join(lines)
+
+
+def _function_name(kernel: Kernel, level: int, program: Program) -> str:
+    return f"recursion_{kernel.function}" + (f"_at_{level}" if len(program.levels) > 1 else "")
+
+
+def _sum(kernel: Kernel, one: bool) -> list[str]:
+    """The products, those with the same hyperparameters together."""
+    shape = "_shape(state, 1)" if one else f"_shape(state, {kernel.rank})"
+    if not kernel.products:
+        return [f"    return np.zeros({shape})"]
+    groups: dict[tuple[Powers, int], list[Product]] = {}
+    for product in kernel.products:
+        groups.setdefault((product.couplings, product.width_power), []).append(product)
+    lines = [f"    total = np.zeros({shape})"]
+    for (couplings, width_power), products in groups.items():
+        prefix = _scalars(couplings, width_power)
+        if len(products) == 1:
+            product = products[0]
+            lines.append(
+                f"    total += {_joined(_number(product.coefficient), prefix, _array(product, kernel, one))}"
+            )
+            continue
+        lines.append(
+            f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], kernel, one))}"
+        )
+        for product in products[1:]:
+            sign = "-" if product.coefficient < 0 else "+"
+            body = _joined(_number(abs(product.coefficient)), "", _array(product, kernel, one))
+            lines.append(f"    part {sign}= {body}" if product.operands else f"    part = part {sign} {body}")
+        lines.append(f"    total += {_joined('', prefix, 'part')}")
+    lines.append("    return total")
+    return lines
+
+
+def _number(value: Fraction) -> str:
+    if value == 1:
+        return ""
+    return str(value) if value.denominator == 1 else f"{value.numerator} / {value.denominator}"
+
+
+def _scalars(couplings: Powers, width_power: int) -> str:
+    parts = [name if power == 1 else f"{name}**{power}" for name, power in couplings]
+    if width_power:
+        parts.append("ratio" if width_power == 1 else f"ratio**{width_power}")
+    return " * ".join(parts)
+
+
+def _joined(*parts: str) -> str:
+    return " * ".join(part for part in parts if part) or "1.0"
+
+
+def _array(product: Product, kernel: Kernel, one: bool) -> str:
+    """The product of arrays, as a new array with the axes of the result."""
+    if not product.operands:
+        return ""
+    if one:
+        return " * ".join(operand.array for operand in product.operands)
+    inputs = ",".join(_axes(operand.axes) for operand in product.operands)
+    present = {axis for operand in product.operands for axis in operand.axes}
+    arrays = ", ".join(operand.array for operand in product.operands)
+    if len(present) < kernel.rank:  # a slot that no array carries: the result does not depend on its sample
+        missing = [axis for axis in range(kernel.rank) if axis not in present]
+        inputs += "".join("," + AXES[axis] for axis in missing)
+        arrays += ", ones" * len(missing)
+    return f'np.einsum("{inputs}->{_axes(range(kernel.rank))}", {arrays})'
+
+
+def _axes(axes: Iterable[int]) -> str:
+    return "".join(AXES[axis] for axis in axes)
+
+
+def _tables(program: Program) -> str:
+    lines = [
+        f'NETWORK = "{_plain(program.network)}"',
+        f"ORDER = {program.order}",
+        f'INPUTS = "{program.inputs}"',
+    ]
+    lines.append("HYPERPARAMETERS = {")
+    lines += [f'    "{name}": {value!r},' for name, value in program.hyperparameters]
+    lines.append("}")
+    lines.append(
+        "# averages of each sublayer: name -> (field, per axis (derivatives of the product, ((function, order), ...)))"
+    )
+    lines.append("AVERAGES = [")
+    for level in program.levels:
+        lines.append("    {")
+        lines += [f'        "{a.name}": ("{a.field}", {a.request!r}),' for a in level.averages]
+        lines.append("    },")
+    lines.append("]")
+    lines.append("# the covariance over which the averages of each field are taken")
+    lines.append(f"COVARIANCES = {[dict(level.covariances) for level in program.levels]!r}")
+    lines.append("RECURSIONS = [")
+    for number, level in enumerate(program.levels):
+        lines.append("    {")
+        lines += [f'        "{k.key}": {_function_name(k, number, program)},' for k in level.kernels]
+        lines.append("    },")
+    lines.append("]")
+    lines.append("")
+    lines.append("")
+    lines += _first_layer(program)
+    return "\n".join(lines)
+
+
+def _first_layer(program: Program) -> list[str]:
+    lines = [
+        "def first_layer(gram, p):",
+        '    """State of layer 1, where the preactivations are exactly Gaussian.',
+        "",
+        "    gram: x.x / n_0 for all pairs of inputs"
+        + (" (its diagonal)." if program.inputs == "one" else "."),
+        '    """',
+        "    inputs = len(gram)",
+        "    state = {}",
+    ]
+    for item in program.initial:
+        if item.constant or item.gram:
+            lines.append(f'    state["{item.key}"] = {_initial_value(item)}')
+        else:
+            lines.append(f'    state["{item.key}"] = np.zeros((inputs,) * {item.rank})')
+    lines.append("    return state")
+    return lines
+
+
+def _initial_value(item: Initial) -> str:
+    def symbols(powers: Powers) -> str:
+        return " * ".join(
+            f'p["{name}"]' if power == 1 else f'p["{name}"] ** {power}' for name, power in powers
+        )
+
+    parts = [_joined(_number(c), symbols(powers)) for c, powers in item.constant]
+    parts += [_joined(_number(c), symbols(powers), "gram") for c, powers in item.gram]
+    text = " + ".join(parts)
+    return text if item.gram else f"({text}) + 0.0 * gram"
+
+
+_COMMON = '''
+def _shape(state, rank):
+    """The shape of a tensor with that many axes."""
+    return (len(next(iter(state.values()))),) * rank
+
+
+def step(state, layer_parameters, averages):
+    """One layer up.
+
+    state: dictionary of arrays, as `first_layer` and this function return it.
+    layer_parameters: the hyperparameters of the new layer by name; "n", the width of the layer of `state`, and "n_prev",
+        the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes a list of
+        widths as "n", one for each sublayer in which neurons are summed.
+    averages: a callable averages(covariance, requests) that returns, for each request of AVERAGES, the array of
+        Gaussian averages; see pertheory.numeric.averages or write your own.
+    """
+    p = {**HYPERPARAMETERS, **layer_parameters}
+    widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))
+    widths = np.resize(widths, len(RECURSIONS))
+    p["ratio"] = widths / np.concatenate([[float(p.get("n_prev", widths[-1]))], widths[:-1]])
+    for recursions, wanted, covariances in zip(RECURSIONS, AVERAGES, COVARIANCES):
+        avg = {}
+        for field, key in covariances.items():
+            names = [name for name, (own, _) in wanted.items() if own == field]
+            avg.update(zip(names, averages(state[key], [wanted[name][1] for name in names])))
+        state = {key: recursion(state, p, avg) for key, recursion in recursions.items()}
+    return state
+
+
+def run(gram, depth, averages, parameters=None, widths=None):
+    """All layers.
+
+    gram: x.x / n_0, an array over pairs of inputs.
+    depth: number of weight layers, from 1.
+    averages: see `step`.
+    parameters: hyperparameters by name, or a list of such dictionaries, one a layer.
+    widths: n_0, n_1, ..., n_(depth-1); equal widths by default.
+
+    Returns the list of the states of layers 1 .. depth.
+    """
+    if depth < 1:
+        raise ValueError(f"depth must be at least 1, not {depth}")
+    parameters = parameters or {}
+    layers = list(parameters) if isinstance(parameters, (list, tuple)) else [parameters] * depth
+    if len(layers) != depth:
+        raise ValueError(f"{len(layers)} sets of parameters for {depth} layers")
+    widths = list(widths) if widths is not None else [1.0] * depth
+    if len(widths) != depth:
+        raise ValueError(f"{len(widths)} widths for depth {depth}: give n_0 .. n_{depth - 1}")
+    gram = np.asarray(gram, dtype=float)
+'''
+
+_FOOTER_MANY = (
+    _COMMON
+    + """    states = [first_layer(gram, {**HYPERPARAMETERS, **layers[0]})]
+    for layer in range(1, depth):
+        p = {**layers[layer], "n": widths[layer], "n_prev": widths[layer - 1]}
+        states.append(step(states[-1], p, averages))
+    return states
+"""
+)
+_FOOTER_ONE = _FOOTER_MANY.replace(
+    "    gram = np.asarray(gram, dtype=float)\n",
+    "    gram = np.asarray(gram, dtype=float)\n    gram = np.diagonal(gram) if gram.ndim == 2 else gram\n",
+)

@@ -1,0 +1,141 @@
+"""The kernel language: all that a printer has to know. No symbolic object passes this gate.
+
+A `Program` is a list of `Level` s (one for each sublayer of a network); a level is a list of `Average` arrays that it
+needs and a list of `Kernel` s, each a sum of products.
+
+What it supports: arrays with one axis per slot over the inputs; products of such arrays with axes repeated, permuted
+and left out, without any summation; rational coefficients, powers of hyperparameters and of the width ratio.
+What it does not: summation over axes, branches, loops, functions. Everything that needs those (Gaussian averages, the
+loop over layers) is outside.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from pertheory.algebra.monomial import Powers
+
+Line = tuple[str, int]
+Request = tuple[tuple[int, tuple[Line, ...]], ...]  # per axis: legs in front, lines
+
+
+class AverageArray(NamedTuple):
+    """A Gaussian average for all choices of inputs.
+
+    Attributes:
+        name: of the array in the program.
+        field: whose covariance the average is over.
+        request: per axis (legs, lines): d^legs of the product of s^(k), all at the input of that axis.
+    """
+
+    name: str
+    field: str
+    request: Request
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.request)
+
+
+class TensorArray(NamedTuple):
+    """A tensor of the state.
+
+    Attributes:
+        name: of the array in the program.
+        key: under which it stands in the state, as "V" or "H{1}".
+        rank: number of axes.
+    """
+
+    name: str
+    key: str
+    rank: int
+
+
+class Operand(NamedTuple):
+    """An array whose axes are named by the axes of the result; an axis may occur twice."""
+
+    array: str
+    axes: tuple[int, ...]
+
+
+class Product(NamedTuple):
+    """coefficient * hyperparameters * (n/n_prev)^width_power * operands."""
+
+    coefficient: Fraction
+    couplings: Powers
+    width_power: int
+    operands: tuple[Operand, ...]
+
+
+class Kernel(NamedTuple):
+    """One recursion T{k}.
+
+    Attributes:
+        function: its name in the program.
+        key: the key of the result in the state of its level.
+        rank: axes of the result.
+        title: one line for people.
+        formula: the recursion as LaTeX.
+        tensors: the arrays of the level below that it reads.
+        averages: names of the averages that it reads.
+        products: what is summed.
+    """
+
+    function: str
+    key: str
+    rank: int
+    title: str
+    formula: str
+    tensors: tuple[TensorArray, ...]
+    averages: tuple[str, ...]
+    products: tuple[Product, ...]
+
+
+class Level(NamedTuple):
+    """One sublayer: the covariance key of each field below, the averages over them, the kernels."""
+
+    covariances: tuple[tuple[str, str], ...]
+    averages: tuple[AverageArray, ...]
+    kernels: tuple[Kernel, ...]
+
+
+class Initial(NamedTuple):
+    """A tensor of the first layer: the sum of constants and of multiples of the inputs' Gram matrix, or zero.
+
+    Attributes:
+        key: in the state.
+        rank: number of axes.
+        constant: hyperparameter products that are added.
+        gram: hyperparameter products that multiply the Gram matrix.
+    """
+
+    key: str
+    rank: int
+    constant: tuple[tuple[Fraction, Powers], ...]
+    gram: tuple[tuple[Fraction, Powers], ...]
+
+
+class Program(NamedTuple):
+    """All that is emitted.
+
+    Attributes:
+        network: name of the rule.
+        title: of the network.
+        order: highest power of 1/n that is kept.
+        inputs: "many" (tensors over all inputs) or "one" (every slot the same input; arrays hold one value an input).
+        hyperparameters: symbols with their default values.
+        initial: the first layer.
+        levels: the sublayers of a layer.
+        glossary: per tensor of the state at the end of a layer (key, observable, pairs, what it is).
+    """
+
+    network: str
+    title: str
+    order: int
+    inputs: str
+    hyperparameters: tuple[tuple[str, float], ...]
+    initial: tuple[Initial, ...]
+    levels: tuple[Level, ...]
+    glossary: tuple[tuple[str, str, int, str], ...]

@@ -1,0 +1,156 @@
+"""Lowering: a closed theory becomes a program of kernels."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pertheory.algebra.monomial import Monomial
+from pertheory.algebra.terms import Average, Terms, add_terms, sorted_terms
+from pertheory.errors import InputError
+from pertheory.graphs.tensor import TensorType, tensor_type
+from pertheory.kernels.language import (
+    AverageArray,
+    Initial,
+    Kernel,
+    Level,
+    Operand,
+    Product,
+    Program,
+    Request,
+    TensorArray,
+)
+from pertheory.rulebook.network import IDENTITY, Network
+from pertheory.rulebook.tensors import Tensor, tensor_of
+from pertheory.closure import Node, Theory, covariance_type
+from pertheory.typeset.components import written
+from pertheory.typeset.write import LatexStyle, write
+
+INPUTS = ("many", "one")
+
+
+def lower(theory: Theory, inputs: str = "many") -> Program:
+    """A program that computes the tensors of a theory.
+
+    Args:
+        theory: the closed recursions.
+        inputs: "many": every tensor has one axis per slot over the inputs. "one": all slots carry the same input, and
+            arrays hold one value for each input; kinked activations are combined before they are evaluated.
+    """
+    if inputs not in INPUTS:
+        raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
+    rule = theory.network
+    levels = []
+    for sublayer in range(len(rule.sublayers)):
+        nodes = [node for node in theory.nodes if node.sublayer == sublayer]
+        levels.append(_level(theory, sublayer, nodes, inputs == "one"))
+    last = [node for node in theory.nodes if node.sublayer == len(rule.sublayers) - 1]
+    return Program(
+        network=rule.name,
+        title=rule.title,
+        order=theory.order,
+        inputs=inputs,
+        hyperparameters=rule.hyperparameters,
+        initial=tuple(_initial(rule, node, inputs == "one") for node in last),
+        levels=tuple(levels),
+        glossary=tuple(
+            (node.key, node.tensor.observable, node.tensor.pairs, node.tensor.title or "no name in the book")
+            for node in last
+        ),
+    )
+
+
+def _rank(tensor: Tensor, one: bool) -> int:
+    return 1 if one else tensor.kind.size
+
+
+def _initial(rule: Network, node: Node, one: bool) -> Initial:
+    """The first layer: G and H from the parameters that feed each field, all else zero."""
+    constant: list[tuple[Fraction, tuple[tuple[str, int], ...]]] = []
+    gram: list[tuple[Fraction, tuple[tuple[str, int], ...]]] = []
+    feeding = dict(rule.inputs)
+    field = node.kind.fields[0]
+    is_kernel = node.order == 0 and node.kind == covariance_type(field)
+    is_ntk = node.order == 0 and node.kind == _ntk_type(field)
+    if is_kernel or is_ntk:
+        for name in feeding.get(field, ()):
+            parameter = rule.parameter(name)
+            factor: Monomial | None = parameter.variance if is_kernel else parameter.learning_rate
+            if factor is not None:
+                (gram if parameter.kind == "weight" else constant).append((factor.coefficient, factor.powers))
+    return Initial(node.key, _rank(node.tensor, one), tuple(constant), tuple(gram))
+
+
+def _ntk_type(field: str) -> TensorType:
+    return tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
+
+
+def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool) -> Level:
+    averages: dict[tuple[str, Request], AverageArray] = {}
+    several = len(theory.network.fields_below(sublayer)) > 1
+    kernels = [_kernel(theory, node, one, averages, several) for node in nodes]
+    fields = sorted({array.field for array in averages.values()})
+    return Level(
+        covariances=tuple((field, tensor_of(covariance_type(field)).name) for field in fields),
+        averages=tuple(sorted(averages.values(), key=lambda a: (a.field, a.rank, a.request))),
+        kernels=tuple(kernels),
+    )
+
+
+def _kernel(
+    theory: Theory,
+    node: Node,
+    one: bool,
+    averages: dict[tuple[str, Request], AverageArray],
+    several: bool,
+) -> Kernel:
+    recursion = theory.recursion(node)
+    terms: Terms = recursion.single_input_terms if one else add_terms(recursion.terms.items())
+    tensors: dict[str, TensorArray] = {}
+    used: dict[str, None] = {}
+    products = []
+    for term, coefficient in sorted_terms(terms):
+        operands = []
+        for component in term.tensors:
+            tensor, order, slots = written(*component)
+            array = tensor.identifier + (f"_{order}" if order else "")
+            key = tensor.name + (f"{{{order}}}" if order else "")
+            tensors[array] = TensorArray(array, key, _rank(tensor, one))
+            operands.append(Operand(array, (0,) if one else slots))
+        for average in term.averages:
+            request, axes = _request(average)
+            found = averages.get((average.field, request))
+            if found is None:
+                found = AverageArray(_average_name(average.field, request, several), average.field, request)
+                averages[average.field, request] = found
+            used[found.name] = None
+            operands.append(Operand(found.name, axes))
+        products.append(Product(coefficient, term.couplings, term.width_power, tuple(operands)))
+    return Kernel(
+        function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),
+        key=node.key,
+        rank=_rank(node.tensor, one),
+        title=node.tensor.title or node.tensor.observable,
+        formula=write(recursion, LatexStyle(), "diagram"),
+        tensors=tuple(tensors[name] for name in sorted(tensors)),
+        averages=tuple(sorted(used)),
+        products=tuple(products),
+    )
+
+
+def _request(average: Average) -> tuple[Request, tuple[int, ...]]:
+    """An average as axes in a standard order, and the slot of each axis."""
+    factors = sorted(
+        average.factors, key=lambda f: (f.legs, [(name, -order) for name, order in f.lines], f.sample)
+    )
+    return tuple((f.legs, f.lines) for f in factors), tuple(f.sample for f in factors)
+
+
+def _average_name(field: str, request: Request, several: bool) -> str:
+    """A readable name: s1_s0 for <s'_a s_b>, d2_s0_s0 for d^2 of a product at one input."""
+    parts = [field] if several else []
+    for legs, lines in request:
+        parts.append(
+            (f"d{legs}_" if legs else "")
+            + "_".join(f"{'z' if name == IDENTITY else name}{order}" for name, order in lines)
+        )
+    return "avg_" + "_".join(parts)

@@ -1,0 +1,150 @@
+"""A recursion: a tensor one layer up as a sum over diagrams of tensors of the layer below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pertheory.algebra.terms import Terms, add_terms, sorted_terms
+from pertheory.derive.diagram import Diagram
+from pertheory.derive.layer import diagrams
+from pertheory.errors import InputError
+from pertheory.forms.expand import expand
+from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.observable import Observable
+from pertheory.rulebook.tensors import Tensor, find_tensor, from_observable
+
+
+@dataclass(frozen=True)
+class Recursion:
+    """T{k} of the layer above, for several k, as diagrams over tensors of the layer below.
+
+    Shows itself as LaTeX in a notebook. Make one with `derive`.
+
+    Attributes:
+        network: the rule it was derived from.
+        sublayer: the step of the layer that it belongs to, from 0.
+        tensor: what is derived, with the order of its slots.
+        orders: the k of T{k}, ascending.
+        diagrams: one for each orbit under the symmetry of the tensor; see `Diagram`.
+    """
+
+    network: Network
+    sublayer: int
+    tensor: Tensor
+    orders: tuple[int, ...]
+    diagrams: tuple[Diagram, ...]
+
+    @cached_property
+    def slot_of_vertex(self) -> tuple[int, ...]:
+        """The slot in which each vertex of the type stands."""
+        place = [0] * self.tensor.kind.size
+        for slot, vertex in enumerate(self.tensor.slots):
+            place[vertex] = slot
+        return tuple(place)
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The expanded form for distinct samples; samples are slot numbers from 0."""
+        return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram).items())
+
+    def expanded(self, diagram: Diagram, together: bool = False) -> Terms:
+        """One diagram (with its orbit) as terms.
+
+        Args:
+            diagram: one of `diagrams`.
+            together: whether all samples are the same input.
+        """
+        samples = [0] * self.tensor.kind.size if together else self.slot_of_vertex
+        return expand(diagram, samples)
+
+    @property
+    def single_input_terms(self) -> Terms:
+        """The terms when every slot carries the same input; legs stay in front of what they derive."""
+        return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram, True).items())
+
+    def __len__(self) -> int:
+        return len(self.diagrams)
+
+    def to_text(self, form: str = "diagram") -> str:
+        """The recursion as plain text; ``form`` is "diagram" or "expanded"."""
+        from pertheory.typeset.write import TextStyle, write
+
+        return write(self, TextStyle(), form)
+
+    def to_latex(self, form: str = "diagram") -> str:
+        """The recursion as LaTeX (an ``aligned`` environment); ``form`` is "diagram" or "expanded"."""
+        from pertheory.typeset.write import LatexStyle, write
+
+        return write(self, LatexStyle(), form)
+
+    def to_json(self) -> dict[str, Any]:
+        """The expanded form in the schema ``pertheory.recursion/1``."""
+        from pertheory.typeset.record import record
+
+        return record(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
+
+def derive(
+    rule: str | Path | Network,
+    what: str | Observable | Tensor,
+    pairs: Iterable[Sequence[object]] | None = None,
+    order: int = 0,
+    sublayer: int | None = None,
+) -> Recursion:
+    """Derive the recursion of a tensor from the definition of the network.
+
+    Args:
+        rule: a `Network`, the name of one, or the path of a rule file.
+        what: a name (``"V"``, ``"K"``, ``"V{1}"``), an observable with pairs (``"z(1) z(2) @ 12"``), or an
+            `Observable` together with ``pairs``.
+        pairs: the labels that share a neuron, for an `Observable`.
+        order: derive T{0}, ..., T{order}, coefficients of powers of one over the width below.
+        sublayer: which step of the layer, from 0; the last one by default.
+
+    Returns:
+        The `Recursion`.
+
+    Raises:
+        InputError: unknown tensor, malformed observable, negative order.
+
+    Example:
+        >>> derive("mlp", "G").terms.__len__()
+        2
+    """
+    chosen_rule = network(rule)
+    fixed: int | None = None
+    if isinstance(what, Tensor):
+        tensor = what
+    elif isinstance(what, Observable):
+        if pairs is None:
+            raise InputError(f"observable {what} needs its pairs, such as pairs=[(1, 2)]")
+        tensor = from_observable(what, pairs)
+    else:
+        tensor, fixed = find_tensor(what)
+    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        raise InputError(f"order must be a whole number from 0, not {order!r}")
+    step = len(chosen_rule.sublayers) - 1 if sublayer is None else sublayer
+    if not 0 <= step < len(chosen_rule.sublayers):
+        raise InputError(f"sublayer must be from 0 to {len(chosen_rule.sublayers) - 1}, not {sublayer}")
+    made = [name for name, _ in chosen_rule.sublayers[step].fields]
+    for field in tensor.kind.fields:
+        if field not in made:
+            raise InputError(
+                f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}"
+            )
+    orders = (fixed,) if fixed is not None else tuple(range(order + 1))
+    found = tuple(d for k in orders for d in diagrams(chosen_rule, step, tensor.kind, k))
+    return Recursion(chosen_rule, step, tensor, orders, found)
+
+
+__all__ = ["Recursion", "derive", "sorted_terms"]

@@ -1,0 +1,63 @@
+"""The JSON form of a recursion, schema ``pertheory.recursion/1``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pertheory.algebra.terms import Average, sorted_terms
+from pertheory.typeset.components import written
+
+if TYPE_CHECKING:
+    from pertheory.recursion import Recursion
+
+
+def record(recursion: Recursion) -> dict[str, Any]:
+    """The expanded form as plain lists and dictionaries."""
+    labels = recursion.tensor.labels
+    several = (
+        len(
+            {
+                name
+                for layer in recursion.network.sublayers
+                for _, cs in layer.fields
+                for c in cs
+                if (name := c.function)
+            }
+        )
+        > 1
+    )
+
+    def average(item: Average) -> list[list[Any]]:
+        entries: list[list[Any]] = []
+        for sample, _, lines in item.factors:
+            for function, order in lines:
+                entries.append([labels[sample], order, function] if several else [labels[sample], order])
+        return entries
+
+    terms = []
+    for term, coefficient in sorted_terms(recursion.terms):
+        components = sorted(
+            (written(*component) for component in term.tensors),
+            key=lambda w: (w.tensor.name, w.order, w.slots),
+        )
+        terms.append(
+            {
+                "coefficient": str(coefficient),
+                "order": term.order,
+                "couplings": dict(term.couplings),
+                "widths": {"n": term.width_power, "n_prev": -term.width_power} if term.width_power else {},
+                "tensors": [
+                    {"name": w.tensor.name, "order": w.order, "slots": [labels[s] for s in w.slots]}
+                    for w in components
+                ],
+                "averages": [average(item) for item in term.averages],
+            }
+        )
+    return {
+        "schema": "pertheory.recursion/1",
+        "network": recursion.network.name,
+        "tensor": recursion.tensor.name,
+        "slots": list(labels),
+        "order": max(recursion.orders),
+        "terms": terms,
+    }

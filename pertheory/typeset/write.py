@@ -1,0 +1,271 @@
+"""Recursions as text and as LaTeX, in diagram form (compact) and in expanded form (every average spelled out).
+
+In diagram form an index b1, b2, ... of a tensor is a leg: summed over the samples on which it acts as a derivative d_b.
+Several products in one average, separated by semicolons, are a joint cumulant; a derivative in front of the bracket
+acts on the whole of it, Leibniz' rule taking the two legs of a pair to the same average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from pertheory.algebra.monomial import Powers
+from pertheory.algebra.terms import sorted_terms
+from pertheory.derive.diagram import Diagram
+from pertheory.errors import InputError
+from pertheory.rulebook.network import IDENTITY
+from pertheory.rulebook.tensors import tensor_of
+from pertheory.typeset.components import written
+
+if TYPE_CHECKING:
+    from pertheory.recursion import Recursion
+
+FORMS = ("diagram", "expanded")
+
+
+class Piece(NamedTuple):
+    """One product in an average: derivatives in front, then (function, derivative order, sample label)."""
+
+    legs: tuple[str, ...]
+    lines: tuple[tuple[str, int, str], ...]
+
+
+class Bracket(NamedTuple):
+    """An average: derivatives of the whole, and the products whose joint cumulant it is (one: a plain average)."""
+
+    legs: tuple[str, ...]
+    pieces: tuple[Piece, ...]
+
+
+class Style(Protocol):
+    """How the parts of a formula look in one language."""
+
+    def coefficient(self, value: Fraction, couplings: Powers, width_power: int) -> str:
+        """Sign, number, hyperparameters and width ratio."""
+
+    def tensor(self, name: str, order: int, indices: Sequence[str]) -> str:
+        """A component of a tensor."""
+
+    def bracket(self, bracket: Bracket) -> str:
+        """An average."""
+
+    def left_side(self, name: str, orders: Sequence[int], indices: Sequence[str]) -> str:
+        """What the recursion is for."""
+
+    def permutations(self, images: Sequence[str]) -> str:
+        """That the term stands for itself and its images under the symmetry."""
+
+    def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
+        """The whole recursion from (order, term)."""
+
+
+class TextStyle:
+    """Plain text, ASCII only."""
+
+    def coefficient(self, value: Fraction, couplings: Powers, width_power: int) -> str:
+        """As in ``+ 1/4 C_W^2 (n/n_prev)``."""
+        parts = [] if abs(value) == 1 and (couplings or width_power) else [str(abs(value))]
+        parts += [name if power == 1 else f"{name}^{power}" for name, power in couplings]
+        if width_power:
+            parts.append("(n/n_prev)" + (f"^{width_power}" if width_power > 1 else ""))
+        return ("- " if value < 0 else "+ ") + " ".join(parts)
+
+    def tensor(self, name: str, order: int, indices: Sequence[str]) -> str:
+        """As in ``V(1,1,3,3)`` or ``G{1}(1,2)``."""
+        own = name + (f"{{{order}}}" if order else "")
+        return f"[{own}]({','.join(indices)})" if " " in name else f"{own}({','.join(indices)})"
+
+    def bracket(self, bracket: Bracket) -> str:
+        """As in ``<d_b1 d_b2 (s_1 s_2)>``."""
+        inside = []
+        for piece in bracket.pieces:
+            product = " ".join(self.line(*line) for line in piece.lines)
+            legs = " ".join(f"d_{leg}" for leg in piece.legs)
+            inside.append(f"{legs} ({product})" if legs else product)
+        text = "<" + " ; ".join(inside) + ">"
+        return " ".join([*(f"d_{leg}" for leg in bracket.legs), text])
+
+    def line(self, function: str, order: int, label: str) -> str:
+        """As in ``s''_1``."""
+        name = "z" if function == IDENTITY else function
+        return f"{name}{chr(39) * order if order < 4 else f'^({order})'}_{label}"
+
+    def left_side(self, name: str, orders: Sequence[int], indices: Sequence[str]) -> str:
+        """As in ``V'(1,2,3,4)``."""
+        shown = f"[{name}]" if " " in name else name
+        return f"{shown}'({','.join(indices)})"
+
+    def permutations(self, images: Sequence[str]) -> str:
+        """As in ``+ 2 permutations: 2134, 1243``."""
+        return f"[and with the slots as {', '.join(images)}]"
+
+    def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
+        """One term a line, one block an order."""
+        lines = []
+        for order in sorted({order for order, _ in terms}):
+            lines.append(f"{left}{{{order}}} =")
+            lines += [f"    {term}" for own, term in terms if own == order]
+        return "\n".join(lines) if lines else f"{left} = 0"
+
+
+_GREEK = {"lambda": r"\lambda", "gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
+_LATEX_NAMES = {"Theta": r"\Theta", "V6": "V_6", "ddH_I": r"\mathrm{dd}_I H"}
+
+
+class LatexStyle:
+    """LaTeX with standard commands only (amsmath for ``aligned``)."""
+
+    def symbol(self, name: str) -> str:
+        """A hyperparameter: ``C_W``, ``lambda_b``."""
+        head, _, index = name.partition("_")
+        return _GREEK.get(head, head) + (f"_{{{index}}}" if index else "")
+
+    def coefficient(self, value: Fraction, couplings: Powers, width_power: int) -> str:
+        """As in ``+ \\frac{1}{4} C_{W}^{2} \\frac{n}{n'}``."""
+        size = abs(value)
+        number = str(size) if size.denominator == 1 else rf"\frac{{{size.numerator}}}{{{size.denominator}}}"
+        parts = [] if size == 1 and (couplings or width_power) else [number]
+        for name, power in couplings:
+            parts.append(self.symbol(name) + (f"^{{{power}}}" if power > 1 else ""))
+        if width_power:
+            ratio = r"\frac{n}{n_{\mathrm{prev}}}"
+            parts.append(ratio if width_power == 1 else rf"\left({ratio}\right)^{{{width_power}}}")
+        return ("- " if value < 0 else "+ ") + r"\, ".join(parts)
+
+    def tensor(self, name: str, order: int, indices: Sequence[str]) -> str:
+        """As in ``V_{1 1 3 3}`` with the order as ``^{\\{1\\}}``."""
+        shown = _LATEX_NAMES.get(name, name)
+        if " " in name or "(" in name:
+            shown = rf"\left[\text{{{name.replace('_', chr(92) + '_')}}}\right]"
+        elif "_" in shown:
+            shown = f"{{{shown}}}"
+        order_mark = rf"^{{\{{{order}\}}}}" if order else ""
+        return f"{shown}{order_mark}_{{{' '.join(self.index(i) for i in indices)}}}"
+
+    def index(self, label: str) -> str:
+        """A leg b3 becomes beta_3; samples stay as they are."""
+        return rf"\beta_{{{label[1:]}}}" if len(label) > 1 and label[0] == "b" else label
+
+    def bracket(self, bracket: Bracket) -> str:
+        """As in ``\\langle \\partial_{\\beta_1} (\\sigma_1 \\sigma_2) \\rangle``."""
+        inside = []
+        for piece in bracket.pieces:
+            product = r"\, ".join(self.line(*line) for line in piece.lines)
+            legs = " ".join(rf"\partial_{{{self.index(leg)}}}" for leg in piece.legs)
+            inside.append(rf"{legs} \left({product}\right)" if legs else product)
+        text = r"\left\langle " + r" \,;\, ".join(inside) + r" \right\rangle"
+        return " ".join([*(rf"\partial_{{{self.index(leg)}}}" for leg in bracket.legs), text])
+
+    def line(self, function: str, order: int, label: str) -> str:
+        """As in ``\\sigma''_{1}``."""
+        name = {"s": r"\sigma", IDENTITY: "z"}.get(function, rf"\mathrm{{{function}}}")
+        mark = "'" * order if order < 4 else f"^{{({order})}}"
+        return f"{name}{mark}_{{{label}}}"
+
+    def left_side(self, name: str, orders: Sequence[int], indices: Sequence[str]) -> str:
+        """The tensor of the layer above, marked by its layer."""
+        return self.tensor(name, 0, indices)
+
+    def permutations(self, images: Sequence[str]) -> str:
+        """The number of images that are added."""
+        return rf"+ \left(\text{{{len(images)} more by symmetry: {', '.join(images)}}}\right)"
+
+    def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
+        """An ``aligned`` environment, one line a term."""
+        base, _, indices = left.rpartition("_{")
+        lines = []
+        for order in sorted({order for order, _ in terms}):
+            own = [term for k, term in terms if k == order]
+            name = rf"{base}^{{(\ell+1)\{{{order}\}}}}_{{{indices}"
+            lines.append(f"{name} &= {own[0].removeprefix('+ ')}")
+            lines += [rf"&\quad {term}" for term in own[1:]]
+        if not lines:
+            return f"{left} = 0"
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def write(recursion: Recursion, style: Style, form: str = "diagram") -> str:
+    """A recursion in a style.
+
+    Args:
+        recursion: what to write.
+        style: `TextStyle` or `LatexStyle`.
+        form: "diagram" or "expanded".
+    """
+    if form not in FORMS:
+        raise InputError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
+    tensor = recursion.tensor
+    left = style.left_side(tensor.name, recursion.orders, tensor.labels)
+    terms = _diagram_terms(recursion, style) if form == "diagram" else _expanded_terms(recursion, style)
+    return style.assemble(left, terms)
+
+
+def _name(name: str, leading: str, order: int) -> str:
+    return leading if leading and order == 0 else name
+
+
+def _expanded_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:
+    labels = recursion.tensor.labels
+    result = []
+    for term, coefficient in sorted_terms(recursion.terms):
+        parts = [style.coefficient(coefficient, term.couplings, term.width_power)]
+        for component in term.tensors:
+            tensor, order, slots = written(*component)
+            parts.append(
+                style.tensor(_name(tensor.name, tensor.leading, order), order, [labels[s] for s in slots])
+            )
+        for average in term.averages:
+            pieces = tuple(
+                (function, order, labels[sample])
+                for sample, _, lines in average.factors
+                for function, order in lines
+            )
+            parts.append(style.bracket(Bracket((), (Piece((), pieces),))))
+        result.append((term.order, " ".join(parts)))
+    return result
+
+
+def _diagram_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:
+    slot = recursion.slot_of_vertex
+    labels = recursion.tensor.labels
+    result = []
+    for diagram in recursion.diagrams:
+        label = [labels[slot[v]] for v in range(recursion.tensor.kind.size)]
+        parts = [style.coefficient(diagram.coefficient, diagram.couplings, diagram.width_power)]
+        legs = [f"b{i + 1}" for i in range(len(diagram.legs))]
+        for kind, order, slots in diagram.vertices:
+            tensor = tensor_of(kind)
+            indices = [label[slots[v]] if slots[v] >= 0 else legs[~slots[v]] for v in tensor.slots]
+            parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, indices))
+        for number in range(len(diagram.neurons)):
+            parts.append(style.bracket(_neuron_bracket(diagram, number, label, legs)))
+        text = " ".join(parts)
+        if diagram.orbit_size > 1:
+            images = ["".join(_image_labels(recursion, image)) for image in diagram.images[1:]]
+            text += " " + style.permutations(images)
+        result.append((diagram.order, text))
+    return result
+
+
+def _image_labels(recursion: Recursion, image: Sequence[int]) -> list[str]:
+    """The labels that stand in the places of the slots in an image."""
+    slot, labels = recursion.slot_of_vertex, recursion.tensor.labels
+    return [labels[slot[image[vertex]]] for vertex in recursion.tensor.slots]
+
+
+def _neuron_bracket(diagram: Diagram, number: int, label: Sequence[str], legs: Sequence[str]) -> Bracket:
+    pieces = []
+    for index, site in enumerate(diagram.neurons[number]):
+        lines = []
+        for vertex in sorted(site, key=lambda v: label[v]):
+            function, order = diagram.lines[vertex] or ("", 0)
+            lines.append((function, order, label[vertex]))
+        own = tuple(legs[i] for i, leg in enumerate(diagram.legs) if leg == (number, index))
+        pieces.append(Piece(own, tuple(lines)))
+    whole = tuple(legs[i] for i, leg in enumerate(diagram.legs) if leg == (number, -1))
+    if len(pieces) == 1:
+        only = pieces[0]
+        return Bracket((), (Piece(only.legs + whole, only.lines),))
+    return Bracket(whole, tuple(pieces))

@@ -181,6 +181,8 @@ class Ensemble:
 
     def _neurons_moment(self, layer: int, neurons: list[tuple[list[Member], Counts]]) -> Laurent:
         """E of a product of features on distinct neurons: chain rule, then powers of z."""
+        neurons = sorted(neurons, key=lambda neuron: not any(edges for _, edges in neuron[0]))
+        occupied = sum(any(edges for _, edges in ms) for ms, _ in neurons)
         members = [(place, *m) for place, (ms, _) in enumerate(neurons) for m in ms]
         total: Laurent = defaultdict(Fraction)
         for choice in itertools.product(*(list(_set_partitions(edges)) for _, _, edges in members)):
@@ -194,16 +196,32 @@ class Ensemble:
                         ends[e].append(len(trees))
                     trees.append((place, sample))
             for place, (_, powers) in enumerate(neurons):
-                for (a, b), power in zip(self.pairs, powers, strict=False):
+                for (a, b), power in zip(self.pairs, powers, strict=True):
                     lines[place] += [(a, 0), (b, 0)] * power
             edges = tuple((u, v) for u, v in ends.values())
-            monomials = [self._remember(self._monomials, layer, tuple(sorted(ls))) for ls in lines]
-            for combination in itertools.product(*(m.items() for m in monomials)):
-                weight = math.prod(c for _, c in combination)
-                state = State(tuple(counts for counts, _ in combination), tuple(trees), edges)
-                for exponents, d in self.moment(layer, state).items():
+            loads = [sum(at == place for at, _ in trees) for place in range(len(neurons))]
+            for bare, weight in self._powers(layer, lines, loads, occupied).items():
+                for exponents, d in self.moment(layer, State(bare, tuple(trees), edges)).items():
                     total[exponents] += weight * d
         return total
+
+    def _powers(
+        self, layer: int, lines, loads: list[int], occupied: int
+    ) -> dict[tuple[Counts, ...], Fraction]:
+        """The product over neurons of their lines: {powers of the z_a of every neuron: coefficient}.
+
+        Neurons from number ``occupied`` on carry no trees; their order is made standard.
+        """
+        partial: dict[tuple[Counts, ...], Fraction] = {(): Fraction(1)}
+        for place, (factors, load) in enumerate(zip(lines, loads, strict=True)):
+            grown: dict[tuple[Counts, ...], Fraction] = defaultdict(Fraction)
+            for counts, c in self._remember(self._monomials, layer, tuple(sorted(factors))).items():
+                if (sum(counts) + load) % 2 == 0:  # the fresh parameters have no odd moments
+                    for others, d in partial.items():
+                        key = (*others, counts)
+                        grown[key if place < occupied else _tail_sorted(key, occupied)] += c * d
+            partial = grown
+        return partial
 
     def _monomials(self, layer: int, lines: tuple[tuple[int, int], ...]) -> dict[Counts, Fraction]:
         """A product of lines ``s^(k)(z_a)`` as a polynomial: {powers of the z_a: coefficient}."""
@@ -322,6 +340,10 @@ def _add(a: Counts, b: Counts) -> Counts:
 
 def _lowered(counts: Counts, place: int) -> Counts:
     return (*counts[:place], counts[place] - 1, *counts[place + 1 :])
+
+
+def _tail_sorted(items: tuple, start: int) -> tuple:
+    return (*items[:start], *sorted(items[start:]))
 
 
 def _clean(terms: Mapping) -> dict:

@@ -1,0 +1,54 @@
+"""``pertheory emit``: source code that computes a theory."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pertheory.cli.options import add_network, add_order, tensor_list
+from pertheory.errors import InputError
+
+SUMMARY = "Write source code that computes the tensors, layer by layer."
+EXAMPLE = "pertheory emit --target numpy --out build"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the verb."""
+    parser.add_argument("--target", choices=("numpy",), required=True, help="language of the code")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder to write into; made if it does not exist"
+    )
+    add_network(parser)
+    parser.add_argument(
+        "--activation",
+        default="tanh",
+        help="checked only; the emitted NumPy takes the averages as a callable",
+    )
+    parser.add_argument(
+        "--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all"
+    )
+    add_order(parser, 1, "power of 1/n that is kept")
+    parser.add_argument(
+        "--inputs",
+        choices=("many", "one"),
+        default="many",
+        help="all pairs of inputs, or one input by itself",
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Derive, lower, print; report the files."""
+    from pertheory.closure import theory
+    from pertheory.rulebook.activation import activation
+
+    activation(options.activation)
+    closed = theory(options.network, tensor_list(options.tensors), options.order)
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"--out {options.out}: is a file; name a folder")
+    try:
+        files = closed.emit(options.target, options.out, options.inputs, options.activation)
+    except OSError as error:
+        raise InputError(f"--out {options.out}: cannot be written ({error.strerror or error})") from None
+    for path in files:
+        print(path)
+    return 0

@@ -1,0 +1,81 @@
+"""Entry point of the command ``pertheory``.
+
+Exit status: 0 done; 1 a check failed; 2 bad input, with one line on standard error and nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from typing import NoReturn
+
+from pertheory import __version__
+from pertheory.cli import derive, describe, emit, run
+from pertheory.errors import PertheoryError
+
+VERBS = (derive, describe, emit, run)
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = _Parser(
+        prog="pertheory",
+        description="Derive the finite-width recursions of deep networks by machine, and compute them.",
+        epilog="example: pertheory derive F --format latex",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"pertheory {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    for verb in VERBS:
+        own = verbs.add_parser(
+            verb.__name__.rpartition(".")[2],
+            help=verb.SUMMARY,
+            description=verb.SUMMARY,
+            epilog=f"example: {verb.EXAMPLE}",
+            allow_abbrev=False,
+        )
+        verb.add_arguments(own)
+        own.set_defaults(action=verb.main)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    warnings.showwarning = _show_warning
+    try:
+        options = build_parser().parse_args(arguments)
+        status: int = options.action(options)
+        sys.stdout.flush()
+        return status
+    except PertheoryError as error:
+        print(f"pertheory: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except RecursionError:
+        print("pertheory: error: the input is nested too deeply", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("pertheory: error: not enough memory; use fewer inputs or a lower order", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has gone, as in "pertheory derive A6 | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("pertheory: interrupted", file=sys.stderr)
+        return 130
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"pertheory: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""What several verbs share: flags, input files, and output that is written whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pertheory.errors import InputError
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """``--network``."""
+    parser.add_argument(
+        "--network", default="mlp", help="name of a network rule or path to a rule file (default mlp)"
+    )
+
+
+def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> None:
+    """``--order``."""
+    parser.add_argument(
+        "--order", type=whole("--order", 0), default=default, help=f"{meaning} (default {default})"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    """``--format`` and ``--out``."""
+    parser.add_argument(
+        "--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})"
+    )
+    parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
+
+
+def whole(flag: str, least: int) -> Callable[[str], int]:
+    """An argument type: whole numbers from ``least``."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        return value
+
+    parse.__name__ = flag
+    return parse
+
+
+def numbers(text: str) -> list[float]:
+    """An argument type: a number or a comma list of numbers."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number or a comma list of numbers") from None
+    if not all(math.isfinite(value) for value in values):
+        raise argparse.ArgumentTypeError(f"{text!r} holds NaN or infinity")
+    return values
+
+
+def parameter(text: str) -> tuple[str, float]:
+    """An argument type: ``name=value``."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
+    try:
+        number = float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r}: the value must be finite")
+    return name, number
+
+
+def tensor_list(given: Sequence[str]) -> list[str]:
+    """Tensor names from the command line; plain names may be joined by commas, observables stand by themselves."""
+    found: list[str] = []
+    for item in given:
+        if "(" in item or "@" in item:
+            found.append(item)
+        else:
+            found.extend(part.strip() for part in item.split(",") if part.strip())
+    if not found:
+        raise InputError("--tensors needs at least one name, or all")
+    return found
+
+
+def read_inputs(path: Path) -> list[list[float]]:
+    """Inputs from a .csv, .json (list of lists) or .npy file, one row per input.
+
+    Raises:
+        InputError: no such file, another ending, ragged or non-numeric rows, NaN, nothing in it.
+    """
+    if not path.is_file():
+        raise InputError(f"--inputs {path}: no such file")
+    suffix = path.suffix.lower()
+    readers = {".csv": _read_csv, ".json": _read_json, ".npy": _read_npy}
+    if suffix not in readers:
+        raise InputError(f"--inputs {path}: must end in .csv, .json or .npy")
+    try:
+        rows = readers[suffix](path)
+    except OSError as error:
+        raise InputError(f"--inputs {path}: cannot be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"--inputs {path}: is not text; a {suffix} file was expected") from None
+    if not rows or not rows[0]:
+        raise InputError(f"--inputs {path}: holds no rows of numbers")
+    for number, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise InputError(
+                f"--inputs {path}: row {number + 1} has {len(row)} numbers, row 1 has {len(rows[0])}"
+            )
+        for column, value in enumerate(row):
+            if not math.isfinite(value):
+                raise InputError(
+                    f"--inputs {path}: row {number + 1}, column {column + 1} is {value}, not finite"
+                )
+    return rows
+
+
+def _read_csv(path: Path) -> list[list[float]]:
+    rows = []
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        try:
+            for number, row in enumerate(csv.reader(handle)):
+                if not row or all(not cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
+                    continue
+                values = []
+                for column, cell in enumerate(row):
+                    try:
+                        values.append(float(cell))
+                    except ValueError:
+                        raise InputError(
+                            f"--inputs {path}: line {number + 1}, column {column + 1}: {cell!r} is not a number"
+                        ) from None
+                rows.append(values)
+        except csv.Error as error:
+            raise InputError(f"--inputs {path}: is not a table of numbers ({error})") from None
+    return rows
+
+
+def _read_json(path: Path) -> list[list[float]]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"--inputs {path}: not valid JSON (line {error.lineno}: {error.msg})") from None
+    except RecursionError:
+        raise InputError(f"--inputs {path}: nested too deeply; must be a list of lists of numbers") from None
+    if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
+        raise InputError(f"--inputs {path}: must be a list of lists of numbers, one list per input")
+    rows = []
+    for number, row in enumerate(table):
+        for value in row:
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise InputError(f"--inputs {path}: row {number + 1} holds {value!r}, which is not a number")
+        try:
+            rows.append([float(value) for value in row])
+        except OverflowError:
+            raise InputError(
+                f"--inputs {path}: row {number + 1} holds a number too large for a double"
+            ) from None
+    return rows
+
+
+def _read_npy(path: Path) -> list[list[float]]:
+    import numpy as np
+
+    try:
+        table = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError):
+        raise InputError(f"--inputs {path}: not a .npy file of numbers") from None
+    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype.kind not in "fiu":
+        raise InputError(f"--inputs {path}: must hold a table of real numbers with one row per input")
+    return [[float(value) for value in row] for row in table]
+
+
+def write_text(text: str, out: Path | None) -> None:
+    """Text to standard output, or to a file that appears only when it is complete."""
+    if out is None:
+        print(text)
+        return
+    write_whole(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+
+
+def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
+    """Let ``writer`` fill a temporary file next to ``out`` and then move it there.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written to.
+    """
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: the folder {out.parent} does not exist")
+    if out.is_dir():
+        raise InputError(f"--out {out}: is a folder; name a file")
+    try:
+        handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=out.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            writer(temporary)
+            temporary.chmod(0o644)
+            os.replace(temporary, out)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def progress(text: str) -> None:
+    """A line about long work, on standard error, only where a person looks at it."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)

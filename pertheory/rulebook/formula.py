@@ -303,8 +303,7 @@ def _apply(function: str, values: list[Scalar]) -> Scalar:
     if function == "abs":
         return abs(values[0])
     if function in ("max", "min"):
-        smaller, larger = sorted(values)
-        return larger if function == "max" else smaller
+        return sorted(values)[function == "max"]
     if function == "sqrt":
         value = Fraction(values[0])
         numerator, denominator = math.isqrt(abs(value.numerator)), math.isqrt(value.denominator)

@@ -1,0 +1,318 @@
+"""Gaussian averages of products of analytic functions of up to four variables.
+
+Written in standard normal variables xi (z = L xi), an analytic integrand times a Gaussian is summed by the
+trapezoid rule with an error that falls exponentially with the step. The step for each size of the standard
+deviation is measured in one dimension; the dimensions are then nested, the last one first, so that an
+average over four inputs costs a sum over three dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from scipy.interpolate import make_interp_spline
+
+from pertheory.errors import UnsupportedError
+from pertheory.numeric.atoms import IDENTITY, Product
+from pertheory.numeric.quadrature import Array, Rule, density, factor, hermite, trapezoid
+from pertheory.rulebook.activation import Activation
+
+Functions: TypeAlias = tuple[tuple[str, Activation], ...]
+
+#: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
+BLOCK = 400_000
+#: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
+BUDGET = 4e8
+#: Relative disagreement of shifted one-dimensional rules that is called converged.
+CONVERGED = 2e-13
+FARTHEST = 37.0
+
+
+class Tables:
+    """Values of products of derivatives at given points, each derivative and product computed once."""
+
+    def __init__(self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product]) -> None:
+        products = sorted(set(products))
+        self._x = x
+        self._lines: dict[tuple[str, int], Array] = {(IDENTITY, 0): x}
+        orders: dict[str, set[int]] = {}
+        for name, order in {line for product in products for line in product}:
+            if name != IDENTITY:
+                orders.setdefault(name, set()).add(order)
+        for name, wanted in orders.items():
+            for order, values in functions[name].tabulate(x, wanted).items():
+                self._lines[name, order] = values
+        self._products: dict[Product, Array] = {}
+
+    def __getitem__(self, product: Product) -> Array:
+        if len(product) == 1:
+            return self._lines[product[0]]
+        if product not in self._products:
+            self._products[product] = (
+                self._lines[product[0]] * self[product[1:]] if product else np.ones_like(self._x)
+            )
+        return self._products[product]
+
+
+@lru_cache(maxsize=4096)
+def _measure(functions: Functions, products: tuple[Product, ...], sigma: float) -> tuple[float, float, float]:
+    """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
+
+    Rules shifted by quarters of a step are compared, because the two rules that contain zero agree on every
+    odd function whatever the step.
+
+    Returns:
+        Step, reach, and the power to which the relative error of twice the step must be raised to give that
+        of the step: 2 where a pole limits the step, up to 4 for entire functions.
+    """
+    table = dict(functions)
+    probe = np.linspace(-FARTHEST, FARTHEST, 741)
+    values = Tables(table, sigma * probe, products)
+    reach = 8.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        for product in products:
+            envelope = np.abs(values[product]) * density(probe)
+            envelope[~np.isfinite(envelope)] = np.inf
+            if envelope.max() > 0:
+                large = np.abs(probe[envelope > 1e-18 * envelope.max()])
+                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
+    if reach >= FARTHEST:
+        names = ", ".join(function.name for function in table.values())
+        raise UnsupportedError(
+            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
+            "average does not exist or overflows"
+        )
+    step, power = 0.75, 2.0
+    while step > 2e-3:
+        half = int(np.ceil(reach / step / 2)) * 8
+        nodes: Array = np.arange(-half, half + 8, dtype=float) * (step / 4)
+        weights = step * density(nodes)
+        values = Tables(table, sigma * nodes, products)
+        worst = doubled = 0.0
+        for product in products:
+            terms = values[product] * weights
+            shifted = terms.reshape(-1, 4).sum(axis=0)
+            scale = np.abs(terms).sum() / 4
+            if scale > 0:
+                worst = max(worst, float(np.abs(shifted - shifted.mean()).max() / scale))
+                wide = 2 * terms.reshape(-1, 8).sum(axis=0)
+                doubled = max(doubled, float(np.abs(wide - wide.mean()).max() / scale))
+        power = float(
+            np.clip(0.9 * np.log(max(worst, 1e-15)) / np.log(min(max(doubled, 1e-15), 0.5)), 2.0, 4.0)
+        )
+        if worst <= CONVERGED:
+            break
+        # the error is exp(-c/step): one measurement predicts the step, approached with care
+        gained = np.log(CONVERGED) / np.log(min(worst, 0.5))
+        step /= min(max(gained, 1.07), 1.6)
+    return step, reach, power
+
+
+class SmoothAverages:
+    """Averages of atoms over one covariance.
+
+    Attributes:
+        worst_error: largest relative error estimate so far.
+    """
+
+    def __init__(self, functions: Mapping[str, Activation], rtol: float) -> None:
+        self._functions = dict(functions)
+        self._frozen: Functions = tuple(sorted(self._functions.items()))
+        self._rtol = rtol
+        self.worst_error = 0.0
+
+    def _degree(self, atoms: Sequence[tuple[Product, ...]]) -> int | None:
+        """Total degree of polynomial atoms, None where a function is not a polynomial."""
+        degrees = {IDENTITY: 1}
+        for name in {line[0] for atom in atoms for product in atom for line in product} - {IDENTITY}:
+            coefficients = self._functions[name].coefficients
+            if coefficients is None:
+                return None
+            degrees[name] = len(coefficients) - 1
+        return max(
+            sum(max(degrees[name] - order, 0) for product in atom for name, order in product)
+            for atom in atoms
+        )
+
+    def rule(self, atoms: Sequence[tuple[Product, ...]], sigma: float, refine: float = 1.0) -> Rule:
+        """Return a rule in xi for the atoms with every variable equal to sigma * xi (the hardest case)."""
+        degree = self._degree(atoms)
+        if degree is not None and degree < 120:
+            return hermite(degree)
+        merged = tuple(
+            sorted({tuple(sorted(line for product in atom for line in product)) for atom in atoms})
+        )
+        # rounded up to a quarter octave: networks move K slowly, and the measurement is then in the cache
+        rounded = float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
+        step, reach, power = _measure(self._frozen, merged, rounded)
+        return trapezoid(step / refine, reach, power)
+
+    def averages(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array]:
+        """Average atoms.
+
+        Args:
+            covariance: of the distinct inputs, one row for each product of an atom.
+            atoms: one product per input.
+
+        Returns:
+            The averages, and the error estimates relative to the scale of each average.
+        """
+        refine = 1.0
+        for _ in range(4):
+            values, errors = self._nested(covariance, atoms, refine)
+            if errors.max(initial=0.0) <= self._rtol:
+                break
+            refine *= 1.5
+        self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
+        return values, errors
+
+    def _nested(
+        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
+    ) -> tuple[Array, Array]:
+        root, pivots = factor(covariance)
+        rank = len(pivots)
+        rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
+        points = float(np.prod([len(rule.nodes) for rule in rules[:3]])) if rank else 1.0
+        if points > BUDGET:
+            widen = (points / BUDGET) ** (1 / 3)
+            rules = [self.rule(atoms, root[pivot, j], refine / widen) for j, pivot in enumerate(pivots)]
+        level = [int(np.max(np.nonzero(row)[0], initial=-1)) + 1 for row in root]
+        order = sorted(range(len(level)), key=lambda i: (level[i], i))
+        levels = [[i for i in order if level[i] == j] for j in range(rank + 1)]
+        needed = [sorted({atom[i] for atom in atoms}) for i in range(len(level))]
+        constants = [Tables(self._functions, np.zeros(1), needed[i]) for i in range(len(level))]
+        fixed = np.array([np.prod([constants[i][atom[i]][0] for i in levels[0]]) for atom in atoms])
+        if rank == 0:
+            return fixed, np.zeros(len(atoms))
+        spline = None
+        if rank >= 3 and len(levels[rank]) == 1 and rules[-1].coarse is not None:
+            spline = self._table(root[levels[rank][0]], rules, needed[levels[rank][0]], atoms)
+        sums = _Nest(self._functions, root, rules, levels, needed, spline)
+        tails = [tuple(atom[i] for members in levels[1:] for i in members) for atom in atoms]
+        unique = sorted(set(tails))
+        inner = max(1, int(np.prod([len(rule.nodes) for rule in rules[1 : (3 if spline else rank)]])))
+        block = max(1, BLOCK // inner)
+        totals = np.zeros((3, len(unique)))
+        for start in range(0, len(rules[0].nodes), 2 * block):
+            totals += sums.block(slice(start, start + 2 * block), unique)
+        place = {tail: n for n, tail in enumerate(unique)}
+        fine, coarse, scale = totals[:, [place[tail] for tail in tails]]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            power = min(rule.power for rule in rules)
+            errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** power, 0.0)
+        if rules[0].coarse is None:
+            errors = np.zeros(len(atoms))
+        return fine * fixed, errors
+
+    def _table(
+        self,
+        row: Array,
+        rules: Sequence[Rule],
+        products: Sequence[Product],
+        atoms: Sequence[tuple[Product, ...]],
+    ) -> tuple[Sequence[Product], object, float]:
+        """Tabulate the average over the last variable as a function of its conditional mean."""
+        sigma = float(np.sqrt((row**2).sum()))
+        whole = self.rule(atoms, sigma)
+        step = sigma * float(whole.nodes[1] - whole.nodes[0]) / 10
+        limit = sigma * float(whole.nodes[-1])
+        half = int(np.ceil(limit / step)) + 12
+        means = step * np.arange(-half, half + 1)
+        rule = rules[-1]
+        tables = Tables(self._functions, means[:, None] + row[-1] * rule.nodes, products)
+        columns = np.stack([tables[product] @ rule.weights for product in products], axis=1)
+        return products, make_interp_spline(means, columns, k=7), limit
+
+
+class _Nest:
+    """Nested sums over the standard normal variables, a block of the first one at a time."""
+
+    def __init__(
+        self,
+        functions: Mapping[str, Activation],
+        root: Array,
+        rules: Sequence[Rule],
+        levels: Sequence[Sequence[int]],
+        needed: Sequence[Sequence[Product]],
+        spline: tuple[Sequence[Product], object, float] | None,
+    ) -> None:
+        self._functions = functions
+        self._root, self._rules, self._levels = root, rules, levels
+        self._needed, self._spline = needed, spline
+
+    def _coordinates(self, row: Array, first: Array, depth: int) -> Array:
+        """Values of one variable on the grid of the first `depth` dimensions."""
+        axes = [first, *(rule.nodes for rule in self._rules[1:depth])]
+        total = np.zeros((1,) * depth)
+        for j, axis in enumerate(axes):
+            total = total + row[j] * axis.reshape([-1 if k == j else 1 for k in range(depth)])
+        return np.broadcast_to(total, [len(axis) for axis in axes])
+
+    def block(self, part: slice, tails: Sequence[tuple[Product, ...]]) -> Array:
+        """Return sums, sums with every second node, and sums of absolute values over a block, per tail."""
+        rank = len(self._rules)
+        first = self._rules[0].nodes[part]
+        fine: dict[tuple[Product, ...], Array] = {}
+        coarse: dict[tuple[Product, ...], Array] = {}
+        depth = rank
+        if self._spline is not None:
+            products, curve, limit = self._spline
+            member = self._levels[rank][0]
+            means = self._coordinates(self._root[member], first, rank - 1)
+            columns = np.moveaxis(curve(np.clip(means, -limit, limit)), -1, 0)  # type: ignore[operator]
+            fine = {(product,): column for product, column in zip(products, columns, strict=True)}
+            coarse = {key: value[(slice(None, None, 2),) * (rank - 1)] for key, value in fine.items()}
+            depth -= 1
+        keep = len(tails[0])
+        for j in range(depth, 0, -1):
+            members = self._levels[j]
+            length = sum(len(self._levels[k]) for k in range(j, rank + 1))
+            suffixes = sorted({tail[keep - length :] for tail in tails})
+            tables = {
+                i: Tables(
+                    self._functions,
+                    np.ascontiguousarray(self._coordinates(self._root[i], first, j)),
+                    self._needed[i],
+                )
+                for i in members
+            }
+            weights, coarser = self._rules[j - 1].weights, self._rules[j - 1].coarse
+            if j == 1:
+                weights = weights[part]
+                coarser = None if coarser is None else coarser[part.start // 2 : (part.stop + 1) // 2]
+            every = (slice(None, None, 2),) * j
+            heads: dict[tuple[Product, ...], tuple[Array, Array | None]] = {}
+            next_fine: dict[tuple[Product, ...], Array] = {}
+            next_coarse: dict[tuple[Product, ...], Array] = {}
+            sizes: dict[tuple[Product, ...], Array] = {}
+            for suffix in suffixes:
+                head, rest = suffix[: len(members)], suffix[len(members) :]
+                if head not in heads:
+                    value = np.ones((1,) * j)
+                    for i, product in zip(members, head, strict=True):
+                        value = value * tables[i][product]
+                    heads[head] = value * weights, None if coarser is None else value[every] * coarser
+                weighted, weighted_coarse = heads[head]
+                next_fine[suffix] = _contract(weighted, fine.get(rest))
+                if j == 1:
+                    sizes[suffix] = _contract(np.abs(weighted), np.abs(fine[rest]) if rest in fine else None)
+                if weighted_coarse is not None:
+                    next_coarse[suffix] = _contract(weighted_coarse, coarse.get(rest))
+            fine, coarse = next_fine, next_coarse
+        return np.array(
+            [
+                [float(fine[tail]) for tail in tails],
+                [float(coarse[tail]) if coarse else 0.0 for tail in tails],
+                [float(sizes[tail]) for tail in tails],
+            ]
+        )
+
+
+def _contract(weighted: Array, inner: Array | None) -> Array:
+    if inner is None:
+        return np.asarray(weighted.sum(axis=-1))
+    result: Array = np.einsum("...n,...n->...", weighted, inner)
+    return result

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pertheory.closure import Theory, theory
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
 from pertheory.recursion import Recursion, derive
-from pertheory.closure import Theory, theory
+from pertheory.rulebook.activation import activation as read_activation
 
 PRINTERS = {"numpy": (print_numpy, "py")}
 
@@ -46,10 +47,10 @@ def emit_theory(
 ) -> list[Path]:
     """From a theory to a file of source code.
 
-    The averages are a callable that the user hands in, so the text does not depend on the activation; the name is part
-    of the signature because other targets compile the averages in.
+    The averages are a callable that the user hands in; the text depends on the activation only through whether it has
+    kinks, since a kinked function is combined input by input before it is averaged.
     """
-    text = text_of(lower(theory, inputs), target)
+    text = text_of(lower(theory, inputs, kinked=not read_activation(activation).is_smooth), target)
     suffix = PRINTERS[target][1]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{theory.network.name}_order{theory.order}.{suffix}"

@@ -51,20 +51,23 @@ class Recursion:
         """The expanded form for distinct samples; samples are slot numbers from 0."""
         return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram).items())
 
-    def expanded(self, diagram: Diagram, together: bool = False) -> Terms:
-        """One diagram (with its orbit) as terms.
+    def expanded(self, diagram: Diagram) -> Terms:
+        """One of the `diagrams` (with its orbit) as terms, all samples distinct."""
+        return expand(diagram, self.slot_of_vertex)
+
+    def terms_where(self, pattern: Sequence[int]) -> Terms:
+        """The terms where some slots carry the same input; legs stay in front of products at one input.
 
         Args:
-            diagram: one of `diagrams`.
-            together: whether all samples are the same input.
+            pattern: for each slot the first slot with the same input.
         """
-        samples = [0] * self.tensor.kind.size if together else self.slot_of_vertex
-        return expand(diagram, samples)
+        samples = [pattern[slot] for slot in self.slot_of_vertex]
+        return add_terms(item for diagram in self.diagrams for item in expand(diagram, samples).items())
 
     @property
     def single_input_terms(self) -> Terms:
-        """The terms when every slot carries the same input; legs stay in front of what they derive."""
-        return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram, True).items())
+        """The terms when every slot carries the same input."""
+        return self.terms_where([0] * self.tensor.kind.size)
 
     def __len__(self) -> int:
         return len(self.diagrams)

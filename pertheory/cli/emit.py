@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--activation",
         default="tanh",
-        help="checked only; the emitted NumPy takes the averages as a callable",
+        help="decides whether kinks are combined input by input (default tanh)",
     )
     parser.add_argument(
         "--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all"
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.closure import theory
     from pertheory.rulebook.activation import activation
 
-    activation(options.activation)
+    activation(options.activation)  # a wrong name is an error before any work
     closed = theory(options.network, tensor_list(options.tensors), options.order)
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")

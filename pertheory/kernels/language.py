@@ -69,6 +69,18 @@ class Product(NamedTuple):
     operands: tuple[Operand, ...]
 
 
+class Case(NamedTuple):
+    """A sum of products for those components in which certain slots carry the same input.
+
+    Attributes:
+        pattern: for each slot the first slot with the same input; later cases replace the components of earlier ones.
+        products: what is summed; axes are named by first slots.
+    """
+
+    pattern: tuple[int, ...]
+    products: tuple[Product, ...]
+
+
 class Kernel(NamedTuple):
     """One recursion T{k}.
 
@@ -80,7 +92,8 @@ class Kernel(NamedTuple):
         formula: the recursion as LaTeX.
         tensors: the arrays of the level below that it reads.
         averages: names of the averages that it reads.
-        products: what is summed.
+        cases: one for all components where the functions are smooth; one for each way in which slots may carry the
+            same input where they have kinks, since those are combined input by input before they are evaluated.
     """
 
     function: str
@@ -90,7 +103,7 @@ class Kernel(NamedTuple):
     formula: str
     tensors: tuple[TensorArray, ...]
     averages: tuple[str, ...]
-    products: tuple[Product, ...]
+    cases: tuple[Case, ...]
 
 
 class Level(NamedTuple):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 from pertheory.algebra.monomial import Monomial
-from pertheory.algebra.terms import Average, Terms, add_terms, sorted_terms
+from pertheory.algebra.terms import Average, Terms, sorted_terms
+from pertheory.closure import Node, Theory, covariance_type
 from pertheory.errors import InputError
+from pertheory.graphs.partitions import index_partitions
 from pertheory.graphs.tensor import TensorType, tensor_type
 from pertheory.kernels.language import (
     AverageArray,
+    Case,
     Initial,
     Kernel,
     Level,
@@ -21,20 +24,21 @@ from pertheory.kernels.language import (
 )
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
-from pertheory.closure import Node, Theory, covariance_type
 from pertheory.typeset.components import written
 from pertheory.typeset.write import LatexStyle, write
 
 INPUTS = ("many", "one")
 
 
-def lower(theory: Theory, inputs: str = "many") -> Program:
+def lower(theory: Theory, inputs: str = "many", kinked: bool = False) -> Program:
     """A program that computes the tensors of a theory.
 
     Args:
         theory: the closed recursions.
         inputs: "many": every tensor has one axis per slot over the inputs. "one": all slots carry the same input, and
-            arrays hold one value for each input; kinked activations are combined before they are evaluated.
+            arrays hold one value for each input.
+        kinked: whether a function has kinks: what stands at one input is then combined before it is evaluated, in a
+            case of its own for each way in which slots may carry the same input.
     """
     if inputs not in INPUTS:
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
@@ -42,7 +46,7 @@ def lower(theory: Theory, inputs: str = "many") -> Program:
     levels = []
     for sublayer in range(len(rule.sublayers)):
         nodes = [node for node in theory.nodes if node.sublayer == sublayer]
-        levels.append(_level(theory, sublayer, nodes, inputs == "one"))
+        levels.append(_level(theory, sublayer, nodes, inputs == "one", kinked))
     last = [node for node in theory.nodes if node.sublayer == len(rule.sublayers) - 1]
     return Program(
         network=rule.name,
@@ -84,10 +88,10 @@ def _ntk_type(field: str) -> TensorType:
     return tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
 
 
-def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool) -> Level:
+def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool, kinked: bool) -> Level:
     averages: dict[tuple[str, Request], AverageArray] = {}
     several = len(theory.network.fields_below(sublayer)) > 1
-    kernels = [_kernel(theory, node, one, averages, several) for node in nodes]
+    kernels = [_kernel(theory, node, one, kinked, averages, several) for node in nodes]
     fields = sorted({array.field for array in averages.values()})
     return Level(
         covariances=tuple((field, tensor_of(covariance_type(field)).name) for field in fields),
@@ -100,13 +104,52 @@ def _kernel(
     theory: Theory,
     node: Node,
     one: bool,
+    kinked: bool,
     averages: dict[tuple[str, Request], AverageArray],
     several: bool,
 ) -> Kernel:
     recursion = theory.recursion(node)
-    terms: Terms = recursion.single_input_terms if one else add_terms(recursion.terms.items())
     tensors: dict[str, TensorArray] = {}
     used: dict[str, None] = {}
+    cases = []
+    for pattern in _patterns(node.tensor.kind.size, one, kinked):
+        terms = recursion.terms_where(pattern)
+        products = _products(terms, one, several, tensors, used, averages)
+        cases.append(Case((0,) if one else pattern, tuple(products)))
+    return Kernel(
+        function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),
+        key=node.key,
+        rank=_rank(node.tensor, one),
+        title=node.tensor.title or node.tensor.observable,
+        formula=write(recursion, LatexStyle(), "diagram"),
+        tensors=tuple(tensors[name] for name in sorted(tensors)),
+        averages=tuple(sorted(used)),
+        cases=tuple(cases),
+    )
+
+
+def _patterns(slots: int, one: bool, kinked: bool) -> list[tuple[int, ...]]:
+    """Which slots carry the same input, the more distinct ones first."""
+    if one:
+        return [(0,) * slots]
+    if not kinked:
+        return [tuple(range(slots))]
+    found = []
+    for partition in sorted(index_partitions(slots), key=lambda blocks: (-len(blocks), blocks)):
+        first = {slot: block[0] for block in partition for slot in block}
+        found.append(tuple(first[slot] for slot in range(slots)))
+    return found
+
+
+def _products(
+    terms: Terms,
+    one: bool,
+    several: bool,
+    tensors: dict[str, TensorArray],
+    used: dict[str, None],
+    averages: dict[tuple[str, Request], AverageArray],
+) -> list[Product]:
+    """Terms as products of arrays; enters the arrays that they need into the tables."""
     products = []
     for term, coefficient in sorted_terms(terms):
         operands = []
@@ -125,16 +168,7 @@ def _kernel(
             used[found.name] = None
             operands.append(Operand(found.name, axes))
         products.append(Product(coefficient, term.couplings, term.width_power, tuple(operands)))
-    return Kernel(
-        function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),
-        key=node.key,
-        rank=_rank(node.tensor, one),
-        title=node.tensor.title or node.tensor.observable,
-        formula=write(recursion, LatexStyle(), "diagram"),
-        tensors=tuple(tensors[name] for name in sorted(tensors)),
-        averages=tuple(sorted(used)),
-        products=tuple(products),
-    )
+    return products
 
 
 def _request(average: Average) -> tuple[Request, tuple[int, ...]]:
@@ -146,11 +180,11 @@ def _request(average: Average) -> tuple[Request, tuple[int, ...]]:
 
 
 def _average_name(field: str, request: Request, several: bool) -> str:
-    """A readable name: s1_s0 for <s'_a s_b>, d2_s0_s0 for d^2 of a product at one input."""
+    """A readable name: s1_s0 for <s'_a s_b>, d2_s0s0 for d^2 of a product at one input."""
     parts = [field] if several else []
     for legs, lines in request:
         parts.append(
             (f"d{legs}_" if legs else "")
-            + "_".join(f"{'z' if name == IDENTITY else name}{order}" for name, order in lines)
+            + "".join(f"{'z' if name == IDENTITY else name}{order}" for name, order in lines)
         )
     return "avg_" + "_".join(parts)

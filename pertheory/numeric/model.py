@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.closure import Theory
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
 from pertheory.kernels.lower import lower
@@ -18,9 +19,8 @@ from pertheory.numeric.averages import GaussianAverages
 from pertheory.numeric.source import load_text
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
-from pertheory.rulebook.observable import SHAPES, parse_observable
+from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import Tensor, find_tensor
-from pertheory.closure import Theory
 
 Array = npt.NDArray[np.float64]
 
@@ -123,12 +123,16 @@ class Model:
 
     theory: Theory
     inputs: str = "many"
-    _modules: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def text(self) -> str:
-        """The NumPy source that runs."""
+        """The NumPy source that runs where all functions are smooth."""
         return print_numpy(lower(self.theory, self.inputs))
+
+    @cached_property
+    def kinked_text(self) -> str:
+        """The NumPy source that runs where a function has kinks."""
+        return print_numpy(lower(self.theory, self.inputs, kinked=True))
 
     def __call__(
         self,
@@ -162,15 +166,19 @@ class Model:
         table = check_inputs(inputs)
         layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
         all_widths = check_widths(widths, depth, table.shape[1])
-        averages = GaussianAverages(_functions(self.theory, activation, parameters or {}), rtol)
+        functions = _functions(self.theory, activation, parameters or {})
+        smooth = all(function.is_smooth for function in functions.values())
+        averages = GaussianAverages(functions, rtol)
         gram = table @ table.T / table.shape[1]
-        module = load_text(f"pertheory_{self.theory.network.name}", self.text)
+        module = load_text(f"pertheory_{self.theory.network.name}", self.text if smooth else self.kinked_text)
 
         def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
             return averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
 
         states = module.run(gram, depth, average, layers, all_widths)
-        reasons = tuple(dict.fromkeys(str(record.reason) for record in averages.divergences))
+        # with kinks, what stands at one input has been combined: entries with an input twice are not used
+        used = [d for d in averages.divergences if smooth or len(set(d.inputs)) == len(d.inputs)]
+        reasons = tuple(dict.fromkeys(d.reason for d in used))
         return Run(
             tuple(LayerState(number + 1, state) for number, state in enumerate(states)),
             reasons,

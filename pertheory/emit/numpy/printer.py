@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from pertheory.algebra.monomial import Powers
-from pertheory.kernels.language import Initial, Kernel, Product, Program
+from pertheory.kernels.language import Case, Initial, Kernel, Product, Program
 
 AXES = "abcdefghijklmnopqrstuvwxyz"
 
@@ -64,12 +64,21 @@ def _kernel(kernel: Kernel, level: int, program: Program) -> str:
     lines.append(f'    r"""{_plain(kernel.title)}: {kernel.key} one layer up.\n\n{formula}\n    """')
     reads = [f'    {t.name} = state["{t.key}"]' for t in kernel.tensors]
     reads += [f'    {a} = avg["{a}"]' for a in kernel.averages]
-    symbols = sorted({symbol for product in kernel.products for symbol, _ in product.couplings})
+    products = [product for case in kernel.cases for product in case.products]
+    symbols = sorted({symbol for product in products for symbol, _ in product.couplings})
     reads += [f'    {symbol} = p["{symbol}"]' for symbol in symbols]
-    if any(product.width_power for product in kernel.products):
+    if any(product.width_power for product in products):
         reads.append(f'    ratio = p["ratio"][{level}]')
     lines += reads
-    lines += _sum(kernel, program.inputs == "one")
+    one = program.inputs == "one"
+    if len(kernel.cases) == 1:
+        return "\n".join([*lines, *_sum(kernel.cases[0], one), "    return total"])
+    lines.append(f"    result = np.empty(_shape(state, {kernel.rank}))")
+    for case in kernel.cases:
+        lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
+        lines += _sum(case, one)
+        lines.append(f'    _place(result, "{_axes(case.pattern)}", total)')
+    lines.append("    return result")
     return "\n".join(lines)
 
 
@@ -77,32 +86,29 @@ def _function_name(kernel: Kernel, level: int, program: Program) -> str:
     return f"recursion_{kernel.function}" + (f"_at_{level}" if len(program.levels) > 1 else "")
 
 
-def _sum(kernel: Kernel, one: bool) -> list[str]:
+def _sum(case: Case, one: bool) -> list[str]:
     """The products, those with the same hyperparameters together."""
-    shape = "_shape(state, 1)" if one else f"_shape(state, {kernel.rank})"
-    if not kernel.products:
-        return [f"    return np.zeros({shape})"]
+    axes = sorted(set(case.pattern))
     groups: dict[tuple[Powers, int], list[Product]] = {}
-    for product in kernel.products:
+    for product in case.products:
         groups.setdefault((product.couplings, product.width_power), []).append(product)
-    lines = [f"    total = np.zeros({shape})"]
+    lines = [f"    total = np.zeros(_shape(state, {len(axes)}))"]
     for (couplings, width_power), products in groups.items():
         prefix = _scalars(couplings, width_power)
         if len(products) == 1:
             product = products[0]
             lines.append(
-                f"    total += {_joined(_number(product.coefficient), prefix, _array(product, kernel, one))}"
+                f"    total += {_joined(_number(product.coefficient), prefix, _array(product, axes, one))}"
             )
             continue
         lines.append(
-            f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], kernel, one))}"
+            f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], axes, one))}"
         )
         for product in products[1:]:
             sign = "-" if product.coefficient < 0 else "+"
-            body = _joined(_number(abs(product.coefficient)), "", _array(product, kernel, one))
+            body = _joined(_number(abs(product.coefficient)), "", _array(product, axes, one))
             lines.append(f"    part {sign}= {body}" if product.operands else f"    part = part {sign} {body}")
         lines.append(f"    total += {_joined('', prefix, 'part')}")
-    lines.append("    return total")
     return lines
 
 
@@ -123,7 +129,7 @@ def _joined(*parts: str) -> str:
     return " * ".join(part for part in parts if part) or "1.0"
 
 
-def _array(product: Product, kernel: Kernel, one: bool) -> str:
+def _array(product: Product, axes: Sequence[int], one: bool) -> str:
     """The product of arrays, as a new array with the axes of the result."""
     if not product.operands:
         return ""
@@ -132,11 +138,11 @@ def _array(product: Product, kernel: Kernel, one: bool) -> str:
     inputs = ",".join(_axes(operand.axes) for operand in product.operands)
     present = {axis for operand in product.operands for axis in operand.axes}
     arrays = ", ".join(operand.array for operand in product.operands)
-    if len(present) < kernel.rank:  # a slot that no array carries: the result does not depend on its sample
-        missing = [axis for axis in range(kernel.rank) if axis not in present]
+    missing = [axis for axis in axes if axis not in present]
+    if missing:  # a slot that no array carries: the product does not depend on its sample
         inputs += "".join("," + AXES[axis] for axis in missing)
-        arrays += ", ones" * len(missing)
-    return f'np.einsum("{inputs}->{_axes(range(kernel.rank))}", {arrays})'
+        arrays += ", np.ones(_shape(state, 1))" * len(missing)
+    return f'np.einsum("{inputs}->{_axes(axes)}", {arrays})'
 
 
 def _axes(axes: Iterable[int]) -> str:
@@ -211,6 +217,11 @@ _COMMON = '''
 def _shape(state, rank):
     """The shape of a tensor with that many axes."""
     return (len(next(iter(state.values()))),) * rank
+
+
+def _place(result, slots, values):
+    """Set the components in which slots with equal letters carry the same input."""
+    np.einsum(f"{slots}->{''.join(sorted(set(slots)))}", result)[...] = values
 
 
 def step(state, layer_parameters, averages):

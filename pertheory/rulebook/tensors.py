@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -164,10 +164,10 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
 def from_observable(observable: Any, pairs: Any) -> Tensor:
     """The tensor of an observable and pairs, its slots in the order of the labels as they were given."""
     kind, labelling = observable.tensor(pairs)
+    written = ",".join(f"{a}{b}" for a, b in pairs)
     for tensor in named_tensors():
         if tensor.kind == kind and tensor.slots == labelling:
-            return tensor
-    written = ",".join(f"{a}{b}" for a, b in pairs)
+            return replace(tensor, labels=observable.labels, observable=f"{observable} @ {written}")
     return Tensor(
         name=f"{observable} @ {written}",
         kind=kind,

@@ -1,16 +1,17 @@
 """The main job end to end: rule -> recursions -> NumPy module -> numbers on real inputs.
 
-Derives the book's set of tensors from the definition of the multilayer perceptron, writes the NumPy module that computes
-them into build/, and runs that module at depth 5 for tanh at its critical point (C_b = 0, C_W = 1) on four images of
-handwritten digits. Run it with ``make demo``.
+Derives the book's set of tensors from the definition of the multilayer perceptron, writes the NumPy module that
+computes them into build/, and runs that module at depth 5 for tanh at its critical point (C_b = 0, C_W = 1) on four
+images of handwritten digits. Run it with ``make demo``.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -42,6 +43,12 @@ MEANING = [
 ]
 
 
+def load(path: Path) -> ModuleType:
+    """The emitted file as a module, as any user of it would import it."""
+    sys.path.insert(0, str(path.parent))
+    return importlib.import_module(path.stem)
+
+
 def main() -> None:
     """Derive, emit, run, print."""
     begin = time.perf_counter()
@@ -60,10 +67,7 @@ def main() -> None:
     (path,) = theory.emit("numpy", ROOT / "build")
     print(f"\n2. emitted {path.relative_to(ROOT)} ({len(path.read_text().splitlines())} lines, needs only NumPy)")
 
-    spec = importlib.util.spec_from_file_location("mlp_order1", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load(path)
     inputs = np.array(read_inputs(ROOT / "data" / "digits.csv"))[:4]
     gram = inputs @ inputs.T / inputs.shape[1]
     averages = GaussianAverages({"s": pt.activation("tanh")})

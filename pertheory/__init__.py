@@ -43,9 +43,32 @@ _HOMES = {
     "DivergentAverageError": "pertheory.errors",
 }
 
-__all__ = sorted([*_HOMES, "__version__"])
+__all__ = [
+    "Activation",
+    "DivergentAverageError",
+    "H",
+    "InputError",
+    "Network",
+    "Observable",
+    "PertheoryError",
+    "Recursion",
+    "RuleError",
+    "Theory",
+    "UnsupportedError",
+    "__version__",
+    "activation",
+    "dH",
+    "ddH_I",
+    "ddH_II",
+    "derive",
+    "network",
+    "theory",
+    "tree",
+    "z",
+]
 
 if TYPE_CHECKING:
+    from pertheory.closure import Theory, theory
     from pertheory.errors import (
         DivergentAverageError,
         InputError,
@@ -58,7 +81,6 @@ if TYPE_CHECKING:
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
-    from pertheory.closure import Theory, theory
 
 
 def __getattr__(name: str) -> Any:

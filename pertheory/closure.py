@@ -81,9 +81,7 @@ class Theory:
 
         return compile_theory(self, target, inputs)
 
-    def emit(
-        self, target: str, folder: str | Path, inputs: str = "many", activation: str = "tanh"
-    ) -> list[Path]:
+    def emit(self, target: str, folder: str | Path, inputs: str = "many", activation: str = "tanh") -> list[Path]:
         """Write source code that computes the theory into a folder.
 
         Returns:
@@ -126,9 +124,7 @@ def theory(
         wanted[found] = max(wanted.get(found, 0), highest)
         unknown = set(found.kind.fields) - set(chosen_rule.fields)
         if unknown:
-            raise InputError(
-                f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} at the end of a layer"
-            )
+            raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} at the end of a layer")
     return Theory(chosen_rule, order, tuple(wanted.items()), _close(chosen_rule, wanted))
 
 

@@ -142,9 +142,7 @@ def derive(
     made = [name for name, _ in chosen_rule.sublayers[step].fields]
     for field in tensor.kind.fields:
         if field not in made:
-            raise InputError(
-                f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}"
-            )
+            raise InputError(f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}")
     orders = (fixed,) if fixed is not None else tuple(range(order + 1))
     found = tuple(d for k in orders for d in diagrams(chosen_rule, step, tensor.kind, k))
     return Recursion(chosen_rule, step, tensor, orders, found)

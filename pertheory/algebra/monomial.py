@@ -20,7 +20,7 @@ class Monomial(NamedTuple):
     coefficient: Fraction
     powers: Powers
 
-    def __mul__(self, other: object) -> Monomial:  # type: ignore[override]
+    def __mul__(self, other: object) -> Monomial:
         if not isinstance(other, Monomial):
             return NotImplemented
         return Monomial(self.coefficient * other.coefficient, multiply_powers((self.powers, other.powers)))

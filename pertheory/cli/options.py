@@ -18,23 +18,17 @@ from pertheory.errors import InputError
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """``--network``."""
-    parser.add_argument(
-        "--network", default="mlp", help="name of a network rule or path to a rule file (default mlp)"
-    )
+    parser.add_argument("--network", default="mlp", help="name of a network rule or path to a rule file (default mlp)")
 
 
 def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> None:
     """``--order``."""
-    parser.add_argument(
-        "--order", type=whole("--order", 0), default=default, help=f"{meaning} (default {default})"
-    )
+    parser.add_argument("--order", type=whole("--order", 0), default=default, help=f"{meaning} (default {default})")
 
 
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     """``--format`` and ``--out``."""
-    parser.add_argument(
-        "--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})"
-    )
+    parser.add_argument("--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})")
     parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
 
 
@@ -114,14 +108,10 @@ def read_inputs(path: Path) -> list[list[float]]:
         raise InputError(f"--inputs {path}: holds no rows of numbers")
     for number, row in enumerate(rows):
         if len(row) != len(rows[0]):
-            raise InputError(
-                f"--inputs {path}: row {number + 1} has {len(row)} numbers, row 1 has {len(rows[0])}"
-            )
+            raise InputError(f"--inputs {path}: row {number + 1} has {len(row)} numbers, row 1 has {len(rows[0])}")
         for column, value in enumerate(row):
             if not math.isfinite(value):
-                raise InputError(
-                    f"--inputs {path}: row {number + 1}, column {column + 1} is {value}, not finite"
-                )
+                raise InputError(f"--inputs {path}: row {number + 1}, column {column + 1} is {value}, not finite")
     return rows
 
 
@@ -163,9 +153,7 @@ def _read_json(path: Path) -> list[list[float]]:
         try:
             rows.append([float(value) for value in row])
         except OverflowError:
-            raise InputError(
-                f"--inputs {path}: row {number + 1} holds a number too large for a double"
-            ) from None
+            raise InputError(f"--inputs {path}: row {number + 1} holds a number too large for a double") from None
     return rows
 
 

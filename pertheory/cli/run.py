@@ -33,17 +33,11 @@ EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --forma
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
-    parser.add_argument(
-        "--activation", required=True, help="name of an activation, a formula, or a rule file"
-    )
-    parser.add_argument(
-        "--inputs", type=Path, required=True, help=".csv, .json or .npy file, one row per input"
-    )
+    parser.add_argument("--activation", required=True, help="name of an activation, a formula, or a rule file")
+    parser.add_argument("--inputs", type=Path, required=True, help=".csv, .json or .npy file, one row per input")
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     add_network(parser)
-    parser.add_argument(
-        "--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all"
-    )
+    parser.add_argument("--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all")
     add_order(parser, 1, "power of 1/n that is kept")
     for name, meaning in (
         ("C_b", "variance of the biases"),
@@ -52,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("lambda_W", "learning rate of the weights times the width below"),
     ):
         parser.add_argument(f"--{name}", type=numbers, help=f"{meaning}: a number, or one for each layer")
-    parser.add_argument(
-        "--widths", type=numbers, help="hidden widths n_1,..,n_(depth-1); equal widths by default"
-    )
+    parser.add_argument("--widths", type=numbers, help="hidden widths n_1,..,n_(depth-1); equal widths by default")
     parser.add_argument(
         "--param",
         type=parameter,
@@ -63,12 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the activation or a further hyperparameter of the network",
     )
-    parser.add_argument(
-        "--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)"
-    )
-    parser.add_argument(
-        "--backend", choices=("numpy",), default="numpy", help="what computes (default numpy)"
-    )
+    parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
+    parser.add_argument("--backend", choices=("numpy",), default="numpy", help="what computes (default numpy)")
     add_output(parser, ("text", "json", "npz"))
 
 
@@ -88,9 +76,7 @@ def main(options: argparse.Namespace) -> int:
     closed = theory(rule, names, options.order)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     widths = None if options.widths is None else [_width(value) for value in options.widths]
-    result = model(
-        table, options.activation, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper
-    )
+    result = model(table, options.activation, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper)
     shown = _shown(closed)
     _report_divergences(result, shown, explicit=[n for n in names if n != "all"])
     if options.format == "npz":
@@ -110,18 +96,14 @@ def _width(value: float) -> int:
     return int(value)
 
 
-def _split_parameters(
-    options: argparse.Namespace, known: dict[str, float]
-) -> tuple[dict[str, Any], dict[str, float]]:
+def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
     """Hyperparameters of the network, and parameters of the activation."""
     hyper: dict[str, Any] = {}
     for name in ("C_b", "C_W", "lambda_b", "lambda_W"):
         value = getattr(options, name)
         if value is not None:
             if len(value) not in (1, options.depth):
-                raise InputError(
-                    f"--{name} needs one value or {options.depth}, one for each layer, not {len(value)}"
-                )
+                raise InputError(f"--{name} needs one value or {options.depth}, one for each layer, not {len(value)}")
             if min(value) < 0:
                 raise InputError(f"--{name} must not be negative, but is {min(value):g}")
             hyper[name] = value

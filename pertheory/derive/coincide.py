@@ -1,7 +1,7 @@
 """Move 3, coincide: which sites sit on the same neuron.
 
-Two kinds of coincidence: those forced by the Kronecker deltas of an inserted tensor (they merge two sites into one, with
-the product of their lines), and those chosen here: several sites on one neuron, which then carries their *joint
+Two kinds of coincidence: those forced by the Kronecker deltas of an inserted tensor (they merge two sites into one,
+with the product of their lines), and those chosen here: several sites on one neuron, which then carries their *joint
 cumulant*. With cumulants the sums over neurons run free, so a neuron brings a factor n and no falling factorials.
 """
 
@@ -37,7 +37,5 @@ def coincide(
         cost = len(sites) - len(partition)
         if cost > budget:
             continue
-        if all(
-            len({fields[i] for i in block}) == 1 and sum(pinned[i] for i in block) <= 1 for block in partition
-        ):
+        if all(len({fields[i] for i in block}) == 1 and sum(pinned[i] for i in block) <= 1 for block in partition):
             yield partition, cost

@@ -103,9 +103,7 @@ class Diagram(NamedTuple):
                 lines[image[vertex]] = line
         for vertex, parts in enumerate(self.sites.blocks):
             if parts:
-                blocks[image[vertex]] = tuple(
-                    sorted([tuple(sorted([image[o] for o in part])) for part in parts])
-                )
+                blocks[image[vertex]] = tuple(sorted([tuple(sorted([image[o] for o in part])) for part in parts]))
         joins: list[str] = [""] * size
         site_names = []
         neuron_names = []

@@ -71,15 +71,11 @@ def _complete(kind: TensorType, sites: Sites, order: int) -> Iterator[Diagram]:
         for neurons, cost in coincide(merged, merged_fields, pins, budget - gathered.cost):
             left = budget - gathered.cost - cost
             place = {
-                label: (n, s)
-                for n, neuron in enumerate(neurons)
-                for s, i in enumerate(neuron)
-                for label in [labels[i]]
+                label: (n, s) for n, neuron in enumerate(neurons) for s, i in enumerate(neuron) for label in [labels[i]]
             }
             leg_places = [place[gathered.sites[i]] for i in site_of_lower]
             neuron_of_pair = [
-                place[gathered.sites[site_of_pair[i]]][0] if i in site_of_pair else -1
-                for i in range(len(kind.pairs))
+                place[gathered.sites[site_of_pair[i]]][0] if i in site_of_pair else -1 for i in range(len(kind.pairs))
             ]
             masks = before_filling(neuron_of_pair, cluster_of_pair, gathered, [n for n, _ in leg_places])
             if masks is None or len(set(masks)) - 1 > left:
@@ -90,16 +86,12 @@ def _complete(kind: TensorType, sites: Sites, order: int) -> Iterator[Diagram]:
                 continue
             group_neurons = [leg_places[group.vertices[0]][0] for group in gathered.groups]
 
-            def keep(
-                filling: Filling, masks: Sequence[int] = masks, at: Sequence[int] = group_neurons
-            ) -> bool:
+            def keep(filling: Filling, masks: Sequence[int] = masks, at: Sequence[int] = group_neurons) -> bool:
                 return connects(masks, at, filling)
 
             for filling in fill(len(gathered.groups), len(neurons), left, capacity, keep):
                 neuron_fields = [merged_fields[neuron[0]] for neuron in neurons]
-                yield _build(
-                    kind, sites, order, lower, gathered, arranged, leg_places, neuron_fields, filling
-                )
+                yield _build(kind, sites, order, lower, gathered, arranged, leg_places, neuron_fields, filling)
 
 
 def _capacity(
@@ -152,9 +144,7 @@ def _build(
     legs: list[Leg] = []
     vertices: list[Vertex] = []
 
-    def add(
-        occupants: list[int], fields: list[str], edges: list[Pair], pairs: list[Pair], own_order: int
-    ) -> None:
+    def add(occupants: list[int], fields: list[str], edges: list[Pair], pairs: list[Pair], own_order: int) -> None:
         found, labelling = tensor_type(tuple(fields), tuple(edges), tuple(pairs))
         slots = [0] * len(occupants)
         for position, occupant in enumerate(occupants):
@@ -167,9 +157,7 @@ def _build(
         legs.append(Leg(neuron, site))
         return len(occupants) - 1
 
-    def add_free(
-        distribution: Sequence[int], occupants: list[int], fields: list[str], pairs: list[Pair]
-    ) -> None:
+    def add_free(distribution: Sequence[int], occupants: list[int], fields: list[str], pairs: list[Pair]) -> None:
         for neuron, count in enumerate(distribution):
             for _ in range(count):
                 first = add_leg(neuron, -1, occupants, fields)

@@ -52,9 +52,7 @@ def joins(rule: Network, sublayer: int, field: str) -> tuple[Join, ...]:
     for first, second in product(channels, repeat=2):
         if first.kind == "identity" and first is second:
             factor = first.factor * first.factor
-            found.append(
-                Join(f"identity {first.of}", factor, "pinned", False, (first.function,) * 2, first.of)
-            )
+            found.append(Join(f"identity {first.of}", factor, "pinned", False, (first.function,) * 2, first.of))
         if not first.parameter or first.parameter != second.parameter or first.of != second.of:
             continue
         parameter = rule.parameter(first.parameter)

@@ -65,9 +65,7 @@ def refine(kind: TensorType, chosen: tuple[Join, ...]) -> Iterator[Sites]:
             choices.append([(None, ())])
             continue
         partitions = set_partitions(sorted(remaining[vertex]))
-        choices.append(
-            [((name, len(blocks)), blocks) for blocks in partitions if name != IDENTITY or len(blocks) <= 1]
-        )
+        choices.append([((name, len(blocks)), blocks) for blocks in partitions if name != IDENTITY or len(blocks) <= 1])
     for choice in product(*choices):
         yield Sites(chosen, tuple(line for line, _ in choice), tuple(blocks for _, blocks in choice))
 

@@ -36,9 +36,7 @@ def expand(diagram: Diagram, samples: Sequence[int]) -> Terms:
     return add_terms(parts)
 
 
-def _expand_one(
-    diagram: Diagram, image: Permutation, samples: Sequence[int]
-) -> Iterator[tuple[Term, Fraction]]:
+def _expand_one(diagram: Diagram, image: Permutation, samples: Sequence[int]) -> Iterator[tuple[Term, Fraction]]:
     """The terms of one diagram whose vertex v is renamed ``image[v]`` and then carries that slot's sample."""
     label = [samples[v] for v in image]
     options = [_neuron_terms(diagram, number, tuple(label)) for number in range(len(diagram.neurons))]
@@ -86,14 +84,11 @@ def _neuron_terms(diagram: Diagram, number: int, label: tuple[int, ...]) -> list
             for part_number, part in enumerate(partition):
                 legs = [leg for i in part for leg in single[i]]
                 legs += [
-                    leg
-                    for chosen, ends in zip(choice, pairs, strict=True)
-                    if chosen == part_number
-                    for leg in ends
+                    leg for chosen, ends in zip(choice, pairs, strict=True) if chosen == part_number for leg in ends
                 ]
                 vertices = [v for i in part for v in neuron[i]]
                 lines = tuple(sorted((label[v], diagram.lines[v]) for v in vertices))
-                options.append(_average_terms(diagram.fields[number], lines, tuple(legs)))  # type: ignore[arg-type]
+                options.append(_average_terms(diagram.fields[number], lines, tuple(legs)))
             for parts in product(*options):
                 weight = sign * math.prod(count for count, _, _ in parts)
                 averages = tuple(average for _, average, _ in parts if average.factors)

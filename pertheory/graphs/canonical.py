@@ -15,7 +15,7 @@ certificate wins (McKay and Piperno, J. Symb. Comput. 60 (2014) 94).
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -65,7 +65,7 @@ class CanonicalForm:
         group_size: the number of automorphisms.
     """
 
-    certificate: Hashable
+    certificate: Any  # hashable, and comparable with other certificates of the same kind of graph
     labelling: Permutation
     generators: tuple[Permutation, ...]
     group_size: int

@@ -28,7 +28,7 @@ def index_partitions(size: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
         grown: list[list[list[int]]] = []
         for partition in found:
             for place in range(len(partition)):
-                grown.append([block + [item] if i == place else block for i, block in enumerate(partition)])
+                grown.append([[*block, item] if i == place else block for i, block in enumerate(partition)])
             grown.append([*partition, [item]])
         found = grown
     return tuple(tuple(tuple(block) for block in partition) for partition in found)

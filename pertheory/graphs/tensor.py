@@ -81,9 +81,7 @@ def tensor_type(
     return _renamed(fields, edges, pairs, labelling), labelling
 
 
-def _renamed(
-    fields: Sequence[str], edges: Iterable[Pair], pairs: Iterable[Pair], labelling: Permutation
-) -> TensorType:
+def _renamed(fields: Sequence[str], edges: Iterable[Pair], pairs: Iterable[Pair], labelling: Permutation) -> TensorType:
     new_fields = [""] * len(fields)
     for vertex, field in enumerate(fields):
         new_fields[labelling[vertex]] = field

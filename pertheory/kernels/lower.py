@@ -173,9 +173,7 @@ def _products(
 
 def _request(average: Average) -> tuple[Request, tuple[int, ...]]:
     """An average as axes in a standard order, and the slot of each axis."""
-    factors = sorted(
-        average.factors, key=lambda f: (f.legs, [(name, -order) for name, order in f.lines], f.sample)
-    )
+    factors = sorted(average.factors, key=lambda f: (f.legs, [(name, -order) for name, order in f.lines], f.sample))
     return tuple((f.legs, f.lines) for f in factors), tuple(f.sample for f in factors)
 
 

@@ -77,9 +77,7 @@ class GaussianAverages:
         """Largest error estimate so far, relative to the scale of the average."""
         return self._smooth.worst_error
 
-    def __call__(
-        self, covariance: NDArray[np.float64], requests: Sequence[Request]
-    ) -> list[NDArray[np.float64]]:
+    def __call__(self, covariance: NDArray[np.float64], requests: Sequence[Request]) -> list[NDArray[np.float64]]:
         """Evaluate requests.
 
         Args:
@@ -116,9 +114,7 @@ class GaussianAverages:
                 total = np.nan
                 self.divergences += [Divergence(requests[n], where, str(error)) for n, where in places]
             except UnsupportedError as error:
-                raise UnsupportedError(
-                    f"{show_request(requests[number])} at inputs {inputs}: {error}"
-                ) from None
+                raise UnsupportedError(f"{show_request(requests[number])} at inputs {inputs}: {error}") from None
             for n, where in places:
                 results[n][where] = total
         return results
@@ -179,9 +175,7 @@ def _terms(request: Request, inputs: tuple[int, ...]) -> tuple[tuple[Atom, int],
     return _canonical(request, pattern, tuple(slots))
 
 
-def _canonical(
-    request: Request, pattern: tuple[int, ...], distinct: tuple[int, ...]
-) -> tuple[tuple[Atom, int], ...]:
+def _canonical(request: Request, pattern: tuple[int, ...], distinct: tuple[int, ...]) -> tuple[tuple[Atom, int], ...]:
     collected: dict[Atom, int] = {}
     for coefficient, parts in atoms(request, pattern):
         atom = tuple(sorted((i, part) for i, part in zip(distinct, parts, strict=True) if part))

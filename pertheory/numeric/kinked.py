@@ -76,9 +76,7 @@ def _at_point(product: Product, position: float, functions: Functions) -> float:
     bounded = all(order == functions[name].jump_order for name, order in undefined)
     if undefined and (value or not bounded):
         name, order = undefined[0]
-        raise Divergent(
-            f"{name}^({order}) has no value at its kink x = {position:g}, and the variance there is zero"
-        )
+        raise Divergent(f"{name}^({order}) has no value at its kink x = {position:g}, and the variance there is zero")
     return 0.0 if undefined else value
 
 

@@ -224,9 +224,7 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or depth < 1:
         raise InputError(f"depth must be a whole number from 1, not {depth!r}")
     known = dict(rule.hyperparameters)
-    squares = {
-        symbol for p in rule.parameters for m in (p.variance, p.learning_rate) if m for symbol, _ in m.powers
-    }
+    squares = {symbol for p in rule.parameters for m in (p.variance, p.learning_rate) if m for symbol, _ in m.powers}
     layers = [dict(known) for _ in range(depth)]
     for name, value in given.items():
         if name not in known:
@@ -252,9 +250,7 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[f
     if widths is None:
         return None
     if len(widths) != depth - 1:
-        raise InputError(
-            f"depth {depth} needs {depth - 1} hidden widths n_1 .. n_{depth - 1}, not {len(widths)}"
-        )
+        raise InputError(f"depth {depth} needs {depth - 1} hidden widths n_1 .. n_{depth - 1}, not {len(widths)}")
     for width in widths:
         if float(width) != int(width) or int(width) < 1:
             raise InputError(f"widths must be whole numbers from 1, not {width!r}")
@@ -268,9 +264,7 @@ def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> d
     for name in theory.network.functions:
         value = given.get(name) if isinstance(given, Mapping) else fixed.get(name, given)
         if value is None:
-            raise InputError(
-                f"no activation is given for the function {name!r} of network {theory.network.name}"
-            )
+            raise InputError(f"no activation is given for the function {name!r} of network {theory.network.name}")
         if isinstance(value, Activation):
             chosen[name] = value
         else:

@@ -55,9 +55,7 @@ def _reducible(product: Product, functions: Mapping[str, Activation]) -> tuple[s
     for other, other_order in product:
         first = None if other in (IDENTITY, name) else functions[other].jump_order
         if first is not None and other_order >= first:
-            raise UnsupportedError(
-                "a delta of one kinked function times a step of another has no definite value"
-            )
+            raise UnsupportedError("a delta of one kinked function times a step of another has no definite value")
     return (name, order) if excess > 1 else None
 
 
@@ -94,9 +92,7 @@ def _by_parts(term: Term, slot: int, line: tuple[str, int]) -> list[tuple[Term, 
     return results
 
 
-def reduce_terms(
-    terms: Mapping[tuple[Product, ...], int], functions: Mapping[str, Activation]
-) -> dict[Term, Fraction]:
+def reduce_terms(terms: Mapping[tuple[Product, ...], int], functions: Mapping[str, Activation]) -> dict[Term, Fraction]:
     """Bring a sum of products at distinct variables to normal forms and ties, equal ones collected.
 
     Args:
@@ -112,9 +108,7 @@ def reduce_terms(
     done: dict[Term, Fraction] = {}
     while pending:
         if len(pending) + len(done) > MAX_TERMS:
-            raise UnsupportedError(
-                f"more than {MAX_TERMS} terms in the integration by parts of a kinked average"
-            )
+            raise UnsupportedError(f"more than {MAX_TERMS} terms in the integration by parts of a kinked average")
         # the most singular first, so that equal terms meet before they are expanded again
         term = max(
             pending,

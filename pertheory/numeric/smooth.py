@@ -8,8 +8,8 @@ average over four inputs costs a sum over three dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -21,9 +21,15 @@ from pertheory.numeric.quadrature import Array, Rule, density, factor, hermite, 
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
+#: Products of the inputs from some level on, in the order of levels.
+Tail: TypeAlias = tuple[Product, ...]
+#: The same quantity with all nodes, with every second node, and the latter for absolute values.
+Sums: TypeAlias = tuple[Array | None, Array | None, Array | None]
+#: Products, their averages over the last variable as splines of its conditional mean, and the range of these.
+Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], float]
 
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
-BLOCK = 400_000
+BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
 BUDGET = 4e8
 #: Relative disagreement of shifted one-dimensional rules that is called converged.
@@ -51,9 +57,7 @@ class Tables:
         if len(product) == 1:
             return self._lines[product[0]]
         if product not in self._products:
-            self._products[product] = (
-                self._lines[product[0]] * self[product[1:]] if product else np.ones_like(self._x)
-            )
+            self._products[product] = self._lines[product[0]] * self[product[1:]] if product else np.ones_like(self._x)
         return self._products[product]
 
 
@@ -75,9 +79,10 @@ def _measure(functions: Functions, products: tuple[Product, ...], sigma: float) 
     with np.errstate(over="ignore", invalid="ignore"):
         for product in products:
             envelope = np.abs(values[product]) * density(probe)
-            envelope[~np.isfinite(envelope)] = np.inf
-            if envelope.max() > 0:
-                large = np.abs(probe[envelope > 1e-18 * envelope.max()])
+            endless = ~np.isfinite(envelope)
+            highest = float(envelope[~endless].max(initial=0.0))
+            if highest > 0 or endless.any():
+                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
                 reach = max(reach, float(large.max(initial=0.0)) + 0.2)
     if reach >= FARTHEST:
         names = ", ".join(function.name for function in table.values())
@@ -86,27 +91,28 @@ def _measure(functions: Functions, products: tuple[Product, ...], sigma: float) 
             "average does not exist or overflows"
         )
     step, power = 0.75, 2.0
+    # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
+    # they are what the inner variables of a nested sum have anyway
+    sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
     while step > 2e-3:
         half = int(np.ceil(reach / step / 2)) * 8
         nodes: Array = np.arange(-half, half + 8, dtype=float) * (step / 4)
         weights = step * density(nodes)
-        values = Tables(table, sigma * nodes, products)
+        values = Tables(table, sigmas * nodes, products)
         worst = doubled = 0.0
         for product in products:
             terms = values[product] * weights
-            shifted = terms.reshape(-1, 4).sum(axis=0)
-            scale = np.abs(terms).sum() / 4
-            if scale > 0:
-                worst = max(worst, float(np.abs(shifted - shifted.mean()).max() / scale))
-                wide = 2 * terms.reshape(-1, 8).sum(axis=0)
-                doubled = max(doubled, float(np.abs(wide - wide.mean()).max() / scale))
-        power = float(
-            np.clip(0.9 * np.log(max(worst, 1e-15)) / np.log(min(max(doubled, 1e-15), 0.5)), 2.0, 4.0)
-        )
-        if worst <= CONVERGED:
+            scale = np.abs(terms).sum(axis=1)[:, None] / 4
+            scale[scale == 0] = 1
+            shifted = terms.reshape(len(sigmas), -1, 4).sum(axis=1) / scale
+            wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
+            worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
+            doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
+        gained = np.log(CONVERGED) / np.log(min(worst + 1e-16, 0.5))
+        if gained <= 1:
+            power = float(np.clip(0.9 * np.log(worst + 1e-15) / np.log(min(doubled + 1e-15, 0.5)), 2.0, 4.0))
             break
         # the error is exp(-c/step): one measurement predicts the step, approached with care
-        gained = np.log(CONVERGED) / np.log(min(worst, 0.5))
         step /= min(max(gained, 1.07), 1.6)
     return step, reach, power
 
@@ -132,19 +138,14 @@ class SmoothAverages:
             if coefficients is None:
                 return None
             degrees[name] = len(coefficients) - 1
-        return max(
-            sum(max(degrees[name] - order, 0) for product in atom for name, order in product)
-            for atom in atoms
-        )
+        return max(sum(max(degrees[name] - order, 0) for product in atom for name, order in product) for atom in atoms)
 
     def rule(self, atoms: Sequence[tuple[Product, ...]], sigma: float, refine: float = 1.0) -> Rule:
         """Return a rule in xi for the atoms with every variable equal to sigma * xi (the hardest case)."""
         degree = self._degree(atoms)
         if degree is not None and degree < 120:
             return hermite(degree)
-        merged = tuple(
-            sorted({tuple(sorted(line for product in atom for line in product)) for atom in atoms})
-        )
+        merged = tuple(sorted({tuple(sorted(line for product in atom for line in product)) for atom in atoms}))
         # rounded up to a quarter octave: networks move K slowly, and the measurement is then in the cache
         rounded = float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
         step, reach, power = _measure(self._frozen, merged, rounded)
@@ -169,9 +170,7 @@ class SmoothAverages:
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors
 
-    def _nested(
-        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
-    ) -> tuple[Array, Array]:
+    def _nested(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float) -> tuple[Array, Array]:
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
@@ -213,7 +212,7 @@ class SmoothAverages:
         rules: Sequence[Rule],
         products: Sequence[Product],
         atoms: Sequence[tuple[Product, ...]],
-    ) -> tuple[Sequence[Product], object, float]:
+    ) -> Table:
         """Tabulate the average over the last variable as a function of its conditional mean."""
         sigma = float(np.sqrt((row**2).sum()))
         whole = self.rule(atoms, sigma)
@@ -223,8 +222,9 @@ class SmoothAverages:
         means = step * np.arange(-half, half + 1)
         rule = rules[-1]
         tables = Tables(self._functions, means[:, None] + row[-1] * rule.nodes, products)
-        columns = np.stack([tables[product] @ rule.weights for product in products], axis=1)
-        return products, make_interp_spline(means, columns, k=7), limit
+        columns = [tables[product] @ rule.weights for product in products]
+        columns += [np.abs(tables[product]) @ rule.weights for product in products]
+        return products, make_interp_spline(means, np.stack(columns, axis=1), k=7), limit
 
 
 class _Nest:
@@ -237,7 +237,7 @@ class _Nest:
         rules: Sequence[Rule],
         levels: Sequence[Sequence[int]],
         needed: Sequence[Sequence[Product]],
-        spline: tuple[Sequence[Product], object, float] | None,
+        spline: Table | None,
     ) -> None:
         self._functions = functions
         self._root, self._rules, self._levels = root, rules, levels
@@ -251,67 +251,68 @@ class _Nest:
             total = total + row[j] * axis.reshape([-1 if k == j else 1 for k in range(depth)])
         return np.broadcast_to(total, [len(axis) for axis in axes])
 
-    def block(self, part: slice, tails: Sequence[tuple[Product, ...]]) -> Array:
+    def block(self, part: slice, tails: Sequence[Tail]) -> Array:
         """Return sums, sums with every second node, and sums of absolute values over a block, per tail."""
-        rank = len(self._rules)
         first = self._rules[0].nodes[part]
-        fine: dict[tuple[Product, ...], Array] = {}
-        coarse: dict[tuple[Product, ...], Array] = {}
-        depth = rank
+        sums: dict[Tail, Sums] = {}
+        depth = len(self._rules)
         if self._spline is not None:
-            products, curve, limit = self._spline
-            member = self._levels[rank][0]
-            means = self._coordinates(self._root[member], first, rank - 1)
-            columns = np.moveaxis(curve(np.clip(means, -limit, limit)), -1, 0)  # type: ignore[operator]
-            fine = {(product,): column for product, column in zip(products, columns, strict=True)}
-            coarse = {key: value[(slice(None, None, 2),) * (rank - 1)] for key, value in fine.items()}
             depth -= 1
-        keep = len(tails[0])
+            sums = self._last(first, depth)
         for j in range(depth, 0, -1):
-            members = self._levels[j]
-            length = sum(len(self._levels[k]) for k in range(j, rank + 1))
-            suffixes = sorted({tail[keep - length :] for tail in tails})
-            tables = {
-                i: Tables(
-                    self._functions,
-                    np.ascontiguousarray(self._coordinates(self._root[i], first, j)),
-                    self._needed[i],
-                )
-                for i in members
-            }
-            weights, coarser = self._rules[j - 1].weights, self._rules[j - 1].coarse
-            if j == 1:
-                weights = weights[part]
-                coarser = None if coarser is None else coarser[part.start // 2 : (part.stop + 1) // 2]
-            every = (slice(None, None, 2),) * j
-            heads: dict[tuple[Product, ...], tuple[Array, Array | None]] = {}
-            next_fine: dict[tuple[Product, ...], Array] = {}
-            next_coarse: dict[tuple[Product, ...], Array] = {}
-            sizes: dict[tuple[Product, ...], Array] = {}
-            for suffix in suffixes:
-                head, rest = suffix[: len(members)], suffix[len(members) :]
-                if head not in heads:
-                    value = np.ones((1,) * j)
-                    for i, product in zip(members, head, strict=True):
-                        value = value * tables[i][product]
-                    heads[head] = value * weights, None if coarser is None else value[every] * coarser
-                weighted, weighted_coarse = heads[head]
-                next_fine[suffix] = _contract(weighted, fine.get(rest))
-                if j == 1:
-                    sizes[suffix] = _contract(np.abs(weighted), np.abs(fine[rest]) if rest in fine else None)
-                if weighted_coarse is not None:
-                    next_coarse[suffix] = _contract(weighted_coarse, coarse.get(rest))
-            fine, coarse = next_fine, next_coarse
-        return np.array(
-            [
-                [float(fine[tail]) for tail in tails],
-                [float(coarse[tail]) if coarse else 0.0 for tail in tails],
-                [float(sizes[tail]) for tail in tails],
-            ]
-        )
+            length = sum(map(len, self._levels[j:]))
+            heads = self._heads(part, j)
+            following: dict[Tail, Sums] = {}
+            for suffix in sorted({tail[len(tail) - length :] for tail in tails}):
+                head, rest = suffix[: len(self._levels[j])], suffix[len(self._levels[j]) :]
+                inner = sums.get(rest, (None, None, None))
+                fine, coarse, size = map(_contract, heads(head), inner)
+                following[suffix] = (fine, coarse, size)
+            sums = following
+        rows = [[sums[tail][n] for tail in tails] for n in range(3)]
+        return np.array([[0.0 if value is None else float(value) for value in row] for row in rows])
+
+    def _last(self, first: Array, depth: int) -> dict[Tail, Sums]:
+        """Averages over the last variable, from their table."""
+        assert self._spline is not None
+        products, curve, limit = self._spline
+        (member,) = self._levels[depth + 1]
+        means = self._coordinates(self._root[member], first, depth)
+        columns = np.moveaxis(curve(np.clip(means, -limit, limit)), -1, 0)
+        every = (slice(None, None, 2),) * depth
+        return {
+            (product,): (column, column[every], np.abs(size[every]))
+            for product, column, size in zip(products, columns, columns[len(products) :], strict=False)
+        }
+
+    def _heads(self, part: slice, j: int) -> Callable[[Tail], Sums]:
+        """Return a function from the products of level j to their weighted values, as `Sums`."""
+        weights, coarse = self._rules[j - 1].weights, self._rules[j - 1].coarse
+        if j == 1:
+            weights = weights[part]
+            coarse = None if coarse is None else coarse[part.start // 2 : part.stop // 2]
+        every = (slice(None, None, 2),) * j
+        first = self._rules[0].nodes[part]
+        tables = []
+        for i in self._levels[j]:
+            points = np.ascontiguousarray(self._coordinates(self._root[i], first, j))
+            tables.append(Tables(self._functions, points, self._needed[i]))
+
+        @cache
+        def weighted(head: Tail) -> Sums:
+            value = np.ones((1,) * j)
+            for table, product in zip(tables, head, strict=True):
+                value = value * table[product]
+            rough = None if coarse is None else value[every] * coarse
+            return value * weights, rough, None if rough is None else np.abs(rough)
+
+        return weighted
 
 
-def _contract(weighted: Array, inner: Array | None) -> Array:
+def _contract(weighted: Array | None, inner: Array | None) -> Array | None:
+    """Sum over the last axis; what is missing inside is one, what is missing outside was not asked for."""
+    if weighted is None:
+        return None
     if inner is None:
         return np.asarray(weighted.sum(axis=-1))
     result: Array = np.einsum("...n,...n->...", weighted, inner)

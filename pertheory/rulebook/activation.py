@@ -76,9 +76,7 @@ class Activation:
 
     def _polynomials(self, part: int, order: int) -> list[Polynomial]:
         if not 0 <= order <= MAX_ORDER:
-            raise UnsupportedError(
-                f"derivative of order {order} of {self.name}: orders 0 to {MAX_ORDER} exist"
-            )
+            raise UnsupportedError(f"derivative of order {order} of {self.name}: orders 0 to {MAX_ORDER} exist")
         ring, known = self._parts[part]
         while len(known) <= order:
             known.append(ring.derivative(known[-1]))
@@ -220,9 +218,7 @@ def _build(
     return Activation(name, tuple(merged), function.parameters, universality)
 
 
-def _file_pieces(
-    path: Path, table: Mapping[str, Any], values: Mapping[str, Scalar]
-) -> list[tuple[float, float, Node]]:
+def _file_pieces(path: Path, table: Mapping[str, Any], values: Mapping[str, Scalar]) -> list[tuple[float, float, Node]]:
     def formula(text: object, where: str) -> Node:
         if not isinstance(text, str):
             raise RuleError(f'{path}: {where} must be text such as "x*tanh(x)", not {text!r}')
@@ -256,9 +252,7 @@ def _file_pieces(
                 raise RuleError(f"{path}: {where}: {key!r} must be a number, inf or a formula of parameters")
             ends.append(float(end))
         if ends[0] != previous or not ends[0] < ends[1]:
-            raise RuleError(
-                f"{path}: {where} goes from {ends[0]} to {ends[1]}; expected from {previous} upwards"
-            )
+            raise RuleError(f"{path}: {where} goes from {ends[0]} to {ends[1]}; expected from {previous} upwards")
         previous = ends[1]
         parts.append((ends[0], ends[1], formula(row["formula"], f"{where}, 'formula'")))
     if previous != math.inf:
@@ -327,8 +321,7 @@ def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
     values = {name: _scalar(name, value, repr(text)) for name, value in given.items()}
     if _NAME.fullmatch(text) and text not in ("x", "pi") and text not in values:
         raise InputError(
-            f"unknown activation {text[:40]!r} ({nearest(key, known)}); "
-            "or give a formula of x such as 'x*tanh(x)'"
+            f"unknown activation {text[:40]!r} ({nearest(key, known)}); or give a formula of x such as 'x*tanh(x)'"
         )
     return _build(" ".join(text.split()), [(-math.inf, math.inf, parse(text, values))], values)
 

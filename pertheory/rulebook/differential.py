@@ -151,9 +151,7 @@ class Ring:
         if index not in self._slopes:
             kind, argument = self._kinds[index], self._arguments[index]
             own: Polynomial = {((index, 1),): Fraction(1)}
-            self._slopes[index] = self.multiply(
-                self._outer_slope(kind, argument, own), self.derivative(argument)
-            )
+            self._slopes[index] = self.multiply(self._outer_slope(kind, argument, own), self.derivative(argument))
         return self._slopes[index]
 
     def _outer_slope(self, kind: str, u: Polynomial, own: Polynomial) -> Polynomial:
@@ -199,9 +197,7 @@ class Ring:
         for monomial, value in a.items():
             for position, (variable, exponent) in enumerate(monomial):
                 lowered = ((variable, exponent - 1),) if exponent > 1 else ()
-                rest: Polynomial = {
-                    monomial[:position] + lowered + monomial[position + 1 :]: value * exponent
-                }
+                rest: Polynomial = {monomial[:position] + lowered + monomial[position + 1 :]: value * exponent}
                 result = add(result, self.multiply(rest, self.slope(variable)))
         return result
 

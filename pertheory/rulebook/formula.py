@@ -121,9 +121,7 @@ def parse(text: str, parameters: Collection[str] = ()) -> Node:
     if not isinstance(text, str):
         raise InputError(f"a formula must be text such as 'x*tanh(x)', not {type(text).__name__}")
     if len(text) > MAX_LENGTH:
-        raise InputError(
-            f"formula of {len(text)} characters ({text[:20]}...): at most {MAX_LENGTH} are allowed"
-        )
+        raise InputError(f"formula of {len(text)} characters ({text[:20]}...): at most {MAX_LENGTH} are allowed")
     return _Parser(text, frozenset(parameters)).parse()
 
 
@@ -301,7 +299,7 @@ def check_exponent(value: Scalar) -> None:
 
 def _apply(function: str, values: list[Scalar]) -> Scalar:
     if function == "abs":
-        return abs(values[0])
+        return values[0] if values[0] >= 0 else -values[0]
     if function in ("max", "min"):
         return sorted(values)[function == "max"]
     if function == "sqrt":

@@ -198,6 +198,4 @@ def refuse_poles(node: Node, parameters: Mapping[str, Scalar], lower: float, upp
         bad = ~(values > 0) if positive or values[len(values) // 2] > 0 else ~(values < 0)
         if bad.any():
             place = grid[np.argmax(bad)]
-            raise InputError(
-                f"formula: {show(culprit)[:60]} is not defined or not smooth near x = {place:.4g}"
-            )
+            raise InputError(f"formula: {show(culprit)[:60]} is not defined or not smooth near x = {place:.4g}")

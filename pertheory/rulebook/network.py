@@ -185,9 +185,7 @@ class _Reader:
         self.known_keys(table, _KEYS[""], "")
         fields = self.names(self.get(table, "fields", list), "fields")
         if "z" not in fields:
-            raise self.wrong(
-                "fields", "the preactivation that is left at the end of a layer must be called z"
-            )
+            raise self.wrong("fields", "the preactivation that is left at the end of a layer must be called z")
         hyper = self.get(table, "hyperparameters", dict)
         for symbol, value in hyper.items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -249,9 +247,7 @@ class _Reader:
             return Monomial(Fraction(value), ())
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return Monomial(Fraction(value).limit_denominator(10**12), ())
-        raise self.wrong(
-            where, f"{value!r} is neither a number nor one of the hyperparameters {sorted(hyper)}"
-        )
+        raise self.wrong(where, f"{value!r} is neither a number nor one of the hyperparameters {sorted(hyper)}")
 
     def parameter(self, name: str, entry: Any, hyper: dict[str, Any]) -> Parameter:
         where = f"parameters.{name}"
@@ -321,14 +317,10 @@ class _Reader:
             factor = self.monomial(entry.get("coefficient", 1), hyper, f"{where}.coefficient")
             return Channel("identity", "", function, of, factor)
         if "coefficient" in entry:
-            raise self.wrong(
-                f"{where}.coefficient", "belongs to identity channels; use the parameter's variance"
-            )
+            raise self.wrong(f"{where}.coefficient", "belongs to identity channels; use the parameter's variance")
         name = entry["parameter"]
         if name not in parameters:
-            raise self.wrong(
-                f"{where}.parameter", f"unknown parameter {name!r}; {nearest(str(name), parameters)}"
-            )
+            raise self.wrong(f"{where}.parameter", f"unknown parameter {name!r}; {nearest(str(name), parameters)}")
         if parameters[name].kind == "bias":
             if of or "function" in entry:
                 raise self.wrong(where, f"the bias {name!r} carries no function of a field")

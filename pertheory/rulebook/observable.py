@@ -19,8 +19,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pertheory.errors import InputError
-from pertheory.graphs.canonical import connected_components
-from pertheory.graphs.tensor import Pair, Permutation, TensorType, tensor_type
+from pertheory.graphs.canonical import Permutation, connected_components
+from pertheory.graphs.tensor import Pair, TensorType, tensor_type
 from pertheory.rulebook.files import nearest
 
 LABELS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0"
@@ -52,9 +52,7 @@ class Observable:
             return NotImplemented
         repeated = set(self.labels) & set(other.labels)
         if repeated:
-            raise InputError(
-                f"label {sorted(repeated)[0]!r} is used twice; each vertex needs a label of its own"
-            )
+            raise InputError(f"label {sorted(repeated)[0]!r} is used twice; each vertex needs a label of its own")
         shift = len(self.labels)
         edges = self.edges + tuple((u + shift, v + shift) for u, v in other.edges)
         return Observable(self.labels + other.labels, edges, self.fields + other.fields)
@@ -155,9 +153,7 @@ class _Parser:
     def wrong(self, expected: str) -> InputError:
         found = repr(self.text[self.at]) if self.at < len(self.text) else "the end"
         marked = f"{self.text[: self.at]}>>>{self.text[self.at :]}"
-        return InputError(
-            f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}"
-        )
+        return InputError(f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}")
 
     def skip(self) -> None:
         while self.at < len(self.text) and self.text[self.at] in " *\t":
@@ -216,7 +212,9 @@ class _Parser:
         links = []
         fields: dict[str, str] = {}
         while True:
-            (a, field_a), _, (b, field_b) = self.label(), self.take("-"), self.label()
+            a, field_a = self.label()
+            self.take("-")
+            b, field_b = self.label()
             links.append((a, b))
             fields[a], fields[b] = field_a, field_b
             self.skip()
@@ -275,9 +273,7 @@ def canonical_observable(kind: TensorType) -> tuple[Observable, tuple[int, ...],
         order.extend(_reading_order(tree, edges))
     position = {vertex: index for index, vertex in enumerate(order)}
     if len(order) > len(LABELS):
-        raise InputError(
-            f"a tensor with {len(order)} vertices has more slots than there are labels ({len(LABELS)})"
-        )
+        raise InputError(f"a tensor with {len(order)} vertices has more slots than there are labels ({len(LABELS)})")
     labels = tuple(LABELS[index] for index in range(len(order)))
     edges = [(position[u], position[v]) for u, v in kind.edges]
     observable = Observable(

@@ -44,9 +44,7 @@ class Tensor:
         """A name that is valid in code: the book's name or a short stable hash of the structure."""
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             return self.name
-        digest = hashlib.sha256(
-            repr((self.kind.fields, self.kind.edges, self.kind.pairs)).encode()
-        ).hexdigest()
+        digest = hashlib.sha256(repr((self.kind.fields, self.kind.edges, self.kind.pairs)).encode()).hexdigest()
         return f"T_{digest[:8]}"
 
     @property

@@ -12,22 +12,22 @@ def z(a: Label) -> Observable:
     return build("z", (a,))
 
 
-def H(a: Label, b: Label) -> Observable:  # noqa: N802
+def H(a: Label, b: Label) -> Observable:
     """The neural tangent kernel of a and b (the book's stochastic NTK, chapter 8)."""
     return build("H", (a, b))
 
 
-def dH(a: Label, b: Label, c: Label) -> Observable:  # noqa: N802
+def dH(a: Label, b: Label, c: Label) -> Observable:
     """The differential dNTK: second derivative at a, contracted with first derivatives at b and c (chapter 11)."""
     return build("dH", (a, b, c))
 
 
-def ddH_I(a: Label, b: Label, c: Label, d: Label) -> Observable:  # noqa: N802
+def ddH_I(a: Label, b: Label, c: Label, d: Label) -> Observable:
     """The first kind of ddNTK: third derivative at a, first derivatives at b, c, d (chapter infinity)."""
     return build("ddH_I", (a, b, c, d))
 
 
-def ddH_II(a: Label, b: Label, c: Label, d: Label) -> Observable:  # noqa: N802
+def ddH_II(a: Label, b: Label, c: Label, d: Label) -> Observable:
     """The second kind of ddNTK: edges a-b, a-c, b-d (chapter infinity)."""
     return build("ddH_II", (a, b, c, d))
 

@@ -23,7 +23,5 @@ def written(kind: TensorType, order: int, slots: tuple[int, ...]) -> Written:
     tensor = tensor_of(kind)
     if kind.size > 8:  # the canonical choice is as good, and the group is large
         return Written(tensor, order, tuple(slots[vertex] for vertex in tensor.slots))
-    best = min(
-        tuple(slots[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(kind)
-    )
+    best = min(tuple(slots[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(kind))
     return Written(tensor, order, best)

@@ -47,8 +47,7 @@ def record(recursion: Recursion) -> dict[str, Any]:
                 "couplings": dict(term.couplings),
                 "widths": {"n": term.width_power, "n_prev": -term.width_power} if term.width_power else {},
                 "tensors": [
-                    {"name": w.tensor.name, "order": w.order, "slots": [labels[s] for s in w.slots]}
-                    for w in components
+                    {"name": w.tensor.name, "order": w.order, "slots": [labels[s] for s in w.slots]} for w in components
                 ],
                 "averages": [average(item) for item in term.averages],
             }

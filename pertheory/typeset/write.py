@@ -213,14 +213,10 @@ def _expanded_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]
         parts = [style.coefficient(coefficient, term.couplings, term.width_power)]
         for component in term.tensors:
             tensor, order, slots = written(*component)
-            parts.append(
-                style.tensor(_name(tensor.name, tensor.leading, order), order, [labels[s] for s in slots])
-            )
+            parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, [labels[s] for s in slots]))
         for average in term.averages:
             pieces = tuple(
-                (function, order, labels[sample])
-                for sample, _, lines in average.factors
-                for function, order in lines
+                (function, order, labels[sample]) for sample, _, lines in average.factors for function, order in lines
             )
             parts.append(style.bracket(Bracket((), (Piece((), pieces),))))
         result.append((term.order, " ".join(parts)))

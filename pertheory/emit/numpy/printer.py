@@ -33,9 +33,7 @@ def _header(program: Program) -> str:
         if program.inputs == "many"
         else "Every slot carries the same input: arrays hold one value for each input."
     )
-    glossary = "\n".join(
-        f"    {key:<8} {_plain(text)} ({_plain(title)})" for key, text, _, title in program.glossary
-    )
+    glossary = "\n".join(f"    {key:<8} {_plain(text)} ({_plain(title)})" for key, text, _, title in program.glossary)
     return f'''
 """Finite-width recursions of the network "{_plain(program.network)}" to order 1/n^{program.order}.
 
@@ -97,13 +95,9 @@ def _sum(case: Case, one: bool) -> list[str]:
         prefix = _scalars(couplings, width_power)
         if len(products) == 1:
             product = products[0]
-            lines.append(
-                f"    total += {_joined(_number(product.coefficient), prefix, _array(product, axes, one))}"
-            )
+            lines.append(f"    total += {_joined(_number(product.coefficient), prefix, _array(product, axes, one))}")
             continue
-        lines.append(
-            f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], axes, one))}"
-        )
+        lines.append(f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], axes, one))}")
         for product in products[1:]:
             sign = "-" if product.coefficient < 0 else "+"
             body = _joined(_number(abs(product.coefficient)), "", _array(product, axes, one))
@@ -186,8 +180,7 @@ def _first_layer(program: Program) -> list[str]:
         "def first_layer(gram, p):",
         '    """State of layer 1, where the preactivations are exactly Gaussian.',
         "",
-        "    gram: x.x / n_0 for all pairs of inputs"
-        + (" (its diagonal)." if program.inputs == "one" else "."),
+        "    gram: x.x / n_0 for all pairs of inputs" + (" (its diagonal)." if program.inputs == "one" else "."),
         '    """',
         "    inputs = len(gram)",
         "    state = {}",
@@ -203,9 +196,7 @@ def _first_layer(program: Program) -> list[str]:
 
 def _initial_value(item: Initial) -> str:
     def symbols(powers: Powers) -> str:
-        return " * ".join(
-            f'p["{name}"]' if power == 1 else f'p["{name}"] ** {power}' for name, power in powers
-        )
+        return " * ".join(f'p["{name}"]' if power == 1 else f'p["{name}"] ** {power}' for name, power in powers)
 
     parts = [_joined(_number(c), symbols(powers)) for c, powers in item.constant]
     parts += [_joined(_number(c), symbols(powers), "gram") for c, powers in item.gram]
@@ -228,8 +219,8 @@ def step(state, layer_parameters, averages):
     """One layer up.
 
     state: dictionary of arrays, as `first_layer` and this function return it.
-    layer_parameters: the hyperparameters of the new layer by name; "n", the width of the layer of `state`, and "n_prev",
-        the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes a list of
+    layer_parameters: the hyperparameters of the new layer by name; "n", the width of the layer of `state`, and
+        "n_prev", the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes a list of
         widths as "n", one for each sublayer in which neurons are summed.
     averages: a callable averages(covariance, requests) that returns, for each request of AVERAGES, the array of
         Gaussian averages; see pertheory.numeric.averages or write your own.

@@ -1,0 +1,1 @@
+"""What is fast and how it scales; run with ``make bench``. Not part of the tests."""

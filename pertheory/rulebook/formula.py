@@ -227,9 +227,11 @@ class _Parser:
         kind, text, position = self.take()
         if kind == "number":
             mantissa, _, exponent = text.lower().partition("e")
-            if len(mantissa) > 40 or (exponent and abs(int(exponent)) > 100):
-                self.fail(f"number {text[:12]}... out of range (40 digits, exponent up to 100)", position)
-            return self.made(Number(Fraction(text)))
+            usable = len(mantissa) <= 42 and len(exponent) <= 4
+            number = Fraction(text) if usable else Fraction(0)
+            if not usable or (number and not Fraction(1, 10**150) <= number <= 10**150):
+                self.fail(f"number {text[:12]}... out of range (1e-150 to 1e150, 40 digits)", position)
+            return self.made(Number(number))
         if text == "(":
             return self.group(position)[0]
         if kind == "name":
@@ -350,6 +352,17 @@ def show(node: Node) -> str:
     return _show(node)[0]
 
 
+def _scientific(value: Fraction) -> str:
+    """Write a decimal number with a power of ten; empty where it is no decimal number."""
+    places = max(value.denominator.bit_length(), 1)  # a denominator 2^a 5^b has at most this many decimals
+    scaled = value * 10**places
+    if scaled.denominator != 1:
+        return ""
+    digits = str(scaled.numerator)
+    short = digits.rstrip("0") or "0"
+    return f"{short}e{len(digits) - len(short) - places}"
+
+
 def _show(node: Node) -> tuple[str, int]:
     """Return text and binding strength: 1 sum, 2 product, 3 sign, 4 power, 5 atom."""
 
@@ -359,6 +372,8 @@ def _show(node: Node) -> tuple[str, int]:
 
     match node:
         case Number(value):
+            if len(str(value)) > 20 and (text := _scientific(value)):
+                return text, 5 if value >= 0 else 1
             if value.denominator == 1 and value >= 0:
                 return str(value), 5
             return str(value), 2 if value >= 0 else 1

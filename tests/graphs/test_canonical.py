@@ -115,9 +115,7 @@ def test_certificates_are_equal_exactly_for_isomorphic_graphs():
         density = draw.random() * 0.7
         first = random_graph(draw, size, colours, kinds, density)
         second = shuffled(
-            with_one_change(first, draw)
-            if draw.random() < 0.5
-            else random_graph(draw, size, colours, kinds, density),
+            with_one_change(first, draw) if draw.random() < 0.5 else random_graph(draw, size, colours, kinds, density),
             draw,
         )
         same = isomorphic(first, second)
@@ -145,9 +143,7 @@ def test_the_orbits_of_labelled_graphs_have_the_size_that_the_group_order_says()
     possible = [(u, v, "e") for u in range(size) for v in range(u + 1, size)]
     counted: dict = {}
     for mask in range(1 << len(possible)):
-        form = canonical_form(
-            ColouredGraph((0,) * size, tuple(e for i, e in enumerate(possible) if mask >> i & 1))
-        )
+        form = canonical_form(ColouredGraph((0,) * size, tuple(e for i, e in enumerate(possible) if mask >> i & 1)))
         counted.setdefault((form.certificate, form.group_size), []).append(mask)
     for (_, group_size), masks in counted.items():
         assert len(masks) * group_size == 120
@@ -188,10 +184,7 @@ HEXAGON = from_networkx(nx.cycle_graph(6))
 ROOK = from_networkx(nx.line_graph(nx.complete_bipartite_graph(4, 4)))
 SHRIKHANDE = from_networkx(
     nx.Graph(
-        ((i, j), ((i + a) % 4, (j + b) % 4))
-        for i in range(4)
-        for j in range(4)
-        for a, b in ((1, 0), (0, 1), (1, 1))
+        ((i, j), ((i + a) % 4, (j + b) % 4)) for i in range(4) for j in range(4) for a, b in ((1, 0), (0, 1), (1, 1))
     )
 )
 PETERSEN = from_networkx(nx.petersen_graph())

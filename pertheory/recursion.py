@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pertheory.algebra.terms import Terms, add_terms, sorted_terms
+from pertheory.algebra.terms import Terms, add_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
@@ -112,7 +112,7 @@ def derive(
             `Observable` together with ``pairs``.
         pairs: the labels that share a neuron, for an `Observable`.
         order: derive T{0}, ..., T{order}, coefficients of powers of one over the width below.
-        sublayer: which step of the layer, from 0; the last one by default.
+        sublayer: which step of the layer, from 0; by default the last one that makes the fields of the tensor.
 
     Returns:
         The `Recursion`.
@@ -136,7 +136,7 @@ def derive(
         tensor, fixed = find_tensor(what)
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise InputError(f"order must be a whole number from 0, not {order!r}")
-    step = len(chosen_rule.sublayers) - 1 if sublayer is None else sublayer
+    step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else sublayer
     if not 0 <= step < len(chosen_rule.sublayers):
         raise InputError(f"sublayer must be from 0 to {len(chosen_rule.sublayers) - 1}, not {sublayer}")
     made = [name for name, _ in chosen_rule.sublayers[step].fields]
@@ -148,4 +148,10 @@ def derive(
     return Recursion(chosen_rule, step, tensor, orders, found)
 
 
-__all__ = ["Recursion", "derive", "sorted_terms"]
+def _making(rule: Network, fields: Iterable[str]) -> int:
+    """The last sublayer that makes all the fields; the last one of all if none does."""
+    last = len(rule.sublayers) - 1
+    for step in range(last, -1, -1):
+        if set(fields) <= {name for name, _ in rule.sublayers[step].fields}:
+            return step
+    return last

@@ -124,3 +124,26 @@ def canonical_slots(kind: TensorType, labels: tuple[int, ...]) -> tuple[int, ...
             ordered[u], ordered[v] = a, b
         return tuple(ordered)
     return min([tuple([labels[g] for g in element]) for element in symmetry_elements(kind)])
+
+
+@lru_cache(maxsize=16)
+def all_types(pairs: int) -> tuple[TensorType, ...]:
+    """Every type with so many pairs of one field: all forests on 2 * pairs vertices with a pairing.
+
+    They are reached from the pure one by adding one edge after the other between different trees.
+    """
+    start = pure_type(pairs)[0]
+    found = {start: None}
+    for kind in list(found):
+        waiting = [kind]
+        while waiting:
+            current = waiting.pop()
+            tree_of = {vertex: number for number, tree in enumerate(current.trees) for vertex in tree}
+            for u in range(current.size):
+                for v in range(u + 1, current.size):
+                    if tree_of[u] != tree_of[v]:
+                        grown, _ = tensor_type(current.fields, (*current.edges, (u, v)), current.pairs)
+                        if grown not in found:
+                            found[grown] = None
+                            waiting.append(grown)
+    return tuple(sorted(found, key=lambda kind: (len(kind.edges), kind)))

@@ -15,16 +15,18 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+import warnings
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.soundness import unsound
 
+CLOSURES = ("exact", "pairs")
 IDENTITY = "id"  # the function f(z) = z, known to every rule
 
 
@@ -36,12 +38,14 @@ class Parameter(NamedTuple):
         kind: "bias" or "weight".
         variance: of one entry; for a weight times the width below.
         learning_rate: diagonal of the learning-rate tensor, likewise; None if it is not trained.
+        distribution: "gaussian"; rules with others are not sound.
     """
 
     name: str
     kind: str
     variance: Monomial
     learning_rate: Monomial | None
+    distribution: str = "gaussian"
 
 
 class Channel(NamedTuple):
@@ -85,6 +89,8 @@ class Network:
         sublayers: the steps from one layer to the next.
         hyperparameters: symbols and their default values.
         activations: what each function of the rule is; a function without an entry is the user's activation.
+        closure: "exact", or "pairs" for a rule that is not sound and is derived with pairs only, as an approximation.
+        source: where the rule was read.
     """
 
     name: str
@@ -95,6 +101,7 @@ class Network:
     sublayers: tuple[Sublayer, ...]
     hyperparameters: tuple[tuple[str, float], ...]
     activations: tuple[tuple[str, str], ...] = ()
+    closure: str = "exact"
     source: str = field(default="", compare=False)
 
     def parameter(self, name: str) -> Parameter:
@@ -116,36 +123,53 @@ class Network:
 
 _KEYS = {
     "": ["name", "title", "fields", "hyperparameters", "parameters", "input", "sublayers", "activations"],
-    "parameters": ["kind", "variance", "learning_rate"],
+    "parameters": ["kind", "variance", "learning_rate", "distribution"],
     "channel": ["parameter", "function", "of", "identity", "coefficient"],
 }
 
 
-def network(name_or_path: str | Path | Network) -> Network:
+def network(name_or_path: str | Path | Network, closure: str = "exact") -> Network:
     """A network rule by name ("mlp"), by path to a rule file, or as it is.
+
+    Args:
+        name_or_path: which rule.
+        closure: "exact" refuses rules that are not sound. "pairs" derives them all the same, keeping only correlators
+            that are sums over pairs, with a warning; every output is then marked as an approximation.
 
     Raises:
         InputError: there is no such rule; the message names the nearest.
         RuleError: the rule file is wrong or the network is not sound.
     """
+    if closure not in CLOSURES:
+        raise InputError(f"closure must be one of {', '.join(CLOSURES)}, not {closure!r}")
     if isinstance(name_or_path, Network):
         return name_or_path
+    rule = read_network(_rule_file(name_or_path))
+    reasons = unsound(rule)
+    if not reasons:
+        return rule
+    if closure == "exact":
+        raise RuleError(f'{reasons[0]} (closure "pairs" derives it all the same, as an approximation)')
+    warnings.warn(f"keeping pairs only, which is an approximation: {reasons[0]}", stacklevel=2)
+    return replace(rule, closure="pairs")
+
+
+def _rule_file(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
         if not path.is_file():
             raise InputError(f"network rule {text!r}: no such file")
-        return read_network(path)
+        return path
     path = rules_folder() / "networks" / f"{text}.toml"
     if not re.fullmatch(r"[A-Za-z0-9_\-]+", text) or not path.is_file():
         known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
         raise InputError(f"unknown network {text!r}; {nearest(text, known)}")
-    return read_network(path)
+    return path
 
 
-@lru_cache(maxsize=64)
 def read_network(path: Path) -> Network:
-    """Read and check one rule file.
+    """Read one rule file and check its form; whether it is sound is for `pertheory.rulebook.soundness` to say.
 
     Raises:
         RuleError: names the file, the key and what would be right.
@@ -179,8 +203,6 @@ class _Reader:
                 raise self.wrong(place, f"unknown key; {nearest(key, allowed)}")
 
     def network(self) -> Network:
-        from pertheory.rulebook.soundness import check_structure
-
         table = self.table
         self.known_keys(table, _KEYS[""], "")
         fields = self.names(self.get(table, "fields", list), "fields")
@@ -217,7 +239,7 @@ class _Reader:
         for function, activation in activations.items():
             if not isinstance(activation, str):
                 raise self.wrong(f"activations.{function}", "must be the name or formula of an activation")
-        rule = Network(
+        return Network(
             name=self.get(table, "name", str),
             title=table.get("title", self.get(table, "name", str)),
             fields=fields,
@@ -228,8 +250,6 @@ class _Reader:
             activations=tuple(sorted(activations.items())),
             source=self.path.name,
         )
-        check_structure(rule)
-        return rule
 
     def names(self, values: list[Any], where: str) -> tuple[str, ...]:
         for value in values:
@@ -240,14 +260,19 @@ class _Reader:
         return tuple(values)
 
     def monomial(self, value: Any, hyper: dict[str, Any], where: str) -> Monomial:
-        """A hyperparameter's symbol or a number."""
-        if isinstance(value, str) and value in hyper:
-            return Monomial(Fraction(1), ((value, 1),))
-        if isinstance(value, str) and re.fullmatch(r"[0-9]+(/[1-9][0-9]*|\.[0-9]+)?", value):
-            return Monomial(Fraction(value), ())
+        """A number, a hyperparameter, or a product of such with powers: ``gamma^2*C_W``."""
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return Monomial(Fraction(value).limit_denominator(10**12), ())
-        raise self.wrong(where, f"{value!r} is neither a number nor one of the hyperparameters {sorted(hyper)}")
+        result = ONE
+        for part in value.replace(" ", "").split("*") if isinstance(value, str) else [""]:
+            match = re.fullmatch(r"(?:([0-9]+(?:/[1-9][0-9]*|\.[0-9]+)?)|([A-Za-z]\w*)(?:\^([1-9]))?)", part)
+            if match is None or (match.group(2) and match.group(2) not in hyper):
+                known = ", ".join(sorted(hyper))
+                raise self.wrong(where, f"{value!r} is not a product of numbers and hyperparameters ({known})")
+            number, symbol, power = match.groups()
+            own = Monomial(Fraction(number), ()) if number else Monomial(Fraction(1), ((symbol, int(power or 1)),))
+            result = result * own
+        return result
 
     def parameter(self, name: str, entry: Any, hyper: dict[str, Any]) -> Parameter:
         where = f"parameters.{name}"
@@ -259,12 +284,16 @@ class _Reader:
             raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {kind!r}')
         if "variance" not in entry:
             raise self.wrong(f"{where}.variance", "is missing")
+        distribution = entry.get("distribution", "gaussian")
+        if not isinstance(distribution, str):
+            raise self.wrong(f"{where}.distribution", 'must be a word, such as "gaussian"')
         rate = entry.get("learning_rate")
         return Parameter(
             name,
             kind,
             self.monomial(entry["variance"], hyper, f"{where}.variance"),
             None if rate is None else self.monomial(rate, hyper, f"{where}.learning_rate"),
+            distribution,
         )
 
     def sublayer(

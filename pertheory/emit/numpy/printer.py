@@ -220,8 +220,8 @@ def step(state, layer_parameters, averages):
 
     state: dictionary of arrays, as `first_layer` and this function return it.
     layer_parameters: the hyperparameters of the new layer by name; "n", the width of the layer of `state`, and
-        "n_prev", the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes a list of
-        widths as "n", one for each sublayer in which neurons are summed.
+        "n_prev", the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes
+        a list of widths as "n", one for each sublayer in which neurons are summed.
     averages: a callable averages(covariance, requests) that returns, for each request of AVERAGES, the array of
         Gaussian averages; see pertheory.numeric.averages or write your own.
     """

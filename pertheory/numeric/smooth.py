@@ -25,8 +25,9 @@ Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 Tail: TypeAlias = tuple[Product, ...]
 #: The same quantity with all nodes, with every second node, and the latter for absolute values.
 Sums: TypeAlias = tuple[Array | None, Array | None, Array | None]
-#: Products, their averages over the last variable as splines of its conditional mean, and the range of these.
-Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], float]
+#: Products, their averages over the last variable and those of their absolute values as splines of the
+#: conditional mean, and its range.
+Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], Callable[[Array], Array], float]
 
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
@@ -161,12 +162,15 @@ class SmoothAverages:
         Returns:
             The averages, and the error estimates relative to the scale of each average.
         """
-        refine = 1.0
+        # the measured step is for all factors at one variable; three and more variables rarely need as much, and
+        # there a wider step saves most of the time: start wide, and demand more of the estimate
+        large = np.count_nonzero(covariance.diagonal()) > 2
+        refine, enough = (0.65, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         for _ in range(4):
             values, errors = self._nested(covariance, atoms, refine)
-            if errors.max(initial=0.0) <= self._rtol:
+            if errors.max(initial=0.0) <= enough:
                 break
-            refine *= 1.5
+            refine, enough = 1.5 * refine, self._rtol
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors
 
@@ -188,7 +192,9 @@ class SmoothAverages:
             return fixed, np.zeros(len(atoms))
         spline = None
         if rank >= 3 and len(levels[rank]) == 1 and rules[-1].coarse is not None:
-            spline = self._table(root[levels[rank][0]], rules, needed[levels[rank][0]], atoms)
+            # its rule stays fine: the comparison of steps does not see the error of the table
+            rules[-1] = self.rule(atoms, root[pivots[-1], rank - 1], max(refine, 1.0))
+            spline = self._table(root[levels[rank][0]], rules[-1], needed[levels[rank][0]], atoms)
         sums = _Nest(self._functions, root, rules, levels, needed, spline)
         tails = [tuple(atom[i] for members in levels[1:] for i in members) for atom in atoms]
         unique = sorted(set(tails))
@@ -209,7 +215,7 @@ class SmoothAverages:
     def _table(
         self,
         row: Array,
-        rules: Sequence[Rule],
+        rule: Rule,
         products: Sequence[Product],
         atoms: Sequence[tuple[Product, ...]],
     ) -> Table:
@@ -220,11 +226,13 @@ class SmoothAverages:
         limit = sigma * float(whole.nodes[-1])
         half = int(np.ceil(limit / step)) + 12
         means = step * np.arange(-half, half + 1)
-        rule = rules[-1]
-        tables = Tables(self._functions, means[:, None] + row[-1] * rule.nodes, products)
-        columns = [tables[product] @ rule.weights for product in products]
-        columns += [np.abs(tables[product]) @ rule.weights for product in products]
-        return products, make_interp_spline(means, np.stack(columns, axis=1), k=7), limit
+        columns, sizes = [], []
+        for some in np.array_split(means, 1 + len(means) * len(rule.nodes) // BLOCK):
+            tables = Tables(self._functions, some[:, None] + row[-1] * rule.nodes, products)
+            columns.append(np.stack([tables[product] @ rule.weights for product in products], axis=1))
+            sizes.append(np.stack([np.abs(tables[product]) @ rule.weights for product in products], axis=1))
+        curve = make_interp_spline(means, np.concatenate(columns), k=7)
+        return products, curve, make_interp_spline(means, np.concatenate(sizes), k=7), limit
 
 
 class _Nest:
@@ -275,14 +283,15 @@ class _Nest:
     def _last(self, first: Array, depth: int) -> dict[Tail, Sums]:
         """Averages over the last variable, from their table."""
         assert self._spline is not None
-        products, curve, limit = self._spline
+        products, curve, size_curve, limit = self._spline
         (member,) = self._levels[depth + 1]
-        means = self._coordinates(self._root[member], first, depth)
-        columns = np.moveaxis(curve(np.clip(means, -limit, limit)), -1, 0)
+        means = np.clip(self._coordinates(self._root[member], first, depth), -limit, limit)
         every = (slice(None, None, 2),) * depth
+        columns = np.moveaxis(curve(means), -1, 0)
+        sizes = np.moveaxis(np.abs(size_curve(means[every])), -1, 0)
         return {
-            (product,): (column, column[every], np.abs(size[every]))
-            for product, column, size in zip(products, columns, columns[len(products) :], strict=False)
+            (product,): (column, column[every], size)
+            for product, column, size in zip(products, columns, sizes, strict=True)
         }
 
     def _heads(self, part: slice, j: int) -> Callable[[Tail], Sums]:

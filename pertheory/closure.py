@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pertheory.derive.codec import decode, derive_encoded, encode
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
-from pertheory.graphs.tensor import TensorType, pure_type
+from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
+from pertheory.store import Store
 
 if TYPE_CHECKING:
     from pertheory.numeric.model import Model
+
+#: A closure with more T{k} than this asks first.
+LIMIT = 1000
+
+
+class ClosureTooLargeError(InputError):
+    """A closure has more members than the caller agreed to."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,23 +57,27 @@ class Theory:
         network: the rule.
         order: the power of 1/n that is kept.
         wanted: the tensors that were asked for, with the highest k of their T{k}.
-        nodes: everything that is needed, lower orders and smaller tensors first.
+        diagrams: for everything that is needed its diagrams; lower sublayers, smaller tensors, lower orders first.
     """
 
     network: Network
     order: int
     wanted: tuple[tuple[Tensor, int], ...]
-    nodes: tuple[Node, ...]
+    diagrams: Mapping[Node, tuple[Diagram, ...]] = field(repr=False)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every T{k} that is needed."""
+        return tuple(self.diagrams)
 
     def recursion(self, node: Node) -> Recursion:
         """The recursion of one node."""
-        found = diagrams(self.network, node.sublayer, node.kind, node.order)
-        return Recursion(self.network, node.sublayer, node.tensor, (node.order,), found)
+        return Recursion(self.network, node.sublayer, node.tensor, (node.order,), self.diagrams[node])
 
     @cached_property
     def dependencies(self) -> dict[Node, tuple[Node, ...]]:
         """For each node the nodes of the sublayer below that its recursion reads."""
-        return {node: tuple(sorted(_needs(self.network, node))) for node in self.nodes}
+        return {node: tuple(sorted(_needs(self.network, node, found))) for node, found in self.diagrams.items()}
 
     @property
     def tensors(self) -> tuple[tuple[Tensor, tuple[int, ...]], ...]:
@@ -94,65 +108,151 @@ class Theory:
 
 def theory(
     rule: str | Path | Network = "mlp",
-    tensors: str | Iterable[str | Tensor] = "all",
+    tensors: str | Tensor | Iterable[str | Tensor] = "all",
     order: int = 1,
+    *,
+    executor: Executor | None = None,
+    store: Store | None = None,
+    limit: int | None = LIMIT,
 ) -> Theory:
     """Close a set of tensors under their recursions.
 
     Args:
         rule: a network rule, its name or its path.
-        tensors: names or observables; "all" means every tensor with a name that exists at the order.
+        tensors: names or observables; "all" means every tensor with a name that exists at the order, "every" means
+            every type that exists at the order (all forests with up to order + 1 pairs).
         order: the power of 1/n that is kept: a tensor with p pairs is taken up to T{order - (p - 1)}, and a tensor
             named here at least to T{0}.
+        executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
+        store: reads and keeps derived diagrams on disk.
+        limit: how many T{k} may be found before it stops and asks; None for any number.
 
     Raises:
         InputError: unknown tensors or a negative order.
+        ClosureTooLargeError: there are more T{k} than ``limit``.
     """
     chosen_rule = network(rule)
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise InputError(f"order must be a whole number from 0, not {order!r}")
     wanted: dict[Tensor, int] = {}
-    given = [tensors] if isinstance(tensors, str) else list(tensors)
-    for item in given:
-        if item == "all":
-            for tensor in named_tensors():
-                if tensor.pairs - 1 <= order:
-                    wanted[tensor] = max(wanted.get(tensor, 0), order - (tensor.pairs - 1))
-            continue
-        found, fixed = (item, None) if isinstance(item, Tensor) else find_tensor(item)
-        highest = max(order - (found.pairs - 1), 0) if fixed is None else fixed
-        wanted[found] = max(wanted.get(found, 0), highest)
-        unknown = set(found.kind.fields) - set(chosen_rule.fields)
-        if unknown:
-            raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} at the end of a layer")
-    return Theory(chosen_rule, order, tuple(wanted.items()), _close(chosen_rule, wanted))
+    for item in [tensors] if isinstance(tensors, str | Tensor) else list(tensors):
+        for tensor, highest in _requested(item, order, limit):
+            wanted[tensor] = max(wanted.get(tensor, 0), highest)
+            unknown = set(tensor.kind.fields) - set(chosen_rule.fields)
+            if unknown:
+                raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
+    found = _close(chosen_rule, wanted, _Worker(chosen_rule, executor, store), limit)
+    return Theory(chosen_rule, order, tuple(wanted.items()), found)
 
 
-def _close(rule: Network, wanted: dict[Tensor, int]) -> tuple[Node, ...]:
+def _requested(item: str | Tensor, order: int, limit: int | None) -> list[tuple[Tensor, int]]:
+    """The tensors that one entry of a request means, with the highest k of each."""
+    if item == "all":
+        return [(t, order - (t.pairs - 1)) for t in named_tensors() if t.pairs - 1 <= order]
+    if item == "every":
+        found: list[tuple[Tensor, int]] = []
+        for pairs in range(1, order + 2):
+            if limit is not None and pairs > 4:  # there are tens of thousands of types with five pairs
+                raise _too_large(len(found), order)
+            found += [(tensor_of(kind), order - (pairs - 1)) for kind in all_types(pairs)]
+            if limit is not None and len(found) > limit:
+                raise _too_large(len(found), order)
+        return found
+    tensor, fixed = (item, None) if isinstance(item, Tensor) else find_tensor(item)
+    return [(tensor, max(order - (tensor.pairs - 1), 0) if fixed is None else fixed)]
+
+
+def _too_large(count: int, order: int) -> ClosureTooLargeError:
+    return ClosureTooLargeError(
+        f"order {order} needs more than {count} tensors; to go on all the same, add --yes (limit=None in Python)"
+    )
+
+
+class _Worker:
+    """Derives nodes, here or on an executor, and reads and fills the store."""
+
+    def __init__(self, rule: Network, executor: Executor | None, store: Store | None) -> None:
+        self.rule = rule
+        self.executor = executor
+        self.store = store
+        self.running: dict[Future[str], Node] = {}
+
+    def start(self, node: Node) -> tuple[Diagram, ...] | None:
+        """The diagrams of a node if they are at hand; otherwise they come with `finished`."""
+        place = (self.rule, node.sublayer, node.kind, node.order)
+        kept = self.store.read(*place) if self.store is not None else None
+        if kept is not None:
+            return kept
+        if self.executor is not None:
+            self.running[self.executor.submit(derive_encoded, *place)] = node
+            return None
+        found = diagrams(*place)
+        if self.store is not None:
+            self.store.write(*place, encode(found))
+        return found
+
+    def finished(self) -> list[tuple[Node, tuple[Diagram, ...]]]:
+        """Wait for at least one running node; what is done is kept at once."""
+        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
+        results = []
+        for future in done:
+            node = self.running.pop(future)
+            text = future.result()
+            if self.store is not None:
+                self.store.write(self.rule, node.sublayer, node.kind, node.order, text)
+            results.append((node, decode(text)))
+        return results
+
+
+def _close(
+    rule: Network, wanted: Mapping[Tensor, int], worker: _Worker, limit: int | None
+) -> dict[Node, tuple[Diagram, ...]]:
     last = len(rule.sublayers) - 1
     waiting = [Node(last, tensor.kind, k) for tensor, highest in wanted.items() for k in range(highest + 1)]
-    found: set[Node] = set()
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting.extend(_needs(rule, node) - found)
-    return tuple(sorted(found, key=lambda n: (n.sublayer, len(n.kind.pairs), n.order, n.kind)))
+    seen = set(waiting)
+    found: dict[Node, tuple[Diagram, ...]] = {}
+
+    def accept(node: Node, own: tuple[Diagram, ...]) -> None:
+        found[node] = own
+        for other in sorted(_needs(rule, node, own) - seen):
+            seen.add(other)
+            waiting.append(other)
+
+    try:
+        while waiting or worker.running:
+            if limit is not None and len(seen) > limit:
+                raise ClosureTooLargeError(
+                    f"the closure has {len(seen)} tensors so far and goes on; to go on all the same, add --yes "
+                    "(limit=None in Python)"
+                )
+            while waiting:
+                node = waiting.pop()
+                own = worker.start(node)
+                if own is not None:
+                    accept(node, own)
+            if worker.running:
+                for node, own in worker.finished():
+                    accept(node, own)
+    finally:
+        for future in worker.running:
+            future.cancel()
+    return {node: found[node] for node in sorted(found, key=_standing)}
 
 
-def _needs(rule: Network, node: Node) -> set[Node]:
+def _standing(node: Node) -> tuple[int, int, int, TensorType]:
+    return (node.sublayer, len(node.kind.pairs), node.order, node.kind)
+
+
+def _needs(rule: Network, node: Node, found: Iterable[Diagram]) -> set[Node]:
+    """The nodes of the sublayer below that occur in the diagrams of one."""
     below = (node.sublayer - 1) % len(rule.sublayers)
     needed: set[Node] = set()
-    for diagram in diagrams(rule, node.sublayer, node.kind, node.order):
+    for diagram in found:
         needed |= {Node(below, vertex.kind, vertex.order) for vertex in diagram.vertices}
-        needed |= {Node(below, covariance_type(field), 0) for field in _averaged(diagram)}
+        needed |= {Node(below, covariance_type(name), 0) for name in diagram.fields}
     return needed
 
 
-def _averaged(diagram: Diagram) -> set[str]:
-    return set(diagram.fields)
-
-
-def covariance_type(field: str) -> TensorType:
+def covariance_type(field_name: str) -> TensorType:
     """The type of the two-point correlator of a field."""
-    return pure_type(1, (field,))[0]
+    return pure_type(1, (field_name,))[0]

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pertheory.algebra.terms import Terms, add_terms
+from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
@@ -16,6 +16,9 @@ from pertheory.forms.expand import expand
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import Tensor, find_tensor, from_observable
+
+if TYPE_CHECKING:
+    from pertheory.typeset.explain import Explanation
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,25 @@ class Recursion:
     def single_input_terms(self) -> Terms:
         """The terms when every slot carries the same input."""
         return self.terms_where([0] * self.tensor.kind.size)
+
+    @property
+    def all_diagrams(self) -> tuple[Diagram, ...]:
+        """Every diagram by itself, not one for each orbit: each with a single image, which renames its vertices."""
+        return tuple(diagram._replace(images=(image,)) for diagram in self.diagrams for image in diagram.images)
+
+    def explain(self, term: int | Diagram | Term) -> Explanation:
+        """How a term came about: the choice made in each of the six moves, in words and as graphs.
+
+        Args:
+            term: a term of the expanded form, or its number from 1 in ``to_text("expanded")`` and in the JSON form;
+                or one of `diagrams`.
+
+        Raises:
+            InputError: there is no such term.
+        """
+        from pertheory.typeset.explain import explain
+
+        return explain(self, term)
 
     def __len__(self) -> int:
         return len(self.diagrams)

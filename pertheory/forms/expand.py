@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 from pertheory.algebra.terms import Average, Component, Factor, Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
@@ -30,13 +31,18 @@ def expand(diagram: Diagram, samples: Sequence[int]) -> Terms:
         samples: for each vertex (slot) of its tensor the slot whose sample it carries; ``range(size)`` keeps all
             distinct, all zeros makes them equal.
     """
-    parts: list[tuple[Term, Fraction]] = []
-    for image in diagram.images:
-        parts.extend(_expand_one(diagram, image, samples))
-    return add_terms(parts)
+    return add_terms((way.term, way.coefficient) for image in diagram.images for way in ways(diagram, image, samples))
 
 
-def _expand_one(diagram: Diagram, image: Permutation, samples: Sequence[int]) -> Iterator[tuple[Term, Fraction]]:
+class Way(NamedTuple):
+    """One choice of Leibniz's rule: the term that results, its coefficient, and the sample that each leg acts on."""
+
+    term: Term
+    coefficient: Fraction
+    legs: dict[int, int]
+
+
+def ways(diagram: Diagram, image: Permutation, samples: Sequence[int]) -> Iterator[Way]:
     """The terms of one diagram whose vertex v is renamed ``image[v]`` and then carries that slot's sample."""
     label = [samples[v] for v in image]
     options = [_neuron_terms(diagram, number, tuple(label)) for number in range(len(diagram.neurons))]
@@ -52,7 +58,7 @@ def _expand_one(diagram: Diagram, image: Permutation, samples: Sequence[int]) ->
         for kind, order, slots in diagram.vertices:
             labels = tuple([label[slot] if slot >= 0 else leg_sample[~slot] for slot in slots])
             components.append(Component(kind, order, canonical_slots(kind, labels)))
-        yield (
+        yield Way(
             Term(
                 diagram.order,
                 diagram.couplings,
@@ -61,6 +67,7 @@ def _expand_one(diagram: Diagram, image: Permutation, samples: Sequence[int]) ->
                 tuple(sorted(averages)),
             ),
             coefficient,
+            leg_sample,
         )
 
 

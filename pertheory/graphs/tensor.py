@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import combinations
 from typing import NamedTuple
 
 from pertheory.graphs.canonical import (
@@ -132,18 +133,15 @@ def all_types(pairs: int) -> tuple[TensorType, ...]:
 
     They are reached from the pure one by adding one edge after the other between different trees.
     """
-    start = pure_type(pairs)[0]
-    found = {start: None}
-    for kind in list(found):
-        waiting = [kind]
-        while waiting:
-            current = waiting.pop()
-            tree_of = {vertex: number for number, tree in enumerate(current.trees) for vertex in tree}
-            for u in range(current.size):
-                for v in range(u + 1, current.size):
-                    if tree_of[u] != tree_of[v]:
-                        grown, _ = tensor_type(current.fields, (*current.edges, (u, v)), current.pairs)
-                        if grown not in found:
-                            found[grown] = None
-                            waiting.append(grown)
+    found = {pure_type(pairs)[0]}
+    waiting = list(found)
+    while waiting:
+        kind = waiting.pop()
+        tree_of = {vertex: number for number, tree in enumerate(kind.trees) for vertex in tree}
+        for u, v in combinations(range(kind.size), 2):
+            if tree_of[u] != tree_of[v]:
+                grown, _ = tensor_type(kind.fields, (*kind.edges, (u, v)), kind.pairs)
+                if grown not in found:
+                    found.add(grown)
+                    waiting.append(grown)
     return tuple(sorted(found, key=lambda kind: (len(kind.edges), kind)))

@@ -9,8 +9,8 @@ does not. Three kinds of rule are therefore not sound, and keeping pairs only wo
 * a nonlinear function is passed on neuron by neuron: z' = s(z) + W z;
 * parameters that are not Gaussian: a fourth cumulant of W joins four vertices in one block.
 
-Fields that are fed by one parameter, or passed on twice, are correlated; such rules may be sound, but this version keeps
-the fields of a rule independent and says so.
+Fields that are fed by one parameter, or passed on twice, are correlated; such rules may be sound, but this version
+keeps the fields of a rule independent and says so.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _independent_fields(rule: Network, where: str) -> None:
         for source, fields in users.items():
             if len(fields) > 1:
                 raise UnsupportedError(
-                    f"{place}: {source} feeds {' and '.join(sorted(fields))}, which correlates them; this version keeps "
-                    "the fields of a rule independent: give each a parameter of its own"
+                    f"{place}: {source} feeds {' and '.join(sorted(fields))}, which correlates them; this version "
+                    "keeps the fields of a rule independent: give each a parameter of its own"
                 )
     for parameter in sorted({name for _, names in rule.inputs for name in names}):
         fed = [field for field, names in rule.inputs if parameter in names]

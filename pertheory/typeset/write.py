@@ -12,9 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pertheory.algebra.monomial import Powers
-from pertheory.algebra.terms import sorted_terms
+from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.errors import InputError
+from pertheory.graphs.tensor import TensorType, symmetry_elements
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.typeset.components import written
@@ -207,42 +208,54 @@ def _name(name: str, leading: str, order: int) -> str:
 
 
 def _expanded_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:
+    return [(term.order, term_text(recursion, term, c, style)) for term, c in sorted_terms(recursion.terms)]
+
+
+def term_text(recursion: Recursion, term: Term, coefficient: Fraction, style: Style) -> str:
+    """One term of the expanded form."""
     labels = recursion.tensor.labels
-    result = []
-    for term, coefficient in sorted_terms(recursion.terms):
-        parts = [style.coefficient(coefficient, term.couplings, term.width_power)]
-        for component in term.tensors:
-            tensor, order, slots = written(*component)
-            parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, [labels[s] for s in slots]))
-        for average in term.averages:
-            pieces = tuple(
-                (function, order, labels[sample]) for sample, _, lines in average.factors for function, order in lines
-            )
-            parts.append(style.bracket(Bracket((), (Piece((), pieces),))))
-        result.append((term.order, " ".join(parts)))
-    return result
+    parts = [style.coefficient(coefficient, term.couplings, term.width_power)]
+    for component in term.tensors:
+        tensor, order, slots = written(*component)
+        parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, [labels[s] for s in slots]))
+    for average in term.averages:
+        pieces = tuple(
+            (function, order, labels[sample]) for sample, _, lines in average.factors for function, order in lines
+        )
+        parts.append(style.bracket(Bracket((), (Piece((), pieces),))))
+    return " ".join(parts)
 
 
 def _diagram_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:
-    slot = recursion.slot_of_vertex
+    return [(diagram.order, diagram_text(recursion, diagram, style)) for diagram in recursion.diagrams]
+
+
+def diagram_text(recursion: Recursion, diagram: Diagram, style: Style) -> str:
+    """One diagram, with a note on the others of its orbit."""
     labels = recursion.tensor.labels
-    result = []
-    for diagram in recursion.diagrams:
-        label = [labels[slot[v]] for v in range(recursion.tensor.kind.size)]
-        parts = [style.coefficient(diagram.coefficient, diagram.couplings, diagram.width_power)]
-        legs = [f"b{i + 1}" for i in range(len(diagram.legs))]
-        for kind, order, slots in diagram.vertices:
-            tensor = tensor_of(kind)
-            indices = [label[slots[v]] if slots[v] >= 0 else legs[~slots[v]] for v in tensor.slots]
-            parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, indices))
-        for number in range(len(diagram.neurons)):
-            parts.append(style.bracket(_neuron_bracket(diagram, number, label, legs)))
-        text = " ".join(parts)
-        if diagram.orbit_size > 1:
-            images = ["".join(_image_labels(recursion, image)) for image in diagram.images[1:]]
-            text += " " + style.permutations(images)
-        result.append((diagram.order, text))
-    return result
+    label = [labels[slot] for slot in recursion.slot_of_vertex]
+    parts = [style.coefficient(diagram.coefficient, diagram.couplings, diagram.width_power)]
+    legs = [f"b{i + 1}" for i in range(len(diagram.legs))]
+    for kind, order, slots in diagram.vertices:
+        tensor = tensor_of(kind)
+        named = [label[slots[v]] if slots[v] >= 0 else legs[~slots[v]] for v in range(kind.size)]
+        indices = min([tuple([named[g[v]] for v in tensor.slots]) for g in _symmetries(kind)], key=_index_order)
+        parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, indices))
+    for number in range(len(diagram.neurons)):
+        parts.append(style.bracket(_neuron_bracket(diagram, number, label, legs)))
+    if diagram.orbit_size > 1:
+        images = ["".join(_image_labels(recursion, image)) for image in diagram.images[1:]]
+        parts.append(style.permutations(images))
+    return " ".join(parts)
+
+
+def _symmetries(kind: TensorType) -> Sequence[Sequence[int]]:
+    """The slot orders among which the nicest is shown; of large groups only the identity."""
+    return symmetry_elements(kind) if kind.size <= 6 else (tuple(range(kind.size)),)
+
+
+def _index_order(indices: Sequence[str]) -> list[tuple[int, str]]:
+    return [(len(index), index) for index in indices]
 
 
 def _image_labels(recursion: Recursion, image: Sequence[int]) -> list[str]:

@@ -1,0 +1,128 @@
+"""Which part of the package may import which, and that importing the package costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pertheory
+
+ROOT = Path(pertheory.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+EVERYWHERE = {"errors"}
+
+# What the files of a folder may import of ours, besides their own folder and the error types. A folder that is not
+# listed may import all but the command line.
+ALLOWED = {
+    "graphs": set(),
+    "algebra": {"graphs"},
+    "derive": {"graphs", "algebra", "rulebook"},
+    "rulebook": {"graphs", "algebra"},
+    "emit": {"kernels", "algebra"},
+}
+
+
+def room(path):
+    inside = path.relative_to(ROOT)
+    return inside.parts[0] if len(inside.parts) > 1 else inside.stem
+
+
+def is_type_checking(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def imported(path):
+    """Every module that a file imports when it runs, wherever in the file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if is_type_checking(node):
+            waiting.extend(node.orelse)
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import hides where it leads"
+            yield from (
+                [f"{node.module}.{a.name}" for a in node.names] if node.module == "pertheory" else [node.module]
+            )
+
+
+def rooms_of(path):
+    for module in imported(path):
+        parts = module.split(".")
+        if parts[0] == "pertheory" and len(parts) > 1:
+            yield parts[1], module
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_room_imports_only_what_lies_below_it(name):
+    own = [path for path in FILES if room(path) == name]
+    assert own
+    for path in own:
+        for other, module in rooms_of(path):
+            assert other in ALLOWED[name] | EVERYWHERE | {name}, f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_printers_know_the_kernel_language_and_nothing_else_of_the_kernels():
+    for path in FILES:
+        if room(path) == "emit":
+            for other, module in rooms_of(path):
+                assert other != "kernels" or module == "pertheory.kernels.language", f"{path.name} imports {module}"
+
+
+def test_nothing_imports_the_command_line():
+    for path in FILES:
+        if room(path) != "cli":
+            for other, module in rooms_of(path):
+                assert other != "cli", f"{path.relative_to(ROOT)} imports {module}"
+
+
+def test_graphs_and_derivation_use_no_algebra_package():
+    heavy = {"sympy", "symengine", "numpy", "scipy", "networkx", "mpmath"}
+    for path in FILES:
+        if room(path) in {"graphs", "algebra", "derive", "forms", "kernels", "emit"}:
+            found = {module.split(".")[0] for module in imported(path)} & heavy
+            assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def loaded_by(code):
+    listing = "import sys; print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{listing}"], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+    return set(result.stdout.split())
+
+
+HEAVY = {"sympy", "scipy", "numpy", "symengine", "networkx", "mpmath"}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = loaded_by("import pertheory")
+    assert "pertheory" in loaded
+    assert not loaded & HEAVY
+
+
+def test_deriving_and_writing_a_recursion_loads_nothing_heavy():
+    code = "import pertheory as pt; r = pt.derive('mlp', 'V', order=1); r.to_text(); r.to_latex(); r.to_json()"
+    assert not loaded_by(code) & HEAVY
+
+
+def test_a_public_function_is_not_hidden_by_the_folder_of_the_same_name():
+    code = (
+        "import pertheory as pt, pertheory.derive.layer\n"
+        "assert callable(pt.derive), pt.derive\n"
+        "assert len(pt.derive('mlp', 'G').terms) == 2"
+    )
+    assert "pertheory" in loaded_by(code)
+
+
+def test_every_public_name_can_be_reached():
+    for name in pertheory.__all__:
+        assert getattr(pertheory, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        pertheory.nothing  # noqa: B018

@@ -57,9 +57,7 @@ def average(
                     key = tuple(sorted(variables + (sample,) * power))
                     grown[key] = grown.get(key, Fraction(0)) + c * d
         monomials = grown
-    return sum(
-        (c * gaussian_moment(variables, covariance) for variables, c in monomials.items()), Fraction(0)
-    )
+    return sum((c * gaussian_moment(variables, covariance) for variables, c in monomials.items()), Fraction(0))
 
 
 class ExactEngine:
@@ -110,9 +108,7 @@ class ExactEngine:
         below = layer - 1
         kernel, _ = tensor_type(("z", "z"), (), ((0, 1),))
         count = len(self.gram)
-        covariance = tuple(
-            tuple(self.component(kernel, 0, below, (a, b)) for b in range(count)) for a in range(count)
-        )
+        covariance = tuple(tuple(self.component(kernel, 0, below, (a, b)) for b in range(count)) for a in range(count))
         ratio = Fraction(1)
         if self.ratios and below > 1:
             ratio = Fraction(self.ratios[below - 1]) / Fraction(self.ratios[below - 2])

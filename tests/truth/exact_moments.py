@@ -81,14 +81,10 @@ class Ensemble:
         return self._remember(self._moment, layer, _canonical(state))
 
     def _moment(self, layer: int, state: State) -> Laurent:
-        incident = [
-            tuple(e for e, ends in enumerate(state.edges) if u in ends) for u in range(len(state.trees))
-        ]
+        incident = [tuple(e for e, ends in enumerate(state.edges) if u in ends) for u in range(len(state.trees))]
         total: dict = {((), self._no_sums): Fraction(1)}
         for neuron, bare in enumerate(state.bare):
-            here = tuple(
-                (sample, incident[u]) for u, (place, sample) in enumerate(state.trees) if place == neuron
-            )
+            here = tuple((sample, incident[u]) for u, (place, sample) in enumerate(state.trees) if place == neuron)
             contracted = self._remember(self._contract, layer, bare, here)
             product: dict = defaultdict(Fraction)
             for (sites, sums), c in total.items():
@@ -205,9 +201,7 @@ class Ensemble:
                     total[exponents] += weight * d
         return total
 
-    def _powers(
-        self, layer: int, lines, loads: list[int], occupied: int
-    ) -> dict[tuple[Counts, ...], Fraction]:
+    def _powers(self, layer: int, lines, loads: list[int], occupied: int) -> dict[tuple[Counts, ...], Fraction]:
         """The product over neurons of their lines: {powers of the z_a of every neuron: coefficient}.
 
         Neurons from number ``occupied`` on carry no trees; their order is made standard.
@@ -245,9 +239,9 @@ class Ensemble:
                 for e in edges:
                     ends[e].append(sample)
         # d z d z = H vanishes between different neurons, and there are no second derivatives
-        kernel = math.prod(
-            self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b] for a, b in ends.values()
-        ) * Fraction(1)
+        kernel = math.prod(self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b] for a, b in ends.values()) * Fraction(
+            1
+        )
         clusters: list[tuple[set[int], tuple]] = []
         for site in sites:
             edges = {e for _, es in site for e in es}
@@ -258,9 +252,7 @@ class Ensemble:
         power = len(sites) + sum(sums)
         total: Laurent = defaultdict(Fraction)
         for blocks in _set_partitions([lines for _, lines in clusters]):
-            contents = tuple(
-                sorted(tuple(sorted(line for lines in block for line in lines)) for block in blocks)
-            )
+            contents = tuple(sorted(tuple(sorted(line for lines in block for line in lines)) for block in blocks))
             for new, value in self._remember(self._independent, contents, sums).items():
                 for c, stirling in _falling(len(blocks) + new).items():
                     total[(power - c,)] += kernel * stirling * value
@@ -322,9 +314,7 @@ class Ensemble:
             (i, a), (j, b) = state.trees[u], state.trees[v]
             value *= (self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b]) if i == j else 0
         value *= 2 * len(state.edges) == len(state.trees)
-        return _clean(
-            {(): value * math.prod((self._gaussian(counts) for counts in state.bare), start=Fraction(1))}
-        )
+        return _clean({(): value * math.prod((self._gaussian(counts) for counts in state.bare), start=Fraction(1))})
 
     def _one_sum(self, a: int, b: int) -> Counts:
         number = self.pair_number[a, b]
@@ -419,13 +409,9 @@ def _canonical(state: State) -> State:
     costs time and nothing else, because what comes out is always the same forest as what goes in.
     """
     bare, trees, edges = state
-    used = [
-        k for k, (counts, load) in enumerate(zip(bare, _loads(state), strict=True)) if any(counts) or load
-    ]
+    used = [k for k, (counts, load) in enumerate(zip(bare, _loads(state), strict=True)) if any(counts) or load]
     neighbours = [[(set(e) - {u}).pop() for e in edges if u in e] for u in range(len(trees))]
-    on_neuron: list[list] = [
-        [u for u, (place, _) in enumerate(trees) if place == k] for k in range(len(bare))
-    ]
+    on_neuron: list[list] = [[u for u, (place, _) in enumerate(trees) if place == k] for k in range(len(bare))]
     colours = _ranks([(sample, bare[place]) for place, sample in trees])
     for _ in range(3):
         company = [sorted(colours[u] for u in on_neuron[k]) for k in range(len(bare))]
@@ -591,9 +577,7 @@ def evaluate(poly: Laurent, widths: Sequence[int]) -> Fraction:
     """The value of a tensor at hidden widths ``(n_1, ..., n_{layer-1})``."""
     total = Fraction(0)
     for exponents, c in poly.items():
-        total += c * math.prod(
-            (Fraction(n) ** -a for n, a in zip(widths, exponents, strict=True)), start=Fraction(1)
-        )
+        total += c * math.prod((Fraction(n) ** -a for n, a in zip(widths, exponents, strict=True)), start=Fraction(1))
     return total
 
 

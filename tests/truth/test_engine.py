@@ -24,17 +24,13 @@ RATIOS = (2, 3)
 def paired_tensor(forest):
     """The engine's tensor of a witness's forest: labels are vertices, slots in the order of the vertices."""
     labels = "123456789"[: forest.vertices]
-    observable = Observable(
-        tuple(labels), tuple((min(e), max(e)) for e in forest.edges), ("z",) * forest.vertices
-    )
+    observable = Observable(tuple(labels), tuple((min(e), max(e)) for e in forest.edges), ("z",) * forest.vertices)
     return from_observable(observable, [(labels[u], labels[v]) for u, v in forest.pairing])
 
 
 def compare(forest, order, layer, samples, ratios, activations=ACTIVATIONS):
     exact = expand(
-        exact_tensor(
-            *forest[:3], samples, layer=layer, gram=GRAM, activation=activations[: layer - 1], **COUPLINGS
-        ),
+        exact_tensor(*forest[:3], samples, layer=layer, gram=GRAM, activation=activations[: layer - 1], **COUPLINGS),
         layer,
         order,
         ratios,
@@ -75,9 +71,7 @@ def test_second_layer_equals_a_network_with_every_weight_written_out(name):
     """The honest brute force: n_0 = 2, n_1 = 3 explicit neurons. Layer 2 has no correction to T{0}."""
     forest = BOOK[name]
     samples = (0, 1, 1, 0, 0, 1, 1, 0)[: forest.vertices]
-    exact = explicit_tensor(
-        *forest[:3], samples, widths=(2, 3), inputs=TWO_VECTORS, activation=CUBIC, **COUPLINGS
-    )
+    exact = explicit_tensor(*forest[:3], samples, widths=(2, 3), inputs=TWO_VECTORS, activation=CUBIC, **COUPLINGS)
     engine = ExactEngine(GRAM, ACTIVATIONS, COUPLINGS)
     tensor = paired_tensor(forest)
     mine = engine.tensor(tensor, 0, 2, samples)

@@ -38,9 +38,7 @@ def gram_matrix(inputs):
 
 def assert_agreement(forest: PairedForest, widths, inputs, activation, shift: int = 0):
     samples = tuple((shift + s) % len(inputs) for s in (0, 1, 1, 0, 0, 1, 1, 0)[: forest.vertices])
-    explicit = explicit_tensor(
-        *forest[:3], samples, widths=widths, inputs=inputs, activation=activation, **COUPLINGS
-    )
+    explicit = explicit_tensor(*forest[:3], samples, widths=widths, inputs=inputs, activation=activation, **COUPLINGS)
     symbolic = exact_tensor(
         *forest[:3],
         samples,
@@ -82,9 +80,7 @@ def test_the_witnesses_agree_on_random_forests_at_three_layers(seed):
     assert_agreement(random_paired_forest(6, seed, density=0.4), (1, 1, 2), ONE, quadratics)
 
 
-@pytest.mark.parametrize(
-    ("name", "widths"), [("V6", (2, 3)), ("V8", (1, 2)), ("V6", (1, 1, 2)), ("V6", (1, 2, 3))]
-)
+@pytest.mark.parametrize(("name", "widths"), [("V6", (2, 3)), ("V8", (1, 2)), ("V6", (1, 1, 2)), ("V6", (1, 2, 3))])
 def test_the_witnesses_agree_on_higher_cumulants_of_preactivations(name, widths):
     inputs = TWO_VECTORS if widths[0] == 2 else COLLINEAR
     assert_agreement(BOOK[name], widths, inputs, ((Q(1), Q(2)), QUADRATIC) if len(widths) == 3 else CUBIC)
@@ -134,9 +130,7 @@ def sympy_moment(vertices, edges, neurons, width, x, s):
     for powers, coefficient in sympy.Poly(integrand, *variables).terms():
         if all(k % 2 == 0 for k in powers):
             moment += coefficient * math.prod(
-                sympy.factorial2(k - 1) * variance[mu] ** (k // 2)
-                for mu, k in zip(variables, powers, strict=True)
-                if k
+                sympy.factorial2(k - 1) * variance[mu] ** (k // 2) for mu, k in zip(variables, powers, strict=True) if k
             )
     return Q(int(moment.p), int(moment.q))
 
@@ -171,9 +165,7 @@ def test_the_first_layer_is_gaussian_with_a_deterministic_kernel():
             continue
         samples = (0, 1, 1, 0)[: forest.vertices]
         exact = exact_tensor(*forest[:3], samples, layer=1, gram=gram, activation=(), **COUPLINGS)
-        explicit = explicit_tensor(
-            *forest[:3], samples, widths=(2,), inputs=TWO_VECTORS, activation=(), **COUPLINGS
-        )
+        explicit = explicit_tensor(*forest[:3], samples, widths=(2,), inputs=TWO_VECTORS, activation=(), **COUPLINGS)
         bias, weight = {"G": ("C_b", "C_W"), "H": ("lambda_b", "lambda_W")}.get(name, (None, None))
         expected = COUPLINGS[bias][0] + COUPLINGS[weight][0] * gram[0][1] if bias else 0
         assert evaluate(exact, ()) == explicit == expected
@@ -188,9 +180,7 @@ def test_linear_networks_have_the_known_products(layer):
     def tensor(name):
         forest = BOOK[name]
         samples = (0,) * forest.vertices
-        poly = exact_tensor(
-            *forest[:3], samples, layer=layer, gram=((kernel,),), activation=(Q(0), Q(1)), **couplings
-        )
+        poly = exact_tensor(*forest[:3], samples, layer=layer, gram=((kernel,),), activation=(Q(0), Q(1)), **couplings)
         return evaluate(poly, n) / Q(n[-1]) ** (len(forest.pairing) - 1)
 
     m1 = kernel
@@ -241,8 +231,7 @@ def variance_chain(layer, widths, gram, activation, powers):
         means = [sum(c * moments[i] for i, c in enumerate(p)) for p in sums]
         C_b, C_W = COUPLINGS["C_b"][l], COUPLINGS["C_W"][l] / n
         moments = [
-            sum(math.comb(k, i) * C_b ** (k - i) * C_W**i * means[i] for i in range(k + 1))
-            for k in range(keep + 1)
+            sum(math.comb(k, i) * C_b ** (k - i) * C_W**i * means[i] for i in range(k + 1)) for k in range(keep + 1)
         ]
     return moments[1:]
 

@@ -217,14 +217,14 @@ def _close(
         for other in sorted(_needs(rule, node, own) - seen):
             seen.add(other)
             waiting.append(other)
+        if limit is not None and len(seen) > limit:
+            raise ClosureTooLargeError(
+                f"the closure has {len(seen)} tensors so far and may have more; to go on all the same, add --yes "
+                "(limit=None in Python)"
+            )
 
     try:
         while waiting or worker.running:
-            if limit is not None and len(seen) > limit:
-                raise ClosureTooLargeError(
-                    f"the closure has {len(seen)} tensors so far and goes on; to go on all the same, add --yes "
-                    "(limit=None in Python)"
-                )
             while waiting:
                 node = waiting.pop()
                 own = worker.start(node)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pertheory.derive.codec import decode, derive_encoded, encode
 from pertheory.derive.diagram import Diagram
-from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 from pertheory.store import Store
+from pertheory.work import Node, Worker
 
 if TYPE_CHECKING:
     from pertheory.numeric.model import Model
@@ -28,25 +27,6 @@ LIMIT = 1000
 
 class ClosureTooLargeError(InputError):
     """A closure has more members than the caller agreed to."""
-
-
-@dataclass(frozen=True, order=True)
-class Node:
-    """One T{k} at one sublayer."""
-
-    sublayer: int
-    kind: TensorType
-    order: int
-
-    @property
-    def tensor(self) -> Tensor:
-        """The tensor with its name."""
-        return tensor_of(self.kind)
-
-    @property
-    def key(self) -> str:
-        """Its name in states and output, as "V" or "H{1}"."""
-        return self.tensor.name + (f"{{{self.order}}}" if self.order else "")
 
 
 @dataclass(frozen=True)
@@ -141,7 +121,7 @@ def theory(
             unknown = set(tensor.kind.fields) - set(chosen_rule.fields)
             if unknown:
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
-    found = _close(chosen_rule, wanted, _Worker(chosen_rule, executor, store), limit)
+    found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit)
     return Theory(chosen_rule, order, tuple(wanted.items()), found)
 
 
@@ -168,44 +148,8 @@ def _too_large(count: int, order: int) -> ClosureTooLargeError:
     )
 
 
-class _Worker:
-    """Derives nodes, here or on an executor, and reads and fills the store."""
-
-    def __init__(self, rule: Network, executor: Executor | None, store: Store | None) -> None:
-        self.rule = rule
-        self.executor = executor
-        self.store = store
-        self.running: dict[Future[str], Node] = {}
-
-    def start(self, node: Node) -> tuple[Diagram, ...] | None:
-        """The diagrams of a node if they are at hand; otherwise they come with `finished`."""
-        place = (self.rule, node.sublayer, node.kind, node.order)
-        kept = self.store.read(*place) if self.store is not None else None
-        if kept is not None:
-            return kept
-        if self.executor is not None:
-            self.running[self.executor.submit(derive_encoded, *place)] = node
-            return None
-        found = diagrams(*place)
-        if self.store is not None:
-            self.store.write(*place, encode(found))
-        return found
-
-    def finished(self) -> list[tuple[Node, tuple[Diagram, ...]]]:
-        """Wait for at least one running node; what is done is kept at once."""
-        done, _ = wait(self.running, return_when=FIRST_COMPLETED)
-        results = []
-        for future in done:
-            node = self.running.pop(future)
-            text = future.result()
-            if self.store is not None:
-                self.store.write(self.rule, node.sublayer, node.kind, node.order, text)
-            results.append((node, decode(text)))
-        return results
-
-
 def _close(
-    rule: Network, wanted: Mapping[Tensor, int], worker: _Worker, limit: int | None
+    rule: Network, wanted: Mapping[Tensor, int], worker: Worker, limit: int | None
 ) -> dict[Node, tuple[Diagram, ...]]:
     last = len(rule.sublayers) - 1
     waiting = [Node(last, tensor.kind, k) for tensor, highest in wanted.items() for k in range(highest + 1)]
@@ -234,8 +178,7 @@ def _close(
                 for node, own in worker.finished():
                     accept(node, own)
     finally:
-        for future in worker.running:
-            future.cancel()
+        worker.cancel()
     return {node: found[node] for node in sorted(found, key=_standing)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
-from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
 from pertheory.forms.expand import expand
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import Tensor, find_tensor, from_observable
+from pertheory.store import Store
+from pertheory.work import Node, Worker
 
 if TYPE_CHECKING:
     from pertheory.typeset.explain import Explanation
@@ -125,6 +127,9 @@ def derive(
     pairs: Iterable[Sequence[object]] | None = None,
     order: int = 0,
     sublayer: int | None = None,
+    *,
+    executor: Executor | None = None,
+    store: Store | None = None,
 ) -> Recursion:
     """Derive the recursion of a tensor from the definition of the network.
 
@@ -135,6 +140,8 @@ def derive(
         pairs: the labels that share a neuron, for an `Observable`.
         order: derive T{0}, ..., T{order}, coefficients of powers of one over the width below.
         sublayer: which step of the layer, from 0; by default the last one that makes the fields of the tensor.
+        executor: derives several orders in parallel; the result does not depend on it.
+        store: reads and keeps derived diagrams on disk.
 
     Returns:
         The `Recursion`.
@@ -166,8 +173,9 @@ def derive(
         if field not in made:
             raise InputError(f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}")
     orders = (fixed,) if fixed is not None else tuple(range(order + 1))
-    found = tuple(d for k in orders for d in diagrams(chosen_rule, step, tensor.kind, k))
-    return Recursion(chosen_rule, step, tensor, orders, found)
+    nodes = [Node(step, tensor.kind, k) for k in orders]
+    found = Worker(chosen_rule, executor, store).gather(nodes)
+    return Recursion(chosen_rule, step, tensor, orders, tuple(d for own in found.values() for d in own))
 
 
 def _making(rule: Network, fields: Iterable[str]) -> int:

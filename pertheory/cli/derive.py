@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 
-from pertheory.cli.options import add_network, add_order, add_output, write_text
+from pertheory.cli.options import (
+    add_network,
+    add_order,
+    add_output,
+    add_work,
+    limit,
+    whole,
+    working,
+    write_text,
+)
 from pertheory.errors import InputError
 
 SUMMARY = "Derive the recursion of one or more tensors from the definition of the network."
@@ -20,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--list",
         action="store_true",
-        help="list the closed set of tensors that an order of 1/n needs, and stop",
+        help="list every tensor that exists at an order of 1/n, and stop",
     )
     add_network(parser)
     add_order(parser, 0, "highest k of T{k}; with --list the power of 1/n")
@@ -30,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="diagram",
         help="diagram: compact; expanded: every average spelled out (json is always expanded)",
     )
+    parser.add_argument(
+        "--explain",
+        type=whole("--explain", 1),
+        metavar="N",
+        help="tell how term N of the expanded form came about, move by move",
+    )
+    add_work(parser)
     add_output(parser, ("text", "latex", "json"))
 
 
@@ -42,8 +58,16 @@ def main(options: argparse.Namespace) -> int:
     if not options.tensors:
         raise InputError("derive needs a tensor, such as V, or --list")
     from pertheory.recursion import derive
+    from pertheory.rulebook.network import network
 
-    recursions = [derive(options.network, text, order=options.order) for text in options.tensors]
+    rule = network(options.network, options.closure)
+    with working(options) as how:
+        recursions = [derive(rule, text, order=options.order, **how) for text in options.tensors]
+    if options.explain is not None:
+        if options.format != "text":
+            raise InputError(f"--explain is plain text; --format {options.format} is not available")
+        write_text("\n\n".join(str(recursion.explain(options.explain)) for recursion in recursions), options.out)
+        return 0
     if options.format == "json":
         records = [recursion.to_json() for recursion in recursions]
         text = json.dumps(records[0] if len(records) == 1 else records, indent=1)
@@ -57,8 +81,11 @@ def main(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     from pertheory.closure import theory
+    from pertheory.rulebook.network import network
 
-    closed = theory(options.network, "all", options.order)
+    rule = network(options.network, options.closure)
+    with working(options) as how:
+        closed = theory(rule, "every", options.order, limit=limit(options), **how)
     rows = []
     for tensor, orders in closed.tensors:
         own = [node for node in closed.nodes if node.kind == tensor.kind]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pertheory.cli.options import add_network, add_order, tensor_list
+from pertheory.cli.options import add_network, add_order, add_work, limit, tensor_list, working
 from pertheory.errors import InputError
 
 SUMMARY = "Write source code that computes the tensors, layer by layer."
@@ -30,15 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="many",
         help="all pairs of inputs, or one input by itself",
     )
+    add_work(parser)
 
 
 def main(options: argparse.Namespace) -> int:
     """Derive, lower, print; report the files."""
     from pertheory.closure import theory
     from pertheory.rulebook.activation import activation
+    from pertheory.rulebook.network import network
 
     activation(options.activation)  # a wrong name is an error before any work
-    closed = theory(options.network, tensor_list(options.tensors), options.order)
+    rule = network(options.network, options.closure)
+    with working(options) as how:
+        closed = theory(rule, tensor_list(options.tensors), options.order, limit=limit(options), **how)
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
     try:

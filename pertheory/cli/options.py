@@ -9,7 +9,8 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,45 @@ from pertheory.errors import InputError
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
-    """``--network``."""
+    """``--network`` and ``--closure``."""
     parser.add_argument("--network", default="mlp", help="name of a network rule or path to a rule file (default mlp)")
+    parser.add_argument(
+        "--closure",
+        choices=("exact", "pairs"),
+        default="exact",
+        help="exact: refuse rules that are not sound; pairs: derive them keeping pairs only, an approximation",
+    )
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """``--jobs``, ``--no-cache`` and ``--yes``."""
+    parser.add_argument("--jobs", type=whole("--jobs", 1), default=1, help="derive on so many processes (default 1)")
+    parser.add_argument("--no-cache", action="store_true", help="neither read nor keep derived diagrams on disk")
+    parser.add_argument("--yes", action="store_true", help="go on even if very many tensors are needed")
+
+
+@contextmanager
+def working(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """The executor and the store that the flags of `add_work` ask for, as keyword arguments."""
+    store = None
+    if not options.no_cache:
+        from pertheory.store import Store
+
+        store = Store()
+    if options.jobs == 1:
+        yield {"executor": None, "store": store}
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(options.jobs) as executor:
+        yield {"executor": executor, "store": store}
+
+
+def limit(options: argparse.Namespace) -> int | None:
+    """How large a closure may become without ``--yes``."""
+    from pertheory.closure import LIMIT
+
+    return None if options.yes else LIMIT
 
 
 def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> None:

@@ -13,11 +13,14 @@ from pertheory.cli.options import (
     add_network,
     add_order,
     add_output,
+    add_work,
+    limit,
     numbers,
     parameter,
     read_inputs,
     tensor_list,
     whole,
+    working,
     write_text,
     write_whole,
 )
@@ -26,6 +29,7 @@ from pertheory.errors import DivergentAverageError, InputError
 if TYPE_CHECKING:
     from pertheory.closure import Theory
     from pertheory.numeric.model import Run
+    from pertheory.rulebook.network import Network
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
 EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --format json"
@@ -57,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
     parser.add_argument("--backend", choices=("numpy",), default="numpy", help="what computes (default numpy)")
+    add_work(parser)
     add_output(parser, ("text", "json", "npz"))
 
 
@@ -69,24 +74,29 @@ def main(options: argparse.Namespace) -> int:
     table = read_inputs(options.inputs)
     from pertheory.closure import theory
     from pertheory.rulebook.network import network
+    from pertheory.typeset.write import APPROXIMATION
 
-    rule = network(options.network)
+    rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)
     hyper, own = _split_parameters(options, dict(rule.hyperparameters))
-    closed = theory(rule, names, options.order)
+    with working(options) as how:
+        closed = theory(rule, names, options.order, limit=limit(options), **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     widths = None if options.widths is None else [_width(value) for value in options.widths]
     result = model(table, options.activation, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper)
     shown = _shown(closed)
     _report_divergences(result, shown, explicit=[n for n in names if n != "all"])
     if options.format == "npz":
-        _write_npz(result, shown, len(table), options.out)
+        _write_npz(result, shown, len(table), options.out, rule.closure)
         return 0
     if options.format == "json":
-        record = _record(result, shown, table, options, rule.name)
+        record = _record(result, shown, table, options, rule)
         write_text(json.dumps(record, allow_nan=False), options.out)
         return 0
-    write_text(_text(result, shown, len(table)), options.out)
+    text = _text(result, shown, len(table))
+    if rule.closure != "exact":
+        text = f"# {APPROXIMATION}\n{text}"
+    write_text(text, options.out)
     return 0
 
 
@@ -154,7 +164,7 @@ def _clean(value: Any) -> Any:
 
 
 def _record(
-    result: Run, shown: dict[str, Any], table: list[list[float]], options: argparse.Namespace, network: str
+    result: Run, shown: dict[str, Any], table: list[list[float]], options: argparse.Namespace, rule: Network
 ) -> dict[str, Any]:
     layers = []
     for state in result:
@@ -164,17 +174,17 @@ def _record(
         layers.append(entry)
     return {
         "schema": "pertheory.run/1",
-        "network": network,
+        "network": rule.name,
         "activation": options.activation,
         "inputs": table,
         "order": options.order,
-        "closure": "exact",
+        "closure": rule.closure,
         "error": result.error,
         "layers": layers,
     }
 
 
-def _write_npz(result: Run, shown: dict[str, Any], inputs: int, out: Path) -> None:
+def _write_npz(result: Run, shown: dict[str, Any], inputs: int, out: Path, closure: str) -> None:
     import numpy as np
 
     arrays = {
@@ -182,6 +192,9 @@ def _write_npz(result: Run, shown: dict[str, Any], inputs: int, out: Path) -> No
         for state in result
         for key, tensor in shown.items()
     }
+
+    if closure != "exact":
+        arrays["closure"] = np.array(closure)
 
     def save(path: Path) -> None:
         with path.open("wb") as handle:

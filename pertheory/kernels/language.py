@@ -137,6 +137,7 @@ class Program(NamedTuple):
         network: name of the rule.
         title: of the network.
         order: highest power of 1/n that is kept.
+        closure: "exact", or "pairs" for an approximation.
         inputs: "many" (tensors over all inputs) or "one" (every slot the same input; arrays hold one value an input).
         hyperparameters: symbols with their default values.
         initial: the first layer.
@@ -147,6 +148,7 @@ class Program(NamedTuple):
     network: str
     title: str
     order: int
+    closure: str
     inputs: str
     hyperparameters: tuple[tuple[str, float], ...]
     initial: tuple[Initial, ...]

@@ -52,6 +52,7 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False) -> Program
         network=rule.name,
         title=rule.title,
         order=theory.order,
+        closure=rule.closure,
         inputs=inputs,
         hyperparameters=rule.hyperparameters,
         initial=tuple(_initial(rule, node, inputs == "one") for node in last),

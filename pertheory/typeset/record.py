@@ -55,6 +55,7 @@ def record(recursion: Recursion) -> dict[str, Any]:
     return {
         "schema": "pertheory.recursion/1",
         "network": recursion.network.name,
+        "closure": recursion.network.closure,
         "tensor": recursion.tensor.name,
         "slots": list(labels),
         "order": max(recursion.orders),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pertheory.recursion import Recursion
 
 FORMS = ("diagram", "expanded")
+#: what every output says for a rule that is not sound
+APPROXIMATION = "approximation: pairs only, the rule is not sound"
 
 
 class Piece(NamedTuple):
@@ -60,6 +62,9 @@ class Style(Protocol):
 
     def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
         """The whole recursion from (order, term)."""
+
+    def remark(self, text: str) -> str:
+        """A line that is not part of the formula."""
 
 
 class TextStyle:
@@ -101,6 +106,10 @@ class TextStyle:
     def permutations(self, images: Sequence[str]) -> str:
         """As in ``+ 2 permutations: 2134, 1243``."""
         return f"[and with the slots as {', '.join(images)}]"
+
+    def remark(self, text: str) -> str:
+        """A comment line."""
+        return f"# {text}"
 
     def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
         """One term a line, one block an order."""
@@ -173,6 +182,10 @@ class LatexStyle:
         """The number of images that are added."""
         return rf"+ \left(\text{{{len(images)} more by symmetry: {', '.join(images)}}}\right)"
 
+    def remark(self, text: str) -> str:
+        """A comment line."""
+        return f"% {text}"
+
     def assemble(self, left: str, terms: Sequence[tuple[int, str]]) -> str:
         """An ``aligned`` environment, one line a term."""
         base, _, indices = left.rpartition("_{")
@@ -200,7 +213,8 @@ def write(recursion: Recursion, style: Style, form: str = "diagram") -> str:
     tensor = recursion.tensor
     left = style.left_side(tensor.name, recursion.orders, tensor.labels)
     terms = _diagram_terms(recursion, style) if form == "diagram" else _expanded_terms(recursion, style)
-    return style.assemble(left, terms)
+    text = style.assemble(left, terms)
+    return text if recursion.network.closure == "exact" else f"{style.remark(APPROXIMATION)}\n{text}"
 
 
 def _name(name: str, leading: str, order: int) -> str:

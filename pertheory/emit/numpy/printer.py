@@ -33,11 +33,12 @@ def _header(program: Program) -> str:
         if program.inputs == "many"
         else "Every slot carries the same input: arrays hold one value for each input."
     )
+    warning = "" if program.closure == "exact" else "\n\nAn approximation: pairs only, the rule is not sound."
     glossary = "\n".join(f"    {key:<8} {_plain(text)} ({_plain(title)})" for key, text, _, title in program.glossary)
     return f'''
 """Finite-width recursions of the network "{_plain(program.network)}" to order 1/n^{program.order}.
 
-{_plain(program.title)}. Written by pertheory; derived from the definition of the network.
+{_plain(program.title)}. Written by pertheory; derived from the definition of the network.{warning}
 
 A cumulant of 2p preactivations (or of trees of their derivatives) at layer l is n_(l-1)^-(p-1) times a sum over
 pairings of Kronecker deltas times a tensor T = T{{0}} + T{{1}}/n_(l-1) + ...; "T{{k}}" below is the coefficient of the
@@ -147,6 +148,7 @@ def _tables(program: Program) -> str:
     lines = [
         f'NETWORK = "{_plain(program.network)}"',
         f"ORDER = {program.order}",
+        f'CLOSURE = "{program.closure}"',
         f'INPUTS = "{program.inputs}"',
     ]
     lines.append("HYPERPARAMETERS = {")

@@ -76,7 +76,7 @@ class Store:
         path = self.path(rule, sublayer, kind, order)
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
             warnings.warn(f"cache entry {path.name} cannot be read ({error}); it is derived again", stacklevel=2)

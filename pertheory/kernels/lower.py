@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from pertheory.algebra.monomial import Monomial
 from pertheory.algebra.terms import Average, Terms, sorted_terms
-from pertheory.closure import Node, Theory, covariance_type
+from pertheory.closure import Theory, covariance_type
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import index_partitions
 from pertheory.graphs.tensor import TensorType, tensor_type
@@ -26,6 +26,7 @@ from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.typeset.components import written
 from pertheory.typeset.write import LatexStyle, write
+from pertheory.work import Node
 
 INPUTS = ("many", "one")
 

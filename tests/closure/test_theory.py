@@ -5,9 +5,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 import pertheory as pt
-from pertheory.closure import ClosureTooLargeError, Node, theory
+from pertheory.closure import ClosureTooLargeError, theory
 from pertheory.errors import InputError
 from pertheory.rulebook.tensors import named_tensors
+from pertheory.work import Node
 
 
 def test_thirteen_types_exist_at_order_one_and_more_than_a_hundred_at_order_two():

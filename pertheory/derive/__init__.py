@@ -6,5 +6,6 @@
 `coincide`  which sites sit on the same neuron
 `connect`   what hangs together, so that a cumulant results
 `collect`   equal diagrams up to the symmetry of the tensor: one representative each
+`assemble`  a finished choice of all moves as one record, a `diagram`
 `layer`     the moves in order: tensor type and order in, diagrams out
 """

@@ -7,10 +7,31 @@ cumulant*. With cumulants the sums over neurons run free, so a neuron brings a f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from pertheory.derive.diagram import Site
+from pertheory.derive.refine import Ground
 from pertheory.graphs.partitions import index_partitions
+from pertheory.graphs.tensor import TensorType
+
+
+class Arrangement(NamedTuple):
+    """Sites on neurons.
+
+    Attributes:
+        neurons: each neuron as the sites on it; a site as the vertices whose lines stand there.
+        fields: the field that lives on each neuron.
+        of_pair: the neuron of each pair of the tensor, -1 for a pair without a site.
+        of_lower: the neuron of each lower vertex, and the place of its site on that neuron.
+        cost: how many sites share a neuron with an earlier one.
+    """
+
+    neurons: tuple[tuple[Site, ...], ...]
+    fields: tuple[str, ...]
+    of_pair: tuple[int, ...]
+    of_lower: tuple[tuple[int, int], ...]
+    cost: int
 
 
 def merge(sites: tuple[int, ...], first: int, second: int) -> tuple[int, ...]:
@@ -19,23 +40,38 @@ def merge(sites: tuple[int, ...], first: int, second: int) -> tuple[int, ...]:
     return tuple([low if label == high else label for label in sites])
 
 
-def coincide(
-    sites: Sequence[Site], fields: Sequence[str], pinned: Sequence[bool], budget: int
-) -> Iterator[tuple[tuple[tuple[int, ...], ...], int]]:
-    """All ways to put sites on neurons, with their cost in powers of 1/n.
+def coincide(kind: TensorType, ground: Ground, merged: tuple[int, ...], budget: int) -> Iterator[Arrangement]:
+    """All ways to put merged sites on neurons.
+
+    Different fields live on different neurons, and the outside neurons, to which sites can be pinned, all differ.
 
     Args:
-        sites: the merged sites.
-        fields: the field below on which each site acts; different fields live on different neurons.
-        pinned: whether the site is pinned to an outside neuron; those are all different.
+        kind: the tensor that is derived.
+        ground: its sites.
+        merged: for each site the one that it has been merged into.
         budget: the largest number of coincidences.
-
-    Yields:
-        Neurons as tuples of indices into ``sites``, and the number of coincidences.
     """
-    for partition in index_partitions(len(sites)):
-        cost = len(sites) - len(partition)
+    labels = sorted(set(merged))
+    members = {label: [i for i, own in enumerate(merged) if own == label] for label in labels}
+    contents = {
+        label: tuple(sorted(v for i in members[label] for v in kind.pairs[ground.pairs[i]])) for label in labels
+    }
+    pinned = {label: any(ground.pinned[i] for i in members[label]) for label in labels}
+    for partition in index_partitions(len(labels)):
+        cost = len(labels) - len(partition)
         if cost > budget:
             continue
-        if all(len({fields[i] for i in block}) == 1 and sum(pinned[i] for i in block) <= 1 for block in partition):
-            yield partition, cost
+        blocks = [[labels[i] for i in block] for block in partition]
+        if any(len({ground.fields[i] for i in block}) > 1 or sum(pinned[i] for i in block) > 1 for block in blocks):
+            continue
+        place = {label: (n, s) for n, block in enumerate(blocks) for s, label in enumerate(block)}
+        of_pair = [-1] * len(kind.pairs)
+        for site, index in enumerate(ground.pairs):
+            of_pair[index] = place[merged[site]][0]
+        yield Arrangement(
+            tuple(tuple(contents[label] for label in block) for block in blocks),
+            tuple(ground.fields[block[0]] for block in blocks),
+            tuple(of_pair),
+            tuple(place[merged[site]] for site in ground.of_lower),
+            cost,
+        )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from pertheory.derive.coincide import Arrangement
 from pertheory.derive.insert import Filling, Gathered
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.tensor import TensorType
@@ -35,29 +36,24 @@ def join_neurons(count: int, together: Iterable[Sequence[int]]) -> tuple[int, ..
 
 
 def before_filling(
-    neuron_of_pair: Sequence[int],
-    cluster_of_pair: Sequence[int],
-    gathered: Gathered,
-    site_neuron: Sequence[int],
+    cluster_of_pair: Sequence[int], arrangement: Arrangement, gathered: Gathered
 ) -> tuple[int, ...] | None:
     """The components of the neurons through clusters and tree tensors; None if a cluster can never be reached.
 
     Args:
-        neuron_of_pair: the neuron of each pair's site, -1 without a site.
         cluster_of_pair: see `clusters`.
+        arrangement: the sites on neurons.
         gathered: the tree tensors.
-        site_neuron: the neuron of each lower vertex.
     """
-    count = max(neuron_of_pair, default=-1) + 1
     of_cluster: dict[int, list[int]] = {}
-    for neuron, cluster in zip(neuron_of_pair, cluster_of_pair, strict=True):
+    for neuron, cluster in zip(arrangement.of_pair, cluster_of_pair, strict=True):
         of_cluster.setdefault(cluster, [])
         if neuron >= 0:
             of_cluster[cluster].append(neuron)
     if len(of_cluster) > 1 and not all(of_cluster.values()):
         return None  # a cluster without sites is a constant: its cumulant with anything vanishes
-    groups = [[site_neuron[v] for v in group.vertices] for group in gathered.groups]
-    return join_neurons(count, [*of_cluster.values(), *groups])
+    groups = [[arrangement.of_lower[v][0] for v in group.vertices] for group in gathered.groups]
+    return join_neurons(len(arrangement.neurons), [*of_cluster.values(), *groups])
 
 
 def connects(masks: Sequence[int], groups: Sequence[int], filling: Filling) -> bool:

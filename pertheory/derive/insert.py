@@ -12,16 +12,17 @@ nothing beyond the wanted order is built.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from pertheory.derive.coincide import merge
-from pertheory.derive.refine import Lower
+from pertheory.derive.coincide import Arrangement, merge
+from pertheory.derive.refine import Ground, Line, Lower, Sites
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.partitions import compositions, set_partitions
 from pertheory.graphs.tensor import Pair
+from pertheory.rulebook.network import IDENTITY
 
 
 class Group(NamedTuple):
@@ -51,24 +52,16 @@ class Gathered(NamedTuple):
     cost: int
 
 
-def gather(
-    lower: Lower,
-    site_of: Sequence[int],
-    sites: tuple[int, ...],
-    fields: Sequence[str],
-    pinned: Sequence[bool],
-    budget: int,
-) -> Iterator[Gathered]:
+def gather(lower: Lower, ground: Ground, budget: int) -> Iterator[Gathered]:
     """All groupings of the trees into tensors, with all pairings of their vertices.
 
     Args:
         lower: the forest of the layer below.
-        site_of: the site of each lower vertex.
-        sites: the initial labels, ``sites[i] == i``.
-        fields: the field of each site.
-        pinned: whether each site is pinned to an outside neuron.
+        ground: the sites on which its vertices stand.
         budget: the largest total cost.
     """
+    site_of, fields, pinned = ground.of_lower, ground.fields, ground.pinned
+    sites = tuple(range(len(fields)))
     trees = connected_components(len(lower.owners), lower.edges)
 
     def extend(
@@ -121,6 +114,40 @@ def gather(
         yield from extend(partition, sites, 0, ())
 
 
+def capacity(sites: Sites, arrangement: Arrangement, gathered: Gathered) -> list[float] | None:
+    """How many pairs of legs each neuron can take before identity lines are derived to zero.
+
+    Returns:
+        A number, or infinity, for each neuron; None if single legs alone derive something to zero, or if a site whose
+        lines are constant should have a joint cumulant with others.
+    """
+    single: dict[tuple[int, int], int] = {}
+    for group in gathered.groups:
+        for vertex in group.single:
+            place = arrangement.of_lower[vertex]
+            single[place] = single.get(place, 0) + 1
+    found = []
+    for number, neuron in enumerate(arrangement.neurons):
+        total = 0.0
+        for index, site in enumerate(neuron):
+            degree = sum(_degree(sites.lines[vertex]) for vertex in site)
+            legs = single.get((number, index), 0)
+            if len(neuron) > 1 and degree == 0 and not legs:
+                return None
+            total += degree - legs
+        if total < 0:
+            return None
+        found.append(total // 2 if math.isfinite(total) else total)
+    return found
+
+
+def _degree(line: Line | None) -> float:
+    """How often a line can be derived before it vanishes."""
+    if line is None or line[0] != IDENTITY:
+        return math.inf
+    return 1 - line[1]
+
+
 class Filling(NamedTuple):
     """What is added to the groups: for each group its own order and its free pairs of legs per neuron; the pure
     tensors as (order, pairs of legs per neuron); and one over the number of symmetries of the legs."""
@@ -149,21 +176,18 @@ def _legs_weight(distribution: Sequence[int]) -> int:
     return math.prod(2**pairs * math.factorial(pairs) for pairs in distribution)
 
 
-def fill(
-    groups: int, neurons: int, budget: int, capacity: Sequence[float], keep: Callable[[Filling], bool]
-) -> Iterator[Filling]:
+def fill(groups: int, neurons: int, budget: int, room: Sequence[float]) -> Iterator[Filling]:
     """All ways to spend exactly ``budget`` powers of 1/n on orders, free pairs of legs and pure tensors.
 
     Args:
         groups: number of tree tensors.
         neurons: number of neurons.
         budget: powers of 1/n to spend.
-        capacity: how many pairs of legs each neuron can take before its lines are derived to zero.
-        keep: whether a finished filling is wanted (the test for connectedness).
+        room: how many pairs of legs each neuron can take, see `capacity`.
     """
 
     def fits(used: tuple[int, ...]) -> bool:
-        return all(u <= c for u, c in zip(used, capacity, strict=True))
+        return all(u <= c for u, c in zip(used, room, strict=True))
 
     def add(used: tuple[int, ...], distribution: tuple[int, ...]) -> tuple[int, ...]:
         return tuple([u + d for u, d in zip(used, distribution, strict=True)])
@@ -193,9 +217,7 @@ def fill(
         symmetry: int,
     ) -> Iterator[Filling]:
         if left == 0:
-            filling = Filling(on, done, Fraction(1, symmetry))
-            if keep(filling):
-                yield filling
+            yield Filling(on, done, Fraction(1, symmetry))
             return
         for place in range(start, len(kinds)):
             order, distribution = kinds[place]

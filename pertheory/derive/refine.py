@@ -46,6 +46,22 @@ class Lower(NamedTuple):
     edges: tuple[Pair, ...]
 
 
+class Ground(NamedTuple):
+    """The sites and what stands on them, by number of the site.
+
+    Attributes:
+        pairs: the pair of each site, as index into the pairs of the tensor.
+        fields: the field below on which it acts.
+        pinned: whether it is the outside neuron, which is passed on, or a sum over neurons.
+        of_lower: the site of each lower vertex.
+    """
+
+    pairs: tuple[int, ...]
+    fields: tuple[str, ...]
+    pinned: tuple[bool, ...]
+    of_lower: tuple[int, ...]
+
+
 def refine(kind: TensorType, chosen: tuple[Join, ...]) -> Iterator[Sites]:
     """All ways in which the remaining edges of each vertex act together."""
     remaining: list[list[int]] = [[] for _ in range(kind.size)]
@@ -81,3 +97,15 @@ def lower_forest(sites: Sites) -> Lower:
             owners.append(vertex)
     edges = sorted((number[u, v], number[v, u]) for u, v in number if u < v)
     return Lower(tuple(owners), tuple(edges))
+
+
+def ground(kind: TensorType, sites: Sites, lower: Lower) -> Ground:
+    """Number the sites, in the order of the pairs that have one."""
+    pairs = tuple(index for index, join in enumerate(sites.joins) if join.site)
+    site_of_vertex = {vertex: number for number, index in enumerate(pairs) for vertex in kind.pairs[index]}
+    return Ground(
+        pairs,
+        tuple(sites.joins[index].of for index in pairs),
+        tuple(sites.joins[index].site == "pinned" for index in pairs),
+        tuple(site_of_vertex[owner] for owner in lower.owners),
+    )

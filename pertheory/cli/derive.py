@@ -10,6 +10,8 @@ from pertheory.cli.options import (
     add_order,
     add_output,
     add_work,
+    check_names,
+    check_out,
     limit,
     whole,
     working,
@@ -51,12 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Derive and print."""
+    check_out(options.out)
     if options.list:
         if options.tensors:
-            raise InputError("derive --list takes no tensors: it lists all that the order needs")
+            raise InputError("derive --list takes no tensors: it lists all that exist at the order")
+        if options.explain is not None:
+            raise InputError("derive --list and --explain do not go together; name a tensor to explain its terms")
+        if options.format == "latex":
+            raise InputError("derive --list: --format latex is not available; use text or json")
         return _list(options)
     if not options.tensors:
         raise InputError("derive needs a tensor, such as V, or --list")
+    if options.explain is not None and options.format != "text":
+        raise InputError(f"--explain is plain text; --format {options.format} is not available")
+    check_names(options.tensors)
     from pertheory.recursion import derive
     from pertheory.rulebook.network import network
 
@@ -64,8 +74,6 @@ def main(options: argparse.Namespace) -> int:
     with working(options) as how:
         recursions = [derive(rule, text, order=options.order, **how) for text in options.tensors]
     if options.explain is not None:
-        if options.format != "text":
-            raise InputError(f"--explain is plain text; --format {options.format} is not available")
         write_text("\n\n".join(str(recursion.explain(options.explain)) for recursion in recursions), options.out)
         return 0
     if options.format == "json":
@@ -110,8 +118,6 @@ def _list(options: argparse.Namespace) -> int:
             },
             indent=1,
         )
-    elif options.format == "latex":
-        raise InputError("derive --list: --format latex is not available; use text or json")
     else:
         lines = [f"{'name':<8} {'forest':<34} {'pairing':<14} {'symmetry':>8} {'orders':<10} {'diagrams':>8}"]
         for row in rows:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pertheory.cli.options import write_text
+from pertheory.cli.options import check_out, write_text
 from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
 
 SUMMARY = "Describe a tensor: definition, slots, symmetries, normalisation, place in the book."
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Print the description."""
+    check_out(options.out)
     tensor, order = find_tensor(options.tensor)
     record = description(tensor, order)
     text = json.dumps(record, indent=1) if options.format == "json" else _text(record)

@@ -40,11 +40,11 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.rulebook.network import network
 
     activation(options.activation)  # a wrong name is an error before any work
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f"--out {options.out}: is a file; name a folder")
     rule = network(options.network, options.closure)
     with working(options) as how:
         closed = theory(rule, tensor_list(options.tensors), options.order, limit=limit(options), **how)
-    if options.out.exists() and not options.out.is_dir():
-        raise InputError(f"--out {options.out}: is a file; name a folder")
     try:
         files = closed.emit(options.target, options.out, options.inputs, options.activation)
     except OSError as error:

@@ -9,11 +9,13 @@ import argparse
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from typing import NoReturn
 
 from pertheory import __version__
 from pertheory.cli import derive, describe, emit, run
 from pertheory.errors import PertheoryError
+from pertheory.rulebook.files import nearest
 
 VERBS = (derive, describe, emit, run)
 
@@ -22,7 +24,16 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def refuse(self, rest: Sequence[str]) -> NoReturn:
+        """The error about arguments that are left over."""
+        given = rest[0]
+        if given.startswith("-"):
+            flag = given.partition("=")[0]
+            flags = [text for text in self._option_string_actions if text.startswith("--")]
+            self.error(f"unknown flag {flag!r}; {nearest(flag, flags)}")
+        self.error(f"unexpected argument {given!r}; arguments without a flag stand together, before the flags")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,17 +55,25 @@ def build_parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         verb.add_arguments(own)
-        own.set_defaults(action=verb.main)
+        own.set_defaults(action=verb.main, parser=own)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    warnings.showwarning = _show_warning
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
-        options = build_parser().parse_args(arguments)
+        options, rest = build_parser().parse_known_args(arguments)
+        if rest:
+            options.parser.refuse(rest)
         status: int = options.action(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where the caller has closed it
+            sys.stdout.flush()
         return status
     except PertheoryError as error:
         print(f"pertheory: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -66,11 +85,22 @@ def main(arguments: list[str] | None = None) -> int:
         print("pertheory: error: not enough memory; use fewer inputs or a lower order", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has gone, as in "pertheory derive A6 | head"
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:  # a path that the system refuses, or standard output on a full disk
+        place = "standard output" if error.filename is None else " ".join(str(error.filename).split())[:80]
+        print(f"pertheory: error: {place}: {error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        return 2
     except KeyboardInterrupt:
         print("pertheory: interrupted", file=sys.stderr)
         return 130
+
+
+def _drop_output() -> None:
+    """Let what is still in the buffer go nowhere, so that the interpreter does not complain at its end."""
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

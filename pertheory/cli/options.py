@@ -16,6 +16,9 @@ from typing import Any
 
 from pertheory.errors import InputError
 
+#: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
+MOST_ORDER = 10
+
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """``--network`` and ``--closure``."""
@@ -61,7 +64,8 @@ def limit(options: argparse.Namespace) -> int | None:
 
 def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> None:
     """``--order``."""
-    parser.add_argument("--order", type=whole("--order", 0), default=default, help=f"{meaning} (default {default})")
+    kind = whole("--order", 0, MOST_ORDER)
+    parser.add_argument("--order", type=kind, default=default, help=f"{meaning} (default {default})")
 
 
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
@@ -70,8 +74,8 @@ def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
 
 
-def whole(flag: str, least: int) -> Callable[[str], int]:
-    """An argument type: whole numbers from ``least``."""
+def whole(flag: str, least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argument type: whole numbers from ``least``, up to ``most`` if it is given."""
 
     def parse(text: str) -> int:
         try:
@@ -80,6 +84,8 @@ def whole(flag: str, least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {value}")
         return value
 
     parse.__name__ = flag
@@ -121,7 +127,23 @@ def tensor_list(given: Sequence[str]) -> list[str]:
             found.extend(part.strip() for part in item.split(",") if part.strip())
     if not found:
         raise InputError("--tensors needs at least one name, or all")
-    return found
+    return check_names(found)
+
+
+def check_names(names: Sequence[str]) -> list[str]:
+    """Names of tensors, after a look at each, so that a wrong one is an error before any work.
+
+    Raises:
+        InputError: unknown name, malformed observable, or an order as in ``V{99}`` that is too high.
+    """
+    from pertheory.rulebook.tensors import find_tensor
+
+    for name in names:
+        if name not in ("all", "every"):
+            _, order = find_tensor(name)
+            if order is not None and order > MOST_ORDER:
+                raise InputError(f"{name}: the order must be at most {MOST_ORDER}")
+    return list(names)
 
 
 def read_inputs(path: Path) -> list[list[float]]:
@@ -131,7 +153,7 @@ def read_inputs(path: Path) -> list[list[float]]:
         InputError: no such file, another ending, ragged or non-numeric rows, NaN, nothing in it.
     """
     if not path.is_file():
-        raise InputError(f"--inputs {path}: no such file")
+        raise InputError(f"--inputs {path}: {'is not a file' if path.exists() else 'no such file'}")
     suffix = path.suffix.lower()
     readers = {".csv": _read_csv, ".json": _read_json, ".npy": _read_npy}
     if suffix not in readers:
@@ -154,7 +176,7 @@ def read_inputs(path: Path) -> list[list[float]]:
 
 
 def _read_csv(path: Path) -> list[list[float]]:
-    rows = []
+    rows: list[list[float]] = []
     with path.open(newline="", encoding="utf-8-sig") as handle:
         try:
             for number, row in enumerate(csv.reader(handle)):
@@ -165,8 +187,9 @@ def _read_csv(path: Path) -> list[list[float]]:
                     try:
                         values.append(float(cell))
                     except ValueError:
+                        hint = "" if rows else "; a line that is not data starts with #"
                         raise InputError(
-                            f"--inputs {path}: line {number + 1}, column {column + 1}: {cell!r} is not a number"
+                            f"--inputs {path}: line {number + 1}, column {column + 1}: {cell!r} is not a number{hint}"
                         ) from None
                 rows.append(values)
         except csv.Error as error:
@@ -175,15 +198,18 @@ def _read_csv(path: Path) -> list[list[float]]:
 
 
 def _read_json(path: Path) -> list[list[float]]:
+    text = path.read_text(encoding="utf-8")
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"--inputs {path}: not valid JSON (line {error.lineno}: {error.msg})") from None
     except RecursionError:
         raise InputError(f"--inputs {path}: nested too deeply; must be a list of lists of numbers") from None
+    except ValueError:  # Python does not read whole numbers of more than a few thousand digits
+        raise InputError(f"--inputs {path}: holds a number too large for a double") from None
     if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
         raise InputError(f"--inputs {path}: must be a list of lists of numbers, one list per input")
-    rows = []
+    rows: list[list[float]] = []
     for number, row in enumerate(table):
         for value in row:
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -202,8 +228,13 @@ def _read_npy(path: Path) -> list[list[float]]:
         table = np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError):
         raise InputError(f"--inputs {path}: not a .npy file of numbers") from None
-    if not isinstance(table, np.ndarray) or table.ndim != 2 or table.dtype.kind not in "fiu":
-        raise InputError(f"--inputs {path}: must hold a table of real numbers with one row per input")
+    if not isinstance(table, np.ndarray):
+        raise InputError(f"--inputs {path}: is an archive of arrays; must be one .npy array with one row per input")
+    if table.ndim != 2 or table.dtype.kind not in "fiu":
+        raise InputError(
+            f"--inputs {path}: holds {table.ndim}-dimensional data of type {table.dtype}; "
+            "must be a table of real numbers with one row per input"
+        )
     return [[float(value) for value in row] for row in table]
 
 
@@ -215,24 +246,41 @@ def write_text(text: str, out: Path | None) -> None:
     write_whole(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
 
-def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
-    """Let ``writer`` fill a temporary file next to ``out`` and then move it there.
+def check_out(out: Path | None) -> None:
+    """See that a file can be written, before any work.
 
     Raises:
-        InputError: the folder does not exist or cannot be written to.
+        InputError: the folder does not exist, or ``out`` is a folder.
     """
+    if out is None:
+        return
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: the folder {out.parent} does not exist")
     if out.is_dir():
         raise InputError(f"--out {out}: is a folder; name a file")
+
+
+def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
+    """Let ``writer`` fill a temporary file next to ``out`` and then move it there.
+
+    A device or a pipe is written to as it is, and a link stays: the file that it points to is replaced.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written to.
+    """
+    check_out(out)
     try:
-        handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=out.suffix)
+        if out.exists() and not out.is_file():
+            writer(out)
+            return
+        target = out.resolve()
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pertheory-", suffix=target.suffix)
         os.close(handle)
         temporary = Path(name)
         try:
             writer(temporary)
             temporary.chmod(0o644)
-            os.replace(temporary, out)
+            os.replace(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

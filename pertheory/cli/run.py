@@ -14,6 +14,7 @@ from pertheory.cli.options import (
     add_order,
     add_output,
     add_work,
+    check_out,
     limit,
     numbers,
     parameter,
@@ -25,6 +26,7 @@ from pertheory.cli.options import (
     write_whole,
 )
 from pertheory.errors import DivergentAverageError, InputError
+from pertheory.rulebook.tensors import find_tensor
 
 if TYPE_CHECKING:
     from pertheory.closure import Theory
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
 EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --format json"
+
+#: components of the largest tensor at one layer; more would take hours and tens of gigabytes
+MOST_COMPONENTS = 10**8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,21 +76,29 @@ def main(options: argparse.Namespace) -> int:
         raise InputError(f"--rtol must be between 0 and 1, not {options.rtol:g}")
     if options.format == "npz" and options.out is None:
         raise InputError("--format npz needs --out FILE.npz")
+    check_out(options.out)
     table = read_inputs(options.inputs)
     from pertheory.closure import theory
+    from pertheory.numeric.model import check_hyperparameters, check_inputs, check_widths
+    from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.typeset.write import APPROXIMATION
 
     rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)
     hyper, own = _split_parameters(options, dict(rule.hyperparameters))
+    widths = None if options.widths is None else [_width(value) for value in options.widths]
+    check_inputs(table)  # here and below: a wrong value is an error before any work
+    check_hyperparameters(rule, options.depth, hyper)
+    check_widths(widths, options.depth, len(table[0]))
+    function = activation(options.activation, **own)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
-    widths = None if options.widths is None else [_width(value) for value in options.widths]
-    result = model(table, options.activation, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper)
     shown = _shown(closed)
-    _report_divergences(result, shown, explicit=[n for n in names if n != "all"])
+    _check_size(shown, len(table))
+    result = model(table, function, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper)
+    _report_divergences(result, shown, _explicit(closed, names))
     if options.format == "npz":
         _write_npz(result, shown, len(table), options.out, rule.closure)
         return 0
@@ -117,8 +130,10 @@ def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> t
             if min(value) < 0:
                 raise InputError(f"--{name} must not be negative, but is {min(value):g}")
             hyper[name] = value
-    own = {}
+    own: dict[str, float] = {}
     for name, number in options.param:
+        if name in hyper or name in own:
+            raise InputError(f"--param {name}={number:g}: {name} is given twice")
         if name in known:
             hyper[name] = number
         else:
@@ -138,12 +153,34 @@ def _shown(closed: Theory) -> dict[str, Any]:
     return table
 
 
+def _explicit(closed: Theory, names: list[str]) -> set[str]:
+    """The keys of the tensors that were asked for by name, whatever the spelling."""
+    asked = {find_tensor(name)[0].name for name in names if name not in ("all", "every")}
+    return {
+        tensor.name + (f"{{{k}}}" if k else "")
+        for tensor, highest in closed.wanted
+        if tensor.name in asked
+        for k in range(highest + 1)
+    }
+
+
+def _check_size(shown: dict[str, Any], inputs: int) -> None:
+    """Refuse what no memory holds: a tensor has one component for each choice of inputs in its slots."""
+    key = max(shown, key=lambda name: shown[name].kind.size)
+    slots = shown[key].kind.size
+    if inputs**slots > MOST_COMPONENTS:
+        raise InputError(
+            f"--inputs has {inputs} rows: {key} has {slots} slots, so {inputs}^{slots} components at a layer; at most "
+            f"{int(MOST_COMPONENTS ** (1 / slots) + 1e-9)} rows, or fewer --tensors, or a lower --order"
+        )
+
+
 def _full(array: Any, rank: int, inputs: int) -> Any:
     """An array with one axis per slot; a run on one input has kept a single axis."""
     return array.reshape((1,) * rank) if inputs == 1 else array
 
 
-def _report_divergences(result: Run, shown: dict[str, Any], explicit: list[str]) -> None:
+def _report_divergences(result: Run, shown: dict[str, Any], explicit: set[str]) -> None:
     """One warning that names what diverges; an error if it was asked for by name."""
     import numpy as np
 
@@ -151,10 +188,11 @@ def _report_divergences(result: Run, shown: dict[str, Any], explicit: list[str])
     if not bad:
         return
     reason = "; ".join(result.divergences) or "an average is infinite"
-    named = [name for name in explicit if name in bad]
+    verb = "diverges" if len(bad) == 1 else "diverge"
+    named = [key for key in bad if key in explicit]
     if named:
-        raise DivergentAverageError(f"{', '.join(named)} diverges: {reason}")
-    warnings.warn(f"{', '.join(bad)} diverge in some components, which are left out: {reason}", stacklevel=2)
+        raise DivergentAverageError(f"{', '.join(named)} {'diverges' if len(named) == 1 else 'diverge'}: {reason}")
+    warnings.warn(f"{', '.join(bad)} {verb} in some components, which are left out: {reason}", stacklevel=2)
 
 
 def _clean(value: Any) -> Any:
@@ -206,16 +244,16 @@ def _write_npz(result: Run, shown: dict[str, Any], inputs: int, out: Path, closu
 def _text(result: Run, shown: dict[str, Any], inputs: int) -> str:
     """A table a layer: the diagonal of every tensor and, with several inputs, one component off the diagonal."""
     lines = []
+    wide = max(12, *(len(key) + 1 for key in shown))
     for state in result:
         lines.append(f"layer {state.layer}")
         header = ["slots all 0"] if inputs == 1 else ["slots all 0", "slots 0 1 0 1 .."]
-        lines.append("  " + f"{'tensor':<12}" + "".join(f"{title:>22}" for title in header))
+        lines.append("  " + f"{'tensor':<{wide}}" + "".join(f"{title:>22}" for title in header))
         for key, tensor in shown.items():
             array = _full(state[key], tensor.kind.size, inputs)
             size = tensor.kind.size
             picks = [(0,) * size] + ([] if inputs == 1 else [tuple(i % 2 for i in range(size))])
             values = "".join(f"{float(array[pick]):>22.12g}" for pick in picks)
-            label = key if " " not in key else tensor.identifier + key[len(tensor.name) :]
-            lines.append(f"  {label:<12}{values}")
+            lines.append(f"  {key:<{wide}}{values}")
     lines.append("every component: --format json or npz")
     return "\n".join(lines)

@@ -20,9 +20,14 @@ from pertheory.numeric.source import load_text
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.observable import parse_observable
-from pertheory.rulebook.tensors import Tensor, find_tensor
+from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
 
 Array = npt.NDArray[np.float64]
+
+#: Magnitudes of inputs beyond which their squares leave the range of doubles.
+LARGEST_INPUT = 1e70
+#: More layers than anyone computes; a thousand of them take seconds.
+MOST_LAYERS = 100_000
 
 
 class LayerState(Mapping[str, Array]):
@@ -33,13 +38,17 @@ class LayerState(Mapping[str, Array]):
         self._arrays = dict(arrays)
 
     def __getitem__(self, name: str) -> Array:
-        if name not in self._arrays:
-            tensor, order = find_tensor(name)
-            key = tensor.name + (f"{{{order}}}" if order else "")
-            if key not in self._arrays:
-                raise InputError(f"no tensor {name!r} in this state; {nearest(name, self._arrays)}")
-            return self._arrays[key]
-        return self._arrays[name]
+        if name in self._arrays:
+            return self._arrays[name]
+        tensor, order = find_tensor(name)
+        known = tensor_of(tensor.kind)
+        key = known.name + (f"{{{order}}}" if order else "")
+        if key not in self._arrays:
+            raise InputError(f"no tensor {name!r} in this state; {nearest(name, self._arrays)}")
+        array = self._arrays[key]
+        if array.ndim != tensor.kind.size:  # one input: all slots are alike
+            return array
+        return array.transpose([known.slots.index(vertex) for vertex in tensor.slots])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
@@ -60,8 +69,12 @@ class LayerState(Mapping[str, Array]):
             first preactivation paired with the first leg.
         """
         tensor, _ = find_tensor(name)
+        array = self[name]
         slots = _slots_by_role(tensor, roles)
-        return float(self[name][slots])
+        for slot in slots:
+            if not 0 <= slot < array.shape[0]:
+                raise InputError(f"{name}: there is no input {slot}; inputs are 0 to {array.shape[0] - 1}")
+        return float(array[slots if array.ndim == len(slots) else slots[:1]])
 
     def __repr__(self) -> str:
         return f"LayerState(layer={self.layer}, tensors={', '.join(self._arrays)})"
@@ -82,8 +95,11 @@ def _slots_by_role(tensor: Tensor, roles: Mapping[str, Any]) -> tuple[int, ...]:
             raise InputError(
                 f"{tensor.name}: {shape} needs {len(labels)} inputs ({', '.join(labels)}), not {len(given)}"
             )
-        value.update(zip(labels, given, strict=True))
-    return tuple(int(value[label]) for label in tensor.labels)
+        for label, item in zip(labels, given, strict=True):
+            if isinstance(item, bool) or item != int(item):
+                raise InputError(f"{tensor.name}: {shape}: {item!r} is not the number of an input")
+            value[label] = int(item)
+    return tuple(value[label] for label in tensor.labels)
 
 
 @dataclass(frozen=True)
@@ -161,7 +177,8 @@ class Model:
             A `Run`; in mode "one" arrays have one axis, over the inputs.
 
         Raises:
-            InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth.
+            InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
+                numbers that leave the range of doubles on the way.
         """
         table = check_inputs(inputs)
         layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
@@ -173,9 +190,12 @@ class Model:
         module = load_text(f"pertheory_{self.theory.network.name}", self.text if smooth else self.kinked_text)
 
         def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            check_kernel(covariance)
             return averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
 
-        states = module.run(gram, depth, average, layers, all_widths)
+        with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
+            states = module.run(gram, depth, average, layers, all_widths)
+        check_range(states)
         # with kinks, what stands at one input has been combined: entries with an input twice are not used
         used = [d for d in averages.divergences if smooth or len(set(d.inputs)) == len(d.inputs)]
         reasons = tuple(dict.fromkeys(d.reason for d in used))
@@ -205,13 +225,20 @@ def check_inputs(inputs: npt.ArrayLike) -> Array:
     """
     try:
         table = np.array(inputs, dtype=float)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"inputs must be rows of numbers, all of the same length ({error})") from None
+    except (ValueError, TypeError):
+        raise InputError("inputs must be rows of numbers, all of the same length") from None
     if table.ndim != 2 or table.size == 0:
         raise InputError(f"inputs must be one row of numbers per input, not an array of shape {table.shape}")
     if not np.all(np.isfinite(table)):
         row = int(np.argwhere(~np.isfinite(table))[0][0])
         raise InputError(f"inputs: row {row + 1} holds NaN or infinity; all entries must be finite")
+    largest = np.max(np.abs(table), axis=1)
+    for row, size in enumerate(largest.tolist()):
+        if size > LARGEST_INPUT or 0 < size < 1 / LARGEST_INPUT:
+            raise InputError(
+                f"inputs: row {row + 1} has numbers up to {size:.3g}, whose squares leave the range of doubles; "
+                f"keep the largest of a row between {1 / LARGEST_INPUT:g} and {LARGEST_INPUT:g}, or all at 0"
+            )
     return table
 
 
@@ -221,20 +248,23 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     Raises:
         InputError: names that the rule does not have, lists of the wrong length, negative variances or rates.
     """
-    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or depth < 1:
-        raise InputError(f"depth must be a whole number from 1, not {depth!r}")
+    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or not 1 <= depth <= MOST_LAYERS:
+        raise InputError(f"depth must be a whole number from 1 to {MOST_LAYERS}, not {depth!r}")
     known = dict(rule.hyperparameters)
     squares = {symbol for p in rule.parameters for m in (p.variance, p.learning_rate) if m for symbol, _ in m.powers}
     layers = [dict(known) for _ in range(depth)]
     for name, value in given.items():
         if name not in known:
             raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
-        values = np.atleast_1d(np.asarray(value, dtype=float))
+        try:
+            values = np.atleast_1d(np.asarray(value, dtype=float))
+        except (ValueError, TypeError):
+            raise InputError(f"{name} must be a number or one for each layer, not {value!r}") from None
         if values.ndim != 1 or len(values) not in (1, depth):
             raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
         if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):
             bad = values[~np.isfinite(values) | (values < 0)][0]
-            need = "at least 0" if name in squares else "finite"
+            need = "finite" if not np.isfinite(bad) else "at least 0"
             raise InputError(f"{name} must be {need}, not {bad:g}")
         for layer, number in zip(layers, np.broadcast_to(values, depth), strict=True):
             layer[name] = float(number)
@@ -250,11 +280,37 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[f
     if widths is None:
         return None
     if len(widths) != depth - 1:
-        raise InputError(f"depth {depth} needs {depth - 1} hidden widths n_1 .. n_{depth - 1}, not {len(widths)}")
+        named = {1: "no hidden widths", 2: "1 hidden width n_1"}
+        need = named.get(depth, f"{depth - 1} hidden widths n_1 .. n_{depth - 1}")
+        raise InputError(f"widths: depth {depth} needs {need}, not {len(widths)}")
     for width in widths:
-        if float(width) != int(width) or int(width) < 1:
+        if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
             raise InputError(f"widths must be whole numbers from 1, not {width!r}")
     return [float(below), *(float(width) for width in widths)]
+
+
+def check_kernel(covariance: Array) -> None:
+    """See that a layer can go on from the kernel of the one below.
+
+    Raises:
+        InputError: the kernel has left the range of doubles.
+    """
+    if not np.all(np.isfinite(covariance)):
+        raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
+
+
+def check_range(states: Sequence[Mapping[str, Array]]) -> None:
+    """See that nothing has left the range of doubles (an average that diverges is NaN, never infinite).
+
+    Raises:
+        InputError: names the first tensor and layer that did.
+    """
+    for layer, state in enumerate(states, start=1):
+        for key, array in state.items():
+            if np.isinf(array).any():
+                raise InputError(
+                    f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
+                )
 
 
 def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:

@@ -37,8 +37,8 @@ bench: $(STAMP)
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras \
-		--no-header --output-file requirements.txt requirements.in
+	$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-header --output-file requirements.txt requirements.in
+	sed -i -e '/^--/d' -e '/./,$$!d' requirements.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

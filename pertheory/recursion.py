@@ -161,8 +161,10 @@ def derive(
         if pairs is None:
             raise InputError(f"observable {what} needs its pairs, such as pairs=[(1, 2)]")
         tensor = from_observable(what, pairs)
-    else:
+    elif isinstance(what, str):
         tensor, fixed = find_tensor(what)
+    else:
+        raise InputError(f"a tensor is a name, an observable text or an Observable, not {what!r}")
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise InputError(f"order must be a whole number from 0, not {order!r}")
     step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else sublayer

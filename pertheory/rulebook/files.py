@@ -50,7 +50,9 @@ def read_toml(path: Path | str) -> dict[str, Any]:
 def nearest(given: str, known: Iterable[str], count: int = 3) -> str:
     """Return a phrase such as ``nearest: relu, selu``, or the list of what is known when nothing is near."""
     known = sorted(set(known))
-    close = difflib.get_close_matches(given, known, n=count, cutoff=0.55)
+    folded = {name.lower(): name for name in reversed(known)}
+    matches = difflib.get_close_matches(given.lower(), folded, n=count, cutoff=0.55)
+    close = [folded[match] for match in matches]
     if close:
         return f"nearest: {', '.join(close)}"
     return f"known: {', '.join(known[:12]) or 'none'}{', ...' if len(known) > 12 else ''}"

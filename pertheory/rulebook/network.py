@@ -142,9 +142,9 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
     """
     if closure not in CLOSURES:
         raise InputError(f"closure must be one of {', '.join(CLOSURES)}, not {closure!r}")
-    if isinstance(name_or_path, Network):
-        return name_or_path
-    rule = read_network(_rule_file(name_or_path))
+    rule = name_or_path if isinstance(name_or_path, Network) else read_network(_rule_file(name_or_path))
+    if rule.closure == "pairs":
+        return rule  # has been accepted, with its warning
     reasons = unsound(rule)
     if not reasons:
         return rule
@@ -236,9 +236,18 @@ class _Reader:
                     raise self.wrong(f"input.{name}", f"unknown parameter; {nearest(parameter, by_name)}")
             inputs.append((name, feeding))
         activations = table.get("activations", {})
+        if not isinstance(activations, dict):
+            raise self.wrong("activations", "must be a table: function = activation")
+        used = {c.function for layer in sublayers for _, own in layer.fields for c in own} - {"", IDENTITY}
         for function, activation in activations.items():
             if not isinstance(activation, str):
                 raise self.wrong(f"activations.{function}", "must be the name or formula of an activation")
+            if function not in used:
+                raise self.wrong(
+                    f"activations.{function}", f"no channel carries this function; {nearest(function, used)}"
+                )
+        if not isinstance(table.get("title", ""), str):
+            raise self.wrong("title", f"must be a text, not {table['title']!r}")
         return Network(
             name=self.get(table, "name", str),
             title=table.get("title", self.get(table, "name", str)),
@@ -284,6 +293,14 @@ class _Reader:
             raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {kind!r}')
         if "variance" not in entry:
             raise self.wrong(f"{where}.variance", "is missing")
+        variance = self.monomial(entry["variance"], hyper, f"{where}.variance")
+        if variance.coefficient < 0:
+            raise self.wrong(f"{where}.variance", f"must not be negative, but is {entry['variance']!r}")
+        for symbol, _ in variance.powers:
+            if hyper[symbol] < 0 and dict(variance.powers)[symbol] % 2:
+                raise self.wrong(
+                    f"hyperparameters.{symbol}", f"is a variance and must not be negative: {hyper[symbol]}"
+                )
         distribution = entry.get("distribution", "gaussian")
         if not isinstance(distribution, str):
             raise self.wrong(f"{where}.distribution", 'must be a word, such as "gaussian"')
@@ -291,7 +308,7 @@ class _Reader:
         return Parameter(
             name,
             kind,
-            self.monomial(entry["variance"], hyper, f"{where}.variance"),
+            variance,
             None if rate is None else self.monomial(rate, hyper, f"{where}.learning_rate"),
             distribution,
         )
@@ -333,7 +350,7 @@ class _Reader:
             raise self.wrong(where, 'must be a table such as { parameter = "W", function = "s", of = "z" }')
         self.known_keys(entry, _KEYS["channel"], where)
         of = entry.get("of", "")
-        if of and of not in below:
+        if not isinstance(of, str) or (of and of not in below):
             raise self.wrong(f"{where}.of", f"there is no field {of!r} below; {nearest(str(of), below)}")
         function = entry.get("function", IDENTITY)
         if not isinstance(function, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
@@ -348,7 +365,7 @@ class _Reader:
         if "coefficient" in entry:
             raise self.wrong(f"{where}.coefficient", "belongs to identity channels; use the parameter's variance")
         name = entry["parameter"]
-        if name not in parameters:
+        if not isinstance(name, str) or name not in parameters:
             raise self.wrong(f"{where}.parameter", f"unknown parameter {name!r}; {nearest(str(name), parameters)}")
         if parameters[name].kind == "bias":
             if of or "function" in entry:

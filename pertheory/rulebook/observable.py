@@ -15,7 +15,7 @@ After ``@`` stand the pairs of labels that share a neuron.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pertheory.errors import InputError
@@ -63,7 +63,10 @@ class Observable:
         Raises:
             InputError: the pairs do not cover every label exactly once.
         """
-        given = [tuple(str(label) for label in pair) for pair in pairs]
+        try:
+            given = [tuple(str(label) for label in pair) for pair in pairs]
+        except TypeError:
+            raise InputError(f"pairs must be pairs of labels, such as [(1, 2), (3, 4)], not {pairs!r}") from None
         position = {label: index for index, label in enumerate(self.labels)}
         flat = [label for pair in given for label in pair]
         if len(self.labels) % 2:
@@ -97,7 +100,11 @@ class Observable:
 
 
 def _write_tree(vertices: list[int], edges: list[Pair], names: Sequence[str]) -> str:
-    """A tree by its shortest name; leaves in the order of the vertices."""
+    """A tree by its shortest name; leaves in the order of the vertices.
+
+    Contract: if the vertices are numbered in the order in which this text names them, the text names them in ascending
+    order (so a canonical name reads back with the same slots).
+    """
     neighbours = {v: sorted({u for e in edges for u in e if v in e and u != v}) for v in vertices}
     degrees = sorted(len(n) for n in neighbours.values())
     text = {v: names[v] for v in vertices}
@@ -113,7 +120,21 @@ def _write_tree(vertices: list[int], edges: list[Pair], names: Sequence[str]) ->
         first, second = [v for v in vertices if len(neighbours[v]) == 2]
         leaf = {v: next(u for u in neighbours[v] if len(neighbours[u]) == 1) for v in (first, second)}
         return f"ddH_II({text[first]},{text[second]};{text[leaf[first]]},{text[leaf[second]]})"
-    return "tree(" + ", ".join(f"{text[u]}-{text[v]}" for u, v in sorted(edges)) + ")"
+    return "tree(" + ", ".join(f"{text[u]}-{text[v]}" for u, v in _depth_first(vertices[0], neighbours)) + ")"
+
+
+def _depth_first(root: int, neighbours: Mapping[int, Sequence[int]]) -> list[Pair]:
+    """The edges of a tree from its root, each away from the root: labels that follow this order are read in order."""
+    found: list[Pair] = []
+
+    def visit(vertex: int, above: int) -> None:
+        for other in neighbours[vertex]:
+            if other != above:
+                found.append((vertex, other))
+                visit(other, vertex)
+
+    visit(root, -1)
+    return found
 
 
 def build(shape: str, labels: Sequence[object]) -> Observable:
@@ -156,7 +177,7 @@ class _Parser:
         return InputError(f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}")
 
     def skip(self) -> None:
-        while self.at < len(self.text) and self.text[self.at] in " *\t":
+        while self.at < len(self.text) and self.text[self.at] in " \t":
             self.at += 1
 
     def take(self, symbol: str, expected: str = "") -> None:
@@ -216,7 +237,11 @@ class _Parser:
             self.take("-")
             b, field_b = self.label()
             links.append((a, b))
-            fields[a], fields[b] = field_a, field_b
+            for label, field in ((a, field_a), (b, field_b)):
+                if fields.setdefault(label, field) != field:
+                    raise InputError(
+                        f"observable {self.text!r}: label {label!r} has the fields {fields[label]}, {field}"
+                    )
             self.skip()
             if self.text.startswith(",", self.at):
                 self.at += 1
@@ -231,6 +256,8 @@ class _Parser:
             self.skip()
             if self.at >= len(self.text) or self.text[self.at] == "@":
                 return result
+            if self.text[self.at] == "*":
+                self.at += 1
             result = result * self.factor()
 
     def pairs(self) -> list[tuple[str, str]]:

@@ -82,10 +82,18 @@ def named_tensors(path: Path | None = None) -> tuple[Tensor, ...]:
     """
     source = path if path is not None else rules_folder() / "tensors.toml"
     found: list[Tensor] = []
-    for number, entry in enumerate(read_toml(source).get("tensors", [])):
+    table = read_toml(source)
+    for key in table:
+        if key != "tensors":
+            raise RuleError(f"{source.name}: {key}: unknown key; expected entries [[tensors]]")
+    entries = table.get("tensors", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RuleError(f"{source.name}: tensors: must be entries [[tensors]]")
+    for number, entry in enumerate(entries):
         tensor = _read_entry(source, number, entry)
         for other in found:
-            if other.name == tensor.name or other.kind == tensor.kind:
+            names = {other.name, other.leading} - {""}
+            if names & {tensor.name, tensor.leading} or other.kind == tensor.kind:
                 raise RuleError(
                     f"{source.name}: tensors[{number + 1}] ({tensor.name}): same name or type as {other.name}"
                 )
@@ -101,6 +109,14 @@ def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
     for key in ("name", "observable", "pairs", "slots"):
         if not isinstance(entry.get(key), str) or not entry[key]:
             raise RuleError(f"{where}.{key}: must be a text that is not empty")
+    for key in ("title", "book", "leading"):
+        if not isinstance(entry.get(key, ""), str):
+            raise RuleError(f"{where}.{key}: must be a text, not {entry[key]!r}")
+    for key in ("name", "leading"):
+        if entry.get(key) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", entry[key]):
+            raise RuleError(f"{where}.{key}: {entry[key]!r} is not a name (letters, digits and _)")
+    if entry["name"] == entry.get("leading"):
+        raise RuleError(f"{where}.leading: is the same as the name; leave it out")
     try:
         observable, pairs = parse_observable(f"{entry['observable']} @ {entry['pairs']}")
         kind, labelling = observable.tensor(pairs or [])
@@ -149,7 +165,9 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
         for tensor in named_tensors():
             if tensor.name == name:
                 return tensor, None if order is None else int(order)
-            if tensor.leading == name and order is None:
+            if tensor.leading == name:
+                if order is not None and int(order) > 0:
+                    raise InputError(f"{name} is {tensor.name}{{0}}; its corrections are {tensor.name}{{{order}}}")
                 return tensor, 0
         known = [t.name for t in named_tensors()] + [t.leading for t in named_tensors() if t.leading]
         raise InputError(f"unknown tensor {text!r}; {nearest(name, known)}")

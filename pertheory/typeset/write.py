@@ -1,8 +1,10 @@
 """Recursions as text and as LaTeX, in diagram form (compact) and in expanded form (every average spelled out).
 
-In diagram form an index b1, b2, ... of a tensor is a leg: summed over the samples on which it acts as a derivative d_b.
-Several products in one average, separated by semicolons, are a joint cumulant; a derivative in front of the bracket
-acts on the whole of it, Leibniz' rule taking the two legs of a pair to the same average.
+In diagram form an index b1, b2, ... of a tensor is a leg: summed over the samples on which it acts as a derivative.
+Several products in one average, separated by semicolons, are a joint cumulant. A derivative in front of the bracket
+acts on the whole of it, the two legs of a pair always on the same average. A leg written behind a product, as in
+<s_1 s_2 ; s'_3 s'_4 |b1>, belongs to that product: it derives the whole average in which the product ends up when the
+cumulant is written out.
 """
 
 from __future__ import annotations
@@ -88,6 +90,9 @@ class TextStyle:
         inside = []
         for piece in bracket.pieces:
             product = " ".join(self.line(*line) for line in piece.lines)
+            if len(bracket.pieces) > 1:
+                inside.append(" ".join([product, *(f"|{leg}" for leg in piece.legs)]))
+                continue
             legs = " ".join(f"d_{leg}" for leg in piece.legs)
             inside.append(f"{legs} ({product})" if legs else product)
         text = "<" + " ; ".join(inside) + ">"
@@ -163,6 +168,10 @@ class LatexStyle:
         inside = []
         for piece in bracket.pieces:
             product = r"\, ".join(self.line(*line) for line in piece.lines)
+            if len(bracket.pieces) > 1:
+                marks = " ".join(self.index(leg) for leg in piece.legs)
+                inside.append(product + (rf" \big|_{{{marks}}}" if marks else ""))
+                continue
             legs = " ".join(rf"\partial_{{{self.index(leg)}}}" for leg in piece.legs)
             inside.append(rf"{legs} \left({product}\right)" if legs else product)
         text = r"\left\langle " + r" \,;\, ".join(inside) + r" \right\rangle"

@@ -232,7 +232,7 @@ def test_limits_have_names_of_their_own_in_a_state():
         ({"C_W": -1.0}, "C_W must be at least 0"),
         ({"lambda_b": float("inf")}, "lambda_b must be .*not inf"),
         ({"C_W": [1.0, 2.0, 3.0]}, "one value or one for each of 2 layers"),
-        ({"widths": (5, 5)}, "needs 1 hidden widths"),
+        ({"widths": (5, 5)}, "needs 1 hidden width"),
         ({"widths": (0,)}, "whole numbers from 1"),
         ({"activation": "tahn"}, "tanh"),
     ],

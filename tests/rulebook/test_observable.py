@@ -70,9 +70,6 @@ def test_canonical_names_read_back_as_the_same_type_with_slots_in_the_order_of_t
     assert canonical_observable(again.tensor(pairs)[0])[2] == text
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the labels of a canonical tree(...) do not stand in the order 1, 2, ... in its text"
-)
 def test_a_canonical_name_names_one_order_of_slots():
     text = "tree(1-2, 1-3, 1-4, 1-5, 2-6) @ 12,34,56"
     named = tensor_of(find_tensor(text)[0].kind)

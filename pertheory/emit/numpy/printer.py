@@ -49,7 +49,7 @@ Tensors:
 
 In the formulas sigma is the activation, n the width of the layer that is summed over, n_prev the one below it;
 beta_1, beta_2, ... are summed over the samples on which they act as derivatives; products separated by semicolons in an
-average are a joint cumulant.
+average are a joint cumulant, and an index behind one of them derives the whole average in which it ends up.
 """
 
 import numpy as np

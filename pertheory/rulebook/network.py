@@ -13,6 +13,7 @@ below it, through channels:
 
 from __future__ import annotations
 
+import keyword
 import math
 import re
 import warnings
@@ -27,6 +28,8 @@ from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.soundness import unsound
 
 CLOSURES = ("exact", "pairs")
+#: names that emitted code uses for itself
+RESERVED = frozenset({"n", "n_prev", "ratio", "state", "p", "avg", "np", "total", "part", "result"})
 IDENTITY = "id"  # the function f(z) = z, known to every rule
 
 
@@ -210,6 +213,8 @@ class _Reader:
             raise self.wrong("fields", "the preactivation that is left at the end of a layer must be called z")
         hyper = self.get(table, "hyperparameters", dict)
         for symbol, value in hyper.items():
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", symbol) or keyword.iskeyword(symbol) or symbol in RESERVED:
+                raise self.wrong(f"hyperparameters.{symbol}", "cannot be the name of a hyperparameter; choose another")
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise self.wrong(f"hyperparameters.{symbol}", f"must be a number, not {value!r}")
         parameters = tuple(

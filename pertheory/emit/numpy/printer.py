@@ -98,11 +98,12 @@ def _sum(case: Case, one: bool) -> list[str]:
             product = products[0]
             lines.append(f"    total += {_joined(_number(product.coefficient), prefix, _array(product, axes, one))}")
             continue
-        lines.append(f"    part = {_joined(_number(products[0].coefficient), '', _array(products[0], axes, one))}")
-        for product in products[1:]:
+        lines.append(
+            "    part = np.zeros_like(total)"
+        )  # not the first product: einsum may return a view of its operand
+        for product in products:
             sign = "-" if product.coefficient < 0 else "+"
-            body = _joined(_number(abs(product.coefficient)), "", _array(product, axes, one))
-            lines.append(f"    part {sign}= {body}" if product.operands else f"    part = part {sign} {body}")
+            lines.append(f"    part {sign}= {_joined(_number(abs(product.coefficient)), _array(product, axes, one))}")
         lines.append(f"    total += {_joined('', prefix, 'part')}")
     return lines
 

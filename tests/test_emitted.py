@@ -1,0 +1,61 @@
+"""Emitted code leaves alone what it is given, and does not depend on the process that wrote it."""
+
+import copy
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pertheory as pt
+from pertheory.kernels.lower import lower
+from pertheory.numeric.averages import GaussianAverages
+from pertheory.numeric.source import load_text
+from pertheory.pipeline import program_of, text_of
+
+
+@pytest.mark.parametrize("inputs", ["many", "one"])
+@pytest.mark.parametrize("network", ["mlp", "residual"])
+def test_a_step_changes_neither_its_state_nor_the_averages(network, inputs):
+    """np.einsum returns views: an in-place sum that starts with one would spoil an array that others read."""
+    module = load_text("emitted", text_of(program_of(network, "all", 2, inputs)))
+    gram = np.array([[1.0, 0.3], [0.3, 0.7]])
+    averages = GaussianAverages({"s": pt.activation("tanh")})
+    handed_out = []
+
+    def watched(covariance, requests):
+        arrays = averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
+        handed_out.append((arrays, copy.deepcopy(arrays)))
+        return arrays
+
+    states = module.run(gram, 3, watched)
+    before = copy.deepcopy(states[1])
+    module.step(states[1], {}, watched)
+    for key, array in states[1].items():
+        np.testing.assert_array_equal(array, before[key])
+    for now, then in handed_out:
+        for array, kept in zip(now, then, strict=True):
+            np.testing.assert_array_equal(array, kept)
+
+
+def test_the_text_is_the_same_in_every_process():
+    program = "from pertheory.pipeline import *; import sys; sys.stdout.write(text_of(program_of('residual')))"
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PATH": ""},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
+    assert text_of(lower(pt.theory("residual"))).encode() in texts
+
+
+def test_a_hostile_title_stays_inside_the_docstring():
+    from dataclasses import replace
+
+    rule = replace(pt.network("mlp"), title='"""\nraise SystemExit\n"""')
+    module = load_text("emitted_title", text_of(lower(pt.theory(rule, "G", 0))))
+    assert "raise SystemExit" in module.__doc__

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,6 +94,7 @@ def theory(
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Theory:
     """Close a set of tensors under their recursions.
 
@@ -106,6 +107,7 @@ def theory(
         executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
         store: reads and keeps derived diagrams on disk.
         limit: how many T{k} may be found before it stops and asks; None for any number.
+        progress: called with the numbers of T{k} that are done and that have been found.
 
     Raises:
         InputError: unknown tensors or a negative order.
@@ -121,7 +123,7 @@ def theory(
             unknown = set(tensor.kind.fields) - set(chosen_rule.fields)
             if unknown:
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
-    found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit)
+    found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
     return Theory(chosen_rule, order, tuple(wanted.items()), found)
 
 
@@ -149,7 +151,11 @@ def _too_large(count: int, order: int) -> ClosureTooLargeError:
 
 
 def _close(
-    rule: Network, wanted: Mapping[Tensor, int], worker: Worker, limit: int | None
+    rule: Network,
+    wanted: Mapping[Tensor, int],
+    worker: Worker,
+    limit: int | None,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[Node, tuple[Diagram, ...]]:
     last = len(rule.sublayers) - 1
     waiting = [Node(last, tensor.kind, k) for tensor, highest in wanted.items() for k in range(highest + 1)]
@@ -166,6 +172,8 @@ def _close(
                 f"the closure has {len(seen)} tensors so far and may have more; to go on all the same, add --yes "
                 "(limit=None in Python)"
             )
+        if progress is not None:
+            progress(len(found), len(seen))
 
     try:
         while waiting or worker.running:

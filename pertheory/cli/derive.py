@@ -12,6 +12,7 @@ from pertheory.cli.options import (
     add_work,
     check_names,
     check_out,
+    closure_progress,
     limit,
     whole,
     working,
@@ -93,7 +94,7 @@ def _list(options: argparse.Namespace) -> int:
 
     rule = network(options.network, options.closure)
     with working(options) as how:
-        closed = theory(rule, "every", options.order, limit=limit(options), **how)
+        closed = theory(rule, "every", options.order, limit=limit(options), progress=closure_progress, **how)
     rows = []
     for tensor, orders in closed.tensors:
         own = [node for node in closed.nodes if node.kind == tensor.kind]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pertheory.cli.options import add_network, add_order, add_work, limit, tensor_list, working
+from pertheory.cli.options import add_network, add_order, add_work, closure_progress, limit, tensor_list, working
 from pertheory.errors import InputError
 
 SUMMARY = "Write source code that computes the tensors, layer by layer."
@@ -44,7 +44,9 @@ def main(options: argparse.Namespace) -> int:
         raise InputError(f"--out {options.out}: is a file; name a folder")
     rule = network(options.network, options.closure)
     with working(options) as how:
-        closed = theory(rule, tensor_list(options.tensors), options.order, limit=limit(options), **how)
+        closed = theory(
+            rule, tensor_list(options.tensors), options.order, limit=limit(options), progress=closure_progress, **how
+        )
     try:
         files = closed.emit(options.target, options.out, options.inputs, options.activation)
     except OSError as error:

@@ -287,7 +287,14 @@ def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
         raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
-def progress(text: str) -> None:
-    """A line about long work, on standard error, only where a person looks at it."""
+def closure_progress(done: int, found: int) -> None:
+    """How far the derivation of a closed set is; a line that is overwritten, only where a person looks at it."""
     if sys.stderr.isatty():
-        print(text, file=sys.stderr)
+        end = "\n" if done == found else "\r"
+        print(f"derived {done} of {found} tensors found so far", end=end, file=sys.stderr, flush=True)
+
+
+def layer_progress(layer: int, depth: int) -> None:
+    """How far a run is, likewise."""
+    if sys.stderr.isatty():
+        print(f"layer {layer} of {depth}", end="\n" if layer == depth else "\r", file=sys.stderr, flush=True)

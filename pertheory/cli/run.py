@@ -15,6 +15,8 @@ from pertheory.cli.options import (
     add_output,
     add_work,
     check_out,
+    closure_progress,
+    layer_progress,
     limit,
     numbers,
     parameter,
@@ -88,16 +90,28 @@ def main(options: argparse.Namespace) -> int:
     names = tensor_list(options.tensors)
     hyper, own = _split_parameters(options, dict(rule.hyperparameters))
     widths = None if options.widths is None else [_width(value) for value in options.widths]
-    check_inputs(table)  # here and below: a wrong value is an error before any work
+    try:  # here and below: a wrong value is an error before any work
+        check_inputs(table)
+    except InputError as error:
+        raise InputError(f"--inputs {options.inputs}: {str(error).removeprefix('inputs: ')}") from None
     check_hyperparameters(rule, options.depth, hyper)
     check_widths(widths, options.depth, len(table[0]))
     function = activation(options.activation, **own)
     with working(options) as how:
-        closed = theory(rule, names, options.order, limit=limit(options), **how)
+        closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     shown = _shown(closed)
     _check_size(shown, len(table))
-    result = model(table, function, options.depth, widths=widths, rtol=options.rtol, parameters=own, **hyper)
+    result = model(
+        table,
+        function,
+        options.depth,
+        widths=widths,
+        rtol=options.rtol,
+        parameters=own,
+        progress=layer_progress,
+        **hyper,
+    )
     _report_divergences(result, shown, _explicit(closed, names))
     if options.format == "npz":
         _write_npz(result, shown, len(table), options.out, rule.closure)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -159,6 +159,7 @@ class Model:
         widths: Sequence[int] | None = None,
         rtol: float = 1e-9,
         parameters: Mapping[str, float] | None = None,
+        progress: Callable[[int, int], None] | None = None,
         **hyperparameters: float | Sequence[float],
     ) -> Run:
         """Compute all tensors at layers 1 .. depth.
@@ -171,6 +172,7 @@ class Model:
             widths: n_1 .. n_(depth-1); equal widths by default.
             rtol: accuracy of the Gaussian averages, relative to the scale of each.
             parameters: parameters of the activation, such as ``{"slope": 0.1}``.
+            progress: called with the layer that is being computed and the depth.
             hyperparameters: such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``: a number, or one for each layer.
 
         Returns:
@@ -189,7 +191,13 @@ class Model:
         gram = table @ table.T / table.shape[1]
         module = load_text(f"pertheory_{self.theory.network.name}", self.text if smooth else self.kinked_text)
 
+        calls = 0
+
         def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            nonlocal calls
+            calls += 1
+            if progress is not None:
+                progress(1 + calls // len(self.theory.network.sublayers), depth)
             check_kernel(covariance)
             return averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
 

@@ -6,7 +6,7 @@ diagrams    derive         six moves, one file each    -> Recursion
 theory      theory         every tensor that appears   -> Theory (closed)
 kernels     lower          typed, no symbols           -> Program
 text        print_numpy    one printer a target        -> source code
-numbers     run_text       Gram matrix, activation     -> states, layer by layer
+numbers     Model          inputs, activation          -> states, layer by layer
 """
 
 from __future__ import annotations

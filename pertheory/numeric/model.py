@@ -185,6 +185,11 @@ class Model:
         table = check_inputs(inputs)
         layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
         all_widths = check_widths(widths, depth, table.shape[1])
+        if widths is not None and len(set(widths)) > 1 and self.theory.network.passes_neurons:
+            raise InputError(
+                f"widths: network {self.theory.network.name} passes neurons on from layer to layer, so all hidden widths "
+                f"must be equal, not {', '.join(str(width) for width in widths)}"
+            )
         functions = _functions(self.theory, activation, parameters or {})
         smooth = all(function.is_smooth for function in functions.values())
         averages = GaussianAverages(functions, rtol)

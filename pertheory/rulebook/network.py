@@ -117,6 +117,11 @@ class Network:
         names = {c.function for layer in self.sublayers for _, channels in layer.fields for c in channels}
         return tuple(sorted(names - {IDENTITY, ""}))
 
+    @property
+    def passes_neurons(self) -> bool:
+        """Whether an identity channel passes neurons on, which fixes the width."""
+        return any(c.kind == "identity" for layer in self.sublayers for _, own in layer.fields for c in own)
+
     def fields_below(self, sublayer: int) -> tuple[str, ...]:
         """The fields that a sublayer acts on."""
         if sublayer == 0:

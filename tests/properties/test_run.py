@@ -242,3 +242,11 @@ def test_wrong_arguments_are_refused_in_one_line(arguments, reason):
     with pytest.raises(InputError, match=reason) as caught:
         model()(given_arguments.pop("inputs"), **given_arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_passes_neurons_on_has_one_width():
+    model = pt.theory("residual", "V").compile()
+    with pytest.raises(InputError, match="all hidden widths must be equal, not 5, 6"):
+        model([[1.0, 2.0]], depth=3, widths=(5, 6))
+    equal = model([[1.0, 2.0]], depth=3, widths=(5, 5))
+    assert equal[3]["V"].item() == model([[1.0, 2.0]], depth=3)[3]["V"].item()

@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
             help=verb.SUMMARY,
             description=verb.SUMMARY,
             epilog=f"example: {verb.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,  # leaves the example on one line, to be copied
             allow_abbrev=False,
         )
         verb.add_arguments(own)

@@ -187,7 +187,7 @@ class Model:
         all_widths = check_widths(widths, depth, table.shape[1])
         if widths is not None and len(set(widths)) > 1 and self.theory.network.passes_neurons:
             raise InputError(
-                f"widths: network {self.theory.network.name} passes neurons on from layer to layer, so all hidden widths "
+                f"widths: network {self.theory.network.name} passes neurons on, so all hidden widths "
                 f"must be equal, not {', '.join(str(width) for width in widths)}"
             )
         functions = _functions(self.theory, activation, parameters or {})

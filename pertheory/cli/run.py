@@ -56,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("lambda_b", "learning rate of the biases"),
         ("lambda_W", "learning rate of the weights times the width below"),
     ):
-        parser.add_argument(f"--{name}", type=numbers, help=f"{meaning}: a number, or one for each layer")
+        parser.add_argument(
+            f"--{name}", type=numbers, help=f"{meaning}: a number, or one for each layer (default: the rule's)"
+        )
     parser.add_argument("--widths", type=numbers, help="hidden widths n_1,..,n_(depth-1); equal widths by default")
     parser.add_argument(
         "--param",
@@ -96,7 +98,12 @@ def main(options: argparse.Namespace) -> int:
         raise InputError(f"--inputs {options.inputs}: {str(error).removeprefix('inputs: ')}") from None
     check_hyperparameters(rule, options.depth, hyper)
     check_widths(widths, options.depth, len(table[0]))
-    function = activation(options.activation, **own)
+    try:
+        function = activation(options.activation, **own)
+    except InputError as error:
+        known = ", ".join(name for name, _ in rule.hyperparameters)
+        hint = f"; the network {rule.name} has {known}" if own else ""
+        raise InputError(f"{error}{hint}") from None
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")

@@ -225,7 +225,7 @@ def test_wrong_activations_of_emit(refused, activation):  # type: ignore[no-unty
         (["--depth", "2", "--param", "=1"], ["--param", "name=value"]),
         (["--depth", "2", "--param", "slope=steep"], ["--param", "'steep'", "number"]),
         (["--depth", "2", "--param", "slope=nan"], ["--param", "finite"]),
-        (["--depth", "2", "--param", "slope=1"], ["x2", "no parameter 'slope'"]),
+        (["--depth", "2", "--param", "slope=1"], ["x2", "no parameter 'slope'", "C_W"]),
         (["--depth", "2", "--param", "C_W=-1"], ["C_W", "at least 0", "-1"]),
         (["--depth", "2", "--param", "C_W=1", "--C_W", "2"], ["C_W", "twice"]),
         (["--depth", "2", "--activation", "leaky_relu", "--param", "slop=1"], ["'slop'", "nearest: slope"]),

@@ -363,6 +363,16 @@ def test_folders_that_refuse(refused, command):  # type: ignore[no-untyped-def]
     refused([*command, "--out", "/proc/result"], "--out /proc/result", "cannot be written")
 
 
+@pytest.mark.parametrize("command", OUT, ids=["derive", "describe", "text", "json", "npz"])
+def test_a_disk_that_fails_at_the_last_moment(refused, monkeypatch, command):  # type: ignore[no-untyped-def]
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", fail)
+    more = [] if command[0] == "describe" else ["--no-cache"]  # the cache has an error of its own
+    refused([*command, *more, "--out", "result"], "--out result", "No space left on device")
+
+
 def test_emit_into_what_is_not_a_folder(refused):  # type: ignore[no-untyped-def]
     refused(["emit", "--target", "numpy", "--out", "one.csv"], "--out one.csv", "is a file")
     refused(["emit", "--target", "numpy", "--out", "one.csv/build"], "--out one.csv/build", "cannot be written")

@@ -2,7 +2,8 @@
 
 The one place where the rest of the program asks for numbers: `GaussianAverages` takes the covariance over the
 inputs and a list of requests, groups what is the same average, and hands each group to the method that is
-exact for it: nested trapezoids for smooth functions, piecewise integration for kinked ones.
+exact for it: nested trapezoids for smooth functions, moments on orthants and
+piecewise integration for kinked ones.
 """
 
 from __future__ import annotations
@@ -70,12 +71,13 @@ class GaussianAverages:
         self._smooth = SmoothAverages(functions, rtol)
         self._bent = {name for name, function in functions.items() if function.jump_order is not None}
         self._pieced = {name for name, function in functions.items() if not function.is_smooth}
+        self._kinked_error = 0.0
         self.divergences: list[Divergence] = []
 
     @property
     def worst_error(self) -> float:
         """Largest error estimate so far, relative to the scale of the average."""
-        return self._smooth.worst_error
+        return max(self._smooth.worst_error, self._kinked_error)
 
     def __call__(self, covariance: NDArray[np.float64], requests: Sequence[Request]) -> list[NDArray[np.float64]]:
         """Evaluate requests.
@@ -89,7 +91,7 @@ class GaussianAverages:
 
         Raises:
             InputError: wrong covariance or unknown function name.
-            UnsupportedError: an entry with more than four distinct inputs, or kinks on more than two.
+            UnsupportedError: an entry with more than four distinct inputs.
         """
         k = check_covariance(covariance)
         for name in {line[0] for request in requests for _, lines in request for line in lines}:
@@ -117,6 +119,7 @@ class GaussianAverages:
                 raise UnsupportedError(f"{show_request(requests[number])} at inputs {inputs}: {error}") from None
             for n, where in places:
                 results[n][where] = total
+        self._kinked_error = max(self._kinked_error, kinked.worst_error)
         return results
 
     def _smooth_values(

@@ -1,83 +1,55 @@
-"""Gaussian averages with kinked activations, on one or two distinct inputs.
+"""Gaussian averages with kinked activations, on up to four distinct inputs.
 
-Products are first brought to normal forms (`pertheory.numeric.reduce`): ordinary functions times at most one
-delta per variable. Ordinary parts are integrated piece by piece with Gauss-Legendre panels that end at the
-kinks; a delta removes an integration.
+What stands at one input is brought to a distribution (`pertheory.numeric.reduce`). Derivatives of deltas are
+removed by Stein's lemma, deltas fix their variables, and what remains are ordinary functions of variables with
+the conditional mean and covariance: moments on orthants (`pertheory.numeric.orthant`) for piecewise
+polynomials with their kink at zero, nested panels (`pertheory.numeric.nested`) for the rest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
-from itertools import pairwise
-from typing import TypeAlias
+from fractions import Fraction
+from itertools import product as cartesian
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from pertheory.errors import UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.quadrature import Array, bell, density, panels
-from pertheory.numeric.reduce import Divergent, check_tie, is_tied, reduce_terms, singular_lines
-from pertheory.numeric.smooth import Tables
+from pertheory.numeric.nested import NestedAverages
+from pertheory.numeric.orthant import COLLINEAR, Moment, OrthantMoments, polynomial_terms
+from pertheory.numeric.quadrature import Array, bell
+from pertheory.numeric.reduce import (
+    Distribution,
+    Divergent,
+    derivative,
+    distribution,
+    reduce_terms,
+    show,
+    singular_lines,
+    value_at,
+)
 from pertheory.rulebook.activation import Activation
 
 __all__ = ["Divergent", "KinkedAverages"]
 
-Functions: TypeAlias = Mapping[str, Activation]
-#: ``(position, weight)`` of the deltas in a product.
-Deltas: TypeAlias = list[tuple[float, float]]
-
-#: Conditional variances below this fraction of the variance are rounding: the inputs are collinear.
-COLLINEAR = 3e-15
+#: Distinct inputs that one average may have.
+MOST_INPUTS = 4
+#: Sides of a kink: coefficients of the polynomials for z < 0 and z > 0.
+Sides: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-def _deltas(product: Product, functions: Functions) -> Deltas:
-    """Return the deltas of a product in normal form.
+class Delta(NamedTuple):
+    """A derivative of a delta at a position."""
 
-    The limit of a rounded kink gives ``s'' g(s') = delta * integral of g over the jump``.
-    """
-    lines = singular_lines(product, functions)
-    if len(lines) != 1:
-        return []
-    _, name, order = lines[0]
-    function, below = functions[name], (name, order - 1)
-    count = product.count(below)
-    rest = [line for line in product if line not in (below, (name, order))]
-    found: Deltas = []
-    for kink in function.kinks:
-        left, right = function.side_values(order - 1, kink)
-        weight = (right ** (count + 1) - left ** (count + 1)) / (count + 1)
-        for other, other_order in rest:
-            weight *= kink if other == IDENTITY else functions[other].side_values(other_order, kink)[0]
-        if weight:
-            found.append((kink, weight))
-    return found
+    position: float
+    order: int
 
 
-def _at_point(product: Product, position: float, functions: Functions) -> float:
-    """Evaluate a product at a fixed point.
-
-    Raises:
-        Divergent: a line is a step or a delta there, and nothing else makes the product zero.
-    """
-    value, undefined = 1.0, []
-    for name, order in product:
-        if name == IDENTITY:
-            value *= position
-            continue
-        function = functions[name]
-        left, right = function.side_values(order, position)
-        first = function.jump_order
-        jumps = function.jump(order, position) != 0
-        if first is not None and position in function.kinks and (order > first or jumps):
-            undefined.append((name, order))
-        else:
-            value *= (left + right) / 2
-    bounded = all(order == functions[name].jump_order for name, order in undefined)
-    if undefined and (value or not bounded):
-        name, order = undefined[0]
-        raise Divergent(f"{name}^({order}) has no value at its kink x = {position:g}, and the variance there is zero")
-    return 0.0 if undefined else value
+#: What stands at one variable: an ordinary product or a delta.
+Part: TypeAlias = Product | Delta
 
 
 class KinkedAverages:
@@ -86,204 +58,251 @@ class KinkedAverages:
     Args:
         functions: activations by name.
         covariance: over all inputs.
+
+    Attributes:
+        worst_error: largest error estimate so far, relative to the scale of the average.
     """
 
-    def __init__(self, functions: Functions, covariance: Array) -> None:
-        self._functions = functions
+    def __init__(self, functions: Mapping[str, Activation], covariance: Array) -> None:
+        self._functions = dict(functions)
         self._covariance = covariance
-        self._lines: dict[tuple[float, float], _LineAverage] = {}
-        self._planes: dict[tuple[int, int], _PlaneAverage] = {}
+        self._moments = OrthantMoments(covariance)
+        self._nested: dict[tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]], NestedAverages] = {}
+        self._distributions: dict[tuple[int, Product], Distribution] = {}
+        self._derivatives: dict[Product, Distribution] = {}
+        self._sides: dict[Product, Sides | None] = {}
+        self._known: dict[tuple[tuple[int, ...], tuple[Part, ...]], Moment] = {}
+        self.worst_error = 0.0
 
     def average(self, terms: Sequence[tuple[tuple[tuple[int, Product], ...], int]]) -> float:
         """Average a sum of atoms ``((input, product), ...)`` with coefficients.
 
         Raises:
             Divergent: the average is infinite or undefined.
-            UnsupportedError: more than two distinct inputs, or a product without a definite meaning.
+            UnsupportedError: more than four distinct inputs, or a product without a definite meaning.
         """
         groups: dict[tuple[int, ...], dict[tuple[Product, ...], float]] = {}
         for atom, coefficient in terms:
             weight, kept = float(coefficient), []
             for i, product in atom:
                 if self._covariance[i, i] == 0:
-                    weight *= _at_point(product, 0.0, self._functions)
+                    weight *= self._at_zero(product)
                 else:
                     kept.append((i, product))
             group = groups.setdefault(tuple(i for i, _ in kept), {})
             key = tuple(product for _, product in kept)
             group[key] = group.get(key, 0.0) + weight
-        return sum(self._group(inputs, group) for inputs, group in groups.items())
+        value = error = size = 0.0
+        for inputs, group in groups.items():
+            if len(inputs) > MOST_INPUTS:
+                raise UnsupportedError(
+                    f"a kinked activation at {len(inputs)} distinct inputs in one average; at most {MOST_INPUTS} can be"
+                )
+            for weight, parts in self._parts(group):
+                moment = self._mixed(inputs, parts)
+                value += weight * moment.value
+                error += abs(weight) * moment.error
+                size += abs(weight) * moment.size
+        if size:
+            self.worst_error = max(self.worst_error, error / size)
+        return value
 
-    def _group(self, inputs: tuple[int, ...], terms: dict[tuple[Product, ...], float]) -> float:
-        if not inputs:
-            return sum(terms.values())
-        if len(inputs) > 2:
-            raise UnsupportedError(
-                f"a kinked activation at {len(inputs)} distinct inputs in one average; at most 2 can be"
-            )
-        k = self._covariance[np.ix_(inputs, inputs)]
-        collinear = len(inputs) == 2 and k[1, 1] - k[0, 1] ** 2 / k[0, 0] <= COLLINEAR * k[1, 1]
-        if collinear:
-            return sum(weight * self._collinear(inputs, key) for key, weight in terms.items())
-        inverse = np.linalg.inv(k)
-        entries = [inverse[a, b] for a in range(len(k)) for b in range(a, len(k))]
-        total = 0.0
-        # coefficients are small integers, or multiples of values at zero variance: reduced one by one then
-        exact = all(weight == int(weight) for weight in terms.values())
-        batches = [terms] if exact else [{key: 1.0} for key in terms]
-        for batch in batches:
-            scale = 1.0 if exact else terms[next(iter(batch))]
-            reduced = reduce_terms({key: int(weight) for key, weight in batch.items()}, self._functions)
-            for (products, exponents), coefficient in reduced.items():
-                factor = scale * float(coefficient) * float(np.prod(np.power(entries, exponents)))
-                total += factor * self._normal(inputs, products)
-        return total
+    def _at_zero(self, product: Product) -> float:
+        """Evaluate a product at a variable that is always zero."""
+        for _, name, order in singular_lines(product, self._functions):
+            if 0.0 in self._functions[name].kinks:
+                raise Divergent(
+                    f"{show(((name, order),))} has no value at its kink x = 0, and the variance there is zero"
+                )
+        return value_at(product, 0.0, self._functions)
 
-    def _normal(self, inputs: tuple[int, ...], products: tuple[Product, ...]) -> float:
-        """Average normal forms at one or two inputs that are not collinear."""
-        for product in products:
-            if is_tied(product, self._functions):
-                check_tie(product, self._functions)
-        deltas = [_deltas(product, self._functions) for product in products]
-        sigma = float(np.sqrt(self._covariance[inputs[0], inputs[0]]))
-        if len(inputs) == 1:
-            total = self._line(0.0, sigma).average(products[0])
-            return total + sum(w * bell(c / sigma) / sigma for c, w in deltas[0])
-        a, b = inputs
-        if (a, b) not in self._planes:
-            self._planes[a, b] = _PlaneAverage(self._functions, self._covariance[np.ix_(inputs, inputs)])
-        total = self._planes[a, b].average(*products)
-        for here, there in ((0, 1), (1, 0)):
-            for position, weight in deltas[here]:
-                i, j = inputs[here], inputs[there]
-                first = float(np.sqrt(self._covariance[i, i]))
-                mean = float(self._covariance[i, j]) / first**2 * position
-                spread = float(np.sqrt(self._covariance[j, j] - (self._covariance[i, j] / first) ** 2))
-                weight *= bell(position / first) / first
-                total += weight * self._line(mean, spread).average(products[there])
-                if here == 0:
-                    for second, other in deltas[1]:
-                        total += weight * other * bell((second - mean) / spread) / spread
-        return total
+    def _parts(self, group: Mapping[tuple[Product, ...], float]) -> list[tuple[float, tuple[Part, ...]]]:
+        """Expand a sum of products into ordinary functions and deltas, equal ones collected."""
+        collected: dict[tuple[Part, ...], float] = {}
+        if () in group:
+            return [(group[()], ())]
+        for term, coefficient in reduce_terms(group, self._functions).items():
+            slots: list[list[tuple[Part, float]]] = []
+            for legs, product in term:
+                if (legs, product) not in self._distributions:
+                    self._distributions[legs, product] = distribution(legs, product, self._functions)
+                slots.append(self._choices(self._distributions[legs, product]))
+            for choice in cartesian(*slots):
+                key = tuple(part for part, _ in choice)
+                weight = coefficient * math.prod(w for _, w in choice)
+                collected[key] = collected.get(key, 0.0) + weight
+        return [(weight, parts) for parts, weight in collected.items() if weight]
 
-    def _line(self, mean: float, sigma: float) -> _LineAverage:
-        if (mean, sigma) not in self._lines:
-            self._lines[mean, sigma] = _LineAverage(self._functions, mean, sigma)
-        return self._lines[mean, sigma]
+    def _choices(self, given: Distribution) -> list[tuple[Part, float]]:
+        ordinary: list[tuple[Part, float]] = [
+            (product, w) for product, w in given.regular if self._polynomials(product) != ((), ())
+        ]
+        return ordinary + [(Delta(*key), w) for key, w in given.deltas]
 
-    def _collinear(self, inputs: tuple[int, ...], products: tuple[Product, ...]) -> float:
-        """Average a product of functions of z and of ratio * z."""
-        k = self._covariance[np.ix_(inputs, inputs)]
-        sigma, ratio = float(np.sqrt(k[0, 0])), float(k[0, 1] / k[0, 0])
-        total = 0.0
-        for here, product in enumerate(products):
-            lines = singular_lines(product, self._functions)
-            if len(lines) > 1 or any(excess > 1 for excess, _, _ in lines):
-                raise UnsupportedError("derivatives of deltas of a kinked activation at collinear inputs")
-            to_other = ratio if here == 0 else 1 / ratio
-            spread = float(np.sqrt(k[here, here]))
-            for position, weight in _deltas(product, self._functions):
-                other = _at_point(products[1 - here], position * to_other, self._functions)
-                total += weight * other * bell(position / spread) / spread
-        kinks = _kinks(self._functions)
-        cuts = sorted({c / sigma for c in kinks} | {c / (sigma * ratio) for c in kinks})
-        nodes, weights = _panels(self._functions, np.array(cuts), max(sigma, abs(ratio) * sigma))
-        first = Tables(self._functions, sigma * nodes, [products[0]])
-        second = Tables(self._functions, ratio * sigma * nodes, [products[1]])
-        return total + float(np.sum(first[products[0]] * second[products[1]] * weights * density(nodes)))
+    def _polynomials(self, product: Product) -> Sides | None:
+        """Polynomials on the two sides of zero, None where the product is of another kind; empty ones are zero."""
+        if product not in self._sides:
+            self._sides[product] = self._find_polynomials(product)
+        return self._sides[product]
 
+    def _find_polynomials(self, product: Product) -> Sides | None:
+        both: list[tuple[float, ...]] = []
+        for side in (0, -1):
+            total = np.ones(1)
+            for name, order in product:
+                factor = np.array([0.0, 1.0])
+                if name != IDENTITY:
+                    function = self._functions[name]
+                    if any(function.kinks):
+                        return None
+                    coefficients = function.piece_coefficients(side % len(function.pieces))
+                    if coefficients is None:
+                        return None
+                    factor = np.polynomial.polynomial.polyder(np.array(coefficients), order)
+                total = np.polynomial.polynomial.polymul(total, factor)
+            both.append(tuple(total.tolist()) if total.any() else ())
+        return both[0], both[1]
 
-def _kinks(functions: Functions) -> list[float]:
-    return sorted({kink for function in functions.values() for kink in function.kinks})
+    def _mixed(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> Moment:
+        """Average a product of ordinary functions and deltas."""
+        kept = [(i, part) for i, part in zip(inputs, parts, strict=True) if part != ()]
+        inputs, parts = tuple(i for i, _ in kept), tuple(part for _, part in kept)
+        key = (inputs, parts)
+        if key not in self._known:
+            raised = [n for n, part in enumerate(parts) if isinstance(part, Delta) and part.order]
+            if raised and self._meet(inputs, parts):
+                self._known[key] = self._lowered(inputs, parts, raised[0])
+            elif raised:
+                self._known[key] = Moment(0.0, 0.0, 0.0)
+            else:
+                self._known[key] = self._leaf(inputs, parts)
+        return self._known[key]
 
+    def _meet(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> bool:
+        """Say whether all deltas can be met at once.
 
-def _scales(functions: Functions, sigma: float) -> tuple[float, float]:
-    """Return reach and panel width in units of sigma."""
-    plain = all(
-        function.piece_coefficients(part) is not None
-        for function in functions.values()
-        for part in range(len(function.pieces))
-    )
-    # beyond 12 even the twentieth power is below 1e-17; other pieces may grow and vary on their own scale
-    return (12.0, 1.5) if plain else (min(37.0, 12 + 4 * sigma), min(1.0, 1 / sigma))
+        Raises:
+            Divergent: they always are, because the variables are linearly dependent.
+        """
+        fixed: tuple[int, ...] = ()
+        positions: list[float] = []
+        for i, part in zip(inputs, parts, strict=True):
+            if not isinstance(part, Delta):
+                continue
+            if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
+                mean = self._mean(fixed, positions, i)
+                if abs(mean - part.position) > 1e-12 * max(abs(mean), abs(part.position)):
+                    return False
+                raise Divergent(
+                    f"a delta at x = {part.position:g} is met by deltas of other inputs whose preactivations "
+                    "determine this one: the average is infinite"
+                )
+            fixed, positions = (*fixed, i), [*positions, part.position]
+        return True
 
+    def _mean(self, fixed: tuple[int, ...], positions: Sequence[float], i: int) -> float:
+        """Mean of a variable given others."""
+        if not any(positions):
+            return 0.0
+        weights = self._solve(fixed, i)
+        return float(sum(w * Fraction(x) for w, x in zip(weights, positions, strict=True)))
 
-def _panels(functions: Functions, cuts: Array, sigma: float) -> tuple[Array, Array]:
-    """Return Lebesgue nodes and weights on [-reach, reach], cut at the given points and finely enough."""
-    reach, width = _scales(functions, sigma)
-    edges = np.concatenate([[-reach], cuts[np.abs(cuts) < reach], [reach]])
-    return panels(_subdivide(np.unique(edges), width))
+    def _solve(self, fixed: tuple[int, ...], i: int) -> list[Fraction]:
+        """Coefficients of the conditional mean of a variable in the values of others, exactly."""
+        if not fixed:
+            return []
+        before, b = fixed[:-1], fixed[-1]
+        last = self._moments.covariance(before, i, b) / self._moments.covariance(before, b, b)
+        return [x - last * y for x, y in zip(self._solve(before, i), self._solve(before, b), strict=True)] + [last]
 
+    def _lowered(self, inputs: tuple[int, ...], parts: tuple[Part, ...], slot: int) -> Moment:
+        """Lower the order of one delta by Stein's lemma, solved for the variables that carry deltas."""
+        lower = list(parts)
+        part = parts[slot]
+        assert isinstance(part, Delta)
+        lower[slot] = Delta(part.position, part.order - 1)
+        carriers = [n for n, item in enumerate(parts) if isinstance(item, Delta)]
+        value = error = size = 0.0
 
-def _subdivide(edges: Array, width: float) -> Array:
-    parts = [
-        np.linspace(low, high, max(1, int(np.ceil((high - low) / width))), endpoint=False)
-        for low, high in pairwise(edges.tolist())
-    ]
-    return np.concatenate([*parts, edges[-1:]])
+        def add(weight: float, changes: Mapping[int, Part]) -> None:
+            nonlocal value, error, size
+            if weight:
+                moment = self._mixed(inputs, tuple(changes.get(n, item) for n, item in enumerate(lower)))
+                value += weight * moment.value
+                error += abs(weight) * moment.error
+                size += abs(weight) * moment.size
 
+        # row `slot` of the inverse covariance of the carriers, from the regression on the other carriers
+        others = tuple(inputs[n] for n in carriers if n != slot)
+        left = self._moments.covariance(others, inputs[slot], inputs[slot])
+        solved = dict(zip((n for n in carriers if n != slot), self._solve(others, inputs[slot]), strict=True))
+        row = {n: (Fraction(1) if n == slot else -solved[n]) / left for n in carriers}
+        for n, strength in row.items():
+            item = lower[n]
+            assert isinstance(item, Delta)
+            add(float(strength) * item.position, {})
+            if item.order:
+                add(-float(strength) * item.order, {n: Delta(item.position, item.order - 1)})
+        for n, item in enumerate(parts):
+            if isinstance(item, Delta):
+                continue
+            shared = sum(s * self._moments.covariance((), inputs[m], inputs[n]) for m, s in row.items())
+            if item not in self._derivatives:
+                self._derivatives[item] = derivative(Distribution(((item, 1.0),)), self._functions)
+            for new, weight in self._choices(self._derivatives[item]):
+                add(-float(shared) * weight, {n: new})
+        return Moment(value, error, size)
 
-class _LineAverage:
-    """Averages of ordinary products over one Gaussian variable."""
+    def _leaf(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> Moment:
+        """Average ordinary functions and plain deltas: the density of the deltas times a conditional average."""
+        if not self._meet(inputs, parts):
+            return Moment(0.0, 0.0, 0.0)
+        factor, fixed, positions = 1.0, (), []  # type: float, tuple[int, ...], list[float]
+        for i, part in zip(inputs, parts, strict=True):
+            if isinstance(part, Delta):
+                spread = math.sqrt(self._moments.covariance(fixed, i, i))
+                factor *= bell((part.position - self._mean(fixed, positions, i)) / spread) / spread
+                fixed, positions = (*fixed, i), [*positions, part.position]
+        free: list[tuple[int, Product, float]] = []
+        for i, part in zip(inputs, parts, strict=True):
+            if isinstance(part, Delta):
+                continue
+            mean = self._mean(fixed, positions, i)
+            if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
+                factor *= value_at(part, self._snapped(part, mean), self._functions)
+            else:
+                free.append((i, part, mean))
+        if not free:
+            return Moment(factor, 1e-15 * abs(factor), abs(factor))
+        if not factor:
+            return Moment(0.0, 0.0, 0.0)
+        moment = self._ordinary(fixed, tuple(positions), free)
+        return Moment(factor * moment.value, abs(factor) * moment.error, abs(factor) * moment.size)
 
-    def __init__(self, functions: Functions, mean: float, sigma: float) -> None:
-        self._functions = functions
-        cuts = (np.array(_kinks(functions)) - mean) / sigma
-        nodes, weights = _panels(functions, cuts, sigma)
-        self._points = mean + sigma * nodes
-        self._weights = weights * density(nodes)
-        self._known: dict[Product, float] = {}
+    def _snapped(self, product: Product, x: float) -> float:
+        """Undo the rounding of a point that is meant to be a kink."""
+        for name in {name for name, _ in product} - {IDENTITY}:
+            for kink in self._functions[name].kinks:
+                if abs(x - kink) <= 1e-12 * abs(kink):
+                    return kink
+        return x
 
-    def average(self, product: Product) -> float:
-        if product not in self._known:
-            values = Tables(self._functions, self._points, [product])[product]
-            self._known[product] = float(np.sum(values * self._weights))
-        return self._known[product]
-
-
-class _PlaneAverage:
-    """Averages of ordinary products over two Gaussian variables: the second given the first, then the first.
-
-    The inner average is a smooth function of the first variable, but changes fast near the images of the
-    kinks when the variables are nearly collinear; the outer panels shrink towards these places.
-    """
-
-    def __init__(self, functions: Functions, covariance: Array) -> None:
-        self._functions = functions
-        sigma = float(np.sqrt(covariance[0, 0]))
-        slope = covariance[0, 1] / covariance[0, 0]
-        self._spread = float(np.sqrt(covariance[1, 1] - covariance[0, 1] * slope))
-        kinks = np.array(_kinks(functions))
-        cuts = [kinks / sigma]
-        if slope:
-            width = self._spread / (abs(slope) * sigma)
-            ladder = width * 2.0 ** np.arange(-1, max(1.0, np.ceil(np.log2(40 / width))))
-            for image in kinks / (slope * sigma):
-                cuts.append(np.concatenate([image - ladder, [image], image + ladder]))
-        nodes, weights = _panels(functions, np.sort(np.concatenate(cuts)), sigma)
-        self._outer = sigma * nodes
-        self._weights = weights * density(nodes)
-        self._mean = slope * self._outer
-        self._tables: dict[Product, Array] = {}
-        self._inner: dict[Product, Array] = {}
-
-    @cached_property
-    def _grid(self) -> tuple[Array, Array]:
-        """Values of the second variable and weights, one row for each value of the first."""
-        reach, width = _scales(self._functions, self._spread)
-        cuts = (np.array(_kinks(self._functions)) - self._mean[:, None]) / self._spread
-        ends = np.full((len(self._mean), 1), reach)
-        edges = np.concatenate([-ends, np.clip(cuts, -reach, reach), ends], axis=1)
-        parts = np.linspace(0, 1, max(1, int(np.ceil(2 * reach / width))), endpoint=False)
-        inner = edges[:, :-1, None] + (edges[:, 1:] - edges[:, :-1])[..., None] * parts
-        fine = np.concatenate([inner.reshape(len(edges), -1), ends], axis=1)
-        nodes, weights = panels(fine)
-        return self._mean[:, None] + self._spread * nodes, weights * density(nodes)
-
-    def average(self, first: Product, second: Product) -> float:
-        if first not in self._tables:
-            self._tables[first] = Tables(self._functions, self._outer, [first])[first] * self._weights
-        if second not in self._inner:
-            points, weights = self._grid
-            self._inner[second] = np.sum(Tables(self._functions, points, [second])[second] * weights, axis=1)
-        return float(self._tables[first] @ self._inner[second])
+    def _ordinary(
+        self, fixed: tuple[int, ...], positions: tuple[float, ...], free: Sequence[tuple[int, Product, float]]
+    ) -> Moment:
+        sides = [self._polynomials(product) for _, product, _ in free]
+        alive = tuple(i for i, _, _ in free)
+        if any(mean for _, _, mean in free) or any(side is None for side in sides):
+            key = (fixed, positions, alive)
+            if key not in self._nested:
+                k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
+                self._nested[key] = NestedAverages(self._functions, np.array([m for _, _, m in free]), k)
+            return self._nested[key].average(tuple(product for _, product, _ in free))
+        value = error = size = 0.0
+        for choice in cartesian(*(polynomial_terms(*side) for side in sides if side is not None)):
+            weight = math.prod(c for _, c in choice)
+            moment = self._moments.conditional(fixed, alive, tuple(powers for powers, _ in choice))
+            value += weight * moment.value
+            error += abs(weight) * moment.error
+            size += abs(weight) * moment.size
+        return Moment(value, error, size)

@@ -1,0 +1,232 @@
+"""Gaussian moments on orthants: averages of products of powers and of steps at zero, up to four variables.
+
+Every piecewise polynomial with its kink at zero is a sum of terms z^n and z^n step(z), so the averages of the
+ReLU family are sums of these moments. Stein's lemma lowers the powers; a derivative of a step puts its
+variable on zero and leaves a moment of fewer variables with the conditional covariance; at the end stand
+probabilities of orthants. Conditional covariances are formed in exact rational arithmetic, so that nearly
+collinear inputs cost no digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache, partial
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from pertheory.errors import UnsupportedError
+from pertheory.numeric.quadrature import Array, panels
+
+#: For every variable the power of z and the sign of the step: 1 for z > 0, -1 for z < 0, 0 for no step.
+Powers: TypeAlias = tuple[tuple[int, int], ...]
+
+#: Conditional variances below this fraction of the variance are rounding: the variables are collinear.
+COLLINEAR = 3e-15
+#: What one operation of the recursion may lose, relative to the size of its terms.
+ROUNDING = 1e-15
+
+
+class Moment(NamedTuple):
+    """A moment, a bound of its error, and the size of what it was summed from."""
+
+    value: float
+    error: float
+    size: float
+
+
+@lru_cache(maxsize=256)
+def _graded(count: int) -> tuple[Array, Array]:
+    """Nodes and weights on [0, pi/2], panels shrinking towards zero by halves."""
+    edges = np.concatenate([[0.0], np.pi / 2 * 0.5 ** np.arange(44, -1, -1.0)])
+    return panels(edges, count)
+
+
+def orthant4(correlation: Array, gaps: Array, count: int = 16) -> float:
+    """Probability that four standard normal variables are all positive.
+
+    The correlations are switched on together, R(t) = 1 + t (R - 1); dP/dt is a sum over pairs of the density of
+    the pair at zero times a probability of two variables, which is an arcsine.
+
+    Args:
+        correlation: 4 x 4.
+        gaps: 1 - correlation^2 for every pair, without cancellation.
+        count: nodes on a panel.
+
+    Equation:
+        Plackett, Biometrika 41 (1954) 351.
+    """
+    psi, weights = _graded(count)  # t = cos(psi): the density of a pair at correlation 1 stays bounded
+    t, dt = np.cos(psi), np.sin(psi)
+    total = np.zeros_like(t)
+    for i in range(4):
+        for j in range(i + 1, 4):
+            r = correlation[i, j]
+            if r == 0:
+                continue
+            k, m = (x for x in range(4) if x not in (i, j))
+            gap = dt**2 + t**2 * gaps[i, j]
+            shared = []
+            for a, b in ((k, k), (m, m), (k, m)):
+                ai, aj, bi, bj = (correlation[x, y] for x, y in ((a, i), (a, j), (b, i), (b, j)))
+                mixed = t**2 * (ai * bi + aj * bj - t * r * (ai * bj + aj * bi))
+                shared.append(gap * (1.0 if a == b else t * correlation[a, b]) - mixed)
+            first, second, both = shared
+            flat = np.sqrt(np.maximum(first * second - both**2, 0.0))
+            angle = np.where((both == 0) & (flat == 0), 0.0, np.arctan2(both, flat))
+            total += r * dt / np.sqrt(gap) * (0.25 + angle / (2 * np.pi))
+    return 1 / 16 + float(total @ weights) / (2 * math.pi)
+
+
+class OrthantMoments:
+    """Moments of zero-mean Gaussian variables with steps at zero.
+
+    Args:
+        covariance: of up to four variables, with positive variances.
+
+    Example:
+        >>> import numpy as np
+        >>> moments = OrthantMoments(np.eye(2))
+        >>> round(moments(((1, 1), (1, 1))).value * 2 * np.pi, 12)  # <relu(z_1) relu(z_2)>
+        1.0
+    """
+
+    def __init__(self, covariance: Array) -> None:
+        self._exact = [[Fraction(float(x)) for x in row] for row in covariance]
+        self._conditional: dict[tuple[tuple[int, ...], int, int], Fraction] = {}
+        self._merged: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, int, float, float], ...]] = {}
+        self._known: dict[tuple[tuple[int, ...], tuple[int, ...], Powers], Moment] = {}
+
+    def __call__(self, powers: Powers) -> Moment:
+        """Average the product over all variables of z^power times its step."""
+        return self.conditional((), tuple(range(len(powers))), powers)
+
+    def covariance(self, fixed: tuple[int, ...], i: int, j: int) -> Fraction:
+        """An entry of the covariance given that the variables of `fixed` have values."""
+        if not fixed:
+            return self._exact[i][j]
+        key = (fixed, min(i, j), max(i, j))
+        if key not in self._conditional:
+            before, b = fixed[:-1], fixed[-1]
+            known = self.covariance(before, i, b) * self.covariance(before, b, j) / self.covariance(before, b, b)
+            self._conditional[key] = self.covariance(before, i, j) - known
+        return self._conditional[key]
+
+    def _links(self, fixed: tuple[int, ...], alive: tuple[int, ...]) -> tuple[tuple[int, int, float, float], ...]:
+        """Pairs ``(kept, dropped, ratio, neglected relative variance)`` of collinear variables."""
+        key = (fixed, alive)
+        if key not in self._merged:
+            k = partial(self.covariance, fixed)
+            found: list[tuple[int, int, float, float]] = []
+            gone: set[int] = set()
+            for place, i in enumerate(alive):
+                for j in alive[place + 1 :]:
+                    if {i, j} & gone:
+                        continue
+                    left = float(1 - k(i, j) ** 2 / (k(i, i) * k(j, j)))
+                    # what an elimination leaves is rounding of the given numbers where it is this small
+                    loss = float(min(k(i, i) / self._exact[i][i], k(j, j) / self._exact[j][j]))
+                    if left * loss <= COLLINEAR:
+                        found.append((i, j, float(k(i, j) / k(i, i)), max(left, 0.0)))
+                        gone.add(j)
+            self._merged[key] = tuple(found)
+        return self._merged[key]
+
+    def conditional(self, fixed: tuple[int, ...], alive: tuple[int, ...], powers: Powers) -> Moment:
+        """Average z^power times its step over the variables `alive`, given that those of `fixed` are zero."""
+        fixed = tuple(sorted(fixed))
+        kept = [(i, p) for i, p in zip(alive, powers, strict=True) if p != (0, 0)]
+        alive, powers = tuple(i for i, _ in kept), tuple(p for _, p in kept)
+        key = (fixed, alive, powers)
+        if key not in self._known:
+            self._known[key] = self._evaluate(fixed, alive, powers)
+        return self._known[key]
+
+    def _evaluate(self, fixed: tuple[int, ...], alive: tuple[int, ...], powers: Powers) -> Moment:
+        if not alive:
+            return Moment(1.0, 0.0, 1.0)
+        for i, j, ratio, neglected in self._links(fixed, alive):
+            return self._merge(fixed, dict(zip(alive, powers, strict=True)), i, j, ratio, neglected)
+        k = partial(self.covariance, fixed)
+        lifted = next((i for i, (n, _) in zip(alive, powers, strict=True) if n), None)
+        if lifted is None:
+            return self._orthant(fixed, tuple(zip(alive, (step for _, step in powers), strict=True)))
+        here = dict(zip(alive, powers, strict=True))
+        n, step = here[lifted]
+        here[lifted] = (n - 1, step)
+        value = error = size = 0.0
+        for b in alive:
+            n, step = here[b]
+            strength = float(k(lifted, b))
+            if strength == 0:
+                continue
+            if n:
+                lower = here | {b: (n - 1, step)}
+                part = self.conditional(fixed, alive, tuple(lower[i] for i in alive))
+                strength *= n
+            elif step:
+                rest = tuple(i for i in alive if i != b)
+                part = self.conditional((*fixed, b), rest, tuple(here[i] for i in rest))
+                strength *= step / math.sqrt(2 * math.pi * k(b, b))
+            else:
+                continue
+            value += strength * part.value
+            error += abs(strength) * part.error
+            size += abs(strength) * part.size
+        return Moment(value, error + ROUNDING * size, size)
+
+    def _merge(
+        self, fixed: tuple[int, ...], here: dict[int, tuple[int, int]], i: int, j: int, ratio: float, neglected: float
+    ) -> Moment:
+        """Replace z_j by ratio * z_i."""
+        (n, first), (m, second) = here[i], here.pop(j)
+        second *= 1 if ratio > 0 else -1
+        if first * second < 0:
+            here[i] = (n + m, 1)  # nothing remains but what was neglected
+            factor = 0.0
+        else:
+            here[i] = (n + m, first or second)
+            factor = 1.0
+        part = self.conditional(fixed, tuple(here), tuple(here.values()))
+        weight = ratio**m
+        missing = math.sqrt(neglected) / math.pi * abs(weight) * part.size
+        return Moment(
+            factor * weight * part.value, abs(weight) * part.error * factor + missing, abs(weight) * part.size
+        )
+
+    def _orthant(self, fixed: tuple[int, ...], steps: tuple[tuple[int, int], ...]) -> Moment:
+        """Probability of the signs of the steps."""
+        if len(steps) > 4:
+            raise UnsupportedError(f"steps of {len(steps)} variables in one average; at most 4")
+        k = partial(self.covariance, fixed)
+        size = len(steps)
+        r, gaps = np.eye(size), np.zeros((size, size))
+        angles = 0.0
+        for a, (i, first) in enumerate(steps):
+            for b, (j, second) in enumerate(steps[:a]):
+                sign = first * second
+                gap = max(1 - k(i, j) ** 2 / (k(i, i) * k(j, j)), Fraction(0))
+                c = sign * float(k(i, j)) / math.sqrt(k(i, i) * k(j, j))
+                r[a, b] = r[b, a] = c
+                gaps[a, b] = gaps[b, a] = float(gap)
+                angles += math.atan2(c, math.sqrt(gap))
+        if size < 4:
+            value = 0.5**size + angles / (2 ** (size - 1) * math.pi) if size > 1 else 0.5
+            return Moment(value, ROUNDING, 1.0)
+        value = orthant4(r, gaps)
+        return Moment(value, abs(value - orthant4(r, gaps, 12)) + ROUNDING, 1.0)
+
+
+def polynomial_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tuple[int, int], float]]:
+    """Write a polynomial for z < 0 and one for z > 0 as terms ``((power, step), coefficient)``."""
+    terms: list[tuple[tuple[int, int], float]] = []
+    for n in range(max(len(left), len(right))):
+        below = left[n] if n < len(left) else 0.0
+        above = right[n] if n < len(right) else 0.0
+        if below == above:
+            terms += [((n, 0), below)]
+        else:
+            terms += [((n, -1), below), ((n, 1), above)]
+    return [(power, c) for power, c in terms if c]

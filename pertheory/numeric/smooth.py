@@ -8,19 +8,19 @@ average over four inputs costs a sum over three dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pertheory.errors import UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.quadrature import Array, Rule, density, factor, hermite, trapezoid
+from pertheory.numeric.conditional import Layout, pair_averages
+from pertheory.numeric.grids import Functions, Tables, measured
+from pertheory.numeric.quadrature import Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
-Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 #: Products of the inputs from some level on, in the order of levels.
 Tail: TypeAlias = tuple[Product, ...]
 #: The same quantity with all nodes, with every second node, and the latter for absolute values.
@@ -29,93 +29,12 @@ Sums: TypeAlias = tuple[Array | None, Array | None, Array | None]
 #: conditional mean, and its range.
 Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], Callable[[Array], Array], float]
 
+__all__ = ["SmoothAverages", "Tables"]
+
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
 BUDGET = 4e8
-#: Relative disagreement of shifted one-dimensional rules that is called converged.
-CONVERGED = 2e-13
-FARTHEST = 37.0
-
-
-class Tables:
-    """Values of products of derivatives at given points, each derivative and product computed once."""
-
-    def __init__(self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product]) -> None:
-        products = sorted(set(products))
-        self._x = x
-        self._lines: dict[tuple[str, int], Array] = {(IDENTITY, 0): x}
-        orders: dict[str, set[int]] = {}
-        for name, order in {line for product in products for line in product}:
-            if name != IDENTITY:
-                orders.setdefault(name, set()).add(order)
-        for name, wanted in orders.items():
-            for order, values in functions[name].tabulate(x, wanted).items():
-                self._lines[name, order] = values
-        self._products: dict[Product, Array] = {}
-
-    def __getitem__(self, product: Product) -> Array:
-        if len(product) == 1:
-            return self._lines[product[0]]
-        if product not in self._products:
-            self._products[product] = self._lines[product[0]] * self[product[1:]] if product else np.ones_like(self._x)
-        return self._products[product]
-
-
-@lru_cache(maxsize=4096)
-def _measure(functions: Functions, products: tuple[Product, ...], sigma: float) -> tuple[float, float, float]:
-    """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
-
-    Rules shifted by quarters of a step are compared, because the two rules that contain zero agree on every
-    odd function whatever the step.
-
-    Returns:
-        Step, reach, and the power to which the relative error of twice the step must be raised to give that
-        of the step: 2 where a pole limits the step, up to 4 for entire functions.
-    """
-    table = dict(functions)
-    probe = np.linspace(-FARTHEST, FARTHEST, 741)
-    values = Tables(table, sigma * probe, products)
-    reach = 8.5
-    with np.errstate(over="ignore", invalid="ignore"):
-        for product in products:
-            envelope = np.abs(values[product]) * density(probe)
-            endless = ~np.isfinite(envelope)
-            highest = float(envelope[~endless].max(initial=0.0))
-            if highest > 0 or endless.any():
-                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
-                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
-    if reach >= FARTHEST:
-        names = ", ".join(function.name for function in table.values())
-        raise UnsupportedError(
-            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
-            "average does not exist or overflows"
-        )
-    step, power = 0.75, 2.0
-    # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
-    # they are what the inner variables of a nested sum have anyway
-    sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
-    while step > 2e-3:
-        half = int(np.ceil(reach / step / 2)) * 8
-        nodes: Array = np.arange(-half, half + 8, dtype=float) * (step / 4)
-        weights = step * density(nodes)
-        values = Tables(table, sigmas * nodes, products)
-        worst = doubled = 0.0
-        for product in products:
-            terms = values[product] * weights
-            scale = np.abs(terms).sum(axis=1)[:, None] / 4
-            scale[scale == 0] = 1
-            shifted = terms.reshape(len(sigmas), -1, 4).sum(axis=1) / scale
-            wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
-            worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
-            doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
-        gained = np.log(CONVERGED) / np.log(min(worst + 1e-16, 0.5))
-        if gained <= 1:
-            power = float(np.clip(0.9 * np.log(worst + 1e-15) / np.log(min(doubled + 1e-15, 0.5)), 2.0, 4.0))
-            break
-        # the error is exp(-c/step): one measurement predicts the step, approached with care
-        step /= min(max(gained, 1.07), 1.6)
-    return step, reach, power
 
 
 class SmoothAverages:
@@ -146,11 +65,8 @@ class SmoothAverages:
         degree = self._degree(atoms)
         if degree is not None and degree < 120:
             return hermite(degree)
-        merged = tuple(sorted({tuple(sorted(line for product in atom for line in product)) for atom in atoms}))
-        # rounded up to a quarter octave: networks move K slowly, and the measurement is then in the cache
-        rounded = float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
-        step, reach, power = _measure(self._frozen, merged, rounded)
-        return trapezoid(step / refine, reach, power)
+        merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
+        return measured(self._frozen, merged, sigma, refine)
 
     def averages(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array]:
         """Average atoms.
@@ -164,10 +80,14 @@ class SmoothAverages:
         """
         # the measured step is for all factors at one variable; three and more variables rarely need as much, and
         # there a wider step saves most of the time: start wide, and demand more of the estimate
-        large = np.count_nonzero(covariance.diagonal()) > 2
+        layout = None
+        if self._degree(atoms) is None and len(covariance) > 1:
+            layout = Layout.of(atoms)
+        large = np.count_nonzero(covariance.diagonal()) > (3 if layout else 2)
         refine, enough = (0.65, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         for _ in range(4):
-            values, errors = self._nested(covariance, atoms, refine)
+            found = layout and pair_averages(self._frozen, covariance, layout, refine)
+            values, errors = found or self._nested(covariance, atoms, refine)
             if errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol

@@ -1,0 +1,108 @@
+"""Values of products of derivatives on grids, and trapezoid rules measured for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from pertheory.errors import UnsupportedError
+from pertheory.numeric.atoms import IDENTITY, Product
+from pertheory.numeric.quadrature import Array, Rule, density, trapezoid
+from pertheory.rulebook.activation import Activation
+
+Functions: TypeAlias = tuple[tuple[str, Activation], ...]
+
+#: Relative disagreement of shifted one-dimensional rules that is called converged.
+CONVERGED = 2e-13
+FARTHEST = 37.0
+
+
+class Tables:
+    """Values of products of derivatives at given points, each derivative and product computed once."""
+
+    def __init__(self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product]) -> None:
+        products = sorted(set(products))
+        self._x = x
+        self._lines: dict[tuple[str, int], Array] = {(IDENTITY, 0): x}
+        orders: dict[str, set[int]] = {}
+        for name, order in {line for product in products for line in product}:
+            if name != IDENTITY:
+                orders.setdefault(name, set()).add(order)
+        for name, wanted in orders.items():
+            for order, values in functions[name].tabulate(x, wanted).items():
+                self._lines[name, order] = values
+        self._products: dict[Product, Array] = {}
+
+    def __getitem__(self, product: Product) -> Array:
+        if len(product) == 1:
+            return self._lines[product[0]]
+        if product not in self._products:
+            self._products[product] = self._lines[product[0]] * self[product[1:]] if product else np.ones_like(self._x)
+        return self._products[product]
+
+
+@lru_cache(maxsize=4096)
+def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -> tuple[float, float, float]:
+    """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
+
+    Rules shifted by quarters of a step are compared, because the two rules that contain zero agree on every
+    odd function whatever the step.
+
+    Returns:
+        Step, reach, and the power to which the relative error of twice the step must be raised to give that
+        of the step: 2 where a pole limits the step, up to 4 for entire functions.
+    """
+    table = dict(functions)
+    probe = np.linspace(-FARTHEST, FARTHEST, 741)
+    values = Tables(table, sigma * probe, products)
+    reach = 8.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        for product in products:
+            envelope = np.abs(values[product]) * density(probe)
+            endless = ~np.isfinite(envelope)
+            highest = float(envelope[~endless].max(initial=0.0))
+            if highest > 0 or endless.any():
+                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
+                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
+    if reach >= FARTHEST:
+        names = ", ".join(function.name for function in table.values())
+        raise UnsupportedError(
+            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
+            "average does not exist or overflows"
+        )
+    step, power = 0.75, 2.0
+    # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
+    # they are what the inner variables of a nested sum have anyway
+    sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
+    while step > 2e-3:
+        half = int(np.ceil(reach / step / 2)) * 8
+        nodes: Array = np.arange(-half, half + 8, dtype=float) * (step / 4)
+        weights = step * density(nodes)
+        values = Tables(table, sigmas * nodes, products)
+        worst = doubled = 0.0
+        for product in products:
+            terms = values[product] * weights
+            scale = np.abs(terms).sum(axis=1)[:, None] / 4
+            scale[scale == 0] = 1
+            shifted = terms.reshape(len(sigmas), -1, 4).sum(axis=1) / scale
+            wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
+            worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
+            doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
+        gained = np.log(CONVERGED) / np.log(min(worst + 1e-16, 0.5))
+        if gained <= 1:
+            power = float(np.clip(0.9 * np.log(worst + 1e-15) / np.log(min(doubled + 1e-15, 0.5)), 2.0, 4.0))
+            break
+        # the error is exp(-c/step): one measurement predicts the step, approached with care
+        step /= min(max(gained, 1.07), 1.6)
+    return step, reach, power
+
+
+def measured(functions: Functions, products: Iterable[Product], sigma: float, refine: float = 1.0) -> Rule:
+    """Return a trapezoid rule in xi for products of functions of sigma * xi."""
+    # rounded up to a quarter octave: networks move K slowly, and the measurement is then in the cache
+    rounded = float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
+    step, reach, power = measure(functions, tuple(sorted(set(products))), rounded)
+    return trapezoid(step / refine, reach, power)

@@ -146,7 +146,7 @@ def _requested(item: str | Tensor, order: int, limit: int | None) -> list[tuple[
 
 def _too_large(count: int, order: int) -> ClosureTooLargeError:
     return ClosureTooLargeError(
-        f"order {order} needs more than {count} tensors; to go on all the same, add --yes (limit=None in Python)"
+        f"order {order} needs {count} tensors or more; to go on all the same, add --yes (in Python limit=None)"
     )
 
 
@@ -170,7 +170,7 @@ def _close(
         if limit is not None and len(seen) > limit:
             raise ClosureTooLargeError(
                 f"the closure has {len(seen)} tensors so far and may have more; to go on all the same, add --yes "
-                "(limit=None in Python)"
+                "(in Python limit=None)"
             )
         if progress is not None:
             progress(len(found), len(seen))

@@ -11,6 +11,7 @@ numbers     Model          inputs, activation          -> states, layer by layer
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pertheory.closure import Theory, theory
@@ -54,5 +55,7 @@ def emit_theory(
     suffix = PRINTERS[target][1]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{theory.network.name}_order{theory.order}.{suffix}"
-    path.write_text(text, encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)  # whoever reads the file never sees half of it
     return [path]

@@ -159,7 +159,7 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
         InputError: unknown name (with the nearest), or a malformed observable (with the character).
     """
     text = text.strip()
-    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)(?:\{([0-9]+)\})?", text)
+    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)(?:\{([0-9]{1,3})\})?", text)
     if match:
         name, order = match.group(1), match.group(2)
         for tensor in named_tensors():

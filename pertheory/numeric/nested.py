@@ -21,7 +21,7 @@ from pertheory.errors import UnsupportedError
 from pertheory.numeric.atoms import Product
 from pertheory.numeric.orthant import COLLINEAR, ROUNDING, Moment
 from pertheory.numeric.quadrature import Array, density, panels
-from pertheory.numeric.smooth import FARTHEST, Tables
+from pertheory.numeric.smooth import Tables
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]
@@ -29,10 +29,14 @@ Functions: TypeAlias = Mapping[str, Activation]
 #: Nodes per panel of the fine and of the coarse rule, and the widest panel in standard deviations: for up to two
 #: directions, and for more, where points are dear.
 RULES = ((16, 12, 2.0), (10, 8, 2.2))
+#: Edges around a smeared kink, in units of the smearing: further away nothing is left of it.
+LADDER = np.array([1.2, 2.7, 5.0, 9.0])
 #: Most points of the whole grid.
 BUDGET = 2e7
 #: Smearing, in standard deviations, beyond which a kink further inside is not seen from outside.
 SMOOTH = 0.7
+#: Standard deviations beyond which nothing is looked at: the density underflows soon after.
+FARTHEST = 37.0
 
 
 @lru_cache(maxsize=512)
@@ -80,6 +84,14 @@ def _edges(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple
                     break
         # zero served to separate the tails; it is no cut unless something happens there
     return tuple(sorted(cuts))
+
+
+def _distinct(edges: Array, reach: float) -> Array:
+    """Sort the edges of every row and leave out what coincides, as far as all rows have the same number."""
+    edges = np.sort(edges, axis=1)
+    edges[:, 1:][np.diff(edges, axis=1) <= 1e-13] = reach
+    edges = np.sort(edges, axis=1)
+    return edges[:, : 1 + int((edges < reach).sum(axis=1).max())]
 
 
 def _factor(covariance: Array) -> tuple[Array, list[list[int]]]:
@@ -143,7 +155,7 @@ class NestedAverages:
         points, weights, values = [], [], {}
         total = 1.0
         for j in range(rank - tabled):
-            edges = np.sort(np.concatenate([np.atleast_2d(c) for c in self._cuts(j, means, reach, rule[2])], axis=1))
+            edges = _distinct(np.concatenate(self._cuts(j, means, reach, rule[2]), axis=1), reach)
             nodes, measure = panels(edges, count)
             total *= nodes.shape[1]
             if total > BUDGET:
@@ -167,7 +179,7 @@ class NestedAverages:
         cuts = [np.broadcast_to(plain, (rows, len(plain)))]
 
         def add(where: Array, width: float) -> None:
-            steps = width * 2.0 ** np.arange(-1, max(0.0, np.ceil(np.log2(4 / width)))) if width else np.zeros(0)
+            steps = width * LADDER if width else np.zeros(0)
             offsets = np.concatenate([-steps, [0.0], steps])
             cuts.append(np.clip(where[:, None] + offsets, -reach, reach))
 

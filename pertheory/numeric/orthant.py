@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
+from itertools import combinations
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -44,39 +45,53 @@ def _graded(count: int) -> tuple[Array, Array]:
     return panels(edges, count)
 
 
-def orthant4(correlation: Array, gaps: Array, count: int = 16) -> float:
-    """Probability that four standard normal variables are all positive.
+def _polynomial(rows: Sequence[int], columns: Sequence[int], k: Sequence[Sequence[Fraction]]) -> list[Fraction]:
+    """A minor of K(t) as a polynomial in 1 - t, where K(t) has the off-diagonal entries of K times t."""
+    if not rows:
+        return [Fraction(1)]
+    total = [Fraction(0)] * (len(rows) + 1)
+    for place, column in enumerate(columns):
+        entry = k[rows[0]][column] * (-1) ** place
+        rest = _polynomial(rows[1:], [*columns[:place], *columns[place + 1 :]], k)
+        for power, c in enumerate(rest):
+            total[power] += entry * c
+            if column != rows[0]:
+                total[power + 1] -= entry * c
+    return total
 
-    The correlations are switched on together, R(t) = 1 + t (R - 1); dP/dt is a sum over pairs of the density of
-    the pair at zero times a probability of two variables, which is an arcsine.
+
+def orthant4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float:
+    """Probability that four zero-mean variables are all positive.
+
+    The correlations are switched on together, K(t) = diag K + t (K - diag K); dP/dt is a sum over pairs of the
+    density of the pair at zero times a probability of two variables, which is an arctangent of minors of K(t).
+    The minors are expanded around t = 1 with exact coefficients, so that nothing cancels where K is singular.
 
     Args:
-        correlation: 4 x 4.
-        gaps: 1 - correlation^2 for every pair, without cancellation.
+        covariance: 4 x 4, exact.
         count: nodes on a panel.
 
     Equation:
         Plackett, Biometrika 41 (1954) 351.
     """
+    shift = [Fraction(2) ** -round(math.log2(float(covariance[i][i])) / 2) for i in range(4)]
+    k = [[covariance[i][j] * shift[i] * shift[j] for j in range(4)] for i in range(4)]
     psi, weights = _graded(count)  # t = cos(psi): the density of a pair at correlation 1 stays bounded
-    t, dt = np.cos(psi), np.sin(psi)
+    t, away = np.cos(psi), 2 * np.sin(psi / 2) ** 2
+
+    def minor(rows: Sequence[int], columns: Sequence[int]) -> Array:
+        coefficients = np.array(_polynomial(rows, columns, k), dtype=float)
+        return np.asarray(np.polynomial.polynomial.polyval(away, coefficients))
+
+    whole = np.maximum(minor(range(4), range(4)), 0.0)
     total = np.zeros_like(t)
-    for i in range(4):
-        for j in range(i + 1, 4):
-            r = correlation[i, j]
-            if r == 0:
-                continue
-            k, m = (x for x in range(4) if x not in (i, j))
-            gap = dt**2 + t**2 * gaps[i, j]
-            shared = []
-            for a, b in ((k, k), (m, m), (k, m)):
-                ai, aj, bi, bj = (correlation[x, y] for x, y in ((a, i), (a, j), (b, i), (b, j)))
-                mixed = t**2 * (ai * bi + aj * bj - t * r * (ai * bj + aj * bi))
-                shared.append(gap * (1.0 if a == b else t * correlation[a, b]) - mixed)
-            first, second, both = shared
-            flat = np.sqrt(np.maximum(first * second - both**2, 0.0))
-            angle = np.where((both == 0) & (flat == 0), 0.0, np.arctan2(both, flat))
-            total += r * dt / np.sqrt(gap) * (0.25 + angle / (2 * np.pi))
+    for i, j in combinations(range(4), 2):
+        if k[i][j] == 0:
+            continue
+        a, b = (x for x in range(4) if x not in (i, j))
+        gap = np.maximum(minor([i, j], [i, j]), 1e-300)
+        angle = np.arctan2(minor([i, j, a], [i, j, b]), np.sqrt(gap * whole))
+        total += float(k[i][j]) * np.sin(psi) / np.sqrt(gap) * (0.25 + angle / (2 * np.pi))
     return 1 / 16 + float(total @ weights) / (2 * math.pi)
 
 
@@ -202,21 +217,15 @@ class OrthantMoments:
             raise UnsupportedError(f"steps of {len(steps)} variables in one average; at most 4")
         k = partial(self.covariance, fixed)
         size = len(steps)
-        r, gaps = np.eye(size), np.zeros((size, size))
+        if size == 4:
+            signed = [[first * second * k(i, j) for j, second in steps] for i, first in steps]
+            value = orthant4(signed)
+            return Moment(value, abs(value - orthant4(signed, 12)) + ROUNDING, 1.0)
         angles = 0.0
-        for a, (i, first) in enumerate(steps):
-            for b, (j, second) in enumerate(steps[:a]):
-                sign = first * second
-                gap = max(1 - k(i, j) ** 2 / (k(i, i) * k(j, j)), Fraction(0))
-                c = sign * float(k(i, j)) / math.sqrt(k(i, i) * k(j, j))
-                r[a, b] = r[b, a] = c
-                gaps[a, b] = gaps[b, a] = float(gap)
-                angles += math.atan2(c, math.sqrt(gap))
-        if size < 4:
-            value = 0.5**size + angles / (2 ** (size - 1) * math.pi) if size > 1 else 0.5
-            return Moment(value, ROUNDING, 1.0)
-        value = orthant4(r, gaps)
-        return Moment(value, abs(value - orthant4(r, gaps, 12)) + ROUNDING, 1.0)
+        for (i, first), (j, second) in combinations(steps, 2):
+            gap = max(1 - k(i, j) ** 2 / (k(i, i) * k(j, j)), Fraction(0))
+            angles += math.atan2(first * second * k(i, j) / math.sqrt(k(i, i) * k(j, j)), math.sqrt(gap))
+        return Moment(0.5**size + angles / (2 ** (size - 1) * math.pi), ROUNDING, 1.0)
 
 
 def polynomial_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tuple[int, int], float]]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Factor, Line, Product, Request, atoms, show_request
+from pertheory.numeric.closed import ClosedAverages
 from pertheory.numeric.kinked import Divergent, KinkedAverages
 from pertheory.numeric.quadrature import check_covariance
 from pertheory.numeric.smooth import SmoothAverages
@@ -129,10 +130,16 @@ class GaussianAverages:
         requests: Sequence[Request],
     ) -> dict[Atom, float]:
         """Average every atom without kinks, all atoms at the same inputs together."""
+        closed = ClosedAverages(self._functions, k)
+        values: dict[Atom, float] = {}
         groups: dict[tuple[int, ...], dict[Atom, tuple[int, tuple[int, ...]]]] = {}
         for terms, places in entries.items():
             for atom, _ in terms:
                 if any(name in self._pieced for _, product in atom for name, _ in product):
+                    continue
+                if atom not in values and (exact := closed.average(atom)) is not None:
+                    values[atom] = exact
+                if atom in values:
                     continue
                 group = tuple(i for i, _ in atom)
                 if len(group) > MOST_INPUTS:
@@ -142,7 +149,6 @@ class GaussianAverages:
                         f"inputs in one average; at most {MOST_INPUTS} are supported"
                     )
                 groups.setdefault(group, {}).setdefault(atom, places[0])
-        values: dict[Atom, float] = {}
         for group, members in groups.items():
             sub = k[np.ix_(group, group)]
             found, errors = self._smooth.averages(sub, [tuple(p for _, p in atom) for atom in members])

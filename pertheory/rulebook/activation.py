@@ -21,7 +21,9 @@ from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, par
 from pertheory.rulebook.kinks import refuse_poles, split
 
 Array: TypeAlias = NDArray[np.float64]
-KEYS = ("name", "aliases", "description", "class", "formula", "pieces", "parameters")
+KEYS = ("name", "aliases", "description", "class", "closed_form", "formula", "pieces", "parameters")
+#: Families of functions whose Gaussian averages are known in closed form.
+CLOSED_FORMS = ("sin", "cos", "exp", "gaussian", "erf", "relu", "polynomial")
 CLASSES = ("scale-invariant", "K* = 0", "half-stable", "none")
 #: Derivatives beyond this order are never needed and would only swell.
 MAX_ORDER = 40
@@ -51,6 +53,7 @@ class Activation:
         pieces: from left to right, without gaps.
         parameters: ``(name, value)`` pairs, sorted by name; decimals are exact fractions.
         universality: the class of its critical behaviour where the rule file knows it, else empty.
+        closed_form: the family of closed forms that the rule file names, else empty.
 
     Example:
         >>> activation("relu").kinks, activation("relu").jump(1, 0.0)
@@ -63,6 +66,7 @@ class Activation:
     pieces: tuple[Piece, ...]
     parameters: tuple[tuple[str, Scalar], ...] = ()
     universality: str = ""
+    closed_form: str = ""
 
     @cached_property
     def _parts(self) -> list[tuple[Ring, list[Polynomial]]]:
@@ -199,6 +203,7 @@ def _build(
     parts: list[tuple[float, float, Node]],
     values: Mapping[str, Scalar],
     universality: str = "",
+    closed_form: str = "",
 ) -> Activation:
     pieces: list[Piece] = []
     for lower, upper, node in parts:
@@ -215,7 +220,7 @@ def _build(
             merged[-1] = Piece(merged[-1].lower, piece.upper, piece.node)
         else:
             merged.append(piece)
-    return Activation(name, tuple(merged), function.parameters, universality)
+    return Activation(name, tuple(merged), function.parameters, universality, closed_form)
 
 
 def _file_pieces(path: Path, table: Mapping[str, Any], values: Mapping[str, Scalar]) -> list[tuple[float, float, Node]]:
@@ -269,6 +274,9 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
     universality = table.get("class", "")
     if universality and universality not in CLASSES:
         raise RuleError(f"{path}: 'class' is {universality!r}; known: {', '.join(CLASSES)}")
+    closed_form = table.get("closed_form", "")
+    if closed_form and closed_form not in CLOSED_FORMS:
+        raise RuleError(f"{path}: 'closed_form' is {closed_form!r}; known: {', '.join(CLOSED_FORMS)}")
     defaults = table.get("parameters", {})
     if not isinstance(defaults, dict):
         raise RuleError(f"{path}: 'parameters' must be a table [parameters] of numbers")
@@ -281,7 +289,7 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
             raise InputError(f"{name} has no parameter {key!r} ({nearest(key, values)})")
     values |= {key: _scalar(key, value, name) for key, value in given.items()}
     try:
-        return _build(name, _file_pieces(path, table, values), values, universality)
+        return _build(name, _file_pieces(path, table, values), values, universality, closed_form)
     except InputError as error:
         if given:  # the file is right with its own defaults; what was given is not
             raise InputError(f"{name}: {error}") from None

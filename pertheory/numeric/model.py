@@ -264,7 +264,14 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or not 1 <= depth <= MOST_LAYERS:
         raise InputError(f"depth must be a whole number from 1 to {MOST_LAYERS}, not {depth!r}")
     known = dict(rule.hyperparameters)
-    squares = {symbol for p in rule.parameters for m in (p.variance, p.learning_rate) if m for symbol, _ in m.powers}
+    squares = {  # an even power, such as gamma^2, allows either sign
+        symbol
+        for p in rule.parameters
+        for m in (p.variance, p.learning_rate)
+        if m
+        for symbol, power in m.powers
+        if power % 2
+    }
     layers = [dict(known) for _ in range(depth)]
     for name, value in given.items():
         if name not in known:
@@ -330,13 +337,20 @@ def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> d
     """The activation of each function of the rule."""
     fixed = dict(theory.network.activations)
     chosen: dict[str, Activation] = {}
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in theory.network.functions:
+                raise InputError(
+                    f"network {theory.network.name} has no function {name!r}; {nearest(name, theory.network.functions)}"
+                )
+        fixed |= given
     for name in theory.network.functions:
-        value = given.get(name) if isinstance(given, Mapping) else fixed.get(name, given)
+        value = fixed.get(name, None if isinstance(given, Mapping) else given)
         if value is None:
             raise InputError(f"no activation is given for the function {name!r} of network {theory.network.name}")
         if isinstance(value, Activation):
             chosen[name] = value
         else:
-            own = parameters if name not in fixed else {}
+            own = {} if name in dict(theory.network.activations) else parameters
             chosen[name] = activation(value, **own)
     return chosen

@@ -250,3 +250,14 @@ def test_a_network_that_passes_neurons_on_has_one_width():
         model([[1.0, 2.0]], depth=3, widths=(5, 6))
     equal = model([[1.0, 2.0]], depth=3, widths=(5, 5))
     assert equal[3]["V"].item() == model([[1.0, 2.0]], depth=3)[3]["V"].item()
+
+
+def test_the_sign_of_a_squared_hyperparameter_is_free():
+    model = pt.theory("projection", "V").compile(inputs="one")
+    plus, minus = (model([[1.0]], "relu", 3, gamma=gamma, C_W=1.5)[3]["V"].item() for gamma in (0.5, -0.5))
+    assert plus == minus
+
+
+def test_functions_that_a_rule_does_not_have_are_refused():
+    with pytest.raises(InputError, match="no function 'q'; .*s"):
+        pt.theory("mlp", "V").compile()([[1.0]], {"s": "tanh", "q": "sin"}, 2)

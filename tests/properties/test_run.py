@@ -259,5 +259,5 @@ def test_the_sign_of_a_squared_hyperparameter_is_free():
 
 
 def test_functions_that_a_rule_does_not_have_are_refused():
-    with pytest.raises(InputError, match="no function 'q'; .*s"):
+    with pytest.raises(InputError, match=r"no function 'q'; .*s"):
         pt.theory("mlp", "V").compile()([[1.0]], {"s": "tanh", "q": "sin"}, 2)

@@ -20,6 +20,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Factor, Line, Product, Request, atoms, show_request
 from pertheory.numeric.closed import ClosedAverages
 from pertheory.numeric.kinked import Divergent, KinkedAverages
+from pertheory.numeric.many import MANY, ManyInputs
 from pertheory.numeric.quadrature import check_covariance
 from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import Activation
@@ -73,12 +74,13 @@ class GaussianAverages:
         self._bent = {name for name, function in functions.items() if function.jump_order is not None}
         self._pieced = {name for name, function in functions.items() if not function.is_smooth}
         self._kinked_error = 0.0
+        self._pair_error = 0.0
         self.divergences: list[Divergence] = []
 
     @property
     def worst_error(self) -> float:
         """Largest error estimate so far, relative to the scale of the average."""
-        return max(self._smooth.worst_error, self._kinked_error)
+        return max(self._smooth.worst_error, self._kinked_error, self._pair_error)
 
     def __call__(self, covariance: NDArray[np.float64], requests: Sequence[Request]) -> list[NDArray[np.float64]]:
         """Evaluate requests.
@@ -100,13 +102,15 @@ class GaussianAverages:
                 raise InputError(f"unknown function {name!r} in a request; known: {sorted(self._functions)}")
         same = _representatives(k)
         results = [np.zeros((len(k),) * len(request)) for request in requests]
+        left = self._all_pairs(k, same, requests, results)
         entries: dict[tuple[tuple[Atom, int], ...], list[tuple[int, tuple[int, ...]]]] = {}
         for number, request in enumerate(requests):
-            for inputs in cartesian(range(len(k)), repeat=len(request)):
+            for inputs in left.get(number, cartesian(range(len(k)), repeat=len(request))):
                 terms = _terms(request, tuple(same[i] for i in inputs))
                 entries.setdefault(terms, []).append((number, inputs))
         values = self._smooth_values(k, entries, requests)
-        kinked = KinkedAverages(self._functions, k)
+        # it looks at the whole covariance, which takes long for many inputs
+        kinked = KinkedAverages(self._functions, k if self._pieced else np.zeros((0, 0)))
         for terms, places in entries.items():
             number, inputs = places[0]
             plain = [(atom, c) for atom, c in terms if atom in values]
@@ -122,6 +126,36 @@ class GaussianAverages:
                 results[n][where] = total
         self._kinked_error = max(self._kinked_error, kinked.worst_error)
         return results
+
+    def _all_pairs(
+        self,
+        k: NDArray[np.float64],
+        same: Sequence[int],
+        requests: Sequence[Request],
+        results: list[NDArray[np.float64]],
+    ) -> dict[int, list[tuple[int, ...]]]:
+        """Fill in the two-point averages of smooth functions where inputs are many.
+
+        Returns:
+            By the number of the request the entries that are still missing.
+        """
+        wanted = [
+            number
+            for number, request in enumerate(requests)
+            if len(request) == 2 and not any(line[0] in self._pieced for _, lines in request for line in lines)
+        ]
+        if len(k) < MANY or not wanted:
+            return {}
+        pairs = ManyInputs(tuple(sorted(self._functions.items())), k, same, [requests[n] for n in wanted])
+        left: dict[int, list[tuple[int, ...]]] = {}
+        for number in wanted:
+            first, second = requests[number]
+            found, error, missing = pairs.average(first, second)
+            if error <= self._rtol:
+                results[number][...] = found
+                left[number] = [(int(i), int(j)) for i, j in np.argwhere(missing)]
+                self._pair_error = max(self._pair_error, error)
+        return left
 
     def _smooth_values(
         self,
@@ -167,13 +201,9 @@ class GaussianAverages:
 def _representatives(k: NDArray[np.float64]) -> list[int]:
     """Map each input to the first one that is the same random variable."""
     variances = k.diagonal()
-    same = []
-    for i in range(len(k)):
-        for j in range(i + 1):
-            apart = abs(variances[i] - k[i, j]) + abs(variances[j] - k[i, j])
-            if apart <= 4e-16 * variances[i]:
-                same.append(j)
-                break
+    apart = np.abs(variances[:, None] - k) + np.abs(variances - k)
+    # the diagonal always holds, and the first that holds is the first of all
+    same: list[int] = np.argmax(apart <= 4e-16 * variances[:, None], axis=1).tolist()
     return same
 
 

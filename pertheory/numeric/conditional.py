@@ -31,6 +31,8 @@ SINGULAR = 1e-10
 TERMS = 48
 #: Terms are left out when all of them together are below this fraction of the scale.
 TAIL = 1e-13
+#: A sum of squares that lacks less than this fraction is complete up to rounding.
+LACK = 1e-12
 #: Numbers in the largest table of one block.
 BLOCK = 1_000_000
 #: Most points of the outer sum times nodes of the inner one.
@@ -201,6 +203,10 @@ class _Frame:
         whole = np.einsum("pi,qi->pq", roots[0][:, :, 0], np.einsum("ij,qij->qi", mean, roots[1]))
         whole[whole == 0] = 1
         relative = (terms / whole[..., None]).max(axis=(0, 1)) * abs(self._ratio) ** np.arange(TERMS)
+        # a function that oscillates fast may have all its coefficients further out: they are missed by their squares
+        lacking = [self._lacking(table, root) for table, root in zip(tables, roots, strict=True)]
+        beyond = np.einsum("pi,qi->pq", lacking[0][:, :, 0], np.einsum("ij,qij->qi", mean, lacking[1]))
+        relative[-1] += float((beyond / whole).max()) * abs(self._ratio) ** TERMS
         return self._shaped(totals), self._shaped(scale), relative
 
     def fine(self, terms: int) -> Array:
@@ -220,6 +226,12 @@ class _Frame:
             totals = found if totals is None else totals + found
         assert totals is not None
         return self._shaped(totals)
+
+    @staticmethod
+    def _lacking(table: Array, root: Array) -> Array:
+        """Root of the sum of squares of the coefficients that are not in the table."""
+        lacking = root**2 - (table**2).sum(axis=-1)
+        return np.sqrt(np.where(lacking > LACK * root**2, lacking, 0.0))
 
     def _shaped(self, totals: Array) -> Array:
         return totals.reshape([len(own) for own in self._products])

@@ -84,7 +84,7 @@ class SmoothAverages:
         if self._degree(atoms) is None and len(covariance) > 1:
             layout = Layout.of(atoms)
         large = np.count_nonzero(covariance.diagonal()) > (3 if layout else 2)
-        refine, enough = (0.65, 1e-3 * self._rtol) if large else (1.0, self._rtol)
+        refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         for _ in range(4):
             found = layout and pair_averages(self._frozen, covariance, layout, refine)
             values, errors = found or self._nested(covariance, atoms, refine)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pertheory.book.chapters import Chapter, Equation
 from pertheory.book.verdict import ERRATUM, MISMATCH, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
-from pertheory.errors import InputError
+from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest
 
 
@@ -29,18 +29,24 @@ def decide(equation: Equation) -> Verdict:
     """The verdict on one equation."""
     if equation.unchecked:
         return unchecked(equation.unchecked)
-    decider = kinds()[equation.kind]
-    found = decider(equation, equation.statement)
+    found = _decide(equation, equation.statement)
     if found.status != VERIFIED:
         return replace(found, note=_join(found.note, equation.note))
     for form, name in ((equation.printed, "printed"), (equation.restated, "restated")):
         if form:
-            other = decider(equation, form)
+            other = _decide(equation, form)
             if other.status == UNCHECKED:
                 return unchecked(f"the {name} form could not be decided: {other.note}")
             if other.status == VERIFIED:
                 return Verdict(MISMATCH, found.method, 0.0, f"the {name} form, said to have a slip, holds as well")
     return replace(found, status=ERRATUM if equation.printed else VERIFIED, note=_join(found.note, equation.note))
+
+
+def _decide(equation: Equation, form: str) -> Verdict:
+    try:
+        return kinds()[equation.kind](equation, form)
+    except InputError as error:
+        raise RuleError(f"{equation.place}: equation {equation.number}: {error}") from None
 
 
 def _join(*notes: str) -> str:

@@ -87,6 +87,14 @@ def test_an_erratum_needs_a_right_form_and_a_wrong_print(tmp_path):
     assert verdict(tmp_path, statement=slip, printed=GOOD).status == MISMATCH
 
 
+def test_a_print_with_an_index_too_many_is_wrong_but_a_typing_error_is_ours(tmp_path):
+    found = verdict(tmp_path, printed="G'(1,2) = C_b + C_W <s_1 s_2 z_b1>")
+    assert found.status == ERRATUM
+    assert "it has no meaning (unbalanced sum: index b1" in found.note
+    with pytest.raises(RuleError, match="closes the average"):
+        verdict(tmp_path, printed="G'(1,2) = C_b + C_W <s_1 s_2")
+
+
 def test_a_slip_of_a_restatement_is_not_charged_to_the_book(tmp_path):
     slip = "G'(1,2) = C_b + 2 C_W <s_1 s_2>"
     assert verdict(tmp_path, restated=slip).status == VERIFIED

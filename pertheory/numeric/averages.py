@@ -75,6 +75,7 @@ class GaussianAverages:
     Attributes:
         divergences: what was infinite or undefined so far; the entries are NaN.
         worst_error: largest error estimate so far, relative to the scale of the average.
+        progress: as given; may be replaced.
         evaluated: how many averages were integrated or summed so far (a closed form counts, a copy does not).
 
     Example:
@@ -98,7 +99,7 @@ class GaussianAverages:
         self._frozen = tuple(sorted(self._functions.items()))
         self._rtol = rtol
         self._only_distinct = distinct
-        self._progress = progress
+        self.progress = progress
         self._smooth = SmoothAverages(functions, rtol)
         self._pieced = frozenset(name for name, function in functions.items() if not function.is_smooth)
         self._has_closed = any(function.closed_form for function in functions.values())
@@ -214,8 +215,8 @@ class GaussianAverages:
                     for first in range(0, len(members), BLOCK):
                         buffer[share.positions(members[first : first + BLOCK])] = values[:, None]
                 done += EFFORT[size] * sum(len(members) for members in some)
-                if self._progress is not None:
-                    self._progress(done / total if total else 1.0)
+                if self.progress is not None:
+                    self.progress(done / total if total else 1.0)
         self._other_error = max(self._other_error, kinked.worst_error)
         return plan.results(buffer)
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -354,7 +355,7 @@ class _Context:
 @lru_cache(maxsize=16)
 def _sets(inputs: int, size: int) -> Places:
     """All sets of so many inputs, one a row."""
-    return np.array(list(combinations(range(inputs), size)), dtype=np.int64).reshape(-1, size)
+    return np.array(list(combinations(range(inputs), size)), dtype=np.int64).reshape(comb(inputs, size), size)
 
 
 def _equal(k: Array, sets: Places) -> list[Places]:

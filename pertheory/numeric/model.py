@@ -153,19 +153,21 @@ class Model:
         return lower(self.theory, self.inputs)
 
     @cached_property
-    def kinked_program(self) -> Program:
-        """The kernels where a function has kinks."""
-        return lower(self.theory, self.inputs, kinked=True)
+    def _kinked(self) -> dict[int, tuple[Program, str]]:
+        return {}
+
+    def kinked(self, inputs: int) -> tuple[Program, str]:
+        """The kernels for that many different inputs where a function has kinks, and their NumPy source."""
+        most = 1 if self.inputs == "one" else min(inputs, max(node.tensor.kind.size for node in self.theory.nodes))
+        if most not in self._kinked:
+            program = lower(self.theory, self.inputs, kinked=True, most=most)
+            self._kinked[most] = program, print_numpy(program)
+        return self._kinked[most]
 
     @cached_property
     def text(self) -> str:
         """The NumPy source that runs where all functions are smooth."""
         return print_numpy(self.program)
-
-    @cached_property
-    def kinked_text(self) -> str:
-        """The NumPy source that runs where a function has kinks."""
-        return print_numpy(self.kinked_program)
 
     def layers(
         self,
@@ -215,10 +217,9 @@ class Model:
         rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
         order = np.argsort(rows)  # different inputs in the order in which they come
         place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
-        program = self.program if smooth else self.kinked_program
+        program, text = (self.program, self.text) if smooth else self.kinked(len(rows))
         needed = memory_needed(program, len(rows), len(table), kept)
         check_memory(needed, f"{len(table)} {'inputs need' if len(table) > 1 else 'input needs'}")
-        text = self.text if smooth else self.kinked_text
         return Layers(
             module=load_text(f"pertheory_{self.theory.network.name}", text),
             table=table[rows[order]],

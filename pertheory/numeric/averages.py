@@ -25,7 +25,7 @@ from pertheory.numeric.kinked import Divergent, KinkedAverages
 from pertheory.numeric.many import MANY, ManyInputs
 from pertheory.numeric.plan import Atom, Place, Places, Plan, Share, Sum, make_plan
 from pertheory.numeric.quadrature import check_covariance
-from pertheory.numeric.single import single_averages
+from pertheory.numeric.single import Rules, single_averages
 from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import Activation
 
@@ -104,6 +104,7 @@ class GaussianAverages:
         self._smooth = SmoothAverages(functions, rtol)
         self._pieced = frozenset(name for name, function in functions.items() if not function.is_smooth)
         self._has_closed = any(function.closed_form for function in functions.values())
+        self._rules: Rules = {}
         self._other_error = 0.0
         self._weak: list[_Weak] = []
         self.divergences: list[Divergence] = []
@@ -198,8 +199,8 @@ class GaussianAverages:
         plan = make_plan(requests, len(k), self._pieced, distinct)
         buffer = np.full(plan.starts[-1], np.nan)
         # it looks at the whole covariance, which takes long for many inputs
-        kinked = KinkedAverages(self._functions, k if self._pieced else np.zeros((0, 0)))
-        closed = ClosedAverages(self._functions, k)
+        kinked = KinkedAverages(self._functions, k) if self._pieced else None
+        closed = ClosedAverages(self._functions, k) if self._has_closed else None
         context = _Context(k, requests, plan, kinked, closed, names)
         self._refuse_large(context)
         total = sum(EFFORT[size] * count for size, count in plan.sets().items())
@@ -218,14 +219,15 @@ class GaussianAverages:
                 done += EFFORT[size] * sum(len(members) for members in some)
                 if self.progress is not None:
                     self.progress(done / total if total else 1.0)
-        self._other_error = max(self._other_error, kinked.worst_error)
+        if kinked is not None:
+            self._other_error = max(self._other_error, kinked.worst_error)
         return plan.results(buffer)
 
     def _averages(self, context: _Context, share: Share, sets: Places) -> Array:
         """The averages of a share over some sets of inputs, one row a set."""
         found = np.empty((len(sets), len(share.atoms) + len(share.sums)))
         self.evaluated += found.size
-        quick = [self._has_closed and self._maybe_closed(atom) for atom in share.atoms]
+        quick = [self._maybe_closed(atom) for atom in share.atoms] if self._has_closed else []
         if sets.shape[1] == 1 and not any(quick) and share.atoms:
             found[:, : len(share.atoms)] = self._single(context, share, sets)
         elif share.atoms:
@@ -244,7 +246,9 @@ class GaussianAverages:
         """All averages at one input, all inputs together."""
         inputs = sets[:, 0]
         products = [atom[0] for atom in share.atoms]
-        values, errors = single_averages(self._smooth, self._frozen, context.covariance.diagonal()[inputs], products)
+        values, errors = single_averages(
+            self._smooth, self._frozen, context.covariance.diagonal()[inputs], products, self._rules
+        )
         worst = errors.max(axis=1, initial=0.0)
         good = worst <= self._rtol
         self._other_error = max(self._other_error, float(worst[good].max(initial=0.0)))
@@ -257,7 +261,9 @@ class GaussianAverages:
         values = np.empty(len(share.atoms))
         left = []
         for number, atom in enumerate(share.atoms):
-            exact = context.closed.average(tuple(zip(members, atom, strict=True))) if quick[number] else None
+            exact = None
+            if context.closed is not None and quick[number]:
+                exact = context.closed.average(tuple(zip(members, atom, strict=True)))
             if exact is None:
                 left.append(number)
             else:
@@ -279,6 +285,7 @@ class GaussianAverages:
         """A sum of averages of functions with pieces; NaN if it diverges."""
         place = share.shown[len(share.atoms) + number]
         kinked = context.kinked
+        assert kinked is not None  # there are no sums without functions with pieces
         before, kinked.worst_error = kinked.worst_error, 0.0
         try:
             value = kinked.average([(tuple(zip(members, atom, strict=True)), count) for atom, count in total])
@@ -330,8 +337,8 @@ class _Context:
     covariance: Array
     requests: tuple[Request, ...]
     plan: Plan
-    kinked: KinkedAverages
-    closed: ClosedAverages
+    kinked: KinkedAverages | None
+    closed: ClosedAverages | None
     names: Sequence[int]
 
     def name(self, place: Place, members: Sequence[int]) -> str:

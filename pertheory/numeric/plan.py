@@ -100,9 +100,10 @@ class Plan:
     def results(self, buffer: Array) -> list[Array]:
         """The buffer as one array a request, with an axis of full length for every factor."""
         found = []
-        for shape, start in zip(self.shapes, self.starts, strict=False):
-            part = buffer[start : start + int(np.prod(shape))].reshape(shape)
-            found.append(part if 1 not in shape else np.broadcast_to(part, (self.inputs,) * len(shape)))
+        for shape, start, end in zip(self.shapes, self.starts, self.starts[1:], strict=False):
+            part = buffer[start:end].reshape(shape)
+            whole = (self.inputs,) * len(shape)
+            found.append(part if shape == whole else np.broadcast_to(part, whole))
         return found
 
 

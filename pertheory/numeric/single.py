@@ -8,21 +8,25 @@ are one table, and the averages, those with every second node and those of absol
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
 from pertheory.numeric.atoms import Product
 from pertheory.numeric.grids import Functions, Tables
-from pertheory.numeric.quadrature import Array
+from pertheory.numeric.quadrature import Array, Rule
 from pertheory.numeric.smooth import SmoothAverages
 
+#: By products and quarter octave of the spread.
+Rules: TypeAlias = dict[tuple[tuple[Product, ...], float], Rule]
+#: By how much steps are smaller than measured: one dimension is cheap, and the estimates need not be repeated.
+REFINE = 1.25
 #: Numbers in one table.
 BLOCK = 1_000_000
 
 
 def single_averages(
-    smooth: SmoothAverages, functions: Functions, variances: Array, products: Sequence[Product]
+    smooth: SmoothAverages, functions: Functions, variances: Array, products: Sequence[Product], rules: Rules
 ) -> tuple[Array, Array]:
     """Average products at one input.
 
@@ -31,6 +35,7 @@ def single_averages(
         functions: activations by name.
         variances: one for each input.
         products: what to average.
+        rules: those that were found before, by the products and the quarter octave; new ones are added.
 
     Returns:
         Averages and error estimates relative to the scale of each, one row an input, one column a product.
@@ -45,7 +50,10 @@ def single_averages(
     bins = np.ceil(4 * np.log2(np.where(still, 1.0, sigmas)))
     for level in np.unique(bins[~still]).tolist():
         members = np.nonzero((bins == level) & ~still)[0]
-        rule = smooth.rule([(product,) for product in products], float(sigmas[members].max()))
+        key = (tuple(products), level)
+        if key not in rules:
+            rules[key] = smooth.rule([(product,) for product in products], 2.0 ** (level / 4), REFINE)
+        rule = rules[key]
         block = max(1, BLOCK // (len(rule.nodes) * len(products)))
         for start in range(0, len(members), block):
             some = members[start : start + block]
@@ -53,7 +61,7 @@ def single_averages(
     return values, errors
 
 
-def _sums(functions: Functions, sigmas: Array, products: Sequence[Product], rule: Any) -> tuple[Array, Array]:
+def _sums(functions: Functions, sigmas: Array, products: Sequence[Product], rule: Rule) -> tuple[Array, Array]:
     table = Tables(dict(functions), np.multiply.outer(sigmas, rule.nodes), products)
     stack = np.stack([table[product] for product in products], axis=1)
     fine = stack @ rule.weights

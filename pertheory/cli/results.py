@@ -51,6 +51,9 @@ class TextResults:
         self._line(f"largest estimated error of a Gaussian average: {error:.1e} of its scale")
         self._line("every component: --format json or npz")
 
+    def close(self) -> None:
+        """Nothing is left to do."""
+
 
 class JsonResults:
     """One object, as the interface promises it; NaN becomes null."""
@@ -77,6 +80,9 @@ class JsonResults:
     def end(self, error: float) -> None:
         """Close the object."""
         self._write(f'], "error": {json.dumps(error, allow_nan=False)}}}\n')
+
+    def close(self) -> None:
+        """Nothing is left to do."""
 
 
 def _clean(value: Any) -> Any:
@@ -108,8 +114,11 @@ class NpzResults:
             self._add(f"{key}/{state.layer}", full(state[key], tensor.kind.size))
 
     def end(self, error: float) -> None:
-        """Add what is known after the last layer, and the table of contents."""
+        """Add what is known after the last layer."""
         self._add("error", error)
+
+    def close(self) -> None:
+        """Write the table of contents."""
         self._archive.close()
 
 

@@ -6,8 +6,9 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.cli.options import (
     LayerProgress,
@@ -34,6 +35,7 @@ from pertheory.rulebook.tensors import find_tensor
 if TYPE_CHECKING:
     from pertheory.closure import Theory
     from pertheory.numeric.model import Layers, LayerState
+    from pertheory.rulebook.network import Network
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
 EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --format json"
@@ -90,7 +92,6 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.numeric.checks import check_hyperparameters, check_inputs, check_widths
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
-    from pertheory.typeset.write import APPROXIMATION
 
     rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)
@@ -124,22 +125,27 @@ def main(options: argparse.Namespace) -> int:
         **hyper,
     )
     _announce(layers, len(table))
-    record = head(rule.name, options.activation, table, options.order, rule.closure)
     divergent = _Divergent(shown, _explicit(closed, names))
-    with collect_output(options.out) as handle:
-        results: Results
-        if options.format == "npz":
-            results = NpzResults(handle, shown, rule.closure)
-        elif options.format == "json":
-            results = JsonResults(handle, shown, record)
-        else:
-            results = TextResults(handle, shown, "" if rule.closure == "exact" else APPROXIMATION)
+    with collect_output(options.out) as handle, closing(_results(options, handle, shown, table, rule)) as results:
         for state in layers:
             divergent.look(state)
             results.layer(state)
         results.end(layers.error)
         divergent.report(layers.divergences)
     return 0
+
+
+def _results(
+    options: argparse.Namespace, handle: IO[bytes], shown: dict[str, Any], table: list[list[float]], rule: Network
+) -> Results:
+    """What writes the layers in the form that was asked for."""
+    from pertheory.typeset.write import APPROXIMATION
+
+    if options.format == "npz":
+        return NpzResults(handle, shown, rule.closure)
+    if options.format == "json":
+        return JsonResults(handle, shown, head(rule.name, options.activation, table, options.order, rule.closure))
+    return TextResults(handle, shown, "" if rule.closure == "exact" else APPROXIMATION)
 
 
 def _width(value: float) -> int:
@@ -217,7 +223,9 @@ def _announce(layers: Layers, inputs: int) -> None:
     if free is not None:
         text += f" ({show_bytes(free)} available)"
     if seconds:
-        text += f", averages over {sets} sets of {size} inputs: about {show_time(seconds)} a layer"
+        text += (
+            f", averages over {sets} set{'s' if sets > 1 else ''} of {size} inputs, about {show_time(seconds)} a layer"
+        )
     print(text, file=sys.stderr, flush=True)
 
 

@@ -39,6 +39,8 @@ MOST_INPUTS = 4
 KINKED = 1e-8
 #: Sets of inputs whose positions are worked out together.
 BLOCK = 1024
+#: Inputs without the others that are averaged together.
+TOGETHER = 64
 #: About how long a set of one, two, three or four inputs takes, relative to one input.
 EFFORT = (0.0, 1.0, 4.0, 12.0, 60.0)
 
@@ -130,9 +132,7 @@ class GaussianAverages:
             UnsupportedError: an entry with more than four distinct inputs.
         """
         k = check_covariance(covariance)
-        for name in {line[0] for request in requests for _, lines in request for line in lines}:
-            if name != IDENTITY and name not in self._functions:
-                raise InputError(f"unknown function {name!r} in a request; known: {sorted(self._functions)}")
+        self._check_names(requests)
         same = _representatives(k)
         own = np.unique(same)
         self._weak = []
@@ -144,6 +144,41 @@ class GaussianAverages:
             results = [array[np.ix_(*[back] * array.ndim)] for array in small]
         self._warn()
         return results
+
+    def alone(self, variances: NDArray[np.float64], requests: Sequence[Request]) -> list[NDArray[np.float64]]:
+        """Evaluate requests with one factor, which need no more of the covariance than its diagonal.
+
+        Args:
+            variances: of the inputs, shape (D,).
+            requests: what to average.
+
+        Returns:
+            One array of shape (D,) for each request.
+
+        Raises:
+            InputError: a negative or infinite variance, a request with several factors, or an unknown function name.
+        """
+        if any(len(request) != 1 for request in requests):
+            raise InputError("variances alone are enough only for requests with one factor")
+        self._check_names(requests)
+        own, names, back = np.unique(variances, return_index=True, return_inverse=True)
+        self._weak = []
+        found = []
+        report, self.progress = self.progress, None
+        for start in range(0, len(own), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            k = check_covariance(np.diag(own[part]))
+            found.append(self._average(k, tuple(requests), False, names[part].tolist()))
+            if report is not None:
+                report(min(start + TOGETHER, len(own)) / len(own))
+        self.progress = report
+        self._warn()
+        return [np.concatenate(parts)[back.ravel()] for parts in zip(*found, strict=True)]
+
+    def _check_names(self, requests: Sequence[Request]) -> None:
+        for name in {line[0] for request in requests for _, lines in request for line in lines}:
+            if name != IDENTITY and name not in self._functions:
+                raise InputError(f"unknown function {name!r} in a request; known: {sorted(self._functions)}")
 
     def _average(
         self, k: Array, requests: tuple[Request, ...], distinct: bool, names: Sequence[int]

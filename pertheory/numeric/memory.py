@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Bytes of a number.
 DOUBLE = 8
 #: What the grids of the averages take at most, whatever the number of inputs: over one, two, three, four of them.
-GRIDS = (0, 4_000_000, 10_000_000, 20_000_000, 60_000_000)
+GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 #: Arrays of the size of the largest tensor that a recursion holds besides what it reads and writes.
 TEMPORARIES = 3
 #: Arrays over pairs of inputs while their averages are summed together, and numbers for each input.

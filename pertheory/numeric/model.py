@@ -269,7 +269,10 @@ class Layers(Iterator[LayerState]):
         self.needed = needed
         self._module, self._layers = module, layers
         self._widths = [1.0] * self.depth if widths is None else widths
-        self._gram = table @ table.T / table.shape[1]
+        if module.INPUTS == "one":
+            self._gram = np.einsum("ai,ai->a", table, table) / table.shape[1]
+        else:
+            self._gram = table @ table.T / table.shape[1]
         self._place = place
         self._new_averages, self._progress = averages, progress
         self._averages = averages()
@@ -294,8 +297,7 @@ class Layers(Iterator[LayerState]):
         self._calls = 0
         with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
             if self._layer == 0:
-                gram = self._gram.diagonal() if self._module.INPUTS == "one" else self._gram
-                self._state = self._module.first_layer(gram, self._parameters())
+                self._state = self._module.first_layer(self._gram, self._parameters())
             else:
                 self._state = self._module.step(self._state, self._parameters(), self._average)
         self._layer += 1
@@ -317,7 +319,7 @@ class Layers(Iterator[LayerState]):
         self._calls += 1
         self._report(0.0)
         check_kernel(covariance)
-        return self._averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
+        return (self._averages if covariance.ndim == 2 else self._averages.alone)(covariance, requests)
 
     def _report(self, done: float) -> None:
         if self._progress is not None:
@@ -334,14 +336,19 @@ class Layers(Iterator[LayerState]):
         """About how long the averages of one layer take, from a trial with up to four of the inputs."""
         state = self._module.first_layer(self._gram, {**self._module.HYPERPARAMETERS, **self._layers[0]})
         wanted = [request for level in self._module.AVERAGES for _, request in level.values()]
-        covariance = next(iter(state.values()))
+        keys = [key for fields in self._module.COVARIANCES for key in fields.values() if key in state]
+        if not wanted or not keys:
+            return 0.0
+        covariance = state[keys[0]]
         size = self.largest_sets()[1]
         times = [0.0]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for number in (size, *range(1, size + 1)):  # the first one fills caches
                 start = perf_counter()
-                self._new_averages()(covariance[:number, :number], wanted)
+                averages = self._new_averages()
+                some = covariance[(slice(number),) * covariance.ndim]
+                (averages if some.ndim == 2 else averages.alone)(some, wanted)
                 times.append(perf_counter() - start)
         del times[1]
         # a call with m inputs takes the sum over q of (m over q) times the time of one set of q

@@ -100,7 +100,7 @@ def test_with_few_inputs_the_kinked_program_is_the_full_one_without_cases_that_c
     assert {average.rank for average in short.levels[0].averages} == {1, 2}
 
 
-@pytest.mark.parametrize("rows", [7, 11])
+@pytest.mark.parametrize("rows", [6, 10])
 def test_the_estimate_of_memory_is_near_what_is_taken(rows):
     """A polynomial activation, whose averages need no large grids: what is left are the arrays."""
     layers = model().layers(table(rows), "linear", 2)
@@ -167,3 +167,18 @@ def test_a_trial_tells_how_long_a_layer_takes():
     assert 0 < layers.seconds_per_layer() < 1000
     assert layers.error == 0  # the trial leaves no trace
     assert pt.theory("mlp", order=0).compile().layers(table(6), "tanh", 2).largest_sets() == (15, 2)
+
+
+def test_one_input_at_a_time_needs_memory_in_proportion_to_the_inputs():
+    one = pt.theory("mlp", order=1).compile(inputs="one")
+    layers = one.layers(table(3000), "tanh", 3)
+    assert 0 < layers.seconds_per_layer() < 1000
+    tracemalloc.start()
+    states = list(layers)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 2 * layers.needed < 50_000_000  # a matrix over pairs of inputs has 72 million bytes
+    assert states[2]["V"].shape == (3000,)
+    some = one(table(3000)[2000:2001], "tanh", 3)
+    for key, array in some[3].items():
+        assert states[2][key][2000] == pytest.approx(array[0], rel=1e-11, abs=1e-15), key

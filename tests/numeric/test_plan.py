@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pertheory as pt
+from pertheory.errors import InputError
 from pertheory.kernels.lower import lower
 from pertheory.numeric import averages as module
 from pertheory.numeric.atoms import Request, atoms
@@ -173,3 +174,26 @@ def test_one_warning_names_the_worst_average_and_counts_the_others() -> None:
         average(np.diag([1.0, 2.0, 3.0]), [(f(0, 0),)])
     assert len(caught) == 1
     assert "<s s> at inputs (" in str(caught[0].message)
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "sin", "x^3"])
+def test_variances_alone_give_the_averages_of_single_inputs(name: str) -> None:
+    variances = np.concatenate([np.linspace(0.01, 40, 150) ** 0.5, [0.0, 0.3, 0.3]])
+    requests: list[Request] = [(f(0, 0),), (f(1),), (f(0, 1, name="s"),), (f(0, 0, 0, 0),)]
+    if name == "relu":
+        variances = np.sort(variances)[1:]  # its slope has no value at zero variance
+    average = GaussianAverages({"s": activation(name)})
+    together = average.alone(variances, requests)
+    for place in (0, 7, 64, 149, 151):
+        single = GaussianAverages({"s": activation(name)})(variances[place].reshape(1, 1), requests)
+        for array, (value,) in zip(together, single, strict=True):
+            assert array.shape == variances.shape
+            assert array[place] == pytest.approx(value, rel=1e-11, abs=1e-13)
+    assert average.worst_error <= 1e-9
+
+
+def test_variances_alone_are_not_enough_for_pairs() -> None:
+    with pytest.raises(InputError, match="one factor"):
+        GaussianAverages({"s": activation("tanh")}).alone(np.ones(2), [(f(0), f(0))])
+    with pytest.raises(InputError, match="negative"):
+        GaussianAverages({"s": activation("tanh")}).alone(np.array([-1.0]), [(f(0),)])

@@ -21,6 +21,8 @@ from pertheory.numeric.smooth import SmoothAverages
 Rules: TypeAlias = dict[tuple[tuple[Product, ...], float], Rule]
 #: By how much steps are smaller than measured: one dimension is cheap, and the estimates need not be repeated.
 REFINE = 1.25
+#: No estimate is below what rounding does to a sum, relative to the sum of absolute values.
+ROUNDING = 5e-16
 #: Numbers in one table.
 BLOCK = 1_000_000
 
@@ -66,8 +68,9 @@ def _sums(functions: Functions, sigmas: Array, products: Sequence[Product], rule
     stack = np.stack([table[product] for product in products], axis=1)
     fine = stack @ rule.weights
     if rule.coarse is None:
-        return fine, np.zeros_like(fine)
+        return fine, np.full_like(fine, ROUNDING)
     every = stack[..., ::2]
     scale = np.abs(every) @ np.abs(rule.coarse)
     apart = np.abs(fine - every @ rule.coarse)
-    return fine, np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0) ** rule.power
+    errors = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0) ** rule.power
+    return fine, errors + ROUNDING

@@ -33,6 +33,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.averages
 
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)

@@ -273,17 +273,24 @@ class Ring:
             total: Array | None = None
             for monomial, coefficient in polynomial.items():
                 term: Array | None = None
+                factor: Array | None = None
                 for variable, exponent in monomial:
                     factor = power(variable, exponent)
                     term = factor if term is None else term * factor
                 if term is None:
                     term = np.full_like(x, float(coefficient))
                 elif coefficient != 1:
-                    term = term * float(coefficient)
-                total = term if total is None else total + term
+                    term = np.multiply(term, float(coefficient), out=None if term is factor else term)
+                if total is None:
+                    total = term if len(polynomial) == 1 or term is not factor else term.copy()
+                else:
+                    total += term
             return np.zeros_like(x) if total is None else total
 
-        return [value(polynomial) for polynomial in polynomials]
+        values = [value(polynomial) for polynomial in polynomials]
+        # the functions above refer to each other: the grids would wait for the garbage collector
+        powers.clear()
+        return values
 
     def _value(self, variable: int, argument: Array) -> Array:
         kind = self._kinds[variable]

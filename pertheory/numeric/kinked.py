@@ -3,7 +3,8 @@
 What stands at one input is brought to a distribution (`pertheory.numeric.reduce`). Derivatives of deltas are
 removed by Stein's lemma, deltas fix their variables, and what remains are ordinary functions of variables with
 the conditional mean and covariance: moments on orthants (`pertheory.numeric.orthant`) for piecewise
-polynomials with their kink at zero, nested panels (`pertheory.numeric.nested`) for the rest.
+polynomials with their kink at zero, smeared kinks (`pertheory.numeric.smeared`) for the rest, and nested panels
+(`pertheory.numeric.nested`) where nothing is left that smears them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from pertheory.numeric.reduce import (
     singular_lines,
     value_at,
 )
+from pertheory.numeric.smeared import SmearedAverages, smear
 from pertheory.rulebook.activation import Activation
 
 __all__ = ["Divergent", "KinkedAverages"]
@@ -67,7 +69,9 @@ class KinkedAverages:
         self._functions = dict(functions)
         self._covariance = covariance
         self._moments = OrthantMoments(covariance)
-        self._nested: dict[tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]], NestedAverages] = {}
+        self._methods: dict[
+            tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]], SmearedAverages | NestedAverages
+        ] = {}
         self._distributions: dict[tuple[int, Product], Distribution] = {}
         self._derivatives: dict[Product, Distribution] = {}
         self._sides: dict[Product, Sides | None] = {}
@@ -294,10 +298,11 @@ class KinkedAverages:
         alive = tuple(i for i, _, _ in free)
         if any(mean for _, _, mean in free) or any(side is None for side in sides):
             key = (fixed, positions, alive)
-            if key not in self._nested:
+            if key not in self._methods:
                 k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
-                self._nested[key] = NestedAverages(self._functions, np.array([m for _, _, m in free]), k)
-            return self._nested[key].average(tuple(product for _, product, _ in free))
+                mean = np.array([m for _, _, m in free])
+                self._methods[key] = smear(self._functions, mean, k) or NestedAverages(self._functions, mean, k)
+            return self._methods[key].average(tuple(product for _, product, _ in free))
         value = error = size = 0.0
         for choice in cartesian(*(polynomial_terms(*side) for side in sides if side is not None)):
             weight = math.prod(c for _, c in choice)

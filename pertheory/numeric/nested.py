@@ -8,6 +8,7 @@ panels shrink towards these places. Every average is made with two rules on the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from itertools import combinations, pairwise
@@ -40,15 +41,15 @@ FARTHEST = 37.0
 
 
 @lru_cache(maxsize=512)
-def _reach(functions: tuple[tuple[str, Activation], ...], sigma: float) -> float:
+def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, small: float = 1e-18) -> float:
     """Standard deviations beyond which products of up to six functions times the density are negligible."""
     probe = np.linspace(-FARTHEST, FARTHEST, 297)
-    reach = 8.5
+    reach = 8.5 if small <= 1e-18 else math.sqrt(-2 * math.log(small)) - 0.5
     with np.errstate(over="ignore", invalid="ignore"):
         for _, function in functions:
             envelope = np.abs(function.tabulate(sigma * probe, [0])[0]) ** 6 * density(probe)
             bad = ~np.isfinite(envelope)
-            large = probe[bad | (envelope > 1e-18 * envelope[~bad].max(initial=0.0))]
+            large = probe[bad | (envelope > small * envelope[~bad].max(initial=0.0))]
             reach = max(reach, float(np.abs(large).max(initial=0.0)) + 0.25)
     if reach >= FARTHEST:
         names = ", ".join(function.name for _, function in functions)
@@ -59,7 +60,7 @@ def _reach(functions: tuple[tuple[str, Activation], ...], sigma: float) -> float
 
 
 @lru_cache(maxsize=512)
-def _edges(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple[float, ...]:
+def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple[float, ...]:
     """Cut [-limit, limit] so that the functions are resolved by one panel between neighbouring cuts."""
     points = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
     transform = np.linalg.inv(np.polynomial.chebyshev.chebvander(points, 15))
@@ -150,7 +151,7 @@ class NestedAverages:
         rule = RULES[rank > 2]
         count = int(rule[which])
         tabled = rank == 4 and len(levels[3]) == 1
-        reach = max(_reach(self._frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2))) for s in self._sigma)
+        reach = max(reach_of(self._frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2))) for s in self._sigma)
         means = self._mean[:, None]
         points, weights, values = [], [], {}
         total = 1.0
@@ -185,7 +186,7 @@ class NestedAverages:
 
         for i in self._levels[j]:
             limit = float(2.0 ** np.ceil(np.log2(reach * self._sigma[i] + abs(self._mean[i]))))
-            for cut in _edges(self._frozen, limit):
+            for cut in edges_of(self._frozen, limit):
                 add((cut - means[i]) / root[i, j], 0.0)
         inner = [i for level in self._levels[j + 1 :] for i in level]
         kinks = sorted({kink for _, function in self._frozen for kink in function.kinks})
@@ -205,7 +206,7 @@ class NestedAverages:
             if abs(root[i, j]) <= smear:
                 continue
             limit = float(2.0 ** np.ceil(np.log2(reach * self._sigma[i] + abs(self._mean[i]))))
-            edges = np.array([edge for edge in _edges(self._frozen, limit) if edge not in kinks])
+            edges = np.array([edge for edge in edges_of(self._frozen, limit) if edge not in kinks])
             if len(edges):
                 cuts.append(np.clip((edges - means[i][:, None]) / root[i, j], -reach, reach))
         return cuts
@@ -226,7 +227,7 @@ class _LastVariable:
         self._functions, self._means, self._shape = functions, means, means.shape
         low, high = float(means.min()), float(means.max())
         limit = float(2.0 ** np.ceil(np.log2(max(-low, high) + reach * abs(sigma))))
-        marks = np.array([low, high, *_edges(frozen, limit)])
+        marks = np.array([low, high, *edges_of(frozen, limit)])
         sigma = abs(sigma)
         near = sigma / 8 * np.arange(81)
         far = 10 * sigma * 1.02 ** np.arange(1, max(2, int(np.log(4 * limit / (10 * sigma)) / np.log(1.02)) + 2))

@@ -1,0 +1,270 @@
+"""Averages of piecewise smooth functions of two to four Gaussian variables: kinks smeared by each variable's own noise.
+
+The covariance is split as K = L L^T + S (`pertheory.numeric.splitting`). The columns of L are one or two shared
+directions u; S is diagonal, except for one pair of variables. Given u every variable has the mean L u and noise of
+its own, and
+
+    <f(z_a) g(z_b) h(z_c) k(z_d)> = < F(u) G(u) sum over n of r^n H_n(u) K_n(u) >,
+
+where F(u) is the average of f over its own noise, H_n and K_n are coefficients in normalised Hermite polynomials
+about the mean, and r is the correlation of the pair's noise (Mehler's formula). All these are entire functions of u
+whose spectra fall like a Gaussian, whatever kinks f, g, h, k have: a trapezoid rule in u converges like
+exp(-1/step^2), with a step that is known beforehand. Only one-dimensional integrals see the kinks, and are cut there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pertheory.numeric.atoms import IDENTITY, Line, Product
+from pertheory.numeric.nested import edges_of, reach_of
+from pertheory.numeric.orthant import ROUNDING, Moment
+from pertheory.numeric.quadrature import Array, density, panels
+from pertheory.numeric.splitting import Split, series_terms, split
+from pertheory.rulebook.activation import Activation
+
+Functions: TypeAlias = tuple[tuple[str, Activation], ...]
+
+#: What the error to aim at is made smaller by: a logarithm.
+SPARE = 7.0
+#: Nodes of a panel of the one-dimensional integrals, and its width in standard deviations of the noise.
+NODES, WIDTH = 16, 2.6
+#: Most terms of the series of the correlated pair.
+TERMS = 60
+#: Most numbers in the table of one variable.
+BUDGET = 6e6
+
+
+class Accuracy(NamedTuple):
+    """Numbers that follow from the relative error to aim at.
+
+    Attributes:
+        step: of the trapezoid rule times the bandwidth of what is summed: its error is exp(-(2 pi / step)^2 / 2).
+        band: frequency, in units of the inverse noise, beyond which a smeared function has nothing.
+        digits: the powers r^n are followed until they are exp(-digits).
+        small: fraction of the largest value that does not count.
+    """
+
+    step: float
+    band: float
+    digits: float
+    small: float
+
+    @staticmethod
+    def of(rtol: float) -> Accuracy:
+        """Choose for an error, which should be reached with something to spare."""
+        digits = min(max(-math.log(rtol) + SPARE, 16.0), 33.0)
+        band = math.sqrt(2 * digits)
+        return Accuracy(2 * math.pi / band, band, digits, math.exp(-digits - 4))
+
+
+def smear(
+    functions: Mapping[str, Activation], mean: Array, covariance: Array, rtol: float = 1e-8
+) -> SmearedAverages | None:
+    """Prepare averages; None where another method is faster or the covariance is singular.
+
+    Args:
+        functions: activations by name.
+        mean: of the variables.
+        covariance: of two to four variables, with positive variances.
+        rtol: the error to aim at, relative to the scale of each average.
+    """
+    if not 2 <= len(mean) <= 4:
+        return None
+    aim = Accuracy.of(rtol)
+    sigma = np.sqrt(covariance.diagonal())
+    found = split(covariance / np.outer(sigma, sigma), aim.digits)
+    if found is None:
+        return None
+    terms = int(series_terms(np.array(found.ratio), aim.digits))
+    if terms > TERMS:
+        return None
+    frozen = tuple(sorted(functions.items()))
+    reach = max(reach_of(frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2)), aim.small) for s in sigma)
+    grid = _Grid.of(found, reach, aim)
+    variables = []
+    for i, own in enumerate(sigma.tolist()):
+        points = grid.points @ found.loadings[i] * own + mean[i]
+        limits = float(mean[i] - reach * own), float(mean[i] + reach * own)
+        variable = _Variable.prepare(
+            frozen, points, limits, own * float(found.spreads[i]), terms if i in found.pair else 1, aim
+        )
+        if variable is None:
+            return None
+        variables.append(variable)
+    variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
+    return SmearedAverages(grid, variables, found.pair)
+
+
+class _Grid:
+    """A lattice in the shared directions, along the axes in which what is summed varies fastest and slowest.
+
+    Attributes:
+        points: one row per point.
+        weights: of the points, the normal density times a cell.
+        coarse: the points of the coarser lattice, and the factor of their weights.
+        power: the error of the lattice is that of the coarser one to this power.
+    """
+
+    def __init__(self, points: Array, weights: Array, coarse: tuple[NDArray[np.bool_], float], power: float) -> None:
+        self.points, self.weights, self.coarse, self.power = points, weights, coarse, power
+
+    @staticmethod
+    def of(found: Split, reach: float, aim: Accuracy) -> _Grid:
+        """Choose the lattice."""
+        noise = np.diag(found.spreads**2)
+        first, second = found.pair
+        noise[first, second] = noise[second, first] = found.ratio * found.spreads[first] * found.spreads[second]
+        rank = found.loadings.shape[1]
+        bandwidths, axes = np.linalg.eigh(np.eye(rank) + found.loadings.T @ np.linalg.solve(noise, found.loadings))
+        steps = aim.step / np.sqrt(bandwidths)
+        counts = [np.arange(-n, n + 1) for n in np.ceil(reach / steps).astype(int).tolist()]
+        places = np.stack([grid.ravel() for grid in np.meshgrid(*counts, indexing="ij")], axis=1)
+        places = places[((places * steps) ** 2).sum(axis=1) <= reach**2]
+        points = places * steps
+        weights = np.prod(steps * density(points), axis=1)
+        # every second point in a row, and the black fields of a board, are lattices of twice the cell
+        coarse = places.sum(axis=1) % 2 == 0
+        return _Grid(points @ axes.T, weights, (coarse, 2.0), 4.0 if rank == 1 else 2.0)
+
+
+class _Variable:
+    """Averages of functions of one variable over its own noise, at the points of the grid.
+
+    Args:
+        functions: activations by name.
+        nodes: where the functions are looked at.
+        kernels: by degree the weights of the nodes, one row per place.
+        spread: from the places to the points of the grid; None if they are the same.
+    """
+
+    def __init__(self, functions: Functions, nodes: Array, kernels: Array, spread: _Interpolation | None) -> None:
+        self._functions, self._nodes, self._kernels, self._spread = dict(functions), nodes, kernels, spread
+        self._lines: dict[Line, Array] = {(IDENTITY, 0): nodes}
+        self._known: dict[Product, tuple[Array, Array]] = {}
+
+    @staticmethod
+    def prepare(
+        functions: Functions, points: Array, limits: tuple[float, float], noise: float, count: int, aim: Accuracy
+    ) -> _Variable | None:
+        """Prepare a number of coefficients; None where they need too many numbers."""
+        low, high = float(points.min()), float(points.max())
+        # the polynomial through the values resolves the band, with something to spare
+        wanted = int(18 + (aim.band + 0.7 * math.sqrt(count)) * (high - low) / 2 / noise)
+        spread = None
+        places = points
+        if len(points) > 1.5 * wanted:
+            spread = _Interpolation(low, high, wanted, points)
+            places = spread.places
+        edges = _panel_edges(functions, limits, WIDTH * noise)
+        if count * len(places) * len(edges) * NODES > BUDGET:
+            return None
+        nodes, weights = panels(edges, NODES)
+        return _Variable(functions, nodes, _kernels(nodes, weights, places, noise, count), spread)
+
+    def scale(self, factors: Array) -> None:
+        """Multiply the coefficients by a factor for each degree."""
+        self._kernels *= factors[:, None, None]
+
+    def __getitem__(self, product: Product) -> tuple[Array, Array]:
+        """Coefficients of a product by degree, and the average of its absolute value, at all points."""
+        if product not in self._known:
+            values = np.ones_like(self._nodes)
+            for line in product:
+                values = values * self._line(line)
+            found = np.concatenate([self._kernels @ values, self._kernels[:1] @ np.abs(values)])
+            if self._spread is not None:
+                found = self._spread(found)
+            self._known[product] = found[:-1], np.abs(found[-1])
+        return self._known[product]
+
+    def _line(self, line: Line) -> Array:
+        if line not in self._lines:
+            name, order = line
+            for known, values in self._functions[name].tabulate(self._nodes, {0, 1, order}).items():
+                self._lines[name, known] = values
+        return self._lines[line]
+
+
+class _Interpolation:
+    """The polynomial through values at Chebyshev's points of an interval, evaluated at other points."""
+
+    def __init__(self, low: float, high: float, count: int, points: Array) -> None:
+        angles = np.pi * (np.arange(count) + 0.5) / count
+        self.places = (low + high) / 2 + (high - low) / 2 * np.cos(angles)
+        rows = np.subtract.outer(points, self.places)
+        rows[rows == 0] = 1e-300
+        np.divide(np.sin(angles) * (-1.0) ** np.arange(count), rows, out=rows)
+        self._rows, self._sums = rows, rows.sum(axis=1)
+
+    def __call__(self, values: Array) -> Array:
+        """Interpolate every row."""
+        result: Array = values @ self._rows.T
+        result /= self._sums
+        return result
+
+
+def _panel_edges(frozen: Functions, limits: tuple[float, float], width: float) -> Array:
+    """Edges of panels of at most a width, with cuts at the kinks and where the functions change quickly."""
+    low, high = limits
+    limit = float(2.0 ** np.ceil(np.log2(max(abs(low), abs(high)))))
+    cuts = np.array(sorted({low, high, *(cut for cut in edges_of(frozen, limit) if low < cut < high)}))
+    parts = [
+        np.linspace(a, b, int(np.ceil((b - a) / width)), endpoint=False)
+        for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
+    ]
+    return np.concatenate([*parts, [high]])
+
+
+def _kernels(nodes: Array, weights: Array, places: Array, noise: float, count: int) -> Array:
+    """Weights of the nodes for the coefficients in normalised Hermite polynomials about each place."""
+    x = (nodes - places[:, None]) / noise
+    tables = np.empty((count, *x.shape))
+    np.multiply(density(x), weights / noise, out=tables[0])
+    for n in range(1, count):
+        np.multiply(x, tables[n - 1], out=tables[n])
+        if n > 1:
+            tables[n] -= np.sqrt(n - 1.0) * tables[n - 2]
+        tables[n] *= n**-0.5
+    return tables
+
+
+class SmearedAverages:
+    """Averages of products of ordinary functions at a few Gaussian variables; made by `smear`."""
+
+    def __init__(self, grid: _Grid, variables: list[_Variable], pair: tuple[int, int]) -> None:
+        self._grid, self._variables, self._pair = grid, variables, pair
+        self._outer = [i for i in range(len(variables)) if i not in pair]
+        self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array]] = {}
+
+    def average(self, products: tuple[Product, ...]) -> Moment:
+        """Average a product of functions, one product of lines per variable."""
+        head, sizes = self._grid.weights, self._grid.weights
+        for i in self._outer:
+            found, size = self._variables[i][products[i]]
+            head, sizes = head * found[0], sizes * size
+        inner, last, inner_sizes = self._pair_of(products[self._pair[0]], products[self._pair[1]])
+        terms = head * inner
+        total, scale = float(terms.sum()), float(sizes @ inner_sizes)
+        if not scale:
+            return Moment(0.0, 0.0, 0.0)
+        chosen, factor = self._grid.coarse
+        apart = abs(factor * float(terms[chosen].sum()) - total)
+        error = scale * min(1.0, apart / scale) ** (0.9 * self._grid.power) + abs(float(head @ last))
+        return Moment(total, error + ROUNDING * scale, scale)
+
+    def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array]:
+        """The average over the noise of the pair, the last term of its series, and the scale."""
+        if (first, second) not in self._pairs:
+            (one, one_size), (two, two_size) = (
+                self._variables[self._pair[0]][first],
+                self._variables[self._pair[1]][second],
+            )
+            last = one[-1] * two[-1] if len(one) > 1 else np.zeros(one.shape[1])
+            self._pairs[first, second] = np.einsum("np,np->p", one, two), last, one_size * two_size
+        return self._pairs[first, second]

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from pertheory.numeric.atoms import IDENTITY, Line, Product
 from pertheory.numeric.nested import edges_of, reach_of
 from pertheory.numeric.orthant import ROUNDING, Moment
-from pertheory.numeric.quadrature import Array, density, panels
+from pertheory.numeric.quadrature import Array, density, legendre, panels
 from pertheory.numeric.splitting import Split, series_terms, split
 from pertheory.rulebook.activation import Activation
 
@@ -36,6 +38,10 @@ SPARE = 7.0
 NODES, WIDTH = 16, 2.6
 #: Most terms of the series of the correlated pair.
 TERMS = 60
+#: The error of a panel is that of the rule with fewer nodes to this power.
+THINNED = 1.6
+#: Panels from zero outwards in the longest table that is shared.
+LONGEST = 200
 #: Most numbers in the table of one variable.
 BUDGET = 6e6
 
@@ -63,42 +69,107 @@ class Accuracy(NamedTuple):
         return Accuracy(2 * math.pi / band, band, digits, math.exp(-digits - 4))
 
 
-def smear(
-    functions: Mapping[str, Activation], mean: Array, covariance: Array, rtol: float = 1e-8
-) -> SmearedAverages | None:
-    """Prepare averages; None where another method is faster or the covariance is singular.
+class Smearing:
+    """Prepares averages with smeared kinks over one covariance after the other.
 
     Args:
         functions: activations by name.
-        mean: of the variables.
-        covariance: of two to four variables, with positive variances.
         rtol: the error to aim at, relative to the scale of each average.
     """
-    if not 2 <= len(mean) <= 4:
-        return None
-    aim = Accuracy.of(rtol)
-    sigma = np.sqrt(covariance.diagonal())
-    found = split(covariance / np.outer(sigma, sigma), aim.digits)
-    if found is None:
-        return None
-    terms = int(series_terms(np.array(found.ratio), aim.digits))
-    if terms > TERMS:
-        return None
-    frozen = tuple(sorted(functions.items()))
-    reach = max(reach_of(frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2)), aim.small) for s in sigma)
-    grid = _Grid.of(found, reach, aim)
-    variables = []
-    for i, own in enumerate(sigma.tolist()):
-        points = grid.points @ found.loadings[i] * own + mean[i]
-        limits = float(mean[i] - reach * own), float(mean[i] + reach * own)
-        variable = _Variable.prepare(
-            frozen, points, limits, own * float(found.spreads[i]), terms if i in found.pair else 1, aim
-        )
-        if variable is None:
+
+    def __init__(self, functions: Mapping[str, Activation], rtol: float = 1e-8) -> None:
+        self._functions = tuple(sorted(functions.items()))
+        self._aim = Accuracy.of(rtol)
+        self._reaches: dict[float, float] = {}
+        self._tables: dict[tuple[float, float, float], _Table] = {}
+
+    def prepare(self, mean: Array, covariance: Array) -> SmearedAverages | SingleAverages | None:
+        """Prepare averages; None where another method is faster or the covariance is singular.
+
+        Args:
+            mean: of the variables.
+            covariance: of one to four variables, with positive variances.
+        """
+        sigma = np.sqrt(covariance.diagonal())
+        if len(mean) == 1:
+            center, own = float(mean[0]), float(sigma[0])
+            reach = self._reach(own)
+            return SingleAverages(self._panels(center - reach * own, center + reach * own, own), center, own)
+        found = split(covariance / np.outer(sigma, sigma), self._aim.digits)
+        if found is None:
             return None
-        variables.append(variable)
-    variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
-    return SmearedAverages(grid, variables, found.pair)
+        terms = int(series_terms(np.array(found.ratio), self._aim.digits))
+        if terms > TERMS:
+            return None
+        reach = max(self._reach(s) for s in sigma.tolist())
+        grid = _Grid.of(found, reach, self._aim)
+        variables = []
+        for i, (center, own) in enumerate(zip(mean.tolist(), sigma.tolist(), strict=True)):
+            noise = own * float(found.spreads[i])
+            panel = self._panels(center - reach * own, center + reach * own, WIDTH * noise)
+            points = grid.points @ found.loadings[i] * own + center
+            variable = _Variable.prepare(panel, points, noise, terms if i in found.pair else 1, self._aim)
+            if variable is None:
+                return None
+            variables.append(variable)
+        variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
+        return SmearedAverages(grid, variables, found.pair)
+
+    def _reach(self, sigma: float) -> float:
+        rounded = float(2.0 ** (np.ceil(2 * np.log2(sigma)) / 2))
+        if rounded not in self._reaches:
+            self._reaches[rounded] = reach_of(self._functions, rounded, self._aim.small)
+        return self._reaches[rounded]
+
+    def _panels(self, low: float, high: float, width: float) -> _Panels:
+        """Panels that cover an interval, from a table that other variables share."""
+        width = float(2.0 ** (np.floor(2 * np.log2(width)) / 2))
+        limit = float(2.0 ** np.ceil(np.log2(max(abs(low), abs(high)))))
+        ends = (-limit, limit) if limit <= LONGEST * width else (low, high)
+        key = (width, *ends)
+        if key not in self._tables:
+            self._tables[key] = _Table(self._functions, ends, limit, width)
+        return self._tables[key].part(low, high)
+
+
+class _Table:
+    """Values of products on panels, cut at the kinks and where the functions change quickly."""
+
+    def __init__(self, functions: Functions, ends: tuple[float, float], limit: float, width: float) -> None:
+        low, high = ends
+        cuts = sorted({low, high, *(cut for cut in edges_of(functions, limit) if low < cut < high)})
+        parts = [np.linspace(a, b, math.ceil((b - a) / width), endpoint=False) for a, b in pairwise(cuts)]
+        self._edges = np.concatenate([*parts, [high]])
+        self._functions = dict(functions)
+        self.nodes, self.weights = panels(self._edges, NODES)
+        self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
+        self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
+
+    def part(self, low: float, high: float) -> _Panels:
+        """The panels that cover an interval."""
+        first = max(int(np.searchsorted(self._edges, low, side="right")) - 1, 0)
+        last = int(np.searchsorted(self._edges, high, side="left"))
+        return _Panels(self, slice(NODES * first, NODES * last))
+
+    def __getitem__(self, product: Product) -> Array:
+        """Values of a product at all nodes."""
+        if product not in self._products:
+            self._products[product] = self[product[1:]] * self._line(product[0])
+        return self._products[product]
+
+    def _line(self, line: Line) -> Array:
+        if line not in self._lines:
+            name, order = line
+            for known, values in self._functions[name].tabulate(self.nodes, {0, 1, order}).items():
+                self._lines[name, known] = values
+        return self._lines[line]
+
+
+class _Panels(NamedTuple):
+    """Neighbouring panels of a table: a range of its nodes."""
+
+    table: _Table
+    span: slice
 
 
 class _Grid:
@@ -137,21 +208,17 @@ class _Variable:
     """Averages of functions of one variable over its own noise, at the points of the grid.
 
     Args:
-        functions: activations by name.
-        nodes: where the functions are looked at.
+        panel: where the functions are looked at.
         kernels: by degree the weights of the nodes, one row per place.
         spread: from the places to the points of the grid; None if they are the same.
     """
 
-    def __init__(self, functions: Functions, nodes: Array, kernels: Array, spread: _Interpolation | None) -> None:
-        self._functions, self._nodes, self._kernels, self._spread = dict(functions), nodes, kernels, spread
-        self._lines: dict[Line, Array] = {(IDENTITY, 0): nodes}
+    def __init__(self, panel: _Panels, kernels: Array, spread: _Interpolation | None) -> None:
+        self._panel, self._kernels, self._spread = panel, kernels, spread
         self._known: dict[Product, tuple[Array, Array]] = {}
 
     @staticmethod
-    def prepare(
-        functions: Functions, points: Array, limits: tuple[float, float], noise: float, count: int, aim: Accuracy
-    ) -> _Variable | None:
+    def prepare(panel: _Panels, points: Array, noise: float, count: int, aim: Accuracy) -> _Variable | None:
         """Prepare a number of coefficients; None where they need too many numbers."""
         low, high = float(points.min()), float(points.max())
         # the polynomial through the values resolves the band, with something to spare
@@ -161,11 +228,10 @@ class _Variable:
         if len(points) > 1.5 * wanted:
             spread = _Interpolation(low, high, wanted, points)
             places = spread.places
-        edges = _panel_edges(functions, limits, WIDTH * noise)
-        if count * len(places) * len(edges) * NODES > BUDGET:
+        nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
+        if count * len(places) * len(nodes) > BUDGET:
             return None
-        nodes, weights = panels(edges, NODES)
-        return _Variable(functions, nodes, _kernels(nodes, weights, places, noise, count), spread)
+        return _Variable(panel, _kernels(nodes, weights, places, noise, count), spread)
 
     def scale(self, factors: Array) -> None:
         """Multiply the coefficients by a factor for each degree."""
@@ -174,21 +240,12 @@ class _Variable:
     def __getitem__(self, product: Product) -> tuple[Array, Array]:
         """Coefficients of a product by degree, and the average of its absolute value, at all points."""
         if product not in self._known:
-            values = np.ones_like(self._nodes)
-            for line in product:
-                values = values * self._line(line)
+            values = self._panel.table[product][self._panel.span]
             found = np.concatenate([self._kernels @ values, self._kernels[:1] @ np.abs(values)])
             if self._spread is not None:
                 found = self._spread(found)
             self._known[product] = found[:-1], np.abs(found[-1])
         return self._known[product]
-
-    def _line(self, line: Line) -> Array:
-        if line not in self._lines:
-            name, order = line
-            for known, values in self._functions[name].tabulate(self._nodes, {0, 1, order}).items():
-                self._lines[name, known] = values
-        return self._lines[line]
 
 
 class _Interpolation:
@@ -209,18 +266,6 @@ class _Interpolation:
         return result
 
 
-def _panel_edges(frozen: Functions, limits: tuple[float, float], width: float) -> Array:
-    """Edges of panels of at most a width, with cuts at the kinks and where the functions change quickly."""
-    low, high = limits
-    limit = float(2.0 ** np.ceil(np.log2(max(abs(low), abs(high)))))
-    cuts = np.array(sorted({low, high, *(cut for cut in edges_of(frozen, limit) if low < cut < high)}))
-    parts = [
-        np.linspace(a, b, int(np.ceil((b - a) / width)), endpoint=False)
-        for a, b in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)
-    ]
-    return np.concatenate([*parts, [high]])
-
-
 def _kernels(nodes: Array, weights: Array, places: Array, noise: float, count: int) -> Array:
     """Weights of the nodes for the coefficients in normalised Hermite polynomials about each place."""
     x = (nodes - places[:, None]) / noise
@@ -234,8 +279,37 @@ def _kernels(nodes: Array, weights: Array, places: Array, noise: float, count: i
     return tables
 
 
+@lru_cache(maxsize=1)
+def _thinned() -> Array:
+    """Weights of the rule that leaves out every fourth node of a panel, relative to those of the full rule."""
+    nodes, weights = legendre(NODES)
+    kept = np.arange(NODES) % 4 != 1
+    powers = np.polynomial.legendre.legvander(nodes[kept], int(kept.sum()) - 1)
+    thinned = np.zeros(NODES)
+    thinned[kept] = np.linalg.solve(powers.T, 2.0 * (np.arange(kept.sum()) == 0))
+    return thinned / weights
+
+
+class SingleAverages:
+    """Averages of ordinary functions of one Gaussian variable."""
+
+    def __init__(self, panel: _Panels, mean: float, sigma: float) -> None:
+        self._panel = panel
+        nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
+        self._weights = density((nodes - mean) / sigma) * weights / sigma
+
+    def average(self, products: tuple[Product, ...]) -> Moment:
+        """Average a product of lines."""
+        terms = self._panel.table[products[0]][self._panel.span] * self._weights
+        total, scale = float(terms.sum()), float(np.abs(terms).sum())
+        if not scale:
+            return Moment(0.0, 0.0, 0.0)
+        apart = abs(float((terms.reshape(-1, NODES) @ _thinned()).sum()) - total)
+        return Moment(total, scale * min(1.0, apart / scale) ** THINNED + ROUNDING * scale, scale)
+
+
 class SmearedAverages:
-    """Averages of products of ordinary functions at a few Gaussian variables; made by `smear`."""
+    """Averages of products of ordinary functions at a few Gaussian variables; made by `Smearing`."""
 
     def __init__(self, grid: _Grid, variables: list[_Variable], pair: tuple[int, int]) -> None:
         self._grid, self._variables, self._pair = grid, variables, pair

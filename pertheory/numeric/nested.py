@@ -8,7 +8,6 @@ panels shrink towards these places. Every average is made with two rules on the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from itertools import combinations, pairwise
@@ -41,15 +40,15 @@ FARTHEST = 37.0
 
 
 @lru_cache(maxsize=512)
-def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, small: float = 1e-18) -> float:
-    """Standard deviations beyond which products of up to six functions times the density are negligible."""
+def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, least: float = 8.5) -> float:
+    """Standard deviations (at least some) beyond which products of up to six functions are negligible."""
     probe = np.linspace(-FARTHEST, FARTHEST, 297)
-    reach = 8.5 if small <= 1e-18 else math.sqrt(-2 * math.log(small)) - 0.5
+    reach = least
     with np.errstate(over="ignore", invalid="ignore"):
         for _, function in functions:
             envelope = np.abs(function.tabulate(sigma * probe, [0])[0]) ** 6 * density(probe)
             bad = ~np.isfinite(envelope)
-            large = probe[bad | (envelope > small * envelope[~bad].max(initial=0.0))]
+            large = probe[bad | (envelope > 1e-18 * envelope[~bad].max(initial=0.0))]
             reach = max(reach, float(np.abs(large).max(initial=0.0)) + 0.25)
     if reach >= FARTHEST:
         names = ", ".join(function.name for _, function in functions)

@@ -33,13 +33,19 @@ from pertheory.rulebook.activation import Activation
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
 #: What the error to aim at is made smaller by: a logarithm.
-SPARE = 7.0
+SPARE = 11.6
+#: Standard deviations beyond which the density is below rounding.
+FULL_REACH = 8.5
 #: Nodes of a panel of the one-dimensional integrals, and its width in standard deviations of the noise.
 NODES, WIDTH = 16, 2.6
 #: Most terms of the series of the correlated pair.
 TERMS = 60
+#: What is trusted of the power of the coarser lattice's error, and the part of the aim that is always left.
+EXTRAPOLATED, FOUND = 0.8, 0.3
 #: The error of a panel is that of the rule with fewer nodes to this power.
 THINNED = 1.6
+#: Panels on which a product is smaller than this, relative to its largest value, are not judged.
+UNSEEN = 1e-8
 #: Panels from zero outwards in the longest table that is shared.
 LONGEST = 200
 #: Most numbers in the table of one variable.
@@ -53,20 +59,20 @@ class Accuracy(NamedTuple):
         step: of the trapezoid rule times the bandwidth of what is summed: its error is exp(-(2 pi / step)^2 / 2).
         band: frequency, in units of the inverse noise, beyond which a smeared function has nothing.
         digits: the powers r^n are followed until they are exp(-digits).
-        small: fraction of the largest value that does not count.
+        reach: standard deviations that are looked at, at least.
     """
 
     step: float
     band: float
     digits: float
-    small: float
+    reach: float
 
     @staticmethod
     def of(rtol: float) -> Accuracy:
         """Choose for an error, which should be reached with something to spare."""
         digits = min(max(-math.log(rtol) + SPARE, 16.0), 33.0)
         band = math.sqrt(2 * digits)
-        return Accuracy(2 * math.pi / band, band, digits, math.exp(-digits - 4))
+        return Accuracy(2 * math.pi / band, band, digits, min(math.sqrt(2 * digits) + 1.2, FULL_REACH))
 
 
 class Smearing:
@@ -113,12 +119,12 @@ class Smearing:
                 return None
             variables.append(variable)
         variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
-        return SmearedAverages(grid, variables, found.pair)
+        return SmearedAverages(grid, variables, found.pair, found.ratio)
 
     def _reach(self, sigma: float) -> float:
         rounded = float(2.0 ** (np.ceil(2 * np.log2(sigma)) / 2))
         if rounded not in self._reaches:
-            self._reaches[rounded] = reach_of(self._functions, rounded, self._aim.small)
+            self._reaches[rounded] = reach_of(self._functions, rounded, self._aim.reach)
         return self._reaches[rounded]
 
     def _panels(self, low: float, high: float, width: float) -> _Panels:
@@ -144,6 +150,7 @@ class _Table:
         self.nodes, self.weights = panels(self._edges, NODES)
         self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
         self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
+        self._doubts: dict[Product, float] = {}
 
     def part(self, low: float, high: float) -> _Panels:
         """The panels that cover an interval."""
@@ -157,12 +164,33 @@ class _Table:
             self._products[product] = self[product[1:]] * self._line(product[0])
         return self._products[product]
 
+    def doubt(self, product: Product) -> float:
+        """Relative error of integrals of a product, from how fast its Legendre coefficients fall on each panel."""
+        if product not in self._doubts:
+            values = self[product].reshape(-1, NODES)
+            peaks = np.abs(values).max(axis=1)
+            seen = peaks > UNSEEN * peaks.max(initial=0.0)
+            tails = np.abs(values[seen] @ _last_degrees()).max(axis=1)
+            # a rule of n nodes is exact to degree 2n - 1: the coefficients fall once more as far
+            self._doubts[product] = float((tails / peaks[seen]).max(initial=0.0)) ** 1.5
+        return self._doubts[product]
+
     def _line(self, line: Line) -> Array:
         if line not in self._lines:
             name, order = line
             for known, values in self._functions[name].tabulate(self.nodes, {0, 1, order}).items():
                 self._lines[name, known] = values
         return self._lines[line]
+
+
+@lru_cache(maxsize=1)
+def _last_degrees() -> Array:
+    """What turns the values on a panel into its last two Legendre coefficients."""
+    nodes, weights = legendre(NODES)
+    degrees = np.arange(NODES - 2, NODES)
+    polynomials = np.polynomial.legendre.legvander(nodes, NODES - 1)[:, degrees]
+    result: Array = weights[:, None] * polynomials * (degrees + 0.5)
+    return result
 
 
 class _Panels(NamedTuple):
@@ -172,7 +200,7 @@ class _Panels(NamedTuple):
     span: slice
 
 
-class _Grid:
+class _Grid(NamedTuple):
     """A lattice in the shared directions, along the axes in which what is summed varies fastest and slowest.
 
     Attributes:
@@ -180,10 +208,14 @@ class _Grid:
         weights: of the points, the normal density times a cell.
         coarse: the points of the coarser lattice, and the factor of their weights.
         power: the error of the lattice is that of the coarser one to this power.
+        least: error that the lattice has in any case.
     """
 
-    def __init__(self, points: Array, weights: Array, coarse: tuple[NDArray[np.bool_], float], power: float) -> None:
-        self.points, self.weights, self.coarse, self.power = points, weights, coarse, power
+    points: Array
+    weights: Array
+    coarse: tuple[NDArray[np.bool_], float]
+    power: float
+    least: float
 
     @staticmethod
     def of(found: Split, reach: float, aim: Accuracy) -> _Grid:
@@ -201,7 +233,8 @@ class _Grid:
         weights = np.prod(steps * density(points), axis=1)
         # every second point in a row, and the black fields of a board, are lattices of twice the cell
         coarse = places.sum(axis=1) % 2 == 0
-        return _Grid(points @ axes.T, weights, (coarse, 2.0), 4.0 if rank == 1 else 2.0)
+        least = math.exp(-(reach**2) / 2) + FOUND * math.exp(-aim.digits)
+        return _Grid(points @ axes.T, weights, (coarse, 2.0), 4.0 if rank == 1 else 2.0, least)
 
 
 class _Variable:
@@ -215,7 +248,7 @@ class _Variable:
 
     def __init__(self, panel: _Panels, kernels: Array, spread: _Interpolation | None) -> None:
         self._panel, self._kernels, self._spread = panel, kernels, spread
-        self._known: dict[Product, tuple[Array, Array]] = {}
+        self._known: dict[Product, tuple[Array, Array, float]] = {}
 
     @staticmethod
     def prepare(panel: _Panels, points: Array, noise: float, count: int, aim: Accuracy) -> _Variable | None:
@@ -225,10 +258,13 @@ class _Variable:
         wanted = int(18 + (aim.band + 0.7 * math.sqrt(count)) * (high - low) / 2 / noise)
         spread = None
         places = points
+        nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
+        spread, places = None, points
         if len(points) > 1.5 * wanted:
+            if max(len(points), count * len(nodes)) * wanted > BUDGET:
+                return None
             spread = _Interpolation(low, high, wanted, points)
             places = spread.places
-        nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
         if count * len(places) * len(nodes) > BUDGET:
             return None
         return _Variable(panel, _kernels(nodes, weights, places, noise, count), spread)
@@ -237,14 +273,16 @@ class _Variable:
         """Multiply the coefficients by a factor for each degree."""
         self._kernels *= factors[:, None, None]
 
-    def __getitem__(self, product: Product) -> tuple[Array, Array]:
-        """Coefficients of a product by degree, and the average of its absolute value, at all points."""
+    def __getitem__(self, product: Product) -> tuple[Array, Array, float]:
+        """Coefficients of a product by degree and the average of its absolute value, at all points; an error."""
         if product not in self._known:
             values = self._panel.table[product][self._panel.span]
             found = np.concatenate([self._kernels @ values, self._kernels[:1] @ np.abs(values)])
+            doubt = self._panel.table.doubt(product)
             if self._spread is not None:
+                doubt += self._spread.doubt(found[:-1])
                 found = self._spread(found)
-            self._known[product] = found[:-1], np.abs(found[-1])
+            self._known[product] = found[:-1], np.abs(found[-1]), doubt
         return self._known[product]
 
 
@@ -258,6 +296,12 @@ class _Interpolation:
         rows[rows == 0] = 1e-300
         np.divide(np.sin(angles) * (-1.0) ** np.arange(count), rows, out=rows)
         self._rows, self._sums = rows, rows.sum(axis=1)
+        self._last = 2 / count * np.cos(np.outer(angles, np.arange(count - 4, count)))
+
+    def doubt(self, values: Array) -> float:
+        """Error relative to the largest value, from the last coefficients in Chebyshev's polynomials."""
+        peak = float(np.abs(values).max())
+        return float(np.abs(values @ self._last).max()) / peak if peak else 0.0
 
     def __call__(self, values: Array) -> Array:
         """Interpolate every row."""
@@ -305,40 +349,41 @@ class SingleAverages:
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         apart = abs(float((terms.reshape(-1, NODES) @ _thinned()).sum()) - total)
-        return Moment(total, scale * min(1.0, apart / scale) ** THINNED + ROUNDING * scale, scale)
+        error = min(1.0, apart / scale) ** THINNED + self._panel.table.doubt(products[0]) + ROUNDING
+        return Moment(total, error * scale, scale)
 
 
 class SmearedAverages:
     """Averages of products of ordinary functions at a few Gaussian variables; made by `Smearing`."""
 
-    def __init__(self, grid: _Grid, variables: list[_Variable], pair: tuple[int, int]) -> None:
-        self._grid, self._variables, self._pair = grid, variables, pair
+    def __init__(self, grid: _Grid, variables: list[_Variable], pair: tuple[int, int], ratio: float) -> None:
+        self._grid, self._variables, self._pair, self._ratio = grid, variables, pair, abs(ratio)
         self._outer = [i for i in range(len(variables)) if i not in pair]
-        self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array]] = {}
+        self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array, float]] = {}
 
     def average(self, products: tuple[Product, ...]) -> Moment:
         """Average a product of functions, one product of lines per variable."""
-        head, sizes = self._grid.weights, self._grid.weights
+        head, sizes, doubts = self._grid.weights, self._grid.weights, ROUNDING
         for i in self._outer:
-            found, size = self._variables[i][products[i]]
-            head, sizes = head * found[0], sizes * size
-        inner, last, inner_sizes = self._pair_of(products[self._pair[0]], products[self._pair[1]])
+            found, size, doubt = self._variables[i][products[i]]
+            head, sizes, doubts = head * found[0], sizes * size, doubts + doubt
+        inner, beyond, inner_sizes, doubt = self._pair_of(products[self._pair[0]], products[self._pair[1]])
         terms = head * inner
         total, scale = float(terms.sum()), float(sizes @ inner_sizes)
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         chosen, factor = self._grid.coarse
         apart = abs(factor * float(terms[chosen].sum()) - total)
-        error = scale * min(1.0, apart / scale) ** (0.9 * self._grid.power) + abs(float(head @ last))
-        return Moment(total, error + ROUNDING * scale, scale)
+        lattice = self._grid.least + min(1.0, apart / scale) ** (EXTRAPOLATED * self._grid.power)
+        return Moment(total, (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond), scale)
 
-    def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array]:
-        """The average over the noise of the pair, the last term of its series, and the scale."""
+    def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array, float]:
+        """The average over the noise of the pair, what its series may lack, the scale, and an error."""
         if (first, second) not in self._pairs:
-            (one, one_size), (two, two_size) = (
-                self._variables[self._pair[0]][first],
-                self._variables[self._pair[1]][second],
-            )
-            last = one[-1] * two[-1] if len(one) > 1 else np.zeros(one.shape[1])
-            self._pairs[first, second] = np.einsum("np,np->p", one, two), last, one_size * two_size
+            one, one_size, doubt = self._variables[self._pair[0]][first]
+            two, two_size, other = self._variables[self._pair[1]][second]
+            # of functions with a parity every other term is zero
+            last = [np.abs(one[n] * two[n]) * self._ratio ** (len(one) - n) for n in range(len(one))[-2:]]
+            beyond = np.maximum(last[0], last[-1]) / (1 - self._ratio)
+            self._pairs[first, second] = np.einsum("np,np->p", one, two), beyond, one_size * two_size, doubt + other
         return self._pairs[first, second]

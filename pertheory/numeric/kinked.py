@@ -25,8 +25,10 @@ from pertheory.numeric.quadrature import Array
 from pertheory.numeric.reduce import (
     Distribution,
     Divergent,
+    Sides,
     derivative,
     distribution,
+    polynomial_sides,
     reduce_terms,
     show,
     singular_lines,
@@ -39,8 +41,6 @@ __all__ = ["Divergent", "KinkedAverages"]
 
 #: Distinct inputs that one average may have.
 MOST_INPUTS = 4
-#: Sides of a kink: coefficients of the polynomials for z < 0 and z > 0.
-Sides: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Delta(NamedTuple):
@@ -168,26 +168,8 @@ class KinkedAverages:
     def _polynomials(self, product: Product) -> Sides | None:
         """Polynomials on the two sides of zero, None where the product is of another kind; empty ones are zero."""
         if product not in self._sides:
-            self._sides[product] = self._find_polynomials(product)
+            self._sides[product] = polynomial_sides(product, self._functions)
         return self._sides[product]
-
-    def _find_polynomials(self, product: Product) -> Sides | None:
-        both: list[tuple[float, ...]] = []
-        for side in (0, -1):
-            total = np.ones(1)
-            for name, order in product:
-                factor = np.array([0.0, 1.0])
-                if name != IDENTITY:
-                    function = self._functions[name]
-                    if any(function.kinks):
-                        return None
-                    coefficients = function.piece_coefficients(side % len(function.pieces))
-                    if coefficients is None:
-                        return None
-                    factor = np.polynomial.polynomial.polyder(np.array(coefficients), order)
-                total = np.polynomial.polynomial.polymul(total, factor)
-            both.append(tuple(total.tolist()) if total.any() else ())
-        return both[0], both[1]
 
     def _mixed(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> Moment:
         """Average a product of ordinary functions and deltas."""

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +25,10 @@ from numpy.typing import NDArray
 from pertheory.numeric.atoms import IDENTITY, Line, Product
 from pertheory.numeric.nested import edges_of, reach_of
 from pertheory.numeric.orthant import ROUNDING, Moment
-from pertheory.numeric.quadrature import Array, density, legendre, panels
+from pertheory.numeric.panelling import Functions, last_degrees, thinned
+from pertheory.numeric.quadrature import Array, density, panels
 from pertheory.numeric.splitting import Split, series_terms, split
 from pertheory.rulebook.activation import Activation
-
-Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
 #: What the error to aim at is made smaller by: a logarithm.
 SPARE = 11.6
@@ -170,7 +168,7 @@ class _Table:
             values = self[product].reshape(-1, NODES)
             peaks = np.abs(values).max(axis=1)
             seen = peaks > UNSEEN * peaks.max(initial=0.0)
-            tails = np.abs(values[seen] @ _last_degrees()).max(axis=1)
+            tails = np.abs(values[seen] @ last_degrees(NODES)).max(axis=1)
             # a rule of n nodes is exact to degree 2n - 1: the coefficients fall once more as far
             self._doubts[product] = float((tails / peaks[seen]).max(initial=0.0)) ** 1.5
         return self._doubts[product]
@@ -181,16 +179,6 @@ class _Table:
             for known, values in self._functions[name].tabulate(self.nodes, {0, 1, order}).items():
                 self._lines[name, known] = values
         return self._lines[line]
-
-
-@lru_cache(maxsize=1)
-def _last_degrees() -> Array:
-    """What turns the values on a panel into its last two Legendre coefficients."""
-    nodes, weights = legendre(NODES)
-    degrees = np.arange(NODES - 2, NODES)
-    polynomials = np.polynomial.legendre.legvander(nodes, NODES - 1)[:, degrees]
-    result: Array = weights[:, None] * polynomials * (degrees + 0.5)
-    return result
 
 
 class _Panels(NamedTuple):
@@ -323,17 +311,6 @@ def _kernels(nodes: Array, weights: Array, places: Array, noise: float, count: i
     return tables
 
 
-@lru_cache(maxsize=1)
-def _thinned() -> Array:
-    """Weights of the rule that leaves out every fourth node of a panel, relative to those of the full rule."""
-    nodes, weights = legendre(NODES)
-    kept = np.arange(NODES) % 4 != 1
-    powers = np.polynomial.legendre.legvander(nodes[kept], int(kept.sum()) - 1)
-    thinned = np.zeros(NODES)
-    thinned[kept] = np.linalg.solve(powers.T, 2.0 * (np.arange(kept.sum()) == 0))
-    return thinned / weights
-
-
 class SingleAverages:
     """Averages of ordinary functions of one Gaussian variable."""
 
@@ -348,7 +325,7 @@ class SingleAverages:
         total, scale = float(terms.sum()), float(np.abs(terms).sum())
         if not scale:
             return Moment(0.0, 0.0, 0.0)
-        apart = abs(float((terms.reshape(-1, NODES) @ _thinned()).sum()) - total)
+        apart = abs(float((terms.reshape(-1, NODES) @ thinned(NODES, 4)).sum()) - total)
         error = min(1.0, apart / scale) ** THINNED + self._panel.table.doubt(products[0]) + ROUNDING
         return Moment(total, error * scale, scale)
 

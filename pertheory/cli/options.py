@@ -7,17 +7,22 @@ import csv
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pertheory.errors import InputError
 
 #: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
 MOST_ORDER = 10
+
+#: Bytes of output that wait in memory before they go to a temporary file.
+IN_MEMORY = 10_000_000
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -273,17 +278,55 @@ def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
         if out.exists() and not out.is_file():
             writer(out)
             return
-        target = out.resolve()
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pertheory-", suffix=target.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        try:
+        with _replacing(out) as temporary:
             writer(temporary)
-            temporary.chmod(0o644)
-            os.replace(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
+        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A temporary file that takes the place of ``out`` if all goes well, and vanishes otherwise."""
+    target = out.resolve()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pertheory-", suffix=target.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def collect_output(out: Path | None) -> Iterator[IO[bytes]]:
+    """A file that can be filled bit by bit; what is in it appears at its place at the end, whole or not at all.
+
+    For standard output, a device or a pipe it is a temporary file that is copied there.
+
+    Raises:
+        InputError: the folder does not exist or cannot be written to.
+    """
+    check_out(out)
+    try:
+        if out is not None and (out.is_file() or not out.exists()):
+            with _replacing(out) as temporary, temporary.open("wb") as handle:
+                yield handle
+                handle.flush()
+            return
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
+            yield spool
+            spool.seek(0)
+            if out is not None:
+                with out.open("wb") as device:
+                    shutil.copyfileobj(spool, device)
+                return
+            while sys.stdout is not None and (part := spool.read(1 << 20)):
+                sys.stdout.write(part.decode())  # only ASCII is written, so that no character is cut in two
+    except OSError as error:
+        if out is None:
+            raise
         raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
@@ -294,7 +337,32 @@ def closure_progress(done: int, found: int) -> None:
         print(f"derived {done} of {found} tensors found so far", end=end, file=sys.stderr, flush=True)
 
 
-def layer_progress(layer: int, depth: int) -> None:
-    """How far a run is, likewise."""
-    if sys.stderr.isatty():
-        print(f"layer {layer} of {depth}", end="\n" if layer == depth else "\r", file=sys.stderr, flush=True)
+class LayerProgress:
+    """How far a run is, likewise, and when it may end."""
+
+    def __init__(self) -> None:
+        self._start = self._shown = time.monotonic()
+
+    def __call__(self, layer: int, depth: int, done: float = 0.0) -> None:
+        """Show that so much of a layer is done; the first layer takes no time."""
+        now = time.monotonic()
+        last = layer == depth and done >= 1
+        if not sys.stderr.isatty() or (now - self._shown < 0.2 and not last):
+            return
+        self._shown = now
+        whole = max(layer - 2 + done, 0.0) / max(depth - 1, 1)
+        left = (now - self._start) * (1 - whole) / whole if whole else 0.0
+        text = f"layer {layer} of {depth}" + (f", about {show_time(left)} left" if left > 2 else "")
+        print(f"{text:<60}", end="\n" if last else "\r", file=sys.stderr, flush=True)
+
+
+def show_time(seconds: float) -> str:
+    """A time for people.
+
+    Example:
+        >>> show_time(7), show_time(150), show_time(10000)
+        ('7 s', '2 min', '2.8 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

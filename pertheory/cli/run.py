@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
+import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pertheory.cli.options import (
+    LayerProgress,
     add_network,
     add_order,
     add_output,
     add_work,
     check_out,
     closure_progress,
-    layer_progress,
+    collect_output,
     limit,
     numbers,
     parameter,
     read_inputs,
+    show_time,
     tensor_list,
     whole,
     working,
-    write_text,
-    write_whole,
 )
+from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.rulebook.tensors import find_tensor
 
 if TYPE_CHECKING:
     from pertheory.closure import Theory
-    from pertheory.numeric.model import Run
-    from pertheory.rulebook.network import Network
+    from pertheory.numeric.model import Layers, LayerState
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
 EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --format json"
 
 #: components of the largest tensor at one layer; more would take hours and tens of gigabytes
 MOST_COMPONENTS = 10**8
+#: bytes and seconds from which a run says what it will take even if nobody seems to look on
+MUCH_MEMORY, MUCH_TIME = 10**9, 60.0
+#: sets of inputs from which a trial tells how long their averages take
+MANY_SETS = 500
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +87,7 @@ def main(options: argparse.Namespace) -> int:
     check_out(options.out)
     table = read_inputs(options.inputs)
     from pertheory.closure import theory
-    from pertheory.numeric.model import check_hyperparameters, check_inputs, check_widths
+    from pertheory.numeric.checks import check_hyperparameters, check_inputs, check_widths
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.typeset.write import APPROXIMATION
@@ -109,28 +113,32 @@ def main(options: argparse.Namespace) -> int:
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     shown = _shown(closed)
     _check_size(shown, len(table))
-    result = model(
+    layers = model.layers(
         table,
         function,
         options.depth,
         widths=widths,
         rtol=options.rtol,
         parameters=own,
-        progress=layer_progress,
+        progress=LayerProgress(),
         **hyper,
     )
-    _report_divergences(result, shown, _explicit(closed, names))
-    if options.format == "npz":
-        _write_npz(result, shown, len(table), options.out, rule.closure)
-        return 0
-    if options.format == "json":
-        record = _record(result, shown, table, options, rule)
-        write_text(json.dumps(record, allow_nan=False), options.out)
-        return 0
-    text = _text(result, shown, len(table))
-    if rule.closure != "exact":
-        text = f"# {APPROXIMATION}\n{text}"
-    write_text(text, options.out)
+    _announce(layers, len(table))
+    record = head(rule.name, options.activation, table, options.order, rule.closure)
+    divergent = _Divergent(shown, _explicit(closed, names))
+    with collect_output(options.out) as handle:
+        results: Results
+        if options.format == "npz":
+            results = NpzResults(handle, shown, rule.closure)
+        elif options.format == "json":
+            results = JsonResults(handle, shown, record)
+        else:
+            results = TextResults(handle, shown, "" if rule.closure == "exact" else APPROXIMATION)
+        for state in layers:
+            divergent.look(state)
+            results.layer(state)
+        results.end(layers.error)
+        divergent.report(layers.divergences)
     return 0
 
 
@@ -196,85 +204,45 @@ def _check_size(shown: dict[str, Any], inputs: int) -> None:
         )
 
 
-def _full(array: Any, rank: int, inputs: int) -> Any:
-    """An array with one axis per slot; a run on one input has kept a single axis."""
-    return array.reshape((1,) * rank) if inputs == 1 else array
+def _announce(layers: Layers, inputs: int) -> None:
+    """Say before it starts what a run will take, where a person looks on or it is much."""
+    from pertheory.numeric.memory import available_memory, show_bytes
 
-
-def _report_divergences(result: Run, shown: dict[str, Any], explicit: set[str]) -> None:
-    """One warning that names what diverges; an error if it was asked for by name."""
-    import numpy as np
-
-    bad = [key for key in shown if any(np.isnan(state[key]).any() for state in result)]
-    if not bad:
+    sets, size = layers.largest_sets()
+    seconds = layers.seconds_per_layer() if sets >= MANY_SETS and layers.depth > 1 else 0.0
+    if not sys.stderr.isatty() and layers.needed < MUCH_MEMORY and seconds * (layers.depth - 1) < MUCH_TIME:
         return
-    reason = "; ".join(result.divergences) or "an average is infinite"
-    verb = "diverges" if len(bad) == 1 else "diverge"
-    named = [key for key in bad if key in explicit]
-    if named:
-        raise DivergentAverageError(f"{', '.join(named)} {'diverges' if len(named) == 1 else 'diverge'}: {reason}")
-    warnings.warn(f"{', '.join(bad)} {verb} in some components, which are left out: {reason}", stacklevel=2)
+    free = available_memory()
+    text = f"{inputs} input{'s' if inputs > 1 else ''}: about {show_bytes(layers.needed)} of memory"
+    if free is not None:
+        text += f" ({show_bytes(free)} available)"
+    if seconds:
+        text += f", averages over {sets} sets of {size} inputs: about {show_time(seconds)} a layer"
+    print(text, file=sys.stderr, flush=True)
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    return None if math.isnan(value) else value
+class _Divergent:
+    """Tensors with components that diverge."""
 
+    def __init__(self, shown: dict[str, Any], explicit: set[str]) -> None:
+        self._bad = dict.fromkeys(shown, False)
+        self._explicit = explicit
 
-def _record(
-    result: Run, shown: dict[str, Any], table: list[list[float]], options: argparse.Namespace, rule: Network
-) -> dict[str, Any]:
-    layers = []
-    for state in result:
-        entry: dict[str, Any] = {"layer": state.layer}
-        for key, tensor in shown.items():
-            entry[key] = _clean(_full(state[key], tensor.kind.size, len(table)).tolist())
-        layers.append(entry)
-    return {
-        "schema": "pertheory.run/1",
-        "network": rule.name,
-        "activation": options.activation,
-        "inputs": table,
-        "order": options.order,
-        "closure": rule.closure,
-        "error": result.error,
-        "layers": layers,
-    }
+    def look(self, state: LayerState) -> None:
+        """Note what diverges at a layer."""
+        import numpy as np
 
+        for key, bad in self._bad.items():
+            self._bad[key] = bad or bool(np.isnan(state[key]).any())
 
-def _write_npz(result: Run, shown: dict[str, Any], inputs: int, out: Path, closure: str) -> None:
-    import numpy as np
-
-    arrays = {
-        f"{key}/{state.layer}": _full(state[key], tensor.kind.size, inputs)
-        for state in result
-        for key, tensor in shown.items()
-    }
-
-    if closure != "exact":
-        arrays["closure"] = np.array(closure)
-
-    def save(path: Path) -> None:
-        with path.open("wb") as handle:
-            np.savez(handle, **arrays)
-
-    write_whole(out, save)
-
-
-def _text(result: Run, shown: dict[str, Any], inputs: int) -> str:
-    """A table a layer: the diagonal of every tensor and, with several inputs, one component off the diagonal."""
-    lines = []
-    wide = max(12, *(len(key) + 1 for key in shown))
-    for state in result:
-        lines.append(f"layer {state.layer}")
-        header = ["slots all 0"] if inputs == 1 else ["slots all 0", "slots 0 1 0 1 .."]
-        lines.append("  " + f"{'tensor':<{wide}}" + "".join(f"{title:>22}" for title in header))
-        for key, tensor in shown.items():
-            array = _full(state[key], tensor.kind.size, inputs)
-            size = tensor.kind.size
-            picks = [(0,) * size] + ([] if inputs == 1 else [tuple(i % 2 for i in range(size))])
-            values = "".join(f"{float(array[pick]):>22.12g}" for pick in picks)
-            lines.append(f"  {key:<{wide}}{values}")
-    lines.append("every component: --format json or npz")
-    return "\n".join(lines)
+    def report(self, reasons: Sequence[str]) -> None:
+        """One warning that names what diverges; an error if it was asked for by name."""
+        bad = [key for key, is_bad in self._bad.items() if is_bad]
+        if not bad:
+            return
+        reason = "; ".join(reasons) or "an average is infinite"
+        named = [key for key in bad if key in self._explicit]
+        if named:
+            raise DivergentAverageError(f"{', '.join(named)} {'diverges' if len(named) == 1 else 'diverge'}: {reason}")
+        verb = "diverges" if len(bad) == 1 else "diverge"
+        warnings.warn(f"{', '.join(bad)} {verb} in some components, which are left out: {reason}", stacklevel=3)

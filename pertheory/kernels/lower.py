@@ -29,9 +29,11 @@ from pertheory.typeset.write import LatexStyle, write
 from pertheory.work import Node
 
 INPUTS = ("many", "one")
+#: More inputs than any tensor has slots.
+MANY = 1000
 
 
-def lower(theory: Theory, inputs: str = "many", kinked: bool = False) -> Program:
+def lower(theory: Theory, inputs: str = "many", kinked: bool = False, most: int | None = None) -> Program:
     """A program that computes the tensors of a theory.
 
     Args:
@@ -40,6 +42,7 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False) -> Program
             arrays hold one value for each input.
         kinked: whether a function has kinks: what stands at one input is then combined before it is evaluated, in a
             case of its own for each way in which slots may carry the same input.
+        most: with kinks, the number of different inputs that there will be; cases with more of them are left out.
     """
     if inputs not in INPUTS:
         raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
@@ -47,7 +50,7 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False) -> Program
     levels = []
     for sublayer in range(len(rule.sublayers)):
         nodes = [node for node in theory.nodes if node.sublayer == sublayer]
-        levels.append(_level(theory, sublayer, nodes, inputs == "one", kinked))
+        levels.append(_level(theory, sublayer, nodes, inputs == "one", (most or MANY) if kinked else 0))
     last = [node for node in theory.nodes if node.sublayer == len(rule.sublayers) - 1]
     return Program(
         network=rule.name,
@@ -90,7 +93,7 @@ def _ntk_type(field: str) -> TensorType:
     return tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
 
 
-def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool, kinked: bool) -> Level:
+def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool, kinked: int) -> Level:
     averages: dict[tuple[str, Request], AverageArray] = {}
     several = len(theory.network.fields_below(sublayer)) > 1
     kernels = [_kernel(theory, node, one, kinked, averages, several) for node in nodes]
@@ -106,7 +109,7 @@ def _kernel(
     theory: Theory,
     node: Node,
     one: bool,
-    kinked: bool,
+    kinked: int,
     averages: dict[tuple[str, Request], AverageArray],
     several: bool,
 ) -> Kernel:
@@ -130,14 +133,16 @@ def _kernel(
     )
 
 
-def _patterns(slots: int, one: bool, kinked: bool) -> list[tuple[int, ...]]:
-    """Which slots carry the same input, the more distinct ones first."""
+def _patterns(slots: int, one: bool, kinked: int) -> list[tuple[int, ...]]:
+    """Which slots carry the same input, the more distinct ones first; up to so many distinct ones if not 0."""
     if one:
         return [(0,) * slots]
     if not kinked:
         return [tuple(range(slots))]
     found = []
     for partition in sorted(index_partitions(slots), key=lambda blocks: (-len(blocks), blocks)):
+        if len(partition) > kinked:
+            continue
         first = {slot: block[0] for block in partition for slot in block}
         found.append(tuple(first[slot] for slot in range(slots)))
     return found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from math import comb
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,8 +17,17 @@ import numpy.typing as npt
 from pertheory.closure import Theory
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
+from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
-from pertheory.numeric.averages import GaussianAverages
+from pertheory.numeric.averages import MOST_INPUTS, GaussianAverages
+from pertheory.numeric.checks import (
+    check_hyperparameters,
+    check_inputs,
+    check_kernel,
+    check_range,
+    check_widths,
+)
+from pertheory.numeric.memory import check_memory, memory_needed
 from pertheory.numeric.source import load_text
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
@@ -23,11 +35,6 @@ from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
 
 Array = npt.NDArray[np.float64]
-
-#: Magnitudes of inputs beyond which their squares leave the range of doubles.
-LARGEST_INPUT = 1e70
-#: More layers than anyone computes; a thousand of them take seconds.
-MOST_LAYERS = 100_000
 
 
 class LayerState(Mapping[str, Array]):
@@ -141,16 +148,28 @@ class Model:
     inputs: str = "many"
 
     @cached_property
-    def text(self) -> str:
-        """The NumPy source that runs where all functions are smooth."""
-        return print_numpy(lower(self.theory, self.inputs))
+    def program(self) -> Program:
+        """The kernels where all functions are smooth."""
+        return lower(self.theory, self.inputs)
 
     @cached_property
-    def kinked_text(self) -> str:
-        """The NumPy source that runs where a function has kinks."""
-        return print_numpy(lower(self.theory, self.inputs, kinked=True))
+    def _kinked(self) -> dict[int, tuple[Program, str]]:
+        return {}
 
-    def __call__(
+    def kinked(self, inputs: int) -> tuple[Program, str]:
+        """The kernels for that many different inputs where a function has kinks, and their NumPy source."""
+        most = 1 if self.inputs == "one" else min(inputs, max(node.tensor.kind.size for node in self.theory.nodes))
+        if most not in self._kinked:
+            program = lower(self.theory, self.inputs, kinked=True, most=most)
+            self._kinked[most] = program, print_numpy(program)
+        return self._kinked[most]
+
+    @cached_property
+    def text(self) -> str:
+        """The NumPy source that runs where all functions are smooth."""
+        return print_numpy(self.program)
+
+    def layers(
         self,
         inputs: npt.ArrayLike,
         activation: str | Path | Activation | Mapping[str, Any] = "tanh",
@@ -159,10 +178,11 @@ class Model:
         widths: Sequence[int] | None = None,
         rtol: float = 1e-9,
         parameters: Mapping[str, float] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        kept: int = 1,
         **hyperparameters: float | Sequence[float],
-    ) -> Run:
-        """Compute all tensors at layers 1 .. depth.
+    ) -> Layers:
+        """Prepare a run that hands on one layer after the other; nothing is computed yet.
 
         Args:
             inputs: one row per input, shape (D, n_0).
@@ -172,15 +192,17 @@ class Model:
             widths: n_1 .. n_(depth-1); equal widths by default.
             rtol: accuracy of the Gaussian averages, relative to the scale of each.
             parameters: parameters of the activation, such as ``{"slope": 0.1}``.
-            progress: called with the layer that is being computed and the depth.
+            progress: called with the layer that is being computed, the depth, and how much of the layer's averages
+                is done.
+            kept: how many layers the caller will hold, for the estimate of memory.
             hyperparameters: such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``: a number, or one for each layer.
 
         Returns:
-            A `Run`; in mode "one" arrays have one axis, over the inputs.
+            An iterator over `LayerState`; in mode "one" arrays have one axis, over the inputs.
 
         Raises:
             InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
-                numbers that leave the range of doubles on the way.
+                more memory than there is. While the layers are computed: numbers that leave the range of doubles.
         """
         table = check_inputs(inputs)
         layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
@@ -192,31 +214,139 @@ class Model:
             )
         functions = _functions(self.theory, activation, parameters or {})
         smooth = all(function.is_smooth for function in functions.values())
-        averages = GaussianAverages(functions, rtol)
-        gram = table @ table.T / table.shape[1]
-        module = load_text(f"pertheory_{self.theory.network.name}", self.text if smooth else self.kinked_text)
-
-        calls = 0
-
-        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
-            nonlocal calls
-            calls += 1
-            if progress is not None:
-                progress(1 + calls // len(self.theory.network.sublayers), depth)
-            check_kernel(covariance)
-            return averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
-
-        with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
-            states = module.run(gram, depth, average, layers, all_widths)
-        check_range(states)
-        # with kinks, what stands at one input has been combined: entries with an input twice are not used
-        used = [d for d in averages.divergences if smooth or len(set(d.inputs)) == len(d.inputs)]
-        reasons = tuple(dict.fromkeys(d.reason for d in used))
-        return Run(
-            tuple(LayerState(number + 1, state) for number, state in enumerate(states)),
-            reasons,
-            float(getattr(averages, "worst_error", 0.0)),
+        rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
+        order = np.argsort(rows)  # different inputs in the order in which they come
+        place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
+        program, text = (self.program, self.text) if smooth else self.kinked(len(rows))
+        needed = memory_needed(program, len(rows), len(table), kept)
+        check_memory(needed, f"{len(table)} {'inputs need' if len(table) > 1 else 'input needs'}")
+        return Layers(
+            module=load_text(f"pertheory_{self.theory.network.name}", text),
+            table=table[rows[order]],
+            place=place,
+            layers=layers,
+            widths=all_widths,
+            averages=partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many"),
+            needed=needed,
+            progress=progress,
         )
+
+    def __call__(
+        self,
+        inputs: npt.ArrayLike,
+        activation: str | Path | Activation | Mapping[str, Any] = "tanh",
+        depth: int = 2,
+        **options: Any,
+    ) -> Run:
+        """Compute all tensors at layers 1 .. depth and keep them all; takes the arguments of `layers`."""
+        kept = depth if isinstance(depth, int | np.integer) else 1
+        layers = self.layers(inputs, activation, depth, kept=max(int(kept), 1), **options)
+        states = tuple(layers)
+        return Run(states, layers.divergences, layers.error)
+
+
+class Layers(Iterator[LayerState]):
+    """The layers of a run, computed one at a time; only the last one is held.
+
+    Attributes:
+        depth: how many there are.
+        needed: bytes that the run is estimated to need.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: Any,
+        table: Array,
+        place: npt.NDArray[np.int64] | None,
+        layers: Sequence[Mapping[str, float]],
+        widths: Sequence[float] | None,
+        averages: Callable[[], GaussianAverages],
+        needed: int,
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        self.depth = len(layers)
+        self.needed = needed
+        self._module, self._layers = module, layers
+        self._widths = [1.0] * self.depth if widths is None else widths
+        self._gram = table @ table.T / table.shape[1]
+        self._place = place
+        self._new_averages, self._progress = averages, progress
+        self._averages = averages()
+        self._averages.progress = self._report
+        self._calls = 0
+        self._layer = 0
+        self._state: Mapping[str, Array] = {}
+
+    @property
+    def divergences(self) -> tuple[str, ...]:
+        """Reasons for entries that are NaN so far, each once."""
+        return tuple(dict.fromkeys(divergence.reason for divergence in self._averages.divergences))
+
+    @property
+    def error(self) -> float:
+        """The largest estimated error of a Gaussian average so far, relative to its scale."""
+        return float(self._averages.worst_error)
+
+    def __next__(self) -> LayerState:
+        if self._layer == self.depth:
+            raise StopIteration
+        self._calls = 0
+        with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
+            if self._layer == 0:
+                gram = self._gram.diagonal() if self._module.INPUTS == "one" else self._gram
+                self._state = self._module.first_layer(gram, self._parameters())
+            else:
+                self._state = self._module.step(self._state, self._parameters(), self._average)
+        self._layer += 1
+        check_range(self._layer, self._state)
+        if self._place is None:
+            return LayerState(self._layer, self._state)
+        return LayerState(
+            self._layer, {key: array[np.ix_(*[self._place] * array.ndim)] for key, array in self._state.items()}
+        )
+
+    def _parameters(self) -> dict[str, float]:
+        """Of the layer that comes next, with the widths below it."""
+        own = {**self._module.HYPERPARAMETERS, **self._layers[self._layer]}
+        if self._layer:
+            own |= {"n": self._widths[self._layer], "n_prev": self._widths[self._layer - 1]}
+        return own
+
+    def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:
+        self._calls += 1
+        self._report(0.0)
+        check_kernel(covariance)
+        return self._averages(np.diag(covariance) if covariance.ndim == 1 else covariance, requests)
+
+    def _report(self, done: float) -> None:
+        if self._progress is not None:
+            calls = sum(len(fields) for fields in self._module.COVARIANCES)
+            self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
+
+    def largest_sets(self) -> tuple[int, int]:
+        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
+        ranks = [len(request) for wanted in self._module.AVERAGES for _, request in wanted.values()]
+        size = min(max(ranks, default=0), len(self._gram), MOST_INPUTS)
+        return comb(len(self._gram), size), size
+
+    def seconds_per_layer(self) -> float:
+        """About how long the averages of one layer take, from a trial with up to four of the inputs."""
+        state = self._module.first_layer(self._gram, {**self._module.HYPERPARAMETERS, **self._layers[0]})
+        wanted = [request for level in self._module.AVERAGES for _, request in level.values()]
+        covariance = next(iter(state.values()))
+        size = self.largest_sets()[1]
+        times = [0.0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for number in (size, *range(1, size + 1)):  # the first one fills caches
+                start = perf_counter()
+                self._new_averages()(covariance[:number, :number], wanted)
+                times.append(perf_counter() - start)
+        del times[1]
+        # a call with m inputs takes the sum over q of (m over q) times the time of one set of q
+        own = [sum((-1) ** (q - m) * comb(q, m) * times[m] for m in range(q + 1)) for q in range(size + 1)]
+        return float(sum(comb(len(self._gram), q) * max(time, 0.0) for q, time in enumerate(own)))
 
 
 def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") -> Model:
@@ -228,109 +358,6 @@ def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") 
     if target != "numpy":
         raise InputError(f"unknown target {target!r}; known: numpy")
     return Model(theory, inputs)
-
-
-def check_inputs(inputs: npt.ArrayLike) -> Array:
-    """Inputs as an array of shape (D, n_0).
-
-    Raises:
-        InputError: not a table of finite numbers.
-    """
-    try:
-        table = np.array(inputs, dtype=float)
-    except (ValueError, TypeError):
-        raise InputError("inputs must be rows of numbers, all of the same length") from None
-    if table.ndim != 2 or table.size == 0:
-        raise InputError(f"inputs must be one row of numbers per input, not an array of shape {table.shape}")
-    if not np.all(np.isfinite(table)):
-        row = int(np.argwhere(~np.isfinite(table))[0][0])
-        raise InputError(f"inputs: row {row + 1} holds NaN or infinity; all entries must be finite")
-    largest = np.max(np.abs(table), axis=1)
-    for row, size in enumerate(largest.tolist()):
-        if size > LARGEST_INPUT or 0 < size < 1 / LARGEST_INPUT:
-            raise InputError(
-                f"inputs: row {row + 1} has numbers up to {size:.3g}, whose squares leave the range of doubles; "
-                f"keep the largest of a row between {1 / LARGEST_INPUT:g} and {LARGEST_INPUT:g}, or all at 0"
-            )
-    return table
-
-
-def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> list[dict[str, float]]:
-    """One dictionary of hyperparameters per layer.
-
-    Raises:
-        InputError: names that the rule does not have, lists of the wrong length, negative variances or rates.
-    """
-    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or not 1 <= depth <= MOST_LAYERS:
-        raise InputError(f"depth must be a whole number from 1 to {MOST_LAYERS}, not {depth!r}")
-    known = dict(rule.hyperparameters)
-    squares = {  # an even power, such as gamma^2, allows either sign
-        symbol
-        for p in rule.parameters
-        for m in (p.variance, p.learning_rate)
-        if m
-        for symbol, power in m.powers
-        if power % 2
-    }
-    layers = [dict(known) for _ in range(depth)]
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
-        try:
-            values = np.atleast_1d(np.asarray(value, dtype=float))
-        except (ValueError, TypeError):
-            raise InputError(f"{name} must be a number or one for each layer, not {value!r}") from None
-        if values.ndim != 1 or len(values) not in (1, depth):
-            raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
-        if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):
-            bad = values[~np.isfinite(values) | (values < 0)][0]
-            need = "finite" if not np.isfinite(bad) else "at least 0"
-            raise InputError(f"{name} must be {need}, not {bad:g}")
-        for layer, number in zip(layers, np.broadcast_to(values, depth), strict=True):
-            layer[name] = float(number)
-    return layers
-
-
-def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[float] | None:
-    """Widths n_0 .. n_(depth-1), or None for equal ones.
-
-    Raises:
-        InputError: the wrong number of widths, or one that is not a whole number from 1.
-    """
-    if widths is None:
-        return None
-    if len(widths) != depth - 1:
-        named = {1: "no hidden widths", 2: "1 hidden width n_1"}
-        need = named.get(depth, f"{depth - 1} hidden widths n_1 .. n_{depth - 1}")
-        raise InputError(f"widths: depth {depth} needs {need}, not {len(widths)}")
-    for width in widths:
-        if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
-            raise InputError(f"widths must be whole numbers from 1, not {width!r}")
-    return [float(below), *(float(width) for width in widths)]
-
-
-def check_kernel(covariance: Array) -> None:
-    """See that a layer can go on from the kernel of the one below.
-
-    Raises:
-        InputError: the kernel has left the range of doubles.
-    """
-    if not np.all(np.isfinite(covariance)):
-        raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
-
-
-def check_range(states: Sequence[Mapping[str, Array]]) -> None:
-    """See that nothing has left the range of doubles (an average that diverges is NaN, never infinite).
-
-    Raises:
-        InputError: names the first tensor and layer that did.
-    """
-    for layer, state in enumerate(states, start=1):
-        for key, array in state.items():
-            if np.isinf(array).any():
-                raise InputError(
-                    f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
-                )
 
 
 def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:

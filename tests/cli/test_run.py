@@ -95,7 +95,8 @@ def test_json_npz_and_python_hold_the_same_doubles(pertheory, folder, inputs):  
     state = model(table, "tanh", 3, C_W=1.7, C_b=0.1)
     with np.load("run.npz") as arrays:
         keys = set(found["layers"][0]) - {"layer"}
-        assert set(arrays) == {f"{key}/{layer}" for key in keys for layer in (1, 2, 3)}
+        assert set(arrays) == {"error", *(f"{key}/{layer}" for key in keys for layer in (1, 2, 3))}
+        assert float(arrays["error"]) == found["error"] == state.error
         for layer in found["layers"]:
             for key in keys:
                 rank = 2 if key[0] in "GH" else 4

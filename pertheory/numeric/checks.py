@@ -1,0 +1,121 @@
+"""Whether what is asked of a run makes sense, before any work and at every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pertheory.errors import InputError
+from pertheory.rulebook.files import nearest
+
+Array = npt.NDArray[np.float64]
+
+#: Magnitudes of inputs beyond which their squares leave the range of doubles.
+LARGEST_INPUT = 1e70
+#: More layers than anyone computes; a thousand of them take seconds.
+MOST_LAYERS = 100_000
+
+
+def check_inputs(inputs: npt.ArrayLike) -> Array:
+    """Inputs as an array of shape (D, n_0).
+
+    Raises:
+        InputError: not a table of finite numbers.
+    """
+    try:
+        table = np.array(inputs, dtype=float)
+    except (ValueError, TypeError):
+        raise InputError("inputs must be rows of numbers, all of the same length") from None
+    if table.ndim != 2 or table.size == 0:
+        raise InputError(f"inputs must be one row of numbers per input, not an array of shape {table.shape}")
+    if not np.all(np.isfinite(table)):
+        row = int(np.argwhere(~np.isfinite(table))[0][0])
+        raise InputError(f"inputs: row {row + 1} holds NaN or infinity; all entries must be finite")
+    largest = np.max(np.abs(table), axis=1)
+    for row, size in enumerate(largest.tolist()):
+        if size > LARGEST_INPUT or 0 < size < 1 / LARGEST_INPUT:
+            raise InputError(
+                f"inputs: row {row + 1} has numbers up to {size:.3g}, whose squares leave the range of doubles; "
+                f"keep the largest of a row between {1 / LARGEST_INPUT:g} and {LARGEST_INPUT:g}, or all at 0"
+            )
+    return table
+
+
+def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> list[dict[str, float]]:
+    """One dictionary of hyperparameters per layer.
+
+    Raises:
+        InputError: names that the rule does not have, lists of the wrong length, negative variances or rates.
+    """
+    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or not 1 <= depth <= MOST_LAYERS:
+        raise InputError(f"depth must be a whole number from 1 to {MOST_LAYERS}, not {depth!r}")
+    known = dict(rule.hyperparameters)
+    squares = {  # an even power, such as gamma^2, allows either sign
+        symbol
+        for p in rule.parameters
+        for m in (p.variance, p.learning_rate)
+        if m
+        for symbol, power in m.powers
+        if power % 2
+    }
+    layers = [dict(known) for _ in range(depth)]
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
+        try:
+            values = np.atleast_1d(np.asarray(value, dtype=float))
+        except (ValueError, TypeError):
+            raise InputError(f"{name} must be a number or one for each layer, not {value!r}") from None
+        if values.ndim != 1 or len(values) not in (1, depth):
+            raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
+        if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):
+            bad = values[~np.isfinite(values) | (values < 0)][0]
+            need = "finite" if not np.isfinite(bad) else "at least 0"
+            raise InputError(f"{name} must be {need}, not {bad:g}")
+        for layer, number in zip(layers, np.broadcast_to(values, depth), strict=True):
+            layer[name] = float(number)
+    return layers
+
+
+def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[float] | None:
+    """Widths n_0 .. n_(depth-1), or None for equal ones.
+
+    Raises:
+        InputError: the wrong number of widths, or one that is not a whole number from 1.
+    """
+    if widths is None:
+        return None
+    if len(widths) != depth - 1:
+        named = {1: "no hidden widths", 2: "1 hidden width n_1"}
+        need = named.get(depth, f"{depth - 1} hidden widths n_1 .. n_{depth - 1}")
+        raise InputError(f"widths: depth {depth} needs {need}, not {len(widths)}")
+    for width in widths:
+        if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
+            raise InputError(f"widths must be whole numbers from 1, not {width!r}")
+    return [float(below), *(float(width) for width in widths)]
+
+
+def check_kernel(covariance: Array) -> None:
+    """See that a layer can go on from the kernel of the one below.
+
+    Raises:
+        InputError: the kernel has left the range of doubles.
+    """
+    if not np.all(np.isfinite(covariance)):
+        raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
+
+
+def check_range(layer: int, state: Mapping[str, Array]) -> None:
+    """See that nothing has left the range of doubles (an average that diverges is NaN, never infinite).
+
+    Raises:
+        InputError: names the first tensor that did.
+    """
+    for key, array in state.items():
+        if np.isinf(array).any():
+            raise InputError(
+                f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
+            )

@@ -54,6 +54,10 @@ class Delta(NamedTuple):
 Part: TypeAlias = Product | Delta
 
 
+#: Fixed inputs, their values, inputs that fluctuate.
+Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]
+
+
 class Sum:
     """A sum of moments with weights."""
 
@@ -86,10 +90,9 @@ class KinkedAverages:
         self._moments = OrthantMoments(covariance)
         self._conditions = Conditions(covariance, self._moments)
         self._smearing = Smearing(functions, rtol)
-        self._methods: dict[
-            tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]],
-            SingleAverages | SmearedAverages | NestedAverages,
-        ] = {}
+        self._rtol = rtol
+        self._nested: dict[Setting, NestedAverages] = {}
+        self._methods: dict[Setting, SingleAverages | SmearedAverages | NestedAverages] = {}
         self._expanded: dict[tuple[tuple[tuple[Product, ...], float], ...], list[tuple[float, tuple[Part, ...]]]] = {}
         self._distributions: dict[tuple[int, Product], Distribution] = {}
         self._derivatives: dict[Product, list[tuple[Part, float]]] = {}
@@ -254,9 +257,22 @@ class KinkedAverages:
                 k = np.array([[float(self._moments.covariance(condition.fixed, i, j)) for j in alive] for i in alive])
                 mean = np.array(condition.means)
                 self._methods[key] = self._smearing.prepare(mean, k) or NestedAverages(self._functions, mean, k)
-            return self._methods[key].average(products)
+            found = self._methods[key].average(products)
+            return found if found.error <= self._rtol * found.size else self._again(key, condition, products, found)
         total = Sum()
         for choice in cartesian(*(polynomial_terms(*side) for side in sides if side is not None)):
             powers = tuple(power for power, _ in choice)
             total.add(math.prod(c for _, c in choice), self._moments.conditional(condition.fixed, alive, powers))
         return total.moment
+
+    def _again(self, key: Setting, condition: Condition, products: tuple[Product, ...], found: Moment) -> Moment:
+        """Average by nested panels what is not accurate enough, if they can do better."""
+        fixed, _, alive = key
+        if key not in self._nested:
+            k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
+            self._nested[key] = NestedAverages(self._functions, np.array(condition.means), k)
+        try:
+            other = self._nested[key].average(products)
+        except UnsupportedError:
+            return found
+        return other if other.error < found.error else found

@@ -33,6 +33,8 @@ RULES = ((16, 12, 2.0), (10, 8, 2.2))
 LADDER = np.array([1.2, 2.7, 5.0, 9.0])
 #: Most points of the whole grid.
 BUDGET = 2e7
+#: Relative size of a tail that may be rounding.
+NOISE = 1e-5
 #: Smearing, in standard deviations, beyond which a kink further inside is not seen from outside.
 SMOOTH = 0.7
 #: Standard deviations beyond which nothing is looked at: the density underflows soon after.
@@ -69,18 +71,21 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
         cuts.update(kinks)
         ends = sorted({-limit, 0.0, limit, *kinks})
         scale = 1e-300
-        pending = list(pairwise(ends))
+        pending = [(low, high, np.inf) for low, high in pairwise(ends)]
         while pending:
-            low, high = pending.pop()
+            low, high, above = pending.pop()
             x = (low + high) / 2 + (high - low) / 2 * points
             for order in (0, 1):
                 values = function.tabulate(x, [order])[order]
                 scale = max(scale, float(np.abs(values).max()) if order == 0 else 0.0)
                 tail = float(np.abs(transform[11:] @ values).max())
-                if tail > 1e-11 * max(float(np.abs(values).max()), min(scale, 1.0)) and high - low > 1e-9 * limit:
+                largest = max(float(np.abs(values).max()), min(scale, 1.0))
+                relative = tail / max(largest, 1e-300)
+                # rounding does not fall with the length of the interval
+                if relative > 1e-11 and not NOISE > relative > above / 4 and high - low > 1e-9 * limit:
                     middle = (low + high) / 2
                     cuts.add(middle)
-                    pending += [(low, middle), (middle, high)]
+                    pending += [(low, middle, relative), (middle, high, relative)]
                     break
         # zero served to separate the tails; it is no cut unless something happens there
     return tuple(sorted(cuts))

@@ -42,8 +42,6 @@ TERMS = 60
 EXTRAPOLATED, FOUND = 0.8, 0.3
 #: The error of a panel is that of the rule with fewer nodes to this power.
 THINNED = 1.6
-#: Panels on which a product is smaller than this, relative to its largest value, are not judged.
-UNSEEN = 1e-8
 #: Panels from zero outwards in the longest table that is shared.
 LONGEST = 200
 #: Most numbers in the table of one variable.
@@ -98,7 +96,7 @@ class Smearing:
         if len(mean) == 1:
             center, own = float(mean[0]), float(sigma[0])
             reach = self._reach(own)
-            return SingleAverages(self._panels(center - reach * own, center + reach * own, own), center, own)
+            return SingleAverages(self._panels(center, own, reach, own), center, own)
         found = split(covariance / np.outer(sigma, sigma), self._aim.digits)
         if found is None:
             return None
@@ -110,7 +108,7 @@ class Smearing:
         variables = []
         for i, (center, own) in enumerate(zip(mean.tolist(), sigma.tolist(), strict=True)):
             noise = own * float(found.spreads[i])
-            panel = self._panels(center - reach * own, center + reach * own, WIDTH * noise)
+            panel = self._panels(center, own, reach, WIDTH * noise)
             points = grid.points @ found.loadings[i] * own + center
             variable = _Variable.prepare(panel, points, noise, terms if i in found.pair else 1, self._aim)
             if variable is None:
@@ -125,15 +123,16 @@ class Smearing:
             self._reaches[rounded] = reach_of(self._functions, rounded, self._aim.reach)
         return self._reaches[rounded]
 
-    def _panels(self, low: float, high: float, width: float) -> _Panels:
-        """Panels that cover an interval, from a table that other variables share."""
+    def _panels(self, center: float, sigma: float, reach: float, width: float) -> _Panels:
+        """Panels that cover the values of a variable, from a table that other variables share."""
+        low, high = center - reach * sigma, center + reach * sigma
         width = float(2.0 ** (np.floor(2 * np.log2(width)) / 2))
         limit = float(2.0 ** np.ceil(np.log2(max(abs(low), abs(high)))))
         ends = (-limit, limit) if limit <= LONGEST * width else (low, high)
         key = (width, *ends)
         if key not in self._tables:
             self._tables[key] = _Table(self._functions, ends, limit, width)
-        return self._tables[key].part(low, high)
+        return self._tables[key].part(center, sigma, reach)
 
 
 class _Table:
@@ -148,13 +147,17 @@ class _Table:
         self.nodes, self.weights = panels(self._edges, NODES)
         self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
         self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
-        self._doubts: dict[Product, float] = {}
+        self._rough: dict[Product, tuple[Array, Array]] = {}
 
-    def part(self, low: float, high: float) -> _Panels:
-        """The panels that cover an interval."""
+    def part(self, center: float, sigma: float, reach: float) -> _Panels:
+        """The panels that cover some standard deviations around a center."""
+        low, high = center - reach * sigma, center + reach * sigma
         first = max(int(np.searchsorted(self._edges, low, side="right")) - 1, 0)
         last = int(np.searchsorted(self._edges, high, side="left"))
-        return _Panels(self, slice(NODES * first, NODES * last))
+        edges = (self._edges[first : last + 1] - center) / sigma
+        # the density at the place of a panel that is closest to the center
+        nearest = np.clip(0.0, edges[:-1], edges[1:])
+        return _Panels(self, first, last, density(nearest) * np.minimum(np.diff(edges), 1.0))
 
     def __getitem__(self, product: Product) -> Array:
         """Values of a product at all nodes."""
@@ -162,16 +165,16 @@ class _Table:
             self._products[product] = self[product[1:]] * self._line(product[0])
         return self._products[product]
 
-    def doubt(self, product: Product) -> float:
-        """Relative error of integrals of a product, from how fast its Legendre coefficients fall on each panel."""
-        if product not in self._doubts:
+    def rough(self, product: Product) -> tuple[Array, Array]:
+        """Largest value of a product on each panel, and the error of its integral relative to that."""
+        if product not in self._rough:
             values = self[product].reshape(-1, NODES)
             peaks = np.abs(values).max(axis=1)
-            seen = peaks > UNSEEN * peaks.max(initial=0.0)
-            tails = np.abs(values[seen] @ last_degrees(NODES)).max(axis=1)
+            tails = np.abs(values @ last_degrees(NODES)).max(axis=1)
             # a rule of n nodes is exact to degree 2n - 1: the coefficients fall once more as far
-            self._doubts[product] = float((tails / peaks[seen]).max(initial=0.0)) ** 1.5
-        return self._doubts[product]
+            relative = np.divide(tails, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** 1.5
+            self._rough[product] = peaks, peaks * relative
+        return self._rough[product]
 
     def _line(self, line: Line) -> Array:
         if line not in self._lines:
@@ -182,10 +185,30 @@ class _Table:
 
 
 class _Panels(NamedTuple):
-    """Neighbouring panels of a table: a range of its nodes."""
+    """Neighbouring panels of a table: a range of its nodes.
+
+    Attributes:
+        table: the table.
+        first: the first panel.
+        last: the one after the last.
+        masses: about the probability of each panel.
+    """
 
     table: _Table
-    span: slice
+    first: int
+    last: int
+    masses: Array
+
+    @property
+    def span(self) -> slice:
+        """The nodes of the panels."""
+        return slice(NODES * self.first, NODES * self.last)
+
+    def doubt(self, product: Product) -> float:
+        """Relative error of averages of a product, from how fast its Legendre coefficients fall on each panel."""
+        peaks, errors = (column[self.first : self.last] for column in self.table.rough(product))
+        scale = float(peaks @ self.masses)
+        return float(errors @ self.masses) / scale if scale else 0.0
 
 
 class _Grid(NamedTuple):
@@ -266,7 +289,7 @@ class _Variable:
         if product not in self._known:
             values = self._panel.table[product][self._panel.span]
             found = np.concatenate([self._kernels @ values, self._kernels[:1] @ np.abs(values)])
-            doubt = self._panel.table.doubt(product)
+            doubt = self._panel.doubt(product)
             if self._spread is not None:
                 doubt += self._spread.doubt(found[:-1])
                 found = self._spread(found)
@@ -326,7 +349,7 @@ class SingleAverages:
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         apart = abs(float((terms.reshape(-1, NODES) @ thinned(NODES, 4)).sum()) - total)
-        error = min(1.0, apart / scale) ** THINNED + self._panel.table.doubt(products[0]) + ROUNDING
+        error = min(1.0, apart / scale) ** THINNED + self._panel.doubt(products[0]) + ROUNDING
         return Moment(total, error * scale, scale)
 
 

@@ -33,6 +33,8 @@ RULES = ((16, 12, 2.0), (10, 8, 2.2))
 LADDER = np.array([1.2, 2.7, 5.0, 9.0])
 #: Most points of the whole grid.
 BUDGET = 2e7
+#: Width of what a function may do near a kink, or at zero, on its own scale.
+NARROW = 0.25
 #: Relative size of a tail that may be rounding.
 NOISE = 1e-5
 #: Smearing, in standard deviations, beyond which a kink further inside is not seen from outside.
@@ -69,7 +71,10 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
     for _, function in functions:
         kinks = [kink for kink in function.kinks if abs(kink) < limit]
         cuts.update(kinks)
-        ends = sorted({-limit, 0.0, limit, *kinks})
+        # what happens near a kink may hide between points that are far apart
+        near = [limit / 32.0**n for n in range(1, 12) if limit / 32.0**n > NARROW]
+        places = {place + side * step for place in (0.0, *kinks) for side in (-1, 1) for step in near}
+        ends = sorted({-limit, 0.0, limit, *kinks, *(place for place in places if abs(place) < limit)})
         scale = 1e-300
         pending = [(low, high, np.inf) for low, high in pairwise(ends)]
         while pending:
@@ -84,10 +89,10 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
                 # rounding does not fall with the length of the interval
                 if relative > 1e-11 and not NOISE > relative > above / 4 and high - low > 1e-9 * limit:
                     middle = (low + high) / 2
-                    cuts.add(middle)
+                    cuts.update(end for end in (low, middle, high) if abs(end) < limit)
                     pending += [(low, middle, relative), (middle, high, relative)]
                     break
-        # zero served to separate the tails; it is no cut unless something happens there
+        # the places that serve to look closely are no cuts unless something happens there
     return tuple(sorted(cuts))
 
 

@@ -181,3 +181,13 @@ def test_what_panels_do_not_resolve_shows_in_the_estimate() -> None:
 def test_cuts_end_where_values_are_rounding() -> None:
     # exp(x) - 1 at x = 1e-9 has seven digits
     assert len(edges_of((("s", activation("elu")),), 2.0**-30)) < 20
+
+
+@pytest.mark.parametrize("sigma", [1.0, 100.0, 3000.0])
+def test_what_happens_close_to_a_kink_is_seen_from_far_away(sigma: float) -> None:
+    # <elu''> has exp on the left side only: exp(v/2) Phi(-sigma); at sigma = 3000 a thousandth of what is looked at
+    averages = KinkedAverages({"s": activation("elu")}, np.array([[sigma**2]]))
+    with mpmath.workdps(30):
+        s = mpmath.mpf(sigma)
+        exact = float(mpmath.exp(s * s / 2) * mpmath.erfc(s / mpmath.sqrt(2)) / 2)
+    assert averages.average([(((0, (("s", 2),)),), 1)]) == pytest.approx(exact, rel=1e-11)

@@ -191,3 +191,18 @@ def test_what_happens_close_to_a_kink_is_seen_from_far_away(sigma: float) -> Non
         s = mpmath.mpf(sigma)
         exact = float(mpmath.exp(s * s / 2) * mpmath.erfc(s / mpmath.sqrt(2)) / 2)
     assert averages.average([(((0, (("s", 2),)),), 1)]) == pytest.approx(exact, rel=1e-11)
+
+
+@pytest.mark.parametrize(("size", "apart"), [(3, 1e-1), (3, 1e-3), (4, 3e-2)])
+def test_close_inputs_have_their_exact_orthants(size: int, apart: float) -> None:
+    # correlations of 1 - apart: little noise, so that every patch of points has panels of its own
+    c = random_correlation(size, np.random.default_rng(20))
+    k = 2.0 * ((1 - apart) + apart * c)
+    smeared = Smearing({"s": activation("relu")}).prepare(np.zeros(size), k)
+    assert smeared is not None
+    exact = OrthantMoments(k)
+    for orders in [(0,) * size, (1,) * size, (1, 0, 0, 1)[:size]]:
+        found = smeared.average(lines(*orders))
+        true = exact(tuple((1 - order, 1) for order in orders)).value
+        assert found.value == pytest.approx(true, rel=1e-11)
+        assert abs(found.value - true) <= found.error <= 1e-9 * found.size

@@ -22,6 +22,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Factor, Line, Request, show_request
 from pertheory.numeric.closed import ClosedAverages
 from pertheory.numeric.kinked import Divergent, KinkedAverages
+from pertheory.numeric.kinked_many import MANY_KINKED, KinkedPairs
 from pertheory.numeric.many import MANY, ManyInputs
 from pertheory.numeric.plan import Atom, Place, Places, Plan, Share, Sum, make_plan
 from pertheory.numeric.quadrature import check_covariance
@@ -189,8 +190,9 @@ class GaussianAverages:
         others = iter(self._evaluate(k, rest, distinct, names))
         results = [found[n] if n in found else next(others) for n in range(len(requests))]
         if missing:
-            some = np.argwhere(np.triu(np.any(list(missing.values()), axis=0), 1))
-            again = self._evaluate(k, tuple(requests[n] for n in missing), distinct, names, {2: some})
+            lacking = np.any(list(missing.values()), axis=0)
+            some = {1: np.argwhere(np.diag(lacking)), 2: np.argwhere(np.triu(lacking, 1))}
+            again = self._evaluate(k, tuple(requests[n] for n in missing), distinct, names, some)
             for (n, mask), array in zip(missing.items(), again, strict=True):
                 results[n] = np.where(mask, array, results[n])
         return results
@@ -198,7 +200,7 @@ class GaussianAverages:
     def _all_pairs(
         self, k: Array, requests: tuple[Request, ...]
     ) -> tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.bool_]]]:
-        """The two-point averages of smooth functions where inputs are many.
+        """The two-point averages where inputs are many.
 
         Returns:
             By the number of the request the averages, and, where there are any, the entries that are still missing.
@@ -208,10 +210,10 @@ class GaussianAverages:
             for number, request in enumerate(requests)
             if len(request) == 2 and not any(line[0] in self._pieced for _, lines in request for line in lines)
         ]
+        found, missing = self._kinked_pairs(k, requests)
         if len(k) < MANY or not wanted:
-            return {}, {}
+            return found, missing
         pairs = ManyInputs(self._frozen, k, range(len(k)), [requests[n] for n in wanted])
-        found, missing = {}, {}
         for number in wanted:
             array, error, left = pairs.average(*requests[number])
             if error <= self._rtol:
@@ -220,6 +222,26 @@ class GaussianAverages:
                 self._other_error = max(self._other_error, error)
                 if left.any():
                     missing[number] = left
+        return found, missing
+
+    def _kinked_pairs(
+        self, k: Array, requests: tuple[Request, ...]
+    ) -> tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.bool_]]]:
+        """The two-point averages of functions with pieces."""
+        pairs = KinkedPairs(self._frozen, k)
+        wanted = [
+            number
+            for number, request in enumerate(requests)
+            if any(line[0] in self._pieced for _, lines in request for line in lines) and pairs.supports(request)
+        ]
+        if len(k) < MANY_KINKED or not wanted:
+            return {}, {}
+        found, missing = {}, {}
+        for number, (array, error, left) in zip(wanted, pairs.averages([requests[n] for n in wanted]), strict=True):
+            if error <= max(self._rtol, KINKED):
+                found[number], missing[number] = array, left
+                self.evaluated += len(k) * (len(k) - 1) // 2
+                self._other_error = max(self._other_error, error)
         return found, missing
 
     def _evaluate(

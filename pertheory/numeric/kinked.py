@@ -3,14 +3,14 @@
 What stands at one input is brought to a distribution (`pertheory.numeric.reduce`). Derivatives of deltas are
 removed by Stein's lemma, deltas fix their variables, and what remains are ordinary functions of variables with
 the conditional mean and covariance: moments on orthants (`pertheory.numeric.orthant`) for piecewise
-polynomials with their kink at zero, nested panels (`pertheory.numeric.nested`) for the rest.
+polynomials with their kink at zero, smeared kinks (`pertheory.numeric.smeared`) for the rest, and nested panels
+(`pertheory.numeric.nested`) where nothing is left that smears them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from itertools import product as cartesian
 from typing import NamedTuple, TypeAlias
 
@@ -18,27 +18,29 @@ import numpy as np
 
 from pertheory.errors import UnsupportedError
 from pertheory.numeric.atoms import IDENTITY, Product
+from pertheory.numeric.conditions import Condition, Conditions
 from pertheory.numeric.nested import NestedAverages
-from pertheory.numeric.orthant import COLLINEAR, Moment, OrthantMoments, polynomial_terms
-from pertheory.numeric.quadrature import Array, bell
+from pertheory.numeric.orthant import Moment, OrthantMoments, polynomial_terms
+from pertheory.numeric.quadrature import Array
 from pertheory.numeric.reduce import (
     Distribution,
     Divergent,
+    Sides,
     derivative,
     distribution,
+    polynomial_sides,
     reduce_terms,
     show,
     singular_lines,
     value_at,
 )
+from pertheory.numeric.smeared import SingleAverages, SmearedAverages, Smearing
 from pertheory.rulebook.activation import Activation
 
 __all__ = ["Divergent", "KinkedAverages"]
 
 #: Distinct inputs that one average may have.
 MOST_INPUTS = 4
-#: Sides of a kink: coefficients of the polynomials for z < 0 and z > 0.
-Sides: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 class Delta(NamedTuple):
@@ -52,24 +54,48 @@ class Delta(NamedTuple):
 Part: TypeAlias = Product | Delta
 
 
+#: Fixed inputs, their values, inputs that fluctuate.
+Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]
+
+
+class Sum:
+    """A sum of moments with weights."""
+
+    def __init__(self) -> None:
+        self.moment = Moment(0.0, 0.0, 0.0)
+
+    def add(self, weight: float, moment: Moment) -> None:
+        """Add a moment."""
+        value, error, size = self.moment
+        self.moment = Moment(
+            value + weight * moment.value, error + abs(weight) * moment.error, size + abs(weight) * moment.size
+        )
+
+
 class KinkedAverages:
     """Averages of sums of atoms over one covariance.
 
     Args:
         functions: activations by name.
         covariance: over all inputs.
+        rtol: the error to aim at, relative to the scale of each average.
 
     Attributes:
         worst_error: largest error estimate so far, relative to the scale of the average.
     """
 
-    def __init__(self, functions: Mapping[str, Activation], covariance: Array) -> None:
+    def __init__(self, functions: Mapping[str, Activation], covariance: Array, rtol: float = 1e-8) -> None:
         self._functions = dict(functions)
         self._covariance = covariance
         self._moments = OrthantMoments(covariance)
-        self._nested: dict[tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]], NestedAverages] = {}
+        self._conditions = Conditions(covariance, self._moments)
+        self._smearing = Smearing(functions, rtol)
+        self._rtol = rtol
+        self._nested: dict[Setting, NestedAverages] = {}
+        self._methods: dict[Setting, SingleAverages | SmearedAverages | NestedAverages] = {}
+        self._expanded: dict[tuple[tuple[tuple[Product, ...], float], ...], list[tuple[float, tuple[Part, ...]]]] = {}
         self._distributions: dict[tuple[int, Product], Distribution] = {}
-        self._derivatives: dict[Product, Distribution] = {}
+        self._derivatives: dict[Product, list[tuple[Part, float]]] = {}
         self._sides: dict[Product, Sides | None] = {}
         self._known: dict[tuple[tuple[int, ...], tuple[Part, ...]], Moment] = {}
         self.worst_error = 0.0
@@ -92,20 +118,17 @@ class KinkedAverages:
             group = groups.setdefault(tuple(i for i, _ in kept), {})
             key = tuple(product for _, product in kept)
             group[key] = group.get(key, 0.0) + weight
-        value = error = size = 0.0
+        total = Sum()
         for inputs, group in groups.items():
             if len(inputs) > MOST_INPUTS:
                 raise UnsupportedError(
                     f"a kinked activation at {len(inputs)} distinct inputs in one average; at most {MOST_INPUTS} can be"
                 )
             for weight, parts in self._parts(group):
-                moment = self._mixed(inputs, parts)
-                value += weight * moment.value
-                error += abs(weight) * moment.error
-                size += abs(weight) * moment.size
-        if size:
-            self.worst_error = max(self.worst_error, error / size)
-        return value
+                total.add(weight, self._mixed(inputs, parts))
+        if total.moment.size:
+            self.worst_error = max(self.worst_error, total.moment.error / total.moment.size)
+        return total.moment.value
 
     def _at_zero(self, product: Product) -> float:
         """Evaluate a product at a variable that is always zero."""
@@ -118,9 +141,15 @@ class KinkedAverages:
 
     def _parts(self, group: Mapping[tuple[Product, ...], float]) -> list[tuple[float, tuple[Part, ...]]]:
         """Expand a sum of products into ordinary functions and deltas, equal ones collected."""
-        collected: dict[tuple[Part, ...], float] = {}
+        key = tuple(group.items())
+        if key not in self._expanded:
+            self._expanded[key] = self._expand(group)
+        return self._expanded[key]
+
+    def _expand(self, group: Mapping[tuple[Product, ...], float]) -> list[tuple[float, tuple[Part, ...]]]:
         if () in group:
             return [(group[()], ())]
+        collected: dict[tuple[Part, ...], float] = {}
         for term, coefficient in reduce_terms(group, self._functions).items():
             slots: list[list[tuple[Part, float]]] = []
             for legs, product in term:
@@ -142,78 +171,26 @@ class KinkedAverages:
     def _polynomials(self, product: Product) -> Sides | None:
         """Polynomials on the two sides of zero, None where the product is of another kind; empty ones are zero."""
         if product not in self._sides:
-            self._sides[product] = self._find_polynomials(product)
+            self._sides[product] = polynomial_sides(product, self._functions)
         return self._sides[product]
-
-    def _find_polynomials(self, product: Product) -> Sides | None:
-        both: list[tuple[float, ...]] = []
-        for side in (0, -1):
-            total = np.ones(1)
-            for name, order in product:
-                factor = np.array([0.0, 1.0])
-                if name != IDENTITY:
-                    function = self._functions[name]
-                    if any(function.kinks):
-                        return None
-                    coefficients = function.piece_coefficients(side % len(function.pieces))
-                    if coefficients is None:
-                        return None
-                    factor = np.polynomial.polynomial.polyder(np.array(coefficients), order)
-                total = np.polynomial.polynomial.polymul(total, factor)
-            both.append(tuple(total.tolist()) if total.any() else ())
-        return both[0], both[1]
 
     def _mixed(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> Moment:
         """Average a product of ordinary functions and deltas."""
-        kept = [(i, part) for i, part in zip(inputs, parts, strict=True) if part != ()]
-        inputs, parts = tuple(i for i, _ in kept), tuple(part for _, part in kept)
+        if () in parts:
+            kept = [(i, part) for i, part in zip(inputs, parts, strict=True) if part != ()]
+            inputs, parts = tuple(i for i, _ in kept), tuple(part for _, part in kept)
         key = (inputs, parts)
         if key not in self._known:
+            values = tuple(part.position if isinstance(part, Delta) else None for part in parts)
+            condition = self._conditions.condition(inputs, values)
             raised = [n for n, part in enumerate(parts) if isinstance(part, Delta) and part.order]
-            if raised and self._meet(inputs, parts):
-                self._known[key] = self._lowered(inputs, parts, raised[0])
-            elif raised:
+            if condition is None:
                 self._known[key] = Moment(0.0, 0.0, 0.0)
+            elif raised:
+                self._known[key] = self._lowered(inputs, parts, raised[0])
             else:
-                self._known[key] = self._leaf(inputs, parts)
+                self._known[key] = self._leaf(inputs, parts, condition)
         return self._known[key]
-
-    def _meet(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> bool:
-        """Say whether all deltas can be met at once.
-
-        Raises:
-            Divergent: they always are, because the variables are linearly dependent.
-        """
-        fixed: tuple[int, ...] = ()
-        positions: list[float] = []
-        for i, part in zip(inputs, parts, strict=True):
-            if not isinstance(part, Delta):
-                continue
-            if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
-                mean = self._mean(fixed, positions, i)
-                if abs(mean - part.position) > 1e-12 * max(abs(mean), abs(part.position)):
-                    return False
-                raise Divergent(
-                    f"a delta at x = {part.position:g} is met by deltas of other inputs whose preactivations "
-                    "determine this one: the average is infinite"
-                )
-            fixed, positions = (*fixed, i), [*positions, part.position]
-        return True
-
-    def _mean(self, fixed: tuple[int, ...], positions: Sequence[float], i: int) -> float:
-        """Mean of a variable given others."""
-        if not any(positions):
-            return 0.0
-        weights = self._solve(fixed, i)
-        return float(sum(w * Fraction(x) for w, x in zip(weights, positions, strict=True)))
-
-    def _solve(self, fixed: tuple[int, ...], i: int) -> list[Fraction]:
-        """Coefficients of the conditional mean of a variable in the values of others, exactly."""
-        if not fixed:
-            return []
-        before, b = fixed[:-1], fixed[-1]
-        last = self._moments.covariance(before, i, b) / self._moments.covariance(before, b, b)
-        return [x - last * y for x, y in zip(self._solve(before, i), self._solve(before, b), strict=True)] + [last]
 
     def _lowered(self, inputs: tuple[int, ...], parts: tuple[Part, ...], slot: int) -> Moment:
         """Lower the order of one delta by Stein's lemma, solved for the variables that carry deltas."""
@@ -221,62 +198,46 @@ class KinkedAverages:
         part = parts[slot]
         assert isinstance(part, Delta)
         lower[slot] = Delta(part.position, part.order - 1)
-        carriers = [n for n, item in enumerate(parts) if isinstance(item, Delta)]
-        value = error = size = 0.0
+        slots = [n for n, item in enumerate(parts) if isinstance(item, Delta)]
+        carriers, place = tuple(inputs[n] for n in slots), slots.index(slot)
+        total = Sum()
 
         def add(weight: float, changes: Mapping[int, Part]) -> None:
-            nonlocal value, error, size
             if weight:
-                moment = self._mixed(inputs, tuple(changes.get(n, item) for n, item in enumerate(lower)))
-                value += weight * moment.value
-                error += abs(weight) * moment.error
-                size += abs(weight) * moment.size
+                total.add(weight, self._mixed(inputs, tuple(changes.get(n, item) for n, item in enumerate(lower))))
 
-        # row `slot` of the inverse covariance of the carriers, from the regression on the other carriers
-        others = tuple(inputs[n] for n in carriers if n != slot)
-        left = self._moments.covariance(others, inputs[slot], inputs[slot])
-        solved = dict(zip((n for n in carriers if n != slot), self._solve(others, inputs[slot]), strict=True))
-        row = {n: (Fraction(1) if n == slot else -solved[n]) / left for n in carriers}
-        for n, strength in row.items():
+        for n, strength in zip(slots, self._conditions.row(carriers, place), strict=True):
             item = lower[n]
             assert isinstance(item, Delta)
-            add(float(strength) * item.position, {})
+            add(strength * item.position, {})
             if item.order:
-                add(-float(strength) * item.order, {n: Delta(item.position, item.order - 1)})
+                add(-strength * item.order, {n: Delta(item.position, item.order - 1)})
         for n, item in enumerate(parts):
             if isinstance(item, Delta):
                 continue
-            shared = sum(s * self._moments.covariance((), inputs[m], inputs[n]) for m, s in row.items())
-            if item not in self._derivatives:
-                self._derivatives[item] = derivative(Distribution(((item, 1.0),)), self._functions)
-            for new, weight in self._choices(self._derivatives[item]):
-                add(-float(shared) * weight, {n: new})
-        return Moment(value, error, size)
+            shared = self._conditions.drift(carriers, place, inputs[n])
+            for new, weight in self._derived(item):
+                add(-shared * weight, {n: new})
+        return total.moment
 
-    def _leaf(self, inputs: tuple[int, ...], parts: tuple[Part, ...]) -> Moment:
+    def _derived(self, item: Product) -> list[tuple[Part, float]]:
+        if item not in self._derivatives:
+            self._derivatives[item] = self._choices(derivative(Distribution(((item, 1.0),)), self._functions))
+        return self._derivatives[item]
+
+    def _leaf(self, inputs: tuple[int, ...], parts: tuple[Part, ...], condition: Condition) -> Moment:
         """Average ordinary functions and plain deltas: the density of the deltas times a conditional average."""
-        if not self._meet(inputs, parts):
-            return Moment(0.0, 0.0, 0.0)
-        factor, fixed, positions = 1.0, (), []  # type: float, tuple[int, ...], list[float]
-        for i, part in zip(inputs, parts, strict=True):
-            if isinstance(part, Delta):
-                spread = math.sqrt(self._moments.covariance(fixed, i, i))
-                factor *= bell((part.position - self._mean(fixed, positions, i)) / spread) / spread
-                fixed, positions = (*fixed, i), [*positions, part.position]
-        free: list[tuple[int, Product, float]] = []
-        for i, part in zip(inputs, parts, strict=True):
-            if isinstance(part, Delta):
-                continue
-            mean = self._mean(fixed, positions, i)
-            if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
-                factor *= value_at(part, self._snapped(part, mean), self._functions)
-            else:
-                free.append((i, part, mean))
-        if not free:
+        factor = condition.density
+        for slot, value in condition.determined:
+            part = parts[slot]
+            assert not isinstance(part, Delta)
+            factor *= value_at(part, self._snapped(part, value), self._functions)
+        if not condition.free:
             return Moment(factor, 1e-15 * abs(factor), abs(factor))
         if not factor:
             return Moment(0.0, 0.0, 0.0)
-        moment = self._ordinary(fixed, tuple(positions), free)
+        products = tuple(part for slot in condition.free if not isinstance(part := parts[slot], Delta))
+        moment = self._ordinary(condition, tuple(inputs[slot] for slot in condition.free), products)
         return Moment(factor * moment.value, abs(factor) * moment.error, abs(factor) * moment.size)
 
     def _snapped(self, product: Product, x: float) -> float:
@@ -287,22 +248,31 @@ class KinkedAverages:
                     return kink
         return x
 
-    def _ordinary(
-        self, fixed: tuple[int, ...], positions: tuple[float, ...], free: Sequence[tuple[int, Product, float]]
-    ) -> Moment:
-        sides = [self._polynomials(product) for _, product, _ in free]
-        alive = tuple(i for i, _, _ in free)
-        if any(mean for _, _, mean in free) or any(side is None for side in sides):
-            key = (fixed, positions, alive)
-            if key not in self._nested:
-                k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
-                self._nested[key] = NestedAverages(self._functions, np.array([m for _, _, m in free]), k)
-            return self._nested[key].average(tuple(product for _, product, _ in free))
-        value = error = size = 0.0
+    def _ordinary(self, condition: Condition, alive: tuple[int, ...], products: tuple[Product, ...]) -> Moment:
+        """Average ordinary functions of variables that fluctuate."""
+        sides = [self._polynomials(product) for product in products]
+        if any(condition.means) or any(side is None for side in sides):
+            key = (condition.fixed, condition.positions, alive)
+            if key not in self._methods:
+                k = np.array([[float(self._moments.covariance(condition.fixed, i, j)) for j in alive] for i in alive])
+                mean = np.array(condition.means)
+                self._methods[key] = self._smearing.prepare(mean, k) or NestedAverages(self._functions, mean, k)
+            found = self._methods[key].average(products)
+            return found if found.error <= self._rtol * found.size else self._again(key, condition, products, found)
+        total = Sum()
         for choice in cartesian(*(polynomial_terms(*side) for side in sides if side is not None)):
-            weight = math.prod(c for _, c in choice)
-            moment = self._moments.conditional(fixed, alive, tuple(powers for powers, _ in choice))
-            value += weight * moment.value
-            error += abs(weight) * moment.error
-            size += abs(weight) * moment.size
-        return Moment(value, error, size)
+            powers = tuple(power for power, _ in choice)
+            total.add(math.prod(c for _, c in choice), self._moments.conditional(condition.fixed, alive, powers))
+        return total.moment
+
+    def _again(self, key: Setting, condition: Condition, products: tuple[Product, ...], found: Moment) -> Moment:
+        """Average by nested panels what is not accurate enough, if they can do better."""
+        fixed, _, alive = key
+        if key not in self._nested:
+            k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
+            self._nested[key] = NestedAverages(self._functions, np.array(condition.means), k)
+        try:
+            other = self._nested[key].average(products)
+        except UnsupportedError:
+            return found
+        return other if other.error < found.error else found

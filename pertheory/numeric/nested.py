@@ -33,6 +33,10 @@ RULES = ((16, 12, 2.0), (10, 8, 2.2))
 LADDER = np.array([1.2, 2.7, 5.0, 9.0])
 #: Most points of the whole grid.
 BUDGET = 2e7
+#: Width of what a function may do near a kink, or at zero, on its own scale.
+NARROW = 0.25
+#: Relative size of a tail that may be rounding.
+NOISE = 1e-5
 #: Smearing, in standard deviations, beyond which a kink further inside is not seen from outside.
 SMOOTH = 0.7
 #: Standard deviations beyond which nothing is looked at: the density underflows soon after.
@@ -40,10 +44,10 @@ FARTHEST = 37.0
 
 
 @lru_cache(maxsize=512)
-def _reach(functions: tuple[tuple[str, Activation], ...], sigma: float) -> float:
-    """Standard deviations beyond which products of up to six functions times the density are negligible."""
+def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, least: float = 8.5) -> float:
+    """Standard deviations (at least some) beyond which products of up to six functions are negligible."""
     probe = np.linspace(-FARTHEST, FARTHEST, 297)
-    reach = 8.5
+    reach = least
     with np.errstate(over="ignore", invalid="ignore"):
         for _, function in functions:
             envelope = np.abs(function.tabulate(sigma * probe, [0])[0]) ** 6 * density(probe)
@@ -59,7 +63,7 @@ def _reach(functions: tuple[tuple[str, Activation], ...], sigma: float) -> float
 
 
 @lru_cache(maxsize=512)
-def _edges(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple[float, ...]:
+def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple[float, ...]:
     """Cut [-limit, limit] so that the functions are resolved by one panel between neighbouring cuts."""
     points = np.cos(np.pi * (np.arange(16) + 0.5) / 16)
     transform = np.linalg.inv(np.polynomial.chebyshev.chebvander(points, 15))
@@ -67,22 +71,28 @@ def _edges(functions: tuple[tuple[str, Activation], ...], limit: float) -> tuple
     for _, function in functions:
         kinks = [kink for kink in function.kinks if abs(kink) < limit]
         cuts.update(kinks)
-        ends = sorted({-limit, 0.0, limit, *kinks})
+        # what happens near a kink may hide between points that are far apart
+        near = [limit / 32.0**n for n in range(1, 12) if limit / 32.0**n > NARROW]
+        places = {place + side * step for place in (0.0, *kinks) for side in (-1, 1) for step in near}
+        ends = sorted({-limit, 0.0, limit, *kinks, *(place for place in places if abs(place) < limit)})
         scale = 1e-300
-        pending = list(pairwise(ends))
+        pending = [(low, high, np.inf) for low, high in pairwise(ends)]
         while pending:
-            low, high = pending.pop()
+            low, high, above = pending.pop()
             x = (low + high) / 2 + (high - low) / 2 * points
             for order in (0, 1):
                 values = function.tabulate(x, [order])[order]
                 scale = max(scale, float(np.abs(values).max()) if order == 0 else 0.0)
                 tail = float(np.abs(transform[11:] @ values).max())
-                if tail > 1e-11 * max(float(np.abs(values).max()), min(scale, 1.0)) and high - low > 1e-9 * limit:
+                largest = max(float(np.abs(values).max()), min(scale, 1.0))
+                relative = tail / max(largest, 1e-300)
+                # rounding does not fall with the length of the interval
+                if relative > 1e-11 and not NOISE > relative > above / 4 and high - low > 1e-9 * limit:
                     middle = (low + high) / 2
-                    cuts.add(middle)
-                    pending += [(low, middle), (middle, high)]
+                    cuts.update(end for end in (low, middle, high) if abs(end) < limit)
+                    pending += [(low, middle, relative), (middle, high, relative)]
                     break
-        # zero served to separate the tails; it is no cut unless something happens there
+        # the places that serve to look closely are no cuts unless something happens there
     return tuple(sorted(cuts))
 
 
@@ -150,7 +160,7 @@ class NestedAverages:
         rule = RULES[rank > 2]
         count = int(rule[which])
         tabled = rank == 4 and len(levels[3]) == 1
-        reach = max(_reach(self._frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2))) for s in self._sigma)
+        reach = max(reach_of(self._frozen, float(2.0 ** (np.ceil(2 * np.log2(s)) / 2))) for s in self._sigma)
         means = self._mean[:, None]
         points, weights, values = [], [], {}
         total = 1.0
@@ -185,7 +195,7 @@ class NestedAverages:
 
         for i in self._levels[j]:
             limit = float(2.0 ** np.ceil(np.log2(reach * self._sigma[i] + abs(self._mean[i]))))
-            for cut in _edges(self._frozen, limit):
+            for cut in edges_of(self._frozen, limit):
                 add((cut - means[i]) / root[i, j], 0.0)
         inner = [i for level in self._levels[j + 1 :] for i in level]
         kinks = sorted({kink for _, function in self._frozen for kink in function.kinks})
@@ -205,7 +215,7 @@ class NestedAverages:
             if abs(root[i, j]) <= smear:
                 continue
             limit = float(2.0 ** np.ceil(np.log2(reach * self._sigma[i] + abs(self._mean[i]))))
-            edges = np.array([edge for edge in _edges(self._frozen, limit) if edge not in kinks])
+            edges = np.array([edge for edge in edges_of(self._frozen, limit) if edge not in kinks])
             if len(edges):
                 cuts.append(np.clip((edges - means[i][:, None]) / root[i, j], -reach, reach))
         return cuts
@@ -226,7 +236,7 @@ class _LastVariable:
         self._functions, self._means, self._shape = functions, means, means.shape
         low, high = float(means.min()), float(means.max())
         limit = float(2.0 ** np.ceil(np.log2(max(-low, high) + reach * abs(sigma))))
-        marks = np.array([low, high, *_edges(frozen, limit)])
+        marks = np.array([low, high, *edges_of(frozen, limit)])
         sigma = abs(sigma)
         near = sigma / 8 * np.arange(81)
         far = 10 * sigma * 1.02 ** np.arange(1, max(2, int(np.log(4 * limit / (10 * sigma)) / np.log(1.02)) + 2))

@@ -60,12 +60,13 @@ def _polynomial(rows: Sequence[int], columns: Sequence[int], k: Sequence[Sequenc
     return total
 
 
-def orthant4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float:
-    """Probability that four zero-mean variables are all positive.
+def _joint4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float:
+    """Average of the product of four signs, less what pairs of them give, over 16.
 
-    The correlations are switched on together, K(t) = diag K + t (K - diag K); dP/dt is a sum over pairs of the
-    density of the pair at zero times a probability of two variables, which is an arctangent of minors of K(t).
-    The minors are expanded around t = 1 with exact coefficients, so that nothing cancels where K is singular.
+    The correlations are switched on together, K(t) = diag K + t (K - diag K); d/dt of an orthant probability is a sum
+    over pairs of the density of the pair at zero times a probability of two variables, which is an arctangent of
+    minors of K(t). The minors are expanded around t = 1 with exact coefficients, so that nothing cancels where K is
+    singular. What pairs give without the others is an arcsine and left out here.
 
     Args:
         covariance: 4 x 4, exact.
@@ -91,8 +92,26 @@ def orthant4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float
         a, b = (x for x in range(4) if x not in (i, j))
         gap = np.maximum(minor([i, j], [i, j]), 1e-300)
         angle = np.arctan2(minor([i, j, a], [i, j, b]), np.sqrt(gap * whole))
-        total += float(k[i][j]) * np.sin(psi) / np.sqrt(gap) * (0.25 + angle / (2 * np.pi))
-    return 1 / 16 + float(total @ weights) / (2 * math.pi)
+        total += float(k[i][j]) * np.sin(psi) / np.sqrt(gap) * angle
+    return float(total @ weights) / (4 * math.pi**2)
+
+
+def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int]) -> float:
+    """Sum of the arcsines of the correlations of all pairs, times their signs."""
+    total = 0.0
+    for i, j in combinations(range(len(k)), 2):
+        gap = max(1 - k[i][j] ** 2 / (k[i][i] * k[j][j]), Fraction(0))
+        total += signs[i] * signs[j] * math.atan2(k[i][j] / math.sqrt(k[i][i] * k[j][j]), math.sqrt(gap))
+    return total
+
+
+def orthant4(covariance: Sequence[Sequence[Fraction]]) -> float:
+    """Probability that four zero-mean variables are all positive.
+
+    Args:
+        covariance: 4 x 4, exact.
+    """
+    return 1 / 16 + _angles(covariance, (1, 1, 1, 1)) / (8 * math.pi) + _joint4(covariance)
 
 
 class OrthantMoments:
@@ -112,6 +131,7 @@ class OrthantMoments:
         self._exact = [[Fraction(float(x)) for x in row] for row in covariance]
         self._conditional: dict[tuple[tuple[int, ...], int, int], Fraction] = {}
         self._merged: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, int, float, float], ...]] = {}
+        self._joint: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[float, float]] = {}
         self._known: dict[tuple[tuple[int, ...], tuple[int, ...], Powers], Moment] = {}
 
     def __call__(self, powers: Powers) -> Moment:
@@ -215,17 +235,17 @@ class OrthantMoments:
         """Probability of the signs of the steps."""
         if len(steps) > 4:
             raise UnsupportedError(f"steps of {len(steps)} variables in one average; at most 4")
-        k = partial(self.covariance, fixed)
         size = len(steps)
-        if size == 4:
-            signed = [[first * second * k(i, j) for j, second in steps] for i, first in steps]
-            value = orthant4(signed)
-            return Moment(value, abs(value - orthant4(signed, 12)) + ROUNDING, 1.0)
-        angles = 0.0
-        for (i, first), (j, second) in combinations(steps, 2):
-            gap = max(1 - k(i, j) ** 2 / (k(i, i) * k(j, j)), Fraction(0))
-            angles += math.atan2(first * second * k(i, j) / math.sqrt(k(i, i) * k(j, j)), math.sqrt(gap))
-        return Moment(0.5**size + angles / (2 ** (size - 1) * math.pi), ROUNDING, 1.0)
+        inputs, signs = tuple(i for i, _ in steps), tuple(step for _, step in steps)
+        k = [[self.covariance(fixed, i, j) for j in inputs] for i in inputs]
+        value = 0.5**size + _angles(k, signs) / (2 ** (size - 1) * math.pi)
+        if size < 4:
+            return Moment(value, ROUNDING, 1.0)
+        if (fixed, inputs) not in self._joint:
+            joint = _joint4(k)
+            self._joint[fixed, inputs] = joint, abs(joint - _joint4(k, 12))
+        joint, error = self._joint[fixed, inputs]
+        return Moment(value + math.prod(signs) * joint, error + ROUNDING, 1.0)
 
 
 def polynomial_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tuple[int, int], float]]:

@@ -1,0 +1,121 @@
+"""Two-point averages of kinked functions over many inputs: against one pair at a time and closed forms."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from pertheory.numeric.averages import GaussianAverages
+from pertheory.numeric.half_planes import HalfPlanes
+from pertheory.numeric.kinked import KinkedAverages
+from pertheory.numeric.kinked_many import KinkedPairs
+from pertheory.numeric.orthant import OrthantMoments
+from pertheory.numeric.pairs import pair_averages
+from pertheory.rulebook.activation import activation
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def f(*orders: int, legs: int = 0) -> tuple[int, tuple[tuple[str, int], ...]]:
+    return legs, tuple(("s", order) for order in orders)
+
+
+def covariance(size: int, closeness: float, seed: int = 0) -> np.ndarray:
+    """Inputs of different sizes whose correlations are between closeness and one."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(size, size + 4))
+    k = root @ root.T
+    sigma = np.sqrt(k.diagonal())
+    scale = rng.uniform(0.5, 2, size=size)
+    return (closeness + (1 - closeness) * k / np.outer(sigma, sigma)) * np.outer(scale, scale)
+
+
+def one_pair(name: str, k: np.ndarray, orders: tuple[int, int]) -> float:
+    averages = KinkedAverages({"s": activation(name)}, k)
+    return averages.average([(tuple((i, (("s", order),)) for i, order in enumerate(orders)), 1)])
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "hard_tanh", "max(0, x)*tanh(x)", "max(0, x)^2 - x"])
+@pytest.mark.parametrize("closeness", [0.0, 0.95, 0.9999])
+def test_all_pairs_agree_with_one_pair_at_a_time(name: str, closeness: float) -> None:
+    k = covariance(7, closeness)
+    requests = [(f(0), f(0)), (f(1), f(1)), (f(0), f(1))]
+    pairs = KinkedPairs((("s", activation(name)),), k)
+    assert all(pairs.supports(request) for request in requests)
+    for (first, second), (table, error, missing) in zip(requests, pairs.averages(requests), strict=True):
+        assert error < 1e-8
+        np.testing.assert_array_equal(missing, np.eye(7, dtype=bool))
+        orders = first[1][0][1], second[1][0][1]
+        for i, j in [(0, 1), (1, 0), (2, 5), (6, 3)]:
+            expected = one_pair(name, k[np.ix_([i, j], [i, j])], orders)
+            assert table[i, j] == pytest.approx(expected, abs=3e-9 * math.sqrt(k[i, i] * k[j, j]))
+
+
+@pytest.mark.parametrize("gap", [0.5, 1e-3, 1e-8, 1e-13])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_panels_of_close_pairs_give_the_closed_forms_of_relu(gap: float, sign: int) -> None:
+    rho = sign * (1 - gap)
+    requests = [(f(0), f(0)), (f(1), f(1))]
+    functions = (("s", activation("relu")),)
+    values, errors = pair_averages(functions, requests, np.array([rho]), (np.array([1.5]), np.array([0.4])))
+    angle = math.acos(rho)
+    # Cho and Saul, Kernel methods for deep learning, NIPS 22 (2009)
+    exact = [1.5 * 0.4 * (math.sin(angle) + (math.pi - angle) * rho) / (2 * math.pi), (math.pi - angle) / (2 * math.pi)]
+    for value, error, true in zip(values[:, 0], errors[:, 0], exact, strict=True):
+        assert value == pytest.approx(true, abs=3e-10)
+        assert error < 1e-8
+    assert abs(values[1, 0] - exact[1]) <= errors[1, 0]
+
+
+def test_half_planes_agree_with_exact_rational_recursion() -> None:
+    for seed, closeness in [(0, 0.0), (1, 0.999999), (2, 1 - 1e-12)]:
+        k = covariance(2, closeness, seed)
+        planes = HalfPlanes(*(np.array([x]) for x in (k[0, 0], k[0, 1], k[1, 1])))
+        exact = OrthantMoments(k)
+        for n in range(4):
+            for m in range(4):
+                one = (0.0,) * n + (1.0,)
+                two = (0.0,) * m + (1.0,)
+                for left, right, steps in [((), one, 1), (one, (), -1), (one, one, 0)]:
+                    value, _ = planes.average((left, right), ((), two))
+                    true = exact(((n, steps), (m, 1)))
+                    assert value[0] == pytest.approx(true.value, abs=1e-13 * true.size)
+
+
+def test_the_determinant_of_close_pairs_keeps_its_digits() -> None:
+    a, b, c = 1.1, 1.1 * (1 - 1e-9), 1.1
+    exact = Fraction(a) * Fraction(c) - Fraction(b) ** 2
+    planes = HalfPlanes(np.array([a]), np.array([b]), np.array([c]))
+    assert planes._gap[0] == pytest.approx(float(exact), rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["relu", "elu"])
+def test_equal_zero_and_collinear_inputs_among_many(name: str) -> None:
+    k = covariance(8, 0.3)
+    change = np.eye(8)
+    change[5] = 0  # an input of zeros
+    change[6] = 2 * change[1]  # a multiple of another
+    change[7] = change[2]  # the same again
+    k = change @ k @ change.T
+    requests = [(f(0), f(0)), (f(1), f(1))] if name == "elu" else [(f(0), f(0))]
+    many = GaussianAverages({"s": activation(name)})(k, requests)
+    for i, j in [(0, 1), (1, 6), (2, 7), (3, 3), (0, 5), (6, 6)]:
+        few = GaussianAverages({"s": activation(name)})(k[np.ix_([i, j], [i, j])], requests)
+        for all_pairs, single in zip(many, few, strict=True):
+            assert np.isfinite(all_pairs[i, j])
+            assert all_pairs[i, j] == pytest.approx(single[0, 1], abs=1e-12)
+
+
+def test_deltas_are_left_to_the_general_method() -> None:
+    pairs = KinkedPairs((("s", activation("relu")),), np.eye(3))
+    assert not pairs.supports((f(2), f(0)))
+    assert not pairs.supports((f(1, legs=1), f(0)))
+    assert not pairs.supports((f(0), f(0), f(0)))
+    k = covariance(9, 0.2)
+    ((found),) = GaussianAverages({"s": activation("relu")}, distinct=True)(k, [(f(2), f(0))])
+    # <delta(z_i) relu(z_j)>: density at zero times half a mean absolute value of what z_j has left
+    left = k[4, 4] - k[1, 4] ** 2 / k[1, 1]
+    assert found[1, 4] == pytest.approx(math.sqrt(left / (2 * math.pi)) / math.sqrt(2 * math.pi * k[1, 1]), rel=1e-12)

@@ -187,7 +187,7 @@ for axis, ratios, title in ((axes[0], scale_free["relu"], "relu"), (axes[1], lar
     axis.axhline(0, color="0.8", lw=0.8, zorder=0)
     axis.set(xlabel=r"layer $\ell$", title=f"{title}: ratios divided by $\\ell$")
 w, T = lambda_W / 2, lambda_b + lambda_W / 2  # tanh
-for number, limit in enumerate((1 / 4, 4 / 9 * (w - T) / T, 1 / 3, 4 / 27 * (w - T) ** 2 / T**2)):
+for number, limit in enumerate((1 / 4, 2 / 9 * (w - T) / T, 1 / 3, 4 / 27 * (w - T) ** 2 / T**2)):
     axes[1].axhline(limit, color=f"C{number}", ls=":", lw=1)
 axes[0].legend(ncols=2)
 figure.tight_layout()

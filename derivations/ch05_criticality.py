@@ -142,13 +142,13 @@ def extrapolate(values, layers):
 
 
 fluctuating = pt.theory("mlp", ["V", "G{1}"], order=1).compile(inputs="one")
-layers = np.arange(1.0, 1201)
+layers = np.arange(1.0, 801)
 deep = {}
 for name, a_1 in (("tanh", -2), ("sin", -1)):
-    run = fluctuating([[1.0]], activation=name, depth=1200, C_b=0.0, C_W=1.0)
+    run = fluctuating([[1.0]], activation=name, depth=800, C_b=0.0, C_W=1.0)
     kernel, vertex, shift = (np.array([layer[key][0] for layer in run]) for key in ("G", "V", "G{1}"))
     deep[name] = kernel, vertex
-    late = slice(300, None)
+    late = slice(200, None)
     limits = [extrapolate(v[late], layers[late]) for v in (kernel * layers, vertex / kernel**2 / layers)]
     limits.append(extrapolate((shift / kernel / layers)[late], layers[late]))
     print(f"{name}: K l -> {limits[0]:.4f}, V/(K^2 l) -> {limits[1]:.4f}, G{{1}}/(K l) -> {limits[2]:.4f}")

@@ -147,7 +147,7 @@ def extrapolate(values, layers):
     return np.linalg.lstsq(terms, values, rcond=None)[0][0]
 
 
-depth = 800
+depth = 500
 deep = np.arange(1.0, depth + 1)
 examples = {"tanh": (1.0, 0.0, -2.0), "tanh(x) + 0.4*tanh(x)^2": (1.0, 0.8, -2.0)}
 large_depth = {}

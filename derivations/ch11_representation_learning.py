@@ -119,14 +119,14 @@ check("ReLU: P = 0", all(layer["P"][0] == 0 for layer in relu))
 check("ReLU: Q in closed form", np.allclose(Q_relu, layers * (layers**2 - 1) / 6 * a * (lambda_b + u) * u, rtol=1e-10))
 
 # %%
-deep = np.arange(1.0, 801)
-tanh = theory([[1.0]], activation="tanh", depth=800, C_W=1.0, lambda_b=lambda_b / deep, lambda_W=lambda_W)
+deep = np.arange(1.0, 501)
+tanh = theory([[1.0]], activation="tanh", depth=500, C_W=1.0, lambda_b=lambda_b / deep, lambda_W=lambda_W)
 w = lambda_W / 2
 T = lambda_b + w
 for name, limit in (("P", -(T**2) / 12), ("Q", T * (w - T) / 16)):
     values = np.array([layer[name][0] for layer in tanh]) / deep
-    terms = np.stack([np.ones_like(deep), 1 / deep, np.log(deep) / deep], axis=1)[200:]
-    found = np.linalg.lstsq(terms, values[200:], rcond=None)[0][0]
+    terms = np.stack([np.ones_like(deep), 1 / deep, np.log(deep) / deep], axis=1)[125:]
+    found = np.linalg.lstsq(terms, values[125:], rcond=None)[0][0]
     print(f"tanh: {name}/l -> {found:.5f}, formula {limit:.5f}")
     check(f"large depth of {name}", np.isclose(found, limit, rtol=0.02))
 

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pertheory import __version__
-from pertheory.cli import derive, describe, emit, run
+from pertheory.cli import check, derive, describe, emit, run
 from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
 
-VERBS = (derive, describe, emit, run)
+VERBS = (derive, describe, emit, run, check)
 
 
 class _Parser(argparse.ArgumentParser):

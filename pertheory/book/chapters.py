@@ -1,0 +1,351 @@
+"""Reads rules/book: the equations of the book as data, one file a chapter.
+
+chapter = "8"
+title = "RG flow of the neural tangent kernel"
+symbols = []                          # scalars besides couplings, widths and K
+
+[definitions]                         # abbreviations, with the labels that they take
+"Omega(a,b)" = "lambda_W s_a s_b + C_W Theta(a,b) s'_a s'_b"
+
+[[equation]]
+number = "8.89"
+...                                   # the keys are those of `Equation`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pertheory.book.indices import check_indices
+from pertheory.book.parse import WIDTHS, Words, parse_expression, parse_statement
+from pertheory.book.syntax import (
+    Average,
+    Call,
+    Component,
+    Derivative,
+    Line,
+    Mark,
+    Node,
+    Power,
+    Product,
+    Slope,
+    Statement,
+    Sum,
+    Zed,
+)
+from pertheory.book.verdict import STATUSES, UNCHECKED, kinds
+from pertheory.errors import InputError, RuleError
+from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.network import Network, network
+
+SOURCES = ("seen", "recalled", "derived", "ours")
+_TOP = ("chapter", "title", "symbols", "definitions", "equation")
+_KEYS = (
+    "number",
+    "title",
+    "kind",
+    "statement",
+    "printed",
+    "restated",
+    "source",
+    "inputs",
+    "network",
+    "status",
+    "note",
+    "unchecked",
+    "certain",
+)
+_TEXTS = tuple(key for key in _KEYS if key != "certain")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """An abbreviation: its name, the labels it takes, and what it stands for."""
+
+    name: str
+    labels: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Equation:
+    """An equation of the book.
+
+    Attributes:
+        number: the book's, as "8.97"; `certain` tells whether it is known to be.
+        title: what it states.
+        kind: which function decides it: "recursion", "identity", ...; empty where nothing is posed.
+        statement: the formula that is claimed to be right.
+        printed: the form in the book, where that is wrong; it must fail.
+        restated: the form of a restatement of the book that has a slip; it must fail, and is not charged to the book.
+        source: "seen" in print, "recalled", "derived" from others, or "ours".
+        one: whether it is about a single input.
+        rule: the network.
+        status: what a check is expected to find.
+        note: for people.
+        unchecked: the reason why it cannot be posed, or empty.
+        certain: whether the number is known.
+        words: the names that its formulas may use.
+        definitions: the abbreviations of its file.
+        place: file and line, for messages.
+    """
+
+    number: str
+    title: str
+    kind: str
+    statement: str
+    printed: str
+    restated: str
+    source: str
+    one: bool
+    rule: Network
+    status: str
+    note: str
+    unchecked: str
+    certain: bool
+    words: Words
+    definitions: tuple[Definition, ...] = field(repr=False)
+    place: str
+
+    def parsed(self, form: str) -> Statement:
+        """A form of the equation, abbreviations kept.
+
+        Raises:
+            RuleError: names file, line and what is wrong.
+        """
+        try:
+            return parse_statement(form, self.words, self.one)
+        except InputError as error:
+            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
+
+    def read(self, form: str) -> Statement:
+        """A form of the equation with abbreviations written out and indices checked; errors as in `parsed`."""
+        statement = self.parsed(form)
+        try:
+            inline = Inline(self)
+            written = Statement(statement.text, tuple(inline(side) for side in statement.sides), statement.one)
+            check_indices(written)
+        except InputError as error:
+            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
+        return written
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter: its name, its title and its equations in the order of the file."""
+
+    name: str
+    title: str
+    equations: tuple[Equation, ...]
+
+
+class Inline:
+    """Writes abbreviations out; every use gets dummies of its own."""
+
+    def __init__(self, equation: Equation) -> None:
+        self.definitions = {item.name: item for item in equation.definitions}
+        self.words, self.one = equation.words, equation.one
+        self.fresh = count()
+        self.busy: list[str] = []
+
+    def __call__(self, node: Node) -> Node:
+        """A node with all abbreviations written out."""
+        match node:
+            case Call(name, labels):
+                return self.written(name, labels)
+            case Sum(terms):
+                return Sum(tuple(self(term) for term in terms))
+            case Product(factors):
+                return Product(tuple(self(factor) for factor in factors))
+            case Average(pieces):
+                return Average(tuple(self(piece) for piece in pieces))
+            case Power(base, exponent):
+                return Power(self(base), exponent)
+            case Derivative(label, of):
+                return Derivative(label, self(of))
+            case Slope(variable, of):
+                return Slope(variable, self(of))
+        return node
+
+    def written(self, name: str, labels: tuple[str, ...]) -> Node:
+        """What an abbreviation stands for at some samples."""
+        if name in self.busy:
+            raise InputError(f"the abbreviation {name} is defined by itself")
+        definition = self.definitions[name]
+        body = parse_expression(definition.text, self.words, self.one)
+        self.busy.append(name)
+        body = self(body)
+        self.busy.pop()
+        names = dict(zip(definition.labels, labels, strict=True))
+        return body if self.one else relabel(body, names, self.fresh)
+
+
+def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
+    """A node with labels replaced; dummies that are not among them get names of their own."""
+    names = dict(names)
+
+    def new(label: str) -> str:
+        if label not in names:
+            names[label] = label if label.isdigit() else f"{label}#{next(fresh)}"
+        return names[label]
+
+    def walk(node: Node) -> Node:
+        match node:
+            case Line(order, label):
+                return Line(order, new(label))
+            case Zed(label):
+                return Zed(new(label))
+            case Component(name, order, up, layer, labels, raised):
+                return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
+            case Mark(name, labels, up):
+                return Mark(name, tuple(new(x) for x in labels), up)
+            case Sum(terms):
+                return Sum(tuple(walk(term) for term in terms))
+            case Product(factors):
+                return Product(tuple(walk(factor) for factor in factors))
+            case Average(pieces):
+                return Average(tuple(walk(piece) for piece in pieces))
+            case Power(base, exponent):
+                return Power(walk(base), exponent)
+            case Derivative(label, of):
+                return Derivative(new(label), walk(of))
+            case Slope(variable, of):
+                return Slope(variable, walk(of))
+        return node
+
+    return walk(node)
+
+
+def book_folder() -> Path:
+    """The folder of the book's equations."""
+    return rules_folder() / "book"
+
+
+@lru_cache(maxsize=8)
+def chapters(folder: Path | None = None) -> tuple[Chapter, ...]:
+    """All chapters, in the order of their file names.
+
+    Raises:
+        RuleError: a file is wrong; names file, line and reason.
+    """
+    place = folder if folder is not None else book_folder()
+    files = sorted(place.glob("*.toml"))
+    if not files:
+        raise RuleError(f"{place}: no chapter files *.toml")
+    found = tuple(read_chapter(path) for path in files)
+    names = [chapter.name for chapter in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise RuleError(f"{place}: two files are chapter {name!r}")
+    return found
+
+
+def read_chapter(path: Path) -> Chapter:
+    """One chapter file.
+
+    Raises:
+        RuleError: names the file, the line of the equation and what is wrong.
+    """
+    table = read_toml(path)
+    for key in table:
+        if key not in _TOP:
+            raise RuleError(f"{path.name}: {key}: unknown key; {nearest(key, _TOP)}")
+    for key in ("chapter", "title"):
+        if not isinstance(table.get(key), str) or not table[key]:
+            raise RuleError(f"{path.name}: {key}: must be a text that is not empty")
+    symbols = table.get("symbols", [])
+    if not isinstance(symbols, list) or not all(
+        isinstance(s, str) and re.fullmatch(r"[A-Za-z]\w*", s) for s in symbols
+    ):
+        raise RuleError(f"{path.name}: symbols: must be a list of names")
+    definitions = tuple(_definition(path, head, text) for head, text in _table(path, table, "definitions").items())
+    entries = table.get("equation", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise RuleError(f"{path.name}: equation: must be entries [[equation]]")
+    lines = [
+        n for n, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if row.strip() == "[[equation]]"
+    ]
+    equations: list[Equation] = []
+    for position, entry in enumerate(entries):
+        place = f"{path.name}: line {lines[position] if len(lines) == len(entries) else '?'}"
+        equation = _equation(place, entry, frozenset(symbols), definitions)
+        if any(other.number == equation.number for other in equations):
+            raise RuleError(f"{place}: a second equation {equation.number}")
+        equations.append(equation)
+    return Chapter(table["chapter"], table["title"], tuple(equations))
+
+
+def _table(path: Path, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = table.get(key, {})
+    if not isinstance(found, dict):
+        raise RuleError(f"{path.name}: {key}: must be a table")
+    return found
+
+
+def _definition(path: Path, head: str, text: Any) -> Definition:
+    match = re.fullmatch(r"([A-Za-z]\w*)(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
+    if match is None or not isinstance(text, str):
+        raise RuleError(f'{path.name}: definitions: {head!r}: must be of the form "Omega(a,b)" = "formula"')
+    return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
+
+
+def _equation(
+    place: str, entry: Mapping[str, Any], symbols: frozenset[str], definitions: tuple[Definition, ...]
+) -> Equation:
+    for key in entry:
+        if key not in _KEYS:
+            raise RuleError(f"{place}: unknown key {key!r}; {nearest(key, _KEYS)}")
+    for key in _TEXTS:
+        if not isinstance(entry.get(key, ""), str):
+            raise RuleError(f"{place}: {key}: must be a text, not {entry[key]!r}")
+    for key in ("number", "title", "source"):
+        if not entry.get(key):
+            raise RuleError(f"{place}: {key} is missing")
+    choices = (
+        ("source", SOURCES),
+        ("inputs", ("", "one", "many")),
+        ("status", ("", *STATUSES)),
+        ("kind", ("", *kinds())),
+    )
+    for key, known in choices:
+        if entry.get(key, "") not in known:
+            raise RuleError(f"{place}: {key}: {entry[key]!r} is not known; {nearest(entry[key], known)}")
+    reason = entry.get("unchecked", "")
+    if bool(reason) == bool(entry.get("statement") and entry.get("kind")):
+        raise RuleError(
+            f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
+        )
+    rule = network(entry.get("network") or "mlp", "pairs" if entry.get("network") else "exact")
+    widths = frozenset(WIDTHS)
+    words = Words(
+        frozenset(name for name, _ in rule.hyperparameters) | widths | symbols,
+        tuple((item.name, len(item.labels)) for item in definitions),
+    )
+    certain = entry.get("certain", True)
+    if not isinstance(certain, bool):
+        raise RuleError(f"{place}: certain: must be true or false")
+    expected = UNCHECKED if reason else ("erratum" if entry.get("printed") else "verified")
+    return Equation(
+        number=entry["number"],
+        title=entry["title"],
+        kind=entry.get("kind", ""),
+        statement=entry.get("statement", "").strip(),
+        printed=entry.get("printed", "").strip(),
+        restated=entry.get("restated", "").strip(),
+        source=entry["source"],
+        one=entry.get("inputs") == "one",
+        rule=rule,
+        status=entry.get("status") or expected,
+        note=entry.get("note", ""),
+        unchecked=reason,
+        certain=certain,
+        words=words,
+        definitions=definitions,
+        place=place,
+    )

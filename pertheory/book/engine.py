@@ -1,0 +1,145 @@
+"""What the engine derives, as canonical sums: every verdict goes through here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pertheory.algebra.terms import Average, Component, Term, Terms
+from pertheory.book.canonical import Mono, Poly, add, average, powers
+from pertheory.book.syntax import Component as Written
+from pertheory.errors import UnsupportedError
+from pertheory.graphs.tensor import TensorType, canonical_slots
+from pertheory.recursion import Recursion, derive
+from pertheory.rulebook.network import IDENTITY, Network
+from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
+
+#: the name of the inner product of two inputs over their number of components, in statements on the first layer
+INPUT_PRODUCT = "xx"
+
+
+def tensor_named(name: str) -> Tensor:
+    """The tensor of a name in a statement."""
+    return find_tensor(name)[0]
+
+
+@lru_cache(maxsize=2_000)
+def recursion_of(rule: Network, kind: TensorType, order: int) -> Recursion:
+    """What the engine finds for T{order}."""
+    return derive(rule, f"{tensor_of(kind).name}{{{order}}}" if _named(kind) else tensor_of(kind), order=order)
+
+
+def _named(kind: TensorType) -> bool:
+    return any(tensor.kind == kind for tensor in named_tensors())
+
+
+@lru_cache(maxsize=2_000)
+def terms_of(rule: Network, kind: TensorType, order: int) -> Terms:
+    """The expanded form of T{order} of the layer above; samples are slots of the tensor's name."""
+    recursion = recursion_of(rule, kind, order)
+    return {term: coefficient for term, coefficient in recursion.terms.items() if term.order == order}
+
+
+def component(written: Written, labels: tuple[int, ...]) -> Component:
+    """A component of the layer below in canonical slots."""
+    tensor = tensor_named(written.name)
+    return Component(tensor.kind, written.order, canonical_slots(tensor.kind, by_vertex(tensor, labels)))
+
+
+def by_vertex(tensor: Tensor, labels: tuple[int, ...]) -> tuple[int, ...]:
+    """Labels in the order of the tensor's name, in the order of the vertices of its type."""
+    placed = [0] * len(labels)
+    for vertex, label in zip(tensor.slots, labels, strict=True):
+        placed[vertex] = label
+    return tuple(placed)
+
+
+def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool) -> Poly:
+    """A component of the layer above as the engine's sum over the layer below.
+
+    Args:
+        rule: the network.
+        written: the component; with a fixed layer 2 only what the first layer has is kept.
+        labels: its samples, in the order of its name.
+        one: whether all samples are the same.
+    """
+    tensor = tensor_named(written.name)
+    total: Poly = {}
+    for term, coefficient in terms_of(rule, tensor.kind, written.order).items():
+        if written.layer and not all(first_layer(rule, part.kind, part.order) for part in term.tensors):
+            continue
+        add(total, _imported(term, labels, one), coefficient)
+    return total
+
+
+def _imported(term: Term, labels: tuple[int, ...], one: bool) -> Poly:
+    """A term of the engine with samples for its slots; bare preactivations are removed by Stein's lemma."""
+    tensors = tuple(
+        sorted(
+            Component(kind, order, canonical_slots(kind, tuple([labels[slot] for slot in slots])))
+            for kind, order, slots in term.tensors
+        )
+    )
+    widths = (("n", term.width_power), ("n_prev", -term.width_power)) if term.width_power else ()
+    poly: Poly = {Mono(scalars=powers(term.couplings, widths), tensors=tensors): 1}  # type: ignore[dict-item]
+    for item in term.averages:
+        lines, zeds = lines_of(item, labels)
+        opened: Poly = {}
+        for mono, coefficient in poly.items():
+            add(opened, {mono._replace(lines=lines, zeds=zeds): coefficient})
+        poly = average(opened, one)
+    return poly
+
+
+def lines_of(item: Average, labels: tuple[int, ...]) -> tuple[tuple[tuple[int, int], ...], tuple[int, ...]]:
+    """The functions and the bare preactivations of an average of the engine, at the samples of its slots."""
+    lines, zeds = [], []
+    for sample, legs, functions in item.factors:
+        assert not legs, "legs stand in front of a product only where samples coincide"
+        for function, order in functions:
+            if function == IDENTITY:
+                zeds.append(labels[sample])
+            elif function == "s":
+                lines.append((labels[sample], order))
+            else:
+                raise UnsupportedError(f"statements know one activation s, not {function!r}")
+    return tuple(sorted(lines)), tuple(sorted(zeds))
+
+
+@lru_cache(maxsize=2_000)
+def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
+    """T{order} at the first layer, whose functions are the inputs themselves and do not fluctuate.
+
+    Moves 1 to 6 are those of any layer. Of their diagrams those remain that insert no tensor, derive no function, and
+    put one site on each neuron: the joint cumulant of several functions that do not fluctuate vanishes.
+    """
+    recursion = recursion_of(rule, kind, order)
+    found: Terms = {}
+    for diagram in recursion.diagrams:
+        still = all(line is None or line[1] == 0 for line in diagram.lines)
+        if still and not diagram.vertices and all(len(neuron) == 1 for neuron in diagram.neurons):
+            for term, coefficient in recursion.expanded(diagram).items():
+                found[term] = found.get(term, 0) + coefficient
+    return {term: coefficient for term, coefficient in found.items() if coefficient}
+
+
+def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -> Poly:
+    """A component of the first layer, an average of two inputs being their product ``xx`` over n_0."""
+    tensor = tensor_named(written.name)
+    total: Poly = {}
+    for term, coefficient in first_layer(rule, tensor.kind, written.order).items():
+        marks = []
+        for item in term.averages:
+            lines, _ = lines_of(item, labels)
+            (a, _), (b, _) = lines
+            marks.append((INPUT_PRODUCT, (min(a, b), max(a, b))))
+        add(total, {Mono(scalars=term.couplings, marks=tuple(sorted(marks))): coefficient})
+    return total
+
+
+def clear() -> None:
+    """Forget what was derived; needed only by those who change the engine, as a test does."""
+    from pertheory.derive.layer import diagrams
+
+    diagrams.cache_clear()
+    for cache in (recursion_of, terms_of, first_layer):
+        cache.cache_clear()

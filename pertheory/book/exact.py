@@ -1,0 +1,369 @@
+"""A statement as an exact number: the second route, which uses neither Stein's lemma nor any other rewriting.
+
+The formula is evaluated as it stands, with its z's, raised indices and sums over samples, at a random kernel, random
+tensors with the right symmetries and a random polynomial activation. Then every Gaussian average is a finite sum over
+pairings, all numbers are rational, and two sides are equal or not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import product
+from typing import NamedTuple
+
+from pertheory.algebra.terms import Terms
+from pertheory.book import engine
+from pertheory.book.canonical import KERNEL
+from pertheory.book.indices import contracted, open_dummies
+from pertheory.book.syntax import (
+    Average,
+    Component,
+    Derivative,
+    Line,
+    Mark,
+    Node,
+    Number,
+    Power,
+    Product,
+    Slope,
+    Sum,
+    Symbol,
+    Zed,
+)
+from pertheory.errors import InputError, UnsupportedError
+from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.tensor import TensorType, canonical_slots
+from pertheory.rulebook.network import Network
+
+#: derivatives up to the fourth of the activation occur, so a polynomial needs at least this degree to tell them apart
+DEGREE = 5
+
+Exponents = tuple[int, ...]
+Polynomial = dict[Exponents, "Dual"]
+Matrix = list[list[Fraction]]
+
+
+class Dual(NamedTuple):
+    """A number and its derivative with respect to one variable, exactly."""
+
+    value: Fraction
+    slope: Fraction
+
+    def __add__(self, other: Dual) -> Dual:  # type: ignore[override]
+        return Dual(self.value + other.value, self.slope + other.slope)
+
+    def __mul__(self, other: Dual) -> Dual:  # type: ignore[override]
+        if not self.slope and not other.slope:
+            return Dual(self.value * other.value, self.slope)
+        return Dual(self.value * other.value, self.value * other.slope + self.slope * other.value)
+
+    def inverse(self) -> Dual:
+        """One over it.
+
+        Raises:
+            InputError: it is zero.
+        """
+        if not self.value:
+            raise InputError("division by zero")
+        return Dual(1 / Fraction(self.value), -self.slope / Fraction(self.value) ** 2)
+
+
+def dual(value: Fraction | int) -> Dual:
+    """A constant."""
+    return Dual(value, 0)  # type: ignore[arg-type]
+
+
+class Point:
+    """A random point: kernel, tensors, couplings and activation.
+
+    Args:
+        samples: how many different samples there are.
+        seed: fixes everything.
+        variable: the tensor type with respect to which slopes are taken, or None.
+    """
+
+    def __init__(self, samples: int, seed: str, variable: TensorType | None = None) -> None:
+        self.seed, self.variable = seed, variable
+        draw = random.Random(seed)
+        self.samples = samples
+        self.activation = [draw.choice([-3, -2, -1, 1, 2, 3]) for _ in range(DEGREE + 1)]
+        while True:
+            off = [[draw.randint(-3, 3) for _ in range(samples)] for _ in range(samples)]
+            whole = [
+                [off[min(a, b)][max(a, b)] if a != b else draw.randint(2, 7) for b in range(samples)]
+                for a in range(samples)
+            ]
+            inverse = invert_matrix(whole)
+            if inverse is not None:
+                break
+        self.inverse = inverse
+        own = 1 if variable == KERNEL else 0
+        self.kernel = [[Dual(entry, own) for entry in row] for row in whole]  # type: ignore[arg-type]
+        self.moments: dict[Exponents, Dual] = {(0,) * samples: dual(1)}
+        self.raised: dict[tuple[TensorType, int], dict[Exponents, Dual]] = {}
+
+    def symbol(self, name: str) -> Dual:
+        """The value of a scalar."""
+        return dual(Fraction(random.Random(f"{self.seed} {name}").randint(2, 30), 7))
+
+    def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
+        """A component, in the order of the vertices of the type."""
+        if kind == KERNEL and order == 0:
+            return self.kernel[labels[0]][labels[1]]
+        slots = canonical_slots(kind, tuple(labels))
+        value = random.Random(f"{self.seed} {kind} {order} {slots}").randint(-9, 9) or 11
+        return Dual(value, int(kind == self.variable and order == 0))  # type: ignore[arg-type]
+
+    def raised_tensor(self, kind: TensorType, order: int) -> dict[Exponents, Dual]:
+        """All components with every index raised, one index after the other."""
+        key = (kind, order)
+        if key not in self.raised:
+            everywhere = list(product(range(self.samples), repeat=kind.size))
+            values = {at: self.tensor(kind, order, at).value for at in everywhere}
+            for slot in range(kind.size):
+                values = {
+                    at: sum(
+                        (
+                            self.inverse[at[slot]][c] * values[(*at[:slot], c, *at[slot + 1 :])]
+                            for c in range(self.samples)
+                        ),
+                        Fraction(0),
+                    )
+                    for at in everywhere
+                }
+            self.raised[key] = {at: dual(value) for at, value in values.items()}
+        return self.raised[key]
+
+    def moment(self, exponents: Exponents) -> Dual:
+        """The Gaussian average of a product of powers of the preactivations."""
+        known = self.moments.get(exponents)
+        if known is not None:
+            return known
+        head = next(i for i, power in enumerate(exponents) if power)
+        rest = [*exponents[:head], exponents[head] - 1, *exponents[head + 1 :]]
+        total = dual(0)
+        if sum(rest) % 2:
+            for other, power in enumerate(rest):
+                if power:
+                    lower = rest.copy()
+                    lower[other] -= 1
+                    total = total + dual(power) * self.kernel[head][other] * self.moment(tuple(lower))
+        self.moments[exponents] = total
+        return total
+
+    def function(self, order: int, sample: int) -> Polynomial:
+        """A derivative of the activation at a sample."""
+        coefficients = self.activation
+        for _ in range(order):
+            coefficients = [power * c for power, c in enumerate(coefficients)][1:]
+        return {self.power(sample, power): dual(c) for power, c in enumerate(coefficients) if c}
+
+    def power(self, sample: int, exponent: int) -> Exponents:
+        """The exponents of a power of one preactivation."""
+        return tuple([exponent if i == sample else 0 for i in range(self.samples)])
+
+    @property
+    def one(self) -> Exponents:
+        """The exponents of a constant."""
+        return (0,) * self.samples
+
+
+def invert_matrix(matrix: Sequence[Sequence[int]]) -> Matrix | None:
+    """The inverse by elimination, or None if there is none."""
+    size = len(matrix)
+    rows = [[Fraction(x) for x in row] + [Fraction(int(i == j)) for j in range(size)] for i, row in enumerate(matrix)]
+    for column in range(size):
+        pivot = next((r for r in range(column, size) if rows[r][column]), None)
+        if pivot is None:
+            return None
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        lead = rows[column][column]
+        rows[column] = [x / lead for x in rows[column]]
+        for r in range(size):
+            if r != column and rows[r][column]:
+                factor = rows[r][column]
+                rows[r] = [x - factor * y for x, y in zip(rows[r], rows[column], strict=True)]
+    return [row[size:] for row in rows]
+
+
+def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
+    """The product of polynomials in the preactivations."""
+    total: Polynomial = {}
+    for left, c in a.items():
+        for right, d in b.items():
+            key = tuple([x + y for x, y in zip(left, right, strict=True)])
+            value = c * d
+            total[key] = total[key] + value if key in total else value
+    return total
+
+
+class Evaluator:
+    """Evaluates the sides of one statement at a point.
+
+    Args:
+        rule: the network whose recursions stand for tensors of the layer above.
+        samples: the number of each sample label.
+        point: the point.
+    """
+
+    def __init__(self, rule: Network, samples: Mapping[str, int], point: Point) -> None:
+        self.rule, self.names, self.point = rule, dict(samples), point
+        self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
+        self.open: dict[int, tuple[str, ...]] = {}
+        self.sums: dict[int, tuple[str, ...]] = {}
+        self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
+
+    def side(self, node: Node) -> Dual:
+        """The value of one side."""
+        found = self.value(node, self.names)
+        return found.get(self.point.one, dual(0))
+
+    def value(self, node: Node, place: Mapping[str, int]) -> Polynomial:
+        """The value of a node, a polynomial in preactivations inside an average and a number outside."""
+        if id(node) not in self.open:
+            self.open[id(node)] = tuple(sorted(open_dummies(node)))
+        key = (id(node), tuple([place[name] for name in self.open[id(node)]]))
+        if key not in self.memo:
+            self.memo[key] = self.fresh(node, place)
+        return self.memo[key]
+
+    def number(self, value: Dual) -> Polynomial:
+        """A number as a polynomial."""
+        return {self.point.one: value}
+
+    def fresh(self, node: Node, place: Mapping[str, int]) -> Polynomial:
+        """The value of a node that is not in the memory."""
+        point = self.point
+        match node:
+            case Number(value):
+                return self.number(dual(value))
+            case Symbol(name):
+                return self.number(point.symbol(name))
+            case Line(order, label):
+                return point.function(order, place[label])
+            case Zed(label):
+                return {point.power(place[label], 1): dual(1)}
+            case Component():
+                return self.number(self.component(node, tuple([place[label] for label in node.labels])))
+            case Sum(terms):
+                total: Polynomial = {}
+                for term in terms:
+                    for key, part in self.value(term, place).items():
+                        total[key] = total[key] + part if key in total else part
+                return total
+            case Product():
+                return self.product(node, place)
+            case Power(base, exponent):
+                inside = self.value(base, place)
+                if exponent < 0:
+                    inside = self.number(inside.get(point.one, dual(0)).inverse())
+                result = self.number(dual(1))
+                for _ in range(abs(exponent)):
+                    result = multiply(result, inside)
+                return result
+            case Derivative(label, of):
+                return self.derivative(self.value(of, place), place[label])
+            case Average(pieces):
+                return self.number(self.cumulant([self.value(piece, place) for piece in pieces]))
+            case Slope(_, of):
+                return self.number(dual(self.value(of, place).get(point.one, dual(0)).slope))
+            case Mark(name):
+                raise UnsupportedError(f"{name} has no numeric value")
+        raise AssertionError(node)
+
+    def product(self, node: Product, place: Mapping[str, int]) -> Polynomial:
+        """A product, summed over the dummies that stand in it twice."""
+        if id(node) not in self.sums:
+            self.sums[id(node)] = contracted(node)
+        names = self.sums[id(node)]
+        total: Polynomial = {}
+        for choice in product(range(self.point.samples), repeat=len(names)):
+            here = {**place, **dict(zip(names, choice, strict=True))}
+            term = self.number(dual(1))
+            for factor in node.factors:
+                term = multiply(term, self.value(factor, here))
+                if not term:
+                    break
+            for key, value in term.items():
+                total[key] = total[key] + value if key in total else value
+        return total
+
+    @staticmethod
+    def derivative(polynomial: Polynomial, sample: int) -> Polynomial:
+        """The derivative with respect to the preactivation at a sample."""
+        total: Polynomial = {}
+        for exponents, value in polynomial.items():
+            if exponents[sample]:
+                lower = tuple([e - (i == sample) for i, e in enumerate(exponents)])
+                total[lower] = value * dual(exponents[sample])
+        return total
+
+    def mean(self, polynomial: Polynomial) -> Dual:
+        """The Gaussian average."""
+        total = dual(0)
+        for exponents, value in polynomial.items():
+            total = total + value * self.point.moment(exponents)
+        return total
+
+    def cumulant(self, pieces: list[Polynomial]) -> Dual:
+        """The joint cumulant; of one piece the average."""
+        total = dual(0)
+        for partition in set_partitions(range(len(pieces))):
+            term = dual(1)
+            for number, block in enumerate(partition):
+                inside = self.number(dual(1))
+                for index in block:
+                    inside = multiply(inside, pieces[index])
+                term = term * self.mean(inside) * dual(-number if number else 1)
+            total = total + term
+        return total
+
+    def component(self, node: Component, labels: tuple[int, ...]) -> Dual:
+        """A component of a tensor; of the layer above what the engine's recursion gives for it."""
+        tensor = engine.tensor_named(node.name)
+        if node.raised:
+            if tensor.kind == KERNEL and node.order == 0:
+                return dual(self.point.inverse[labels[0]][labels[1]])
+            return self.point.raised_tensor(tensor.kind, node.order)[engine.by_vertex(tensor, labels)]
+        if not node.up and node.layer < 2:
+            return self.point.tensor(tensor.kind, node.order, engine.by_vertex(tensor, labels))
+        key = (tensor.kind, node.order, labels)
+        if key not in self.of_engine:
+            terms = engine.terms_of(self.rule, tensor.kind, node.order)
+            if node.layer:
+                terms = {
+                    term: c
+                    for term, c in terms.items()
+                    if all(engine.first_layer(self.rule, part.kind, part.order) for part in term.tensors)
+                }
+            self.of_engine[key] = self.engine_value(terms, labels)
+        return self.of_engine[key]
+
+    def engine_value(self, terms: Terms, labels: tuple[int, ...]) -> Dual:
+        """The engine's terms, evaluated; nothing of the canonical form is used."""
+        point = self.point
+        averages: dict[object, Dual] = {}
+        total = dual(0)
+        for term, coefficient in terms.items():
+            value = dual(coefficient)
+            widths = (("n", term.width_power), ("n_prev", -term.width_power))
+            for name, exponent in (*term.couplings, *widths):
+                scalar = point.symbol(name)
+                for _ in range(abs(exponent)):
+                    value = value * (scalar if exponent > 0 else scalar.inverse())
+            for part in term.tensors:
+                value = value * point.tensor(part.kind, part.order, [labels[slot] for slot in part.slots])
+            for item in term.averages:
+                if item not in averages:
+                    inside = self.number(dual(1))
+                    lines, zeds = engine.lines_of(item, labels)
+                    for sample, order in lines:
+                        inside = multiply(inside, point.function(order, sample))
+                    for sample in zeds:
+                        inside = multiply(inside, {point.power(sample, 1): dual(1)})
+                    averages[item] = self.mean(inside)
+                value = value * averages[item]
+            total = total + value
+        return total

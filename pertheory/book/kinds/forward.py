@@ -1,0 +1,129 @@
+"""Stochastic forward equations, before any average.
+
+As in ``H'(1,2) = delta(1,2) [lambda_b + lambda_W/n s_1 s_2] + W(1) W(2) s'_1 s'_2 H(1,2)``.
+
+Sample a carries a neuron of its own in each layer; W(a) is the weight between the two, and delta(a,b) makes both equal,
+in the layer above and, where functions stand beside it, in the layer below; neurons below are summed.
+
+The engine's moves 1 and 2 act on a tree with a spare preactivation paired to every vertex that passes on through a
+weight: joining the two brings that weight, while two vertices of the tree can be joined only by a step that uses up the
+edge between them. What the two moves find is the forward equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from pertheory.book.canonical import Mono, Poly, add, powers
+from pertheory.book.chapters import Equation
+from pertheory.book.compare import verdict
+from pertheory.book.engine import tensor_named
+from pertheory.book.expand import Expander
+from pertheory.book.indices import check_indices
+from pertheory.book.syntax import Component, Mark, Node
+from pertheory.book.verdict import SYMBOLIC, Verdict, kind
+from pertheory.derive.pair import pair
+from pertheory.derive.refine import Sites, lower_forest, refine
+from pertheory.errors import RuleError
+from pertheory.graphs.canonical import connected_components
+from pertheory.graphs.tensor import Pair, tensor_type
+from pertheory.rulebook.network import Network
+from pertheory.rulebook.observable import SHAPES
+
+TREES = frozenset(SHAPES) - {"z", "H"}
+
+
+@kind("forward")
+def decide(equation: Equation, form: str) -> Verdict:
+    """Compare with what moves 1 and 2 make of the tree."""
+    statement = equation.read(form)
+    left, *rest = statement.sides
+    shape = left.name if isinstance(left, Component | Mark) and left.up else ""
+    if shape not in TREES | {"H"} or len(rest) != 1:
+        raise RuleError(
+            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I' or ddH_II'"
+        )
+    names = check_indices(statement)
+    samples = {label: number for number, label in enumerate(names)}
+    expander = Expander(equation.rule, samples, False, frozenset({"delta", "W"}) | TREES)
+    right = as_trees(expander.opened(rest[0]))
+    difference = add(forward(equation.rule, shape, tuple(samples[label] for label in _labels(left))), right, -1)
+    return verdict(difference, 0.0, SYMBOLIC, list(samples))
+
+
+def _labels(node: Node) -> tuple[str, ...]:
+    assert isinstance(node, Component | Mark)
+    return node.labels
+
+
+def as_trees(poly: Poly) -> Poly:
+    """Every H and every differential as a tree with the samples at its edges."""
+    kernel = tensor_named("H").kind
+    total: Poly = {}
+    for mono, coefficient in poly.items():
+        marks = [mark for mark in mono.marks if mark[0] not in TREES]
+        marks += [_tree([(labels[u], labels[v]) for u, v in SHAPES[n][1]]) for n, labels in mono.marks if n in TREES]
+        marks += [_tree([(part.slots[0], part.slots[1])]) for part in mono.tensors if part.kind == kernel]
+        others = tuple(part for part in mono.tensors if part.kind != kernel)
+        add(total, {mono._replace(tensors=others, marks=tuple(sorted(marks))): coefficient})
+    return total
+
+
+def _tree(edges: list[Pair]) -> tuple[str, tuple[int, ...]]:
+    ordered = sorted((min(edge), max(edge)) for edge in edges)
+    return "tree", tuple(label for edge in ordered for label in edge)
+
+
+def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
+    """The forward equation of a tree, from moves 1 and 2 of the engine."""
+    _, edges = SHAPES[shape]
+    size = len(labels)
+    total: Poly = {}
+    for steps in matchings(edges):
+        stepped = {vertex for edge in steps for vertex in edge}
+        passing = [vertex for vertex in range(size) if vertex not in stepped]
+        spare = {vertex: size + number for number, vertex in enumerate(passing)}
+        kind_, name_of = tensor_type(("z",) * (size + len(passing)), edges, (*steps, *spare.items()))
+        vertex_at = {name: vertex for vertex, name in enumerate(name_of)}
+        for chosen in pair(rule, 0, kind_):
+            ends = [(vertex_at[u], vertex_at[v]) for u, v in kind_.pairs]
+            if any(
+                join.step != (max(e) < size) or (not join.step and not join.site)
+                for join, e in zip(chosen, ends, strict=True)
+            ):
+                continue
+            for sites in refine(kind_, chosen):
+                add(total, {_term(sites, ends, vertex_at, labels, size): Fraction(1)})
+    return total
+
+
+def _term(sites: Sites, ends: list[Pair], vertex_at: dict[int, int], labels: tuple[int, ...], size: int) -> Mono:
+    scalars, marks = [], []
+    for join, (u, v) in zip(sites.joins, ends, strict=True):
+        if join.step:
+            scalars.append(powers(join.factor.powers, (("n", -1),) if join.site else ()))
+            marks.append(("delta", tuple(sorted((labels[u], labels[v])))))
+        else:
+            marks.append(("W", (labels[min(u, v)],)))
+    lines = [
+        (labels[vertex_at[name]], line[1])
+        for name, line in enumerate(sites.lines)
+        if line is not None and vertex_at[name] < size
+    ]
+    lower = lower_forest(sites)
+    owner = [labels[vertex_at[name]] for name in lower.owners]
+    for tree in connected_components(len(owner), lower.edges):
+        marks.append(_tree([(owner[u], owner[v]) for u, v in lower.edges if u in tree]))
+    return Mono(scalars=powers(*scalars), marks=tuple(sorted(marks)), lines=tuple(sorted(lines)))
+
+
+def matchings(edges: tuple[Pair, ...]) -> Iterator[tuple[Pair, ...]]:
+    """All sets of edges of which no two share a vertex."""
+    if not edges:
+        yield ()
+        return
+    head, rest = edges[0], edges[1:]
+    yield from matchings(rest)
+    for others in matchings(tuple(edge for edge in rest if not set(edge) & set(head))):
+        yield (head, *others)

@@ -1,0 +1,154 @@
+"""A statement as LaTeX, as it stands: abbreviations are kept."""
+
+from __future__ import annotations
+
+from pertheory.book.syntax import (
+    ONE_INPUT,
+    Average,
+    Call,
+    Component,
+    Derivative,
+    Line,
+    Mark,
+    Node,
+    Number,
+    Power,
+    Product,
+    Slope,
+    Statement,
+    Sum,
+    Symbol,
+    Zed,
+)
+
+_NAMES = {
+    "Theta": r"\Theta",
+    "V6": "V_6",
+    "Omega": r"\Omega",
+    "chi_par": r"\chi_{\parallel}",
+    "chi_perp": r"\chi_{\perp}",
+    "n_prev": r"n_{\ell-1}",
+    "n": r"n_{\ell}",
+    "dH": r"\mathrm{d}H",
+    "ddH_I": r"\mathrm{dd}_{I}H",
+    "ddH_II": r"\mathrm{dd}_{II}H",
+    "delta": r"\delta",
+}
+_GREEK = ("alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
+
+
+def statement_latex(statement: Statement) -> str:
+    """The sides joined by equals signs; long sums are broken into lines of an ``aligned`` environment."""
+    first, *others = statement.sides
+    lines = []
+    for side in others:
+        rows = _rows(side)
+        lines.append("&= " + rows[0])
+        lines += [rf"&\quad {row}" for row in rows[1:]]
+    return "\\begin{aligned}\n" + latex(first) + " " + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _rows(node: Node) -> list[str]:
+    if not isinstance(node, Sum):
+        return [latex(node)]
+    return [_signed(term, number > 0) for number, term in enumerate(node.terms)]
+
+
+def latex(node: Node) -> str:
+    """One node."""
+    match node:
+        case Number(value):
+            return str(value)
+        case Symbol(name) | Call(name, ()):
+            return _name(name)
+        case Line(order, label):
+            return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label)
+        case Zed(label):
+            return "z" + _at(label)
+        case Component():
+            return _component(node)
+        case Mark(name, labels, up):
+            return _name(name) + (r"^{(\ell+1)}" if up else "") + _indices(labels)
+        case Call(name, labels):
+            return _name(name) + _indices(labels)
+        case Average(pieces):
+            return r"\left\langle " + r" \,;\, ".join(latex(piece) for piece in pieces) + r" \right\rangle"
+        case Derivative(label, of):
+            return rf"\partial_{{{_label(label)}}} {_bracketed(of)}"
+        case Slope(variable, of):
+            return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
+        case Power(base, exponent):
+            if exponent < 0:
+                below = latex(base) if exponent == -1 else f"{_bracketed(base)}^{{{-exponent}}}"
+                return rf"\frac{{1}}{{{below}}}"
+            return f"{_bracketed(base)}^{{{exponent}}}"
+        case Product(factors):
+            return _product(factors)
+        case Sum(terms):
+            return " ".join(_signed(term, number > 0) for number, term in enumerate(terms))
+    raise AssertionError(node)
+
+
+def _product(factors: tuple[Node, ...]) -> str:
+    """Factors side by side; what is divided by goes below the factor in front of it."""
+    parts: list[str] = []
+    for factor in factors:
+        if isinstance(factor, Power) and factor.exponent == -1:
+            below = latex(factor.base)
+            above = parts.pop() if parts else "1"
+            parts.append(rf"\frac{{{above}}}{{{below}}}")
+        elif isinstance(factor, Number) and factor.value == -1 and not parts:
+            parts.append("-")
+        else:
+            parts.append(_bracketed(factor))
+    return r"\, ".join(parts).replace(r"-\, ", "-", 1) if parts[0] == "-" else r"\, ".join(parts)
+
+
+def _signed(term: Node, inner: bool) -> str:
+    text = latex(term)
+    if text.startswith("-"):
+        return "- " + text[1:]
+    return f"+ {text}" if inner else text
+
+
+def _bracketed(node: Node) -> str:
+    return rf"\left[{latex(node)}\right]" if isinstance(node, Sum) else latex(node)
+
+
+def _component(node: Component) -> str:
+    marks = ""
+    if node.order:
+        marks += rf"\{{{node.order}\}}"
+    if node.up:
+        marks += r"(\ell+1)"
+    if node.layer:
+        marks += f"({node.layer})"
+    name = _name(node.name) + (f"^{{{marks}}}" if marks else "")
+    if node.raised:
+        return f"{_name(node.name)}{_indices(node.labels, '^')}" + (f"_{{{marks}}}" if marks else "")
+    return name + _indices(node.labels)
+
+
+def _indices(labels: tuple[str, ...], where: str = "_") -> str:
+    shown = [_label(label) for label in labels if label != ONE_INPUT]
+    return f"{where}{{{' '.join(shown)}}}" if shown else ""
+
+
+def _at(label: str) -> str:
+    return "" if label == ONE_INPUT else f"_{{{_label(label)}}}"
+
+
+def _label(label: str) -> str:
+    if label.isdigit():
+        return label
+    letters = {"a": r"\alpha", "b": r"\beta", "c": r"\gamma", "d": r"\delta", "e": r"\epsilon"}
+    head = letters.get(label[0], label[0])
+    return f"{head}_{{{label[1:]}}}" if label[1:] else head
+
+
+def _name(name: str) -> str:
+    if name in _NAMES:
+        return _NAMES[name]
+    head, _, index = name.partition("_")
+    shown = "\\" + head if head in _GREEK else head
+    return f"{{{shown}_{{{index}}}}}" if index else shown

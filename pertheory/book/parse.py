@@ -1,0 +1,383 @@
+"""Text to nodes: a tokeniser and a recursive descent. No text is ever executed.
+
+The grammar, complete::
+
+    statement  = sum ("=" sum)+
+    sum        = ["+" | "-"] product (("+" | "-") product)*
+    product    = factor (["*" | "/"] factor)*              nothing between two factors multiplies; "/" takes one factor
+    factor     = "d_" label factor | atom ["^" ["-"] whole]
+    atom       = number | symbol | line | "z" ["_" label] | tensor | mark | abbreviation
+               | "<" sum (";" sum)* ">" | "(" sum ")" | "[" sum "]" | "d/d" name "[" sum "]"
+    line       = "s" primes ["_" label] | "s^(" whole ")" ["_" label]
+    tensor     = name ["{" whole "}"] ["'" | "[" whole "]"] ["^"] ["(" labels ")"]
+    mark       = ("delta" | "W" | "xx" | "dH" | "ddH_I" | "ddH_II") ["'"] "(" labels ")"
+
+A label is a digit (a sample of the statement) or a letter with an optional number (summed over the samples). In a
+statement about a single input labels are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple, NoReturn
+
+from pertheory.book.syntax import (
+    ONE_INPUT,
+    Average,
+    Call,
+    Component,
+    Derivative,
+    Line,
+    Mark,
+    Node,
+    Number,
+    Power,
+    Product,
+    Slope,
+    Statement,
+    Sum,
+    Symbol,
+    Zed,
+)
+from pertheory.errors import InputError
+from pertheory.rulebook.files import nearest
+from pertheory.rulebook.tensors import named_tensors
+
+MARKS: Mapping[str, int] = {"delta": 2, "W": 1, "xx": 2, "dH": 3, "ddH_I": 4, "ddH_II": 4}
+WIDTHS = ("n", "n_prev")
+MAX_LENGTH = 4000
+MAX_NESTING = 40
+MAX_POWER = 12
+
+_TOKEN = re.compile(
+    r"(?P<slope>d/d(?P<variable>[A-Za-z]\w*))"
+    r"|(?P<line>s(?P<primes>'*)(?:\^\((?P<order>\d{1,2})\))?(?:_(?P<at>[0-9]|[a-z]\d{0,2}))?(?![\w']))"
+    r"|(?P<zed>z(?:_(?P<where>[0-9]|[a-z]\d{0,2}))?(?!\w))"
+    r"|(?P<derivative>d_(?P<along>[0-9]|[a-z]\d{0,2})(?!\w))"
+    r"|(?P<name>[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)"
+    r"|(?P<number>\d+)"
+    r"|(?P<sign>[-+*/^()<>{}\[\],;='])",
+    re.ASCII,
+)
+_LABEL = re.compile(r"[0-9]|[a-z]\d{0,2}", re.ASCII)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+    match: re.Match[str]
+
+
+class Words(NamedTuple):
+    """The names that a statement may use.
+
+    Attributes:
+        symbols: scalars.
+        abbreviations: the number of labels of each abbreviation.
+    """
+
+    symbols: frozenset[str]
+    abbreviations: tuple[tuple[str, int], ...]
+
+
+@lru_cache(maxsize=1)
+def tensor_sizes() -> Mapping[str, tuple[int, bool]]:
+    """For each name of a tensor the number of its slots, and whether the name fixes the order (K, Theta)."""
+    found: dict[str, tuple[int, bool]] = {}
+    for tensor in named_tensors():
+        found[tensor.name] = (tensor.kind.size, False)
+        if tensor.leading:
+            found[tensor.leading] = (tensor.kind.size, True)
+    return found
+
+
+def parse_statement(text: str, words: Words, one: bool = False) -> Statement:
+    """A statement with its sides.
+
+    Args:
+        text: the statement.
+        words: the names that it may use.
+        one: whether it is about a single input, so that labels are left out.
+
+    Raises:
+        InputError: names line and column, and shows the line with a caret.
+    """
+    parser = _Parser(text, words, one)
+    sides = [parser.sum()]
+    while parser.sees("="):
+        parser.take("=")
+        sides.append(parser.sum())
+    parser.finish("an operator, '=' or the end")
+    if len(sides) < 2:
+        parser.wrong("'=' and another side")
+    return Statement(text, tuple(sides), one)
+
+
+def parse_expression(text: str, words: Words, one: bool = False) -> Node:
+    """One side of a statement; arguments and errors as for `parse_statement`."""
+    parser = _Parser(text, words, one)
+    node = parser.sum()
+    parser.finish("an operator or the end")
+    return node
+
+
+class _Parser:
+    def __init__(self, text: str, words: Words, one: bool) -> None:
+        if len(text) > MAX_LENGTH:
+            raise InputError(f"statement of {len(text)} characters: at most {MAX_LENGTH} are allowed")
+        self.text, self.one = text, one
+        self.symbols = words.symbols | set(WIDTHS)
+        self.abbreviations = dict(words.abbreviations)
+        self.tokens = self.split(text)
+        self.place = 0
+        self.depth = 0
+
+    def split(self, text: str) -> list[_Token]:
+        found, at = [], 0
+        while at < len(text):
+            if text[at].isspace():
+                at += 1
+                continue
+            match = _TOKEN.match(text, at)
+            if match is None:
+                raise self.error(at, f"character {text[at]!r} is not part of the notation")
+            kind = next(
+                k
+                for k in ("slope", "line", "zed", "derivative", "name", "number", "sign")
+                if match.group(k) is not None
+            )
+            found.append(_Token(kind, match.group(), at, match))
+            at = match.end()
+        return found
+
+    def error(self, at: int, message: str) -> InputError:
+        """The error with line, column and the line itself, a caret in front of the place."""
+        line = self.text.count("\n", 0, at) + 1
+        start = self.text.rfind("\n", 0, at) + 1
+        end = self.text.find("\n", at)
+        row = self.text[start : end if end >= 0 else len(self.text)]
+        column = at - start
+        shown = f"{row[:column]}>>>{row[column:]}".strip()
+        return InputError(f"line {line}, column {column + 1}: {message}: {shown}")
+
+    def wrong(self, expected: str) -> NoReturn:
+        token = self.token
+        found = repr(token.text) if token else "the end"
+        raise self.error(token.at if token else len(self.text), f"expected {expected}, found {found}")
+
+    @property
+    def token(self) -> _Token | None:
+        return self.tokens[self.place] if self.place < len(self.tokens) else None
+
+    def sees(self, *signs: str) -> bool:
+        token = self.token
+        return token is not None and token.kind == "sign" and token.text in signs
+
+    def take(self, sign: str, expected: str = "") -> None:
+        if not self.sees(sign):
+            self.wrong(expected or repr(sign))
+        self.place += 1
+
+    def finish(self, expected: str) -> None:
+        if self.token is not None:
+            self.wrong(expected)
+
+    def sum(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.wrong(f"at most {MAX_NESTING} nested brackets")
+        terms = []
+        while True:
+            sign = 1
+            if self.sees("+", "-"):
+                sign = -1 if self.sees("-") else 1
+                self.place += 1
+            term = self.product()
+            terms.append(term if sign > 0 else Product((Number(Fraction(-1)), term)))
+            if not self.sees("+", "-"):
+                self.depth -= 1
+                return terms[0] if len(terms) == 1 else Sum(tuple(terms))
+
+    def product(self) -> Node:
+        factors = [self.factor()]
+        while True:
+            token = self.token
+            if token is None or (token.kind == "sign" and token.text not in "*/([<"):
+                return factors[0] if len(factors) == 1 else Product(tuple(factors))
+            if self.sees("/"):
+                self.place += 1
+                factors.append(Power(self.factor(), -1))
+                continue
+            if self.sees("*"):
+                self.place += 1
+            factors.append(self.factor())
+
+    def factor(self) -> Node:
+        token = self.token
+        if token is not None and token.kind == "derivative":
+            self.place += 1
+            return Derivative(token.match.group("along"), self.factor())
+        base = self.atom()
+        if not self.sees("^"):
+            return base
+        self.place += 1
+        sign = 1
+        if self.sees("-"):
+            self.place += 1
+            sign = -1
+        exponent = self.whole("a whole exponent")
+        if exponent > MAX_POWER:
+            self.place -= 1
+            self.wrong(f"an exponent up to {MAX_POWER}")
+        return Power(base, sign * exponent)
+
+    def whole(self, expected: str) -> int:
+        token = self.token
+        if token is None or token.kind != "number":
+            self.wrong(expected)
+        self.place += 1
+        return int(token.text)
+
+    def atom(self) -> Node:
+        token = self.token
+        if token is None:
+            self.wrong("a factor")
+        if token.kind == "number":
+            return Number(Fraction(self.whole("a number")))
+        if token.kind == "line":
+            self.place += 1
+            primes, order = token.match.group("primes"), token.match.group("order")
+            if primes and order is not None:
+                self.place -= 1
+                self.wrong("primes or an order in brackets, not both")
+            return Line(len(primes) if order is None else int(order), self.sample(token, "at"))
+        if token.kind == "zed":
+            self.place += 1
+            return Zed(self.sample(token, "where"))
+        if token.kind == "slope":
+            return self.slope(token)
+        if token.kind == "name":
+            return self.named(token)
+        if self.sees("<"):
+            self.place += 1
+            pieces = [self.sum()]
+            while self.sees(";"):
+                self.place += 1
+                pieces.append(self.sum())
+            self.take(">", "'>' that closes the average")
+            return Average(tuple(pieces))
+        for left, right in ("()", "[]"):
+            if self.sees(left):
+                self.place += 1
+                inside = self.sum()
+                self.take(right, f"{right!r} that closes {left!r}")
+                return inside
+        self.wrong("a factor")
+
+    def sample(self, token: _Token, group: str) -> str:
+        label: str | None = token.match.group(group)
+        if self.one and label is not None:
+            raise self.error(token.at, f"{token.text} has a label, but the statement is about a single input")
+        if not self.one and label is None:
+            raise self.error(token.at, f"{token.text} needs the label of a sample, such as {token.text}_1")
+        return ONE_INPUT if label is None else label
+
+    def slope(self, token: _Token) -> Node:
+        variable = token.match.group("variable")
+        if not self.one:
+            raise self.error(token.at, f"{token.text} is for statements about a single input")
+        if variable not in tensor_sizes():
+            raise self.error(token.at, f"unknown tensor {variable!r}; {nearest(variable, tensor_sizes())}")
+        self.place += 1
+        self.take("[", f"'[' as in {token.text}[<s s>]")
+        inside = self.sum()
+        self.take("]")
+        return Slope(variable, inside)
+
+    def named(self, token: _Token) -> Node:
+        name = token.text
+        self.place += 1
+        if name in self.abbreviations:
+            return Call(name, self.labels(token, self.abbreviations[name]))
+        if name in MARKS:
+            up = self.sees("'")
+            if up:
+                self.place += 1
+            return Mark(name, self.labels(token, MARKS[name], always=True), up)
+        sizes = tensor_sizes()
+        if name in sizes:
+            return self.component(token, *sizes[name])
+        if name in self.symbols:
+            return Symbol(name)
+        known = [*self.symbols, *sizes, *MARKS, *self.abbreviations]
+        raise self.error(token.at, f"unknown name {name!r}; {nearest(name, known)}")
+
+    def component(self, token: _Token, size: int, fixed: bool) -> Node:
+        order, up, layer, raised = 0, False, 0, False
+        if self.sees("{"):
+            self.place += 1
+            order = self.whole("the order, as in G{1}")
+            self.take("}")
+            if fixed and order:
+                raise self.error(token.at, f"{token.text} is the leading order; its corrections have another name")
+        if self.sees("'"):
+            self.place += 1
+            up = True
+        elif self.sees("[") and self.bracketed_layer():
+            self.place += 1
+            layer = self.whole("a layer")
+            self.take("]")
+            if layer < 1:
+                raise self.error(token.at, "layers count from 1")
+        if (
+            not self.one
+            and self.sees("^")
+            and self.place + 1 < len(self.tokens)
+            and self.tokens[self.place + 1].text == "("
+        ):
+            self.place += 1
+            raised = True
+        if raised and (up or layer):
+            raise self.error(token.at, f"the indices of {token.text} of another layer cannot be raised")
+        return Component(token.text, order, up, layer, self.labels(token, size), raised)
+
+    def bracketed_layer(self) -> bool:
+        """Whether a whole number in square brackets follows: a layer, as in ``H[2](1,2)``, and no factor."""
+        following = self.tokens[self.place + 1 : self.place + 3]
+        return len(following) == 2 and following[0].kind == "number" and following[1].text == "]"
+
+    def labels(self, token: _Token, size: int, always: bool = False) -> tuple[str, ...]:
+        if (self.one and not always) or size == 0:
+            if (
+                self.sees("(")
+                and size
+                and self.place + 2 < len(self.tokens)
+                and self.tokens[self.place + 2].text == ","
+            ):
+                self.wrong(f"no labels behind {token.text}: the statement is about a single input")
+            return (ONE_INPUT,) * size
+        self.take("(", f"the {size} labels of {token.text}, as in {token.text}({','.join('12345678'[:size])})")
+        found = [self.label()]
+        while self.sees(",", ";"):
+            self.place += 1
+            found.append(self.label())
+        self.take(")", "',' or ')'")
+        if len(found) != size:
+            raise self.error(token.at, f"{token.text} has {size} labels, not {len(found)}")
+        return tuple(found)
+
+    def label(self) -> str:
+        token = self.token
+        if token is None or not _LABEL.fullmatch(token.text):
+            self.wrong("a label: a digit, or a letter with a number such as b1")
+        self.place += 1
+        return token.text
+
+
+def digits(labels: Collection[str]) -> list[str]:
+    """The labels that name samples of the statement; the others are summed."""
+    return sorted(label for label in labels if label.isdigit())

@@ -83,7 +83,7 @@ class PiecewiseLinear:
                 return self.number(0)
             rest = [order for order in orders if order < 2]
             if zeds or len(sharp) > 1 or (rest and sharp != [2]) or 0 in rest:
-                shown = " ".join("s^(%d)" % order for order in orders)
+                shown = " ".join(f"s^({order})" for order in orders)
                 raise DivergentAverageError(
                     f"<{shown}> of a piecewise linear activation depends on how its corner is smoothed, or diverges"
                 )
@@ -111,9 +111,10 @@ def hermite(order: int) -> list[int]:
     lower: list[int] = []
     found = [1]
     for n in range(order):
-        lower, found = found, [
-            a - n * b for a, b in zip([0, *found], [*lower, *([0] * (len(found) + 1 - len(lower)))], strict=True)
-        ]
+        lower, found = (
+            found,
+            [a - n * b for a, b in zip([0, *found], [*lower, *([0] * (len(found) + 1 - len(lower)))], strict=True)],
+        )
     return found
 
 

@@ -131,7 +131,7 @@ class Expander:
             case Average(pieces):
                 return self.cumulant(pieces)
             case Raise() | Apply():
-                raise InputError("functions and exponents that are expressions have no meaning in this kind of statement")
+                raise InputError("functions and exponents that are expressions have no meaning here")
             case Slope(variable, of):
                 return self.slope(variable, self.expand(of))
         raise AssertionError(node)

@@ -4,8 +4,8 @@ On one input and for neurons i_1, .., i_m that all differ,
 
     E[z_{i_1}^2 .. z_{i_m}^2] = G_2m = sum over partitions of the m pairs into blocks of the product of kappa_|block|,
 
-where kappa_p = n_prev^-(p-1) (T{0} + T{1}/n_prev + ..) is the engine's cumulant of p pairs (G, V, V6, V8, ...): a single
-z of a neuron has no cumulant with others. In a linear network the book computes G_2m exactly in the widths; the
+where kappa_p = n_prev^-(p-1) (T{0} + T{1}/n_prev + ..) is the engine's cumulant of p pairs (G, V, V6, V8, ...): a
+single z of a neuron has no cumulant with others. In a linear network the book computes G_2m exactly in the widths; the
 engine's orders are then the first terms of its expansion.
 """
 
@@ -133,7 +133,7 @@ def loops(pairs: int) -> tuple[int, ...]:
 
 
 def _count_loops(pairing: list[tuple[int, int]]) -> int:
-    partner = {a: b for a, b in pairing} | {b: a for a, b in pairing}
+    partner = dict(pairing) | {b: a for a, b in pairing}
     left = set(partner)
     found = 0
     while left:

@@ -20,7 +20,7 @@ from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 from pertheory.work import Node
 
-#: an element of the algebra of a class: it adds and multiplies, and takes rational numbers from `ActivationClass.number`
+#: an element of the algebra of a class: it adds and multiplies
 Element = Any
 #: a polynomial in tensors of the layer below: the tensors of each monomial, sorted, with its coefficient
 Polynomial = dict[tuple[Node, ...], Element]
@@ -55,8 +55,8 @@ class OneInput:
         couplings: the value of every hyperparameter of the rule that occurs.
         kernel: the kernel of the layer below, from which the averages of all sublayers follow.
 
-    The polynomials of `polynomial` are those of a whole layer: sublayers are put into each other. Widths are those of
-    the layers alike, except in a rule of one sublayer, where `widths` says which power of n / n_prev a monomial carries.
+    The polynomials of `polynomial` are those of a whole layer: sublayers are put into each other. Powers of n / n_prev
+    are left out: widths are equal, or the caller knows that a monomial carries pairs - 1 + order of each tensor in it.
     """
 
     def __init__(
@@ -124,11 +124,6 @@ class OneInput:
             (factor,) = factors  # a single input: one factor
             self._averages[key] = self.functions.average(self.kernel(below, field), factor.legs, factor.lines)
         return self._averages[key]
-
-
-def widths(tensors: tuple[Node, ...]) -> int:
-    """The power of n / n_prev that a monomial carries: pairs - 1 + order, over its tensors."""
-    return sum(len(node.kind.pairs) - 1 + node.order for node in tensors)
 
 
 def add_to(total: Polynomial, key: tuple[Node, ...], value: Element) -> None:

@@ -1,5 +1,5 @@
 """One module for each kind of statement; importing this registers them all."""
 
-from pertheory.book.kinds import definition, first_layer, forward, identity, recursion
+from pertheory.book.kinds import asymptotics, definition, first_layer, forward, identity, recursion, solution
 
-__all__ = ["definition", "first_layer", "forward", "identity", "recursion"]
+__all__ = ["asymptotics", "definition", "first_layer", "forward", "identity", "recursion", "solution"]

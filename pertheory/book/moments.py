@@ -16,6 +16,7 @@ from typing import Any
 
 from pertheory.book.classes import PiecewiseLinear, rational_functions
 from pertheory.book.one_input import Element, OneInput
+from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import network
@@ -105,6 +106,8 @@ class Moments:
 
     def truncated(self, value: Element) -> Element:
         """Without powers of the inverse widths above the order that is kept; the value is a polynomial in them."""
+        if any(monomial[place] for monomial in value.denom for place in self._width_places):
+            raise InputError("a width stands above a division sign; only series in 1/width can be compared")
         numerator = value.numer
         kept = {
             monomial: coefficient

@@ -1,5 +1,25 @@
 """One module for each kind of statement; importing this registers them all."""
 
-from pertheory.book.kinds import asymptotics, definition, first_layer, forward, identity, recursion, solution
+from pertheory.book.kinds import (
+    asymptotics,
+    definition,
+    expansion,
+    first_layer,
+    forward,
+    identity,
+    moment,
+    recursion,
+    solution,
+)
 
-__all__ = ["asymptotics", "definition", "first_layer", "forward", "identity", "recursion", "solution"]
+__all__ = [
+    "asymptotics",
+    "definition",
+    "expansion",
+    "first_layer",
+    "forward",
+    "identity",
+    "moment",
+    "recursion",
+    "solution",
+]

@@ -44,6 +44,8 @@ class Setting:
     """What the names of a statement mean; a setting overrides what it knows."""
 
     title = "this setting"
+    #: names that are functions of z, and so stand inside averages, besides s
+    functions_of_z: frozenset[str] = frozenset()
 
     def number(self, value: Fraction) -> Element:
         """A rational number."""
@@ -60,6 +62,10 @@ class Setting:
     def average(self, lines: Lines) -> Element:
         """The average of a product of z's and derivatives of s."""
         raise InputError(f"averages have no value in {self.title}")
+
+    def derived(self, lines: Lines, label: str) -> Lines:
+        """What stands in an average, with d_1 or d_2 in front."""
+        raise InputError(f"d_{label} has no value in {self.title}")
 
     def slope(self, variable: str, of: Node) -> Element:
         """The derivative with respect to K or to a tensor."""
@@ -135,6 +141,10 @@ def _inside(node: Node, setting: Setting) -> Inside:
             return {(("s", order),): setting.number(Fraction(1))}
         case Zed():
             return {((IDENTITY, 0),): setting.number(Fraction(1))}
+        case Symbol(name) if name in setting.functions_of_z:
+            return {((name, 0),): setting.number(Fraction(1))}
+        case Derivative(label, of):
+            return {setting.derived(lines, label): value for lines, value in _inside(of, setting).items()}
         case Average():
             raise InputError("an average stands inside an average")
         case Sum(terms):

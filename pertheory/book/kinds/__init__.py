@@ -2,6 +2,7 @@
 
 from pertheory.book.kinds import (
     asymptotics,
+    coincident,
     definition,
     expansion,
     first_layer,
@@ -14,6 +15,7 @@ from pertheory.book.kinds import (
 
 __all__ = [
     "asymptotics",
+    "coincident",
     "definition",
     "expansion",
     "first_layer",

@@ -21,6 +21,7 @@ ALLOWED = {
     "derive": {"graphs", "algebra", "rulebook"},
     "rulebook": {"graphs", "algebra"},
     "emit": {"kernels", "algebra"},
+    "book": {"graphs", "algebra", "rulebook", "derive", "recursion", "typeset"},
 }
 
 
@@ -82,10 +83,17 @@ def test_nothing_imports_the_command_line():
                 assert other != "cli", f"{path.relative_to(ROOT)} imports {module}"
 
 
+def test_only_the_command_line_imports_the_book():
+    for path in FILES:
+        if room(path) not in {"cli", "book"}:
+            for other, module in rooms_of(path):
+                assert other != "book", f"{path.relative_to(ROOT)} imports {module}"
+
+
 def test_graphs_and_derivation_use_no_algebra_package():
     heavy = {"sympy", "symengine", "numpy", "scipy", "networkx", "mpmath"}
     for path in FILES:
-        if room(path) in {"graphs", "algebra", "derive", "forms", "kernels", "emit"}:
+        if room(path) in {"graphs", "algebra", "derive", "forms", "kernels", "emit", "book"}:
             found = {module.split(".")[0] for module in imported(path)} & heavy
             assert not found, f"{path.relative_to(ROOT)} imports {found}"
 

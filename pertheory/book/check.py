@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pertheory.book.chapters import Chapter, Equation
-from pertheory.book.verdict import ERRATUM, MISMATCH, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
-from pertheory.errors import InputError
+from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
+from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest
+from pertheory.typeset.write import APPROXIMATION
 
 
 class Result(NamedTuple):
@@ -29,18 +30,36 @@ def decide(equation: Equation) -> Verdict:
     """The verdict on one equation."""
     if equation.unchecked:
         return unchecked(equation.unchecked)
-    decider = kinds()[equation.kind]
-    found = decider(equation, equation.statement)
+    found = _decide(equation, equation.statement)
     if found.status != VERIFIED:
         return replace(found, note=_join(found.note, equation.note))
+    notes = [APPROXIMATION if equation.rule.closure == "pairs" else "", equation.note]
     for form, name in ((equation.printed, "printed"), (equation.restated, "restated")):
         if form:
-            other = decider(equation, form)
+            other = _decide_slip(equation, form)
             if other.status == UNCHECKED:
                 return unchecked(f"the {name} form could not be decided: {other.note}")
             if other.status == VERIFIED:
                 return Verdict(MISMATCH, found.method, 0.0, f"the {name} form, said to have a slip, holds as well")
-    return replace(found, status=ERRATUM if equation.printed else VERIFIED, note=_join(found.note, equation.note))
+            notes.append(f"{name} form: {other.note}")
+    return replace(found, status=ERRATUM if equation.printed else VERIFIED, note=_join(found.note, *notes))
+
+
+def _decide(equation: Equation, form: str) -> Verdict:
+    try:
+        return kinds()[equation.kind](equation, form)
+    except InputError as error:
+        raise RuleError(f"{equation.place}: equation {equation.number}: {error}") from None
+
+
+def _decide_slip(equation: Equation, form: str) -> Verdict:
+    """As `_decide`; a form that reads well but has an index too many or too few is wrong, as a slip in print can be."""
+    try:
+        return _decide(equation, form)
+    except RuleError as error:
+        equation.parsed(form)  # a typing error in the file is no slip of the book
+        reason = str(error).removeprefix(f"{equation.place}: equation {equation.number}: ")
+        return Verdict(MISMATCH, SYMBOLIC, 1.0, f"it has no meaning ({reason})")
 
 
 def _join(*notes: str) -> str:

@@ -13,7 +13,6 @@ from pertheory.book.expand import Expander
 from pertheory.book.indices import check_indices, children
 from pertheory.book.syntax import Node, Slope, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
-from pertheory.errors import InputError
 from pertheory.typeset.components import written
 
 #: random points of the second route; a wrong formula that agrees at one would be a coincidence of exact rationals
@@ -30,7 +29,7 @@ def compare(
         equation: where it stands.
         statement: abbreviations written out.
         marks: marks that the canonical form may hold.
-        numeric: whether the second route is open to it.
+        numeric: whether the second route is tried; nested slopes close it.
     """
     names = check_indices(statement)
     samples = {label: number for number, label in enumerate(names)} or {"x": 0}
@@ -42,6 +41,7 @@ def compare(
         difference = add(dict(sides[0]), side, -1)
         if difference:
             break
+    numeric = numeric and has_simple_slopes(statement)
     residual = largest_residual(equation, statement, samples) if numeric else 0.0
     return verdict(difference, residual, BOTH if numeric else SYMBOLIC, list(samples))
 
@@ -59,8 +59,6 @@ def verdict(difference: Poly, residual: float, method: str, labels: list[str]) -
 def largest_residual(equation: Equation, statement: Statement, samples: dict[str, int]) -> float:
     """The largest relative difference between the sides at random points; 0 if they are exactly equal."""
     variables = {node.variable for side in statement.sides for node in walk(side) if isinstance(node, Slope)}
-    if len(variables) > 1:
-        raise InputError(f"{equation.place}: slopes with respect to {' and '.join(sorted(variables))} in one statement")
     variable = engine.tensor_named(variables.pop()).kind if variables else None
     worst = 0.0
     for number in range(POINTS):
@@ -72,6 +70,13 @@ def largest_residual(equation: Equation, statement: Statement, samples: dict[str
                 size = max(abs(first), abs(other))
                 worst = max(worst, float(Fraction(abs(first - other)) / Fraction(size)))
     return worst
+
+
+def has_simple_slopes(statement: Statement) -> bool:
+    """Whether derivatives are with respect to one variable and not of one another, as exact numbers need it."""
+    slopes = [node for side in statement.sides for node in walk(side) if isinstance(node, Slope)]
+    nested = any(isinstance(node, Slope) for slope in slopes for node in walk(slope.of))
+    return not nested and len({slope.variable for slope in slopes}) <= 1
 
 
 def walk(node: Node) -> Iterator[Node]:

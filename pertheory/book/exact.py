@@ -90,11 +90,11 @@ class Point:
         self.seed, self.variable = seed, variable
         draw = random.Random(seed)
         self.samples = samples
-        self.activation = [draw.choice([-3, -2, -1, 1, 2, 3]) for _ in range(DEGREE + 1)]
+        self.activation = [draw.choice([-1, 1]) * draw.randint(2, 40) for _ in range(DEGREE + 1)]
         while True:
-            off = [[draw.randint(-3, 3) for _ in range(samples)] for _ in range(samples)]
+            off = [[draw.choice([-1, 1]) * draw.randint(2, 60) for _ in range(samples)] for _ in range(samples)]
             whole = [
-                [off[min(a, b)][max(a, b)] if a != b else draw.randint(2, 7) for b in range(samples)]
+                [off[min(a, b)][max(a, b)] if a != b else draw.randint(20, 200) for b in range(samples)]
                 for a in range(samples)
             ]
             inverse = invert_matrix(whole)
@@ -108,14 +108,14 @@ class Point:
 
     def symbol(self, name: str) -> Dual:
         """The value of a scalar."""
-        return dual(Fraction(random.Random(f"{self.seed} {name}").randint(2, 30), 7))
+        return dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7))
 
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """A component, in the order of the vertices of the type."""
         if kind == KERNEL and order == 0:
             return self.kernel[labels[0]][labels[1]]
         slots = canonical_slots(kind, tuple(labels))
-        value = random.Random(f"{self.seed} {kind} {order} {slots}").randint(-9, 9) or 11
+        value = random.Random(f"{self.seed} {kind} {order} {slots}").randint(1_000, 100_000)
         return Dual(value, int(kind == self.variable and order == 0))  # type: ignore[arg-type]
 
     def raised_tensor(self, kind: TensorType, order: int) -> dict[Exponents, Dual]:

@@ -67,28 +67,49 @@ def samples(node: Node) -> frozenset[str]:
     )
 
 
-def open_dummies(node: Node) -> Counter[str]:
-    """The dummies that a node leaves open, each once.
+def open_dummies(node: Node) -> frozenset[str]:
+    """The dummies that a node leaves open, each standing in it once.
 
     Raises:
-        InputError: a dummy stands three times, is open in some summands only, or stands in a power.
+        InputError: a dummy stands more than twice in a product, twice where nothing sums it, in some summands of a sum
+            only, or in a power.
     """
+    return _dummies(node)[0]
+
+
+def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
+    """The open dummies and those that are summed inside."""
     if isinstance(node, Sum):
-        first, *others = (open_dummies(term) for term in node.terms)
-        for other in others:
-            if other != first:
-                label = sorted((first - other) + (other - first))[0]
-                raise InputError(f"unbalanced sum: index {label} stands in some summands only")
-        return first
-    total = Counter(label for label in own_labels(node) if not is_sample(label))
+        return _balanced(node)
+    own = Counter(label for label in own_labels(node) if not is_sample(label))
+    inside: set[str] = set()
     for child in children(node):
-        total.update(open_dummies(child))
-    for label, count in total.items():
+        opened, closed = _dummies(child)
+        for label in sorted(closed & inside | closed & set(own) | opened & inside):
+            raise InputError(f"index {label} is summed twice in one product; give one of the sums another letter")
+        own.update(opened)
+        inside |= closed
+    for label, count in sorted(own.items()):
         if count > 2:
             raise InputError(f"index {label} stands {count} times in one product; a summed index stands twice")
-    if isinstance(node, Power) and total:
-        raise InputError(f"index {sorted(total)[0]} stands in a power; write the product out")
-    return Counter(label for label, count in total.items() if count == 1)
+        if count == 2 and not isinstance(node, Product):
+            raise InputError(f"index {label} stands twice in one factor; a sum runs over an index of two factors")
+    if isinstance(node, Power) and (own or inside):
+        raise InputError(f"index {sorted(inside | set(own))[0]} stands in a power; write the product out")
+    return (
+        frozenset(label for label, count in own.items() if count == 1),
+        frozenset(inside | {label for label, count in own.items() if count == 2}),
+    )
+
+
+def _balanced(node: Sum) -> tuple[frozenset[str], frozenset[str]]:
+    """A sum, whose summands have the same open dummies."""
+    found = [_dummies(term) for term in node.terms]
+    for opened, _ in found[1:]:
+        if opened != found[0][0]:
+            label = sorted(opened ^ found[0][0])[0]
+            raise InputError(f"unbalanced sum: index {label} stands in some summands only")
+    return found[0][0], frozenset().union(*(closed for _, closed in found))
 
 
 def contracted(node: Product) -> tuple[str, ...]:

@@ -1,18 +1,23 @@
-"""Every small change of a formula: another coefficient, exponent, index, prime, order, sign or name.
+"""Every small change of a formula: another coefficient, exponent, index, prime, sign or name.
 
-A mutant is made on the tokens of the text, so that what a slip of the pen would change is what is changed.
+A mutant is made on the tokens of the text: what is changed is what a slip of the pen would change. Changes that the
+symmetry of a tensor makes void (V_2134 for V_1234, any exchange within K) and renamings of dummies are left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
+
+from pertheory.graphs.tensor import canonical_slots
+from pertheory.rulebook.tensors import find_tensor
 
 TOKEN = re.compile(
     r"""(?P<line>s(?P<primes>'*)(?:\^\((?P<order>\d+)\))?(?P<at>_[0-9a-z]+)?(?![\w']))
       |(?P<zed>z_(?P<where>[0-9]|[a-z]\d*))
-      |(?P<name>[A-Za-z]\w*)
-      |(?P<labels>\((?:[0-9]|[a-z]\d*)(?:[,;](?:[0-9]|[a-z]\d*))+\))
+      |(?P<name>[A-Za-z]\w*)(?![\w\[])
+      |(?P<labels>\((?:[0-9]|[a-z]\d*)(?:[,;](?:[0-9]|[a-z]\d*))*\))
       |(?P<number>\d+)
       |(?P<sign>[-+])""",
     re.VERBOSE,
@@ -25,17 +30,19 @@ ALIKE = (
     ("Theta", "K"),
     ("chi_par", "chi_perp", "h", "g"),
 )
+SYMMETRIC = {"delta", "xx"}
 
 
 def mutants(text: str) -> Iterator[tuple[str, str]]:
     """All mutants of a right side, each with a word on what was changed."""
     digits = sorted(set(re.findall(r"(?<=[_(,;])\d(?=[\s),;>^]|$)", text)))
     for token in TOKEN.finditer(text):
-        for new in changes(token, digits):
+        head = re.search(r"([A-Za-z]\w*)(?:\{\d\})?'?(?:\[\d\])?\^?$", text[: token.start()])
+        for new in changes(token, digits, head.group(1) if head else ""):
             yield text[: token.start()] + new + text[token.end() :], f"{token.group()} -> {new} at {token.start()}"
 
 
-def changes(token: re.Match[str], digits: list[str]) -> Iterator[str]:
+def changes(token: re.Match[str], digits: list[str], head: str) -> Iterator[str]:
     text = token.group()
     if token["line"]:
         order = int(token["order"]) if token["order"] else len(token["primes"])
@@ -51,25 +58,41 @@ def changes(token: re.Match[str], digits: list[str]) -> Iterator[str]:
             if text in family:
                 yield from (other for other in family if other != text)
     elif token["labels"]:
-        yield from changed_labels(text, digits)
+        yield from changed_labels(text[1:-1], digits, head)
     elif token["number"]:
         yield str(int(text) + 1)
     else:
         yield "+" if text == "-" else "-"
 
 
-def changed_labels(text: str, digits: list[str]) -> Iterator[str]:
+def changed_labels(text: str, digits: list[str], head: str) -> Iterator[str]:
     """Another sample in one place, or two places exchanged."""
-    parts = re.split(r"([(),;])", text)
-    places = [i for i, part in enumerate(parts) if part and part not in "(),;"]
-    for place in places:
-        if parts[place].isdigit():
-            for other in digits:
-                if other != parts[place]:
-                    yield "".join([*parts[:place], other, *parts[place + 1 :]])
-    for i, u in enumerate(places):
-        for v in places[i + 1 :]:
-            if parts[u] != parts[v]:
-                new = parts.copy()
-                new[u], new[v] = new[v], new[u]
-                yield "".join(new)
+    *labels, last = re.findall(r"(\w+)([,;]?)", text)
+    labels.append(last)
+    names, marks = [name for name, _ in labels], [mark for _, mark in labels]
+    found = []
+    for place, name in enumerate(names):
+        if name.isdigit():
+            found += [[*names[:place], other, *names[place + 1 :]] for other in digits if other != name]
+    for u, v in combinations(range(len(names)), 2):
+        if names[u] != names[v] and any(names[i].isdigit() for i in (u, v)):
+            new = names.copy()
+            new[u], new[v] = new[v], new[u]
+            found.append(new)
+    for new in found:
+        if canonical(head, new) != canonical(head, names):
+            yield "(" + "".join(name + mark for name, mark in zip(new, marks, strict=True)) + ")"
+
+
+def canonical(head: str, labels: list[str]) -> object:
+    """Equal for label orders that a symmetry of the tensor makes equal."""
+    if head in SYMMETRIC:
+        return sorted(labels)
+    try:
+        tensor, _ = find_tensor(head)
+    except ValueError:
+        return labels
+    placed = [""] * len(labels)
+    for vertex, label in zip(tensor.slots, labels, strict=True):
+        placed[vertex] = label
+    return canonical_slots(tensor.kind, tuple(placed))

@@ -10,6 +10,7 @@ from pertheory.book.chapters import Chapter, Equation
 from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest
+from pertheory.typeset.write import APPROXIMATION
 
 
 class Result(NamedTuple):
@@ -32,7 +33,7 @@ def decide(equation: Equation) -> Verdict:
     found = _decide(equation, equation.statement)
     if found.status != VERIFIED:
         return replace(found, note=_join(found.note, equation.note))
-    notes = [equation.note]
+    notes = [APPROXIMATION if equation.rule.closure == "pairs" else "", equation.note]
     for form, name in ((equation.printed, "printed"), (equation.restated, "restated")):
         if form:
             other = _decide_slip(equation, form)

@@ -129,8 +129,8 @@ def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -
     for term, coefficient in first_layer(rule, tensor.kind, written.order).items():
         marks = []
         for item in term.averages:
-            lines, _ = lines_of(item, labels)
-            (a, _), (b, _) = lines
+            lines, zeds = lines_of(item, labels)
+            a, b = [label for label, _ in lines] + list(zeds)
             marks.append((INPUT_PRODUCT, (min(a, b), max(a, b))))
         add(total, {Mono(scalars=term.couplings, marks=tuple(sorted(marks))): coefficient})
     return total

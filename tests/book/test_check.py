@@ -173,3 +173,44 @@ def test_select_names_what_there_is():
         select(chapters(), "8", "8.98")
     with pytest.raises(InputError, match="no chapter '99'"):
         select(chapters(), "99")
+
+
+SKIP = """
+name = "skip"
+title = "z' = gamma z + b + W s(z): not sound at finite width"
+fields = ["z"]
+[hyperparameters]
+C_b = 0.0
+C_W = 1.0
+gamma = 0.5
+[parameters.b]
+kind = "bias"
+variance = "C_b"
+[parameters.W]
+kind = "weight"
+variance = "C_W"
+[input]
+z = ["b", "W"]
+[[sublayers]]
+z = [
+    { identity = true, coefficient = "gamma", of = "z" },
+    { parameter = "b" },
+    { parameter = "W", function = "s", of = "z" },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "status"),
+    [
+        ("V' = C_W^2 <s s ; s s> + 4 gamma^2 C_W d/dK[<s s>] K^2 + n/n_prev (gamma^2 + C_W d/dK[<s s>])^2 V", VERIFIED),
+        ("V' = C_W^2 <s s ; s s> + 2 gamma^2 C_W d/dK[<s s>] K^2 + n/n_prev (gamma^2 + C_W d/dK[<s s>])^2 V", MISMATCH),
+    ],
+)
+def test_a_network_that_is_not_sound_is_checked_as_an_approximation(tmp_path, recwarn, statement, status):
+    (tmp_path / "skip.toml").write_text(SKIP)
+    found = verdict(tmp_path, network=str(tmp_path / "skip.toml"), inputs="one", statement=statement)
+    assert found.status == status
+    assert not recwarn.list
+    if status == VERIFIED:
+        assert found.note == "approximation: pairs only, the rule is not sound"

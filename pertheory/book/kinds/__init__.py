@@ -11,6 +11,7 @@ from pertheory.book.kinds import (
     moment,
     recursion,
     solution,
+    training,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "moment",
     "recursion",
     "solution",
+    "training",
 ]

@@ -193,7 +193,9 @@ class Training:
 
 
 def halves(labels: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The labels of the first half with those of the second half."""
+    """The labels of the first half with those of the second half; none if their number is odd."""
+    if len(labels) % 2:
+        return ()
     middle = len(labels) // 2
     return tuple(zip(labels[:middle], labels[middle:], strict=True))
 

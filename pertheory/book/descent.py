@@ -1,8 +1,9 @@
 """One step of gradient descent on the trees of contracted derivatives.
 
-A step moves the parameters by -eta lambda dz/dtheta times the error, once for every training sample and output neuron. By
-Taylor's expansion an observable X changes by grafting leaves: k leaves on any of its vertices carry (-eta)^k / k! and the
-error of each leaf. The trees are the engine's `Observable`; nothing else is known about z, H, dH and the rest.
+A step moves the parameters by -eta lambda dz/dtheta times the error, once for every training sample and output
+neuron. By Taylor's expansion an observable X changes by grafting leaves: k leaves on any of its vertices carry
+(-eta)^k / k! and the error of each leaf. The trees are the engine's `Observable`; nothing else is known about z, H,
+dH and the rest.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Sums of products of indexed arrays, exactly, modulo a prime.
 
-A label of a statement on training stands for a sample and an output neuron. Arrays may have axes for both, or only for
-samples: then they carry Kronecker deltas of neurons (`Factor.ties`), and a closed loop of deltas gives n_L. All numbers are
-residues modulo a large prime, at a random point, so that sides are equal or not; every number is a pair of a value and of a
-slope in one small parameter whose square is dropped.
+A label of a statement on training stands for a sample and an output neuron. Arrays may have axes for both, or only
+for samples: then they carry Kronecker deltas of neurons (`Factor.ties`), and a closed loop of deltas gives n_L. All
+numbers are residues modulo a large prime, at a random point, so that sides are equal or not; every number is a pair
+of a value and of a slope in one small parameter whose square is dropped.
 """
 
 from __future__ import annotations
@@ -64,7 +64,13 @@ def scalar(value: Fraction | int) -> Pair:
 
 
 def plus(a: Pair, b: Pair, factor: int = 1) -> Pair:
-    """a + factor b."""
+    """a + factor b.
+
+    Raises:
+        InputError: they have different axes.
+    """
+    if a.value.shape != b.value.shape:
+        raise InputError("two terms of a sum do not carry the same neurons")
     return Pair(_reduced(a.value + factor * b.value), _reduced(a.slope + factor * b.slope))
 
 
@@ -142,7 +148,9 @@ def contract(coefficient: Fraction, factors: Sequence[Factor], outside: Sequence
     Args:
         coefficient: a number in front.
         factors: the arrays.
-        outside: the labels of the result; its axes are their samples, then, with ``neurons``, their neurons.
+        outside: the labels of the result; its axes are their samples, then, with ``neurons``, their neurons. Outer
+            labels that are tied have one axis for their neuron, or none if nothing depends on it: a Kronecker delta
+            is understood.
         n_L: the number of neurons, for closed loops.
         neurons: whether labels have neurons.
     """
@@ -150,13 +158,12 @@ def contract(coefficient: Fraction, factors: Sequence[Factor], outside: Sequence
         raise InputError("errors, outputs and stochastic kernels carry a neuron and have no place in this formula")
     tie = _ties(factors) if neurons else {}
     carried = {tie.get(label, label) for factor in factors for label in factor.neurons}
-    of_outside = [tie.get(label, label) for label in outside] if neurons else []
-    if len(set(of_outside)) < len(of_outside) or (neurons and not set(of_outside) <= carried):
-        raise InputError("two outer labels are tied to one neuron, or an outer neuron is lost")
+    outer = dict.fromkeys(tie.get(label, label) for label in outside) if neurons else {}
+    of_outside = [name for name in outer if name in carried]
     everywhere = {label for factor in factors for label in factor.samples}
     if missing := set(outside) - everywhere:
         raise InputError(f"label {sorted(missing)[0]} does not occur in every term")
-    loops = {tie.get(label, label) for label in everywhere} - carried if neurons else set()
+    loops = {tie.get(label, label) for label in everywhere} - carried - set(outer) if neurons else set()
     letter = {("sample", label): _LETTERS[i] for i, label in enumerate(sorted(everywhere))}
     letter |= {("neuron", name): _LETTERS[len(everywhere) + i] for i, name in enumerate(sorted(carried))}
 

@@ -1,8 +1,8 @@
 """Averages over initialisations of what training does, at order 1/n.
 
-A prediction holds outputs, the tangent kernel and its differentials. Its average is a sum over cumulants of these trees, and a
-cumulant is a sum over pairings of its vertices, with a tensor for each: which tensor, the engine says, and whether it has a
-recursion. Values of tensors are random, with the right symmetries.
+A prediction holds outputs, the tangent kernel and its differentials. Its average is a sum over cumulants of these
+trees, and a cumulant is a sum over pairings of its vertices, with a tensor for each: which tensor, the engine says,
+and whether it has a recursion. Values of tensors are random, with the right symmetries.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from pertheory.book import engine
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, contract, monomials, plus
-from pertheory.book.syntax import Call, Component, Mark, Node, Zed
+from pertheory.book.syntax import Call, Component, Mark, Node, Product, Zed
 from pertheory.book.training import NEURONS, SAMPLES, TRAINING, TREES, Definitions, Training, halves
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import pairings, set_partitions
@@ -105,6 +105,20 @@ class Ensemble(Training):
         if total is None:
             raise InputError("no term of the prediction contributes")
         return total.value[:, 0]
+
+    def covariance(self, first: Node, second: Node, outside: Sequence[str]) -> Array:
+        """The covariance of two predictions for one output, at infinite width; axes are their samples."""
+        total: Pair | None = None
+        for coefficient, fixed, trees in parts(Product((first, second))):
+            if [tree.shape for tree in trees] != ["z", "z"]:  # the rest is the product of the means
+                continue
+            for cumulants in self.cumulants(trees, 0):
+                factors = [self.with_neurons(factor) for factor in fixed]
+                term = contract(coefficient, [*factors, *cumulants], outside, NEURONS, neurons=True)
+                total = term if total is None else plus(total, term)
+        if total is None:
+            raise InputError("the predictions do not depend on the outputs at the start")
+        return total.value
 
     def with_neurons(self, node: Node) -> Factor:
         """A fixed factor; targets with their neuron."""

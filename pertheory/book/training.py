@@ -9,9 +9,9 @@ A label of a statement is a sample and an output neuron at once. What is given:
 * ``X_II``, ``X_III``: eta sum_t U^t x U^t (x U^t), U = 1 - eta Theta on the training set, between equal neurons;
 * ``eta``, ``n_L``, ``delta(a,b)``, and the abbreviations of the file.
 
-Letters run over the training set, digits over all samples. Of an abbreviation, and of the X, the labels of the first half
-carry the neurons of the second half, in this order. What is of order 1/n - the differentials, and H - Theta - is of first
-order in the small parameter of `indexed`.
+Letters run over the training set, digits over all samples. Of an abbreviation, and of the X, the labels of the first
+half carry the neurons of the second half, in this order. What is of order 1/n - the differentials, and H - Theta - is
+of first order in the small parameter of `indexed`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ class Training:
             matrix = np.kron(matrix, self.damping) % PRIME
         size = TRAINING**power
         found = solve((identity(size) - matrix) % PRIME, self.eta * identity(size) % PRIME)
-        return found.reshape((TRAINING,) * (2 * power))
+        shaped: Array = found.reshape((TRAINING,) * (2 * power))
+        return shaped
 
     def joint(self, array: Pair, labels: Sequence[str]) -> Factor:
         """An array over samples and neurons at labels."""

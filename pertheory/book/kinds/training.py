@@ -1,15 +1,17 @@
 """Training by gradient descent at order 1/n: steps, sums over steps, and where training ends.
 
-What the objects of these statements mean stands in `pertheory.book.training`. Everything starts from one step of gradient
-descent, which grafts leaves onto the engine's trees (`pertheory.book.descent`).
+What the objects of these statements mean stands in `pertheory.book.training`. Everything starts from one step of
+gradient descent, which grafts leaves onto the engine's trees (`pertheory.book.descent`).
 
 * "gradient step": ``z_next(0) = z_0 - eta H(0,a) r(a) + ...``, also H_next(0,1) and dH_next(0,1,2).
-* "training sum": sides that are equal for every number t of steps: ``sum_II(1,2) = X_II(1,2,a,b) [r(a) r(b) - f(a) f(b)]`` with
-  f the error after t steps at infinite width, sum_I, sum_II, sum_III eta times the sums over s < t of f, f f and f f f;
-  driven by a source F: zI(1) after t steps, and sum_F, sum_zI eta times the sums of F and zI. Digits are in the training set.
-* "trained": ``z_T(0) = ...``, the prediction at the end. It is one exactly if it is the same when training starts a step later,
-  and is z where there is no error; since errors die out, there is only one such function, order by order in them. A
-  statement about an abbreviation, such as ``Z_A(1,2,3,4) = ...``, replaces the abbreviation in z_T, and is decided likewise.
+* "training sum": sides that are equal for every number t of steps: ``sum_II(1,2) = X_II(1,2,a,b) [r(a) r(b) - f(a)
+  f(b)]`` with f the error after t steps at infinite width, sum_I, sum_II, sum_III eta times the sums over s < t of f,
+  f f and f f f; driven by a source F: zI(1) after t steps, and sum_F, sum_zI eta times the sums of F and zI. Digits
+  are in the training set.
+* "trained": ``z_T(0) = ...``, the prediction at the end. It is one exactly if it is the same when training starts a
+  step later, and is z where there is no error; since errors die out, there is only one such function, order by order
+  in them. A statement about an abbreviation, such as ``Z_A(1,2,3,4) = ...``, replaces the abbreviation in z_T, and is
+  decided likewise.
 
 Settings: "infinite width", where the tangent kernel is its mean and does not move.
 """
@@ -38,6 +40,7 @@ STEPS = 3
 INFINITE_WIDTH = "infinite width"
 SETTINGS = ("", INFINITE_WIDTH)
 WITH_NEURONS = ("f", "r", "sum_I", "sum_II", "sum_III", "zI", "sum_F", "sum_zI")
+_FRESH = count()  # every copy of a formula gets dummies of its own
 _NEXT = {"z_next": "z", "H_next": "H", "dH_next": "dH"}
 
 
@@ -129,8 +132,8 @@ def decide_sum(equation: Equation, form: str) -> Verdict:
 def history(point: Training, kernel: Array) -> Iterator[dict[str, Array]]:
     """Errors and sums over steps after 0, 1, .. `STEPS` steps.
 
-    The error at infinite width changes as the engine's trees say for one step; zI is driven by a random source F and damped by
-    the kernel.
+    The error at infinite width changes as the engine's trees say for one step; zI is driven by a random source F and
+    damped by the kernel.
     """
     size = TRAINING * NEURONS
     kernel = kernel[:size, :size]
@@ -175,7 +178,7 @@ def decide_trained(equation: Equation, form: str) -> Verdict:
         if left.name not in definitions:
             raise RuleError(f"{equation.place}: equation {equation.number}: {left.name} is no abbreviation of the file")
         letters = dict(zip(left.labels, "opqrstuvw", strict=False))
-        definitions[left.name] = (tuple(letters.values()), relabel(right, letters, count()))
+        definitions[left.name] = (tuple(letters.values()), relabel(right, letters, _FRESH))
         left, right = prediction(equation)
     setting = equation.setting
     now = Training(equation.number, definitions)
@@ -193,10 +196,10 @@ def decide_trained(equation: Equation, form: str) -> Verdict:
     return verdict(False)
 
 
-def prediction(equation: Equation) -> tuple[Call, Node]:
+def prediction(equation: Equation, label: str = "0") -> tuple[Call, Node]:
     """The prediction at the end of training, as the file's abbreviation z_T defines it, for any sample."""
     definitions = defined(equation)
     if PREDICTION not in definitions:
         raise RuleError(f"{equation.place}: equation {equation.number}: the file has no abbreviation {PREDICTION}")
     (letter,), node = definitions[PREDICTION]
-    return Call(PREDICTION, ("0",)), relabel(node, {letter: "0"}, count())
+    return Call(PREDICTION, (label,)), relabel(node, {letter: label}, _FRESH)

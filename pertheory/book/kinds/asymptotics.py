@@ -26,7 +26,7 @@ from pertheory.book.kinds.solution import INNER, solve_linear
 from pertheory.book.large_depth import LargeDepth, kernel_decay
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Average, Component, Node, Number, Product, Statement, Sum, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -147,6 +147,8 @@ class AtLargeDepth(Setting):
             below = [power for side in (left, right) for power in side.terms if power >= gap.known]
             if below:
                 raise InputError(f"what is claimed goes beyond the orders of l that are known in {self.title}")
+        elif not right.terms or claimed <= max(right.terms):
+            raise InputError(SWALLOWED)
         elif claimed > gap.known:
             raise InputError(f"the remainder is smaller than the orders of l that are known in {self.title}")
         return Growth({power: value for power, value in gap.terms.items() if claimed is None or power < claimed})

@@ -20,7 +20,7 @@ from pertheory.book.chapters import Equation
 from pertheory.book.classes import PiecewiseLinear, Series, SmallKernel, rational, rational_functions
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Component, Node
 from pertheory.book.verdict import SYMBOLIC, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -136,6 +136,8 @@ class SmallK(OffCritical):
         power = evaluate(remainder, self).lowest
         if power is None or power > HIGHEST:
             raise InputError(f"a remainder is O(K^m) with m up to {HIGHEST}")
+        if any(right.coefficients[power:]) or not any(right.coefficients):
+            raise InputError(SWALLOWED)
         return Series([*(left - right).coefficients[:power], *[self.of(0)] * (ORDER + 1 - power)])
 
 

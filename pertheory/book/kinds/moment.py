@@ -26,7 +26,7 @@ from pertheory.book.depth import CriticalDepth, at_layer
 from pertheory.book.memory import remembered
 from pertheory.book.moments import Moments, loops
 from pertheory.book.one_input import Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -233,6 +233,8 @@ class EqualWidths(Setting):
         power = evaluate(remainder, self).lowest
         if power is None:
             raise InputError(f"a remainder is O(1/n^m) with m up to {ORDER}")
+        if any(right.coefficients[power:]) or not any(right.coefficients):
+            raise InputError(SWALLOWED)
         return Series([*gap.coefficients[:power], *[self.of(0)] * (ORDER + 1 - power)])
 
 

@@ -23,19 +23,19 @@ from pertheory.book.compare import walk
 from pertheory.book.depth import CriticalDepth, at_layer
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import NTK, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one, remainder_of
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one, remainder_of
 from pertheory.book.syntax import Average, Component, Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.closure import theory
-from pertheory.errors import InputError, RuleError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.work import Node as Unit
 
 #: hyperparameters of inner sublayers (a residual block) at which solutions are stated
 INNER = {"C_b1": 0, "C_W1": 1, "lambda_b1": 0, "lambda_W1": 0, "lambda_P": 0}
-#: the second route: leaky ReLU with this negative slope, at this layer
-SLOPE, LAYER = Fraction(3, 10), 5
+#: the second route: leaky ReLU with this negative slope, at this layer, with this kernel of the inputs
+SLOPE, LAYER, KERNEL = Fraction(3, 10), 5, Fraction(13, 10)
 TOLERANCE = 1e-9
 RUN = ("G", "H", "V", "D", "F", "A", "B", "P", "Q")
 
@@ -76,10 +76,12 @@ class InDepth(Setting):
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Element:
         """Exact, or above the power of l that the remainder leaves open."""
         gap = left - right
-        if remainder is None or not gap:
+        if remainder is None:
             return gap
         place = self.of.gens.index(self.names["l"])
         open_power = _degree(evaluate(remainder, self), place)
+        if _degree(right, place) <= open_power:
+            raise InputError(SWALLOWED)
         return gap if _degree(gap, place) > open_power else 0
 
 
@@ -163,7 +165,7 @@ class HalfStable(InDepth):
     def of_lines(self, orders: tuple[int, ...]) -> Element:
         """The symbol of a product of derivatives of s."""
         if orders not in self.symbols:
-            raise InputError("this solution needs averages that the half-stable setting does not name")
+            raise UnsupportedError("this solution needs averages that the half-stable setting does not name")
         return self.symbols[orders]
 
     def average(self, lines: Lines) -> Element:
@@ -210,7 +212,7 @@ def _has_components(statement: Statement) -> bool:
 
 
 class Run(Setting):
-    """The same names as numbers: the emitted code for one input of kernel 1, at `LAYER`."""
+    """The same names as numbers: the emitted code for one input, at `LAYER`."""
 
     title = "a run of the emitted code"
 
@@ -229,7 +231,7 @@ class Run(Setting):
         half = (plus**2 + minus**2) / 2
         self.values["C_W"] = (1 - self.values.get("gamma", Fraction(0)) ** 2) / half
         model = theory(rule, RUN if rule.name == "mlp" else ("G", "V"), 1).compile(inputs="one")
-        scale = float(1 / self.values["C_W"]) ** 0.5
+        scale = float(KERNEL / self.values["C_W"]) ** 0.5
         couplings: dict[str, Any] = {name: float(self.values[name]) for name in given}
         slope = {"slope": float(minus / plus)}
         self.state = model([[scale]], "leaky_relu", LAYER + 1, parameters=slope, **couplings)

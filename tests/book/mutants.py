@@ -30,7 +30,8 @@ ALIKE = (
     ("Theta", "K"),
     ("chi_par", "chi_perp", "h", "g"),
 )
-SYMMETRIC = {"delta", "xx"}
+#: Omega(1,2) as chapter 8 defines it is symmetric because Theta is
+SYMMETRIC = {"delta", "xx", "Omega"}
 
 
 def mutants(text: str) -> Iterator[tuple[str, str]]:
@@ -88,6 +89,8 @@ def canonical(head: str, labels: list[str]) -> object:
     """Equal for label orders that a symmetry of the tensor makes equal."""
     if head in SYMMETRIC:
         return sorted(labels)
+    if head in {"dH", "ddH_I"}:
+        return [labels[0], *sorted(labels[1:])]
     try:
         tensor, _ = find_tensor(head)
     except ValueError:

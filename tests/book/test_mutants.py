@@ -34,14 +34,13 @@ def survivors(equation: Equation, count: int) -> tuple[int, list[str]]:
     return len(chosen), alive
 
 
-def is_equivalent(change: str) -> bool:
-    """Mutants that are the same formula: Omega is symmetric, as rules/book defines it."""
-    old, _, new = change.partition(" at ")[0].partition(" -> ")
-    return old[1:-1].count(",") == 1 and sorted(old) == sorted(new)
+#: mutants that are the same formula: F_1324 = F_2413, and the two dummies can be exchanged
+EQUIVALENT = {"8.H{1}": {"(b1,1,b2,2) -> (b1,2,b2,1)"}}
 
 
 @pytest.mark.parametrize("equation", POSED, ids=lambda equation: equation.number)
 def test_a_slip_is_seen(equation):
     tried, alive = survivors(equation, TRIED)
     assert tried or equation.statement.endswith("= 0")
-    assert [change for change in alive if not is_equivalent(change)] == []
+    same = EQUIVALENT.get(equation.number, set())
+    assert [change for change in alive if change.partition(" at ")[0] not in same] == []

@@ -3,6 +3,7 @@
 from pertheory.book.kinds import (
     asymptotics,
     coincident,
+    critical,
     definition,
     expansion,
     first_layer,
@@ -16,6 +17,7 @@ from pertheory.book.kinds import (
 __all__ = [
     "asymptotics",
     "coincident",
+    "critical",
     "definition",
     "expansion",
     "first_layer",

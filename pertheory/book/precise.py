@@ -18,11 +18,11 @@ from pertheory.algebra.terms import Lines
 from pertheory.book.classes import functions_of, reduced
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.formula import Binary, Call, Name, Negate, Node, Number, constant, depends_on_x
+from pertheory.rulebook.formula import ARITHMETIC, Binary, Call, Name, Negate, Node, Number, constant, depends_on_x
 
 DIGITS = 25
-#: the trapezoidal rule in units of the standard deviation, and the highest derivative of s
-STEP, REACH, HIGHEST = Fraction(1, 10), 11, 6
+#: the trapezoidal rule in units of the standard deviation, and the highest derivative that is tabulated
+STEP, REACH, HIGHEST = Fraction(1, 10), 10, 5
 
 Jet = list[Any]
 
@@ -70,9 +70,7 @@ def _exact(node: Node, parameters: dict[str, Any]) -> Any:
             return getattr(mpmath, function)(_exact(argument, parameters))
         case Binary(sign, left, right):
             a, b = _exact(left, parameters), _exact(right, parameters)
-            return {"+": lambda: a + b, "-": lambda: a - b, "*": lambda: a * b, "/": lambda: a / b, "^": lambda: a**b}[
-                sign
-            ]()
+            return ARITHMETIC[sign](a, b)
     raise UnsupportedError("this constant is not known in high precision")
 
 
@@ -157,13 +155,13 @@ class Precise:
         return [c * math.factorial(i) for i, c in enumerate(jet(self.node, x, order, self.parameters))]
 
     @lru_cache(maxsize=8)  # noqa: B019 - a few kernels a search
-    def table(self, kernel: Any) -> list[tuple[Any, list[Any]]]:
-        """Weights and derivatives of s at the points of the rule."""
+    def table(self, kernel: Any, highest: int) -> list[tuple[Any, list[Any]]]:
+        """Weights and derivatives of s, up to a highest one, at the points of the rule."""
         width = mpmath.sqrt(kernel)
         count = int(REACH / STEP)
         points = [self.number(STEP * i) for i in range(-count, count + 1)]
         scale = self.number(STEP) / mpmath.sqrt(2 * mpmath.pi)
-        return [(scale * mpmath.exp(-t * t / 2), self.derivatives_at(width * t, HIGHEST)) for t in points]
+        return [(scale * mpmath.exp(-t * t / 2), self.derivatives_at(width * t, highest)) for t in points]
 
     def average(self, kernel: Any, legs: int, lines: Lines) -> Any:
         """The average, derivatives carried out by Leibniz's rule and z's by Stein's lemma."""
@@ -175,7 +173,7 @@ class Precise:
 
     def _product(self, kernel: Any, orders: tuple[int, ...]) -> Any:
         total = mpmath.mpf(0)
-        for weight, values in self.table(kernel):
+        for weight, values in self.table(kernel, 2 if max(orders, default=0) <= 2 else HIGHEST):
             term = weight
             for order in orders:
                 term *= values[order]

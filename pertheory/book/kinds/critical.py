@@ -1,9 +1,9 @@
 """Critical points of activations as numbers: ``C_W = 1.98800468``.
 
 The susceptibilities are the coefficients of G{1} and Theta in the engine's own recursions on one input. At C_W = 1 they
-are equal at K*; then C_W makes them one, and C_b makes K* a fixed point. First route: high precision (`precise`); second:
-the double-precision averages that `pertheory run` uses, which also search for the roots. A number is right if it is the
-value rounded to the digits that are stated.
+are equal at K*; then C_W makes them one, and C_b makes K* a fixed point. First route: high precision (`precise`);
+second: the double-precision averages that `pertheory run` uses, which also search for the roots. A number is right if
+it is the value rounded to the digits that are stated.
 
 Settings, after the name or formula of an activation: "swish, half-stable" (the fixed point K > 0 with C_b >= 0), "tanh,
 K*=0" (from the derivatives at 0; ``decay`` is the limit of 1/(K^r l), r = 1, or 2 where a_1 = 0), "sigmoid, search"
@@ -18,6 +18,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+from scipy.optimize import brentq
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
@@ -37,7 +38,7 @@ from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.network import network
 
 #: the range of K in which roots are searched, and how many points of it are looked at
-LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 61
+LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 31
 #: agreement of the two routes, and of whole numbers with what they are claimed to be
 ROUTES, WHOLE = 1e-7, 1e-15
 
@@ -124,16 +125,19 @@ def half_stable(name: str) -> tuple[AtPoint, AtPoint]:
     intervals = critical_kernels(function)
     if len(intervals) != 1:
         raise UnsupportedError(f"{len(intervals)} critical points with K > 0 were found for {name}")
+    doubles = Doubles(function)
+    near = float(brentq(lambda kernel: gap(doubles, kernel), *intervals[0], xtol=1e-12))
     with mpmath.workdps(DIGITS):
         precise = Precise(function)
-        low, high = intervals[0]
+        start = mpmath.mpf(near)
+        kernel = mpmath.findroot(lambda k: gap(precise, k), (start, start * (1 + mpmath.mpf(10) ** -8)), tol=1e-36)
+        return AtPoint(precise, kernel), AtPoint(doubles, near)
 
-        def gap(kernel: Any) -> Any:
-            _, par, perp = susceptibilities(precise, kernel)
-            return par - perp
 
-        kernel = mpmath.findroot(gap, (mpmath.mpf(low), mpmath.mpf(high)), solver="anderson", tol=1e-30)
-        return AtPoint(precise, kernel), AtPoint(Doubles(function), float(kernel))
+def gap(functions: Any, kernel: Any) -> Any:
+    """chi_parallel less chi_perpendicular at equal C_W."""
+    _, par, perp = susceptibilities(functions, kernel)
+    return par - perp
 
 
 class AtZero(Setting):

@@ -1,6 +1,7 @@
 """One module for each kind of statement; importing this registers them all."""
 
 from pertheory.book.kinds import (
+    angle,
     asymptotics,
     coincident,
     critical,
@@ -15,6 +16,7 @@ from pertheory.book.kinds import (
 )
 
 __all__ = [
+    "angle",
     "asymptotics",
     "coincident",
     "critical",

@@ -7,10 +7,10 @@ hundred multiplications. Nothing is assumed about how tensors grow.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pertheory.book.classes import SmallKernel, rational, rational_functions
+from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, NTK, OneInput
 from pertheory.rulebook.network import Network
 from pertheory.work import Node
@@ -46,7 +46,7 @@ class Iteration:
         full = [self.of(rational(value)) for value in derivatives] + [self.of(0)] * (2 * ORDER + 8)
         functions = SmallKernel(self.of, full, ORDER)
         share = 1 - GAMMA**2 if "gamma" in names else Fraction(1)
-        values = {"C_b": 0, "C_W": share / derivatives[0] ** 2, "gamma": GAMMA, "C_b1": 0, "C_W1": 1}
+        values: dict[str, Any] = {"C_b": 0, "C_W": share / derivatives[0] ** 2, "gamma": GAMMA, "C_b1": 0, "C_W1": 1}
         values |= {"lambda_b1": 0, "lambda_W1": 0, "lambda_P": 0}
         couplings = {name: functions.number(values[name]) for name in names if name in values}
         couplings |= {name: functions.constant(symbols[name]) for name in ("lambda_b", "lambda_W") if name in names}
@@ -58,7 +58,7 @@ class Iteration:
         self._collect(step, kernel)
         for name in wanted:
             self._collect(step, step.node(name))
-        series = [_number(value) for value in step.polynomial(kernel)[()].coefficients]
+        series = [_number(value) for value in step.kernel_above.coefficients]
         ntk = step.node("Theta")
         self.numbers: dict[str, float] = {"a_1": series[2], "gamma": float(GAMMA), "C_W": float(values["C_W"])}
         self.numbers |= {f"sigma_{i}": float(value) for i, value in enumerate(derivatives, 1)}
@@ -135,7 +135,7 @@ def _number(value: object) -> float:
     return float(Fraction(str(value)))
 
 
-@lru_cache(maxsize=8)
+@remembered(maxsize=8)
 def iteration(rule: Network, odd: bool) -> Iteration:
     """The iteration of a rule, made once."""
     return Iteration(rule, ODD if odd else GENERAL)

@@ -57,7 +57,7 @@ class LargeDepth:
     def __init__(self, step: OneInput, positive: Callable[[Element], bool]) -> None:
         self.step, self.positive = step, positive
         self.kernel = Node(step.last, KERNEL, 0)
-        series = step.polynomial(self.kernel)[()].coefficients
+        series = step.kernel_above.coefficients
         if series[0] or series[1] != 1:
             raise UnsupportedError("K* = 0 is not a critical point of these couplings")
         self.a_1 = series[2]

@@ -58,8 +58,7 @@ class Moments:
         """K of a layer."""
         if layer == 1:
             return self.variance * self.input_kernel
-        (value,) = self.step(layer - 1).polynomial(Node(0, pure_type(1)[0], 0)).values()
-        return value
+        return self.step(layer - 1).kernel_above
 
     def cumulant(self, layer: int, node: Node) -> Element:
         """T{k} of a layer times its power of the inverse width below; widths of all layers differ."""

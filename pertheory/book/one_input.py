@@ -8,10 +8,10 @@ else is the same for all of them and stands here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Protocol
 
 from pertheory.algebra.terms import Lines, Terms
+from pertheory.book.memory import remembered
 from pertheory.closure import covariance_type
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType
@@ -39,7 +39,7 @@ class ActivationClass(Protocol):
         """``<d^legs/dz^legs of the product of the lines>`` over a Gaussian variable of variance ``kernel``."""
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def terms_of(rule: Network, sublayer: int, kind: TensorType, order: int) -> Terms:
     """The engine's T{order} where every slot carries the same input; legs stay in front of products."""
     recursion = derive(rule, tensor_of(kind), order=order, sublayer=sublayer)
@@ -76,10 +76,23 @@ class OneInput:
     def kernel(self, sublayer: int, field: str) -> Element:
         """The kernel of a field that a sublayer makes; sublayer -1 is the layer below."""
         if (sublayer, field) not in self._kernels:
-            ((tensors, value),) = self._one_sublayer(Node(sublayer, covariance_type(field), 0)).items()
-            assert not tensors
-            self._kernels[sublayer, field] = value
+            found = self._one_sublayer(Node(sublayer, covariance_type(field), 0))
+            if set(found) != {()}:
+                raise UnsupportedError(f"the kernel of {field} does not close on kernels")
+            self._kernels[sublayer, field] = found[()]
         return self._kernels[sublayer, field]
+
+    @property
+    def kernel_above(self) -> Element:
+        """K of the layer above.
+
+        Raises:
+            UnsupportedError: it depends on other tensors, or there is none.
+        """
+        found = self.polynomial(Node(self.last, KERNEL, 0))
+        if set(found) != {()}:
+            raise UnsupportedError("the kernel recursion does not close on the kernel")
+        return found[()]
 
     def polynomial(self, node: Node) -> Polynomial:
         """T{k} of a sublayer as a polynomial in the tensors of the layer below."""

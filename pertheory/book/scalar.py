@@ -12,6 +12,7 @@ from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
+from pertheory.book.compare import walk
 from pertheory.book.syntax import (
     Apply,
     Average,
@@ -192,6 +193,9 @@ def _cumulant(pieces: list[Inside], setting: Setting) -> Element:
     return total
 
 
+SWALLOWED = "the remainder O(...) is not smaller than all the terms that are stated"
+
+
 def remainder_of(node: Node) -> tuple[Node, Node | None]:
     """A side without its remainder, and what stands in the O(...) of the sum."""
     terms = node.terms if isinstance(node, Sum) else (node,)
@@ -201,6 +205,8 @@ def remainder_of(node: Node) -> tuple[Node, Node | None]:
         raise InputError("two remainders O(...) in one side")
     if not found:
         return node, None
+    if any(isinstance(part, Number) and part.value != 1 for part in walk(found[0])):
+        raise InputError("a remainder has no coefficient: O(K^3)")
     return Sum(tuple(kept)), found[0]
 
 

@@ -1,8 +1,10 @@
 """One module for each kind of statement; importing this registers them all."""
 
 from pertheory.book.kinds import (
+    angle,
     asymptotics,
     coincident,
+    critical,
     definition,
     expansion,
     first_layer,
@@ -17,8 +19,10 @@ from pertheory.book.kinds import (
 )
 
 __all__ = [
+    "angle",
     "asymptotics",
     "coincident",
+    "critical",
     "definition",
     "expansion",
     "first_layer",

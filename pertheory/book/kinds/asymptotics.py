@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from pertheory.algebra.terms import Lines
@@ -25,8 +24,9 @@ from pertheory.book.growth import Growth, Power
 from pertheory.book.iterate import Iteration, iteration
 from pertheory.book.kinds.solution import INNER, solve_linear
 from pertheory.book.large_depth import LargeDepth, kernel_decay
+from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Average, Component, Node, Number, Product, Statement, Sum, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -75,8 +75,7 @@ class AtLargeDepth(Setting):
         """The coefficients of K' in powers of K."""
         couplings = {name: self.functions.constant(names[name]) for name, _ in rule.hyperparameters}
         step = OneInput(rule, self.functions, couplings, self.functions.kernel)
-        (series,) = step.polynomial(step.node("K")).values()
-        return tuple(series.coefficients)
+        return tuple(step.kernel_above.coefficients)
 
     def is_positive(self, value: Element) -> bool:
         """Whether a function of the derivatives of s is positive wherever it was looked at."""
@@ -91,7 +90,7 @@ class AtLargeDepth(Setting):
         """An element of the field that does not depend on l."""
         return Growth({Power(Fraction(0), 0): value})
 
-    def symbol(self, name: str) -> Growth:
+    def symbol(self, name: str) -> Element:
         """A symbol of the field, or l."""
         if name == "l":
             return Growth({Power(Fraction(-1), 0): self.of(1)})
@@ -99,7 +98,7 @@ class AtLargeDepth(Setting):
             return super().symbol(name)
         return self.constant(self.names[name])
 
-    def component(self, node: Component) -> Growth:
+    def component(self, node: Component) -> Element:
         """The leading behaviour, which is the same one layer up."""
         tensor, fixed = find_tensor(node.name)
         order = fixed if fixed is not None else node.order
@@ -123,7 +122,7 @@ class AtLargeDepth(Setting):
         terms = {Power(Fraction(0), 0): head, Power(Fraction(1), 0): -slope / self.depth.a_1}
         return Growth(terms, 0, Power(Fraction(2), -1))
 
-    def raised(self, base: Node, exponent: Node) -> Growth:
+    def raised(self, base: Node, exponent: Node) -> Element:
         """A power of l whose exponent is linear in p."""
         if base != Symbol("l"):
             raise InputError("only l may have an exponent with p")
@@ -132,7 +131,7 @@ class AtLargeDepth(Setting):
             raise InputError("p comes with whole factors in exponents of l")
         return Growth({Power(-constant - slope, 0): self.of(1)}, -int(slope))
 
-    def apply(self, function: str, of: Node) -> Growth:
+    def apply(self, function: str, of: Node) -> Element:
         """log(l)."""
         if function != "log" or of != Symbol("l"):
             return super().apply(function, of)
@@ -148,6 +147,8 @@ class AtLargeDepth(Setting):
             below = [power for side in (left, right) for power in side.terms if power >= gap.known]
             if below:
                 raise InputError(f"what is claimed goes beyond the orders of l that are known in {self.title}")
+        elif not right.terms or claimed <= max(right.terms):
+            raise InputError(SWALLOWED)
         elif claimed > gap.known:
             raise InputError(f"the remainder is smaller than the orders of l that are known in {self.title}")
         return Growth({power: value for power, value in gap.terms.items() if claimed is None or power < claimed})
@@ -179,7 +180,7 @@ def _linear_in_p(node: Node) -> tuple[Fraction, Fraction]:
     raise InputError("an exponent of l is made of numbers and p")
 
 
-@lru_cache(maxsize=16)
+@remembered(maxsize=16)
 def setting_of(rule: Network, name: str) -> AtLargeDepth:
     """The setting of a name for a rule, made once."""
     return AtLargeDepth(rule, name)

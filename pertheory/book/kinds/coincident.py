@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -28,6 +27,7 @@ from pertheory.algebra.terms import Lines
 from pertheory.book import engine
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import Generic, rational, rational_functions, reduced
+from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element
 from pertheory.book.scalar import Setting, compare_in, read_one
 from pertheory.book.syntax import Component, Node
@@ -197,7 +197,7 @@ class NearlyCoincident(Setting):
         return self.kept(super().difference(left, right, remainder))
 
 
-@lru_cache(maxsize=4)
+@remembered(maxsize=4)
 def setting_of(rule: Network) -> NearlyCoincident:
     """The setting of a rule, made once."""
     return NearlyCoincident(rule)

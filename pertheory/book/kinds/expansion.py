@@ -13,14 +13,14 @@ Settings:
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import PiecewiseLinear, Series, SmallKernel, rational, rational_functions
+from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Component, Node
 from pertheory.book.verdict import SYMBOLIC, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -46,7 +46,7 @@ class OffCritical(Setting):
             raise InputError(
                 f"{node.name} has no value in {self.title}; its coefficients are written d/dX[{node.name}']"
             )
-        return self.step.polynomial(self.step.node("K"))[()] if node.up else self.step.kernel(-1, "z")
+        return self.step.kernel_above if node.up else self.step.kernel(-1, "z")
 
     def slope(self, variable: str, of: Node) -> Element:
         """A coefficient of the engine's recursion, or a derivative with respect to K."""
@@ -105,7 +105,7 @@ class SmallK(OffCritical):
         self.functions = SmallKernel(self.of, [self.names[name] for name in sigma], ORDER)
         couplings = {name: self.functions.constant(self.names[name]) for name in given}
         self.step = OneInput(rule, self.functions, couplings, self.functions.kernel)
-        kernel = self.step.polynomial(self.step.node("K"))[()].coefficients
+        kernel = self.step.kernel_above.coefficients
         ntk = self.step.node("Theta")
         own = self.step.polynomial(ntk)[(ntk,)].coefficients
         self.names |= {"a_1": kernel[2] / kernel[1], "a_2": kernel[3] / kernel[1], "b_1": own[1] / own[0]}
@@ -136,13 +136,15 @@ class SmallK(OffCritical):
         power = evaluate(remainder, self).lowest
         if power is None or power > HIGHEST:
             raise InputError(f"a remainder is O(K^m) with m up to {HIGHEST}")
+        if any(right.coefficients[power:]) or not any(right.coefficients):
+            raise InputError(SWALLOWED)
         return Series([*(left - right).coefficients[:power], *[self.of(0)] * (ORDER + 1 - power)])
 
 
 SETTINGS: dict[str, type[SmallK] | type[TwoSlopes]] = {"small K": SmallK, "two slopes": TwoSlopes}
 
 
-@lru_cache(maxsize=8)
+@remembered(maxsize=8)
 def setting_of(name: str, rule: Network) -> OffCritical:
     """The setting of a name for a rule, made once."""
     return SETTINGS[name](rule)

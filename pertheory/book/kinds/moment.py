@@ -23,9 +23,10 @@ from typing import Any
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import PiecewiseLinear, Series, rational, rational_functions
 from pertheory.book.depth import CriticalDepth, at_layer
+from pertheory.book.memory import remembered
 from pertheory.book.moments import Moments, loops
 from pertheory.book.one_input import Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.errors import InputError, RuleError
@@ -174,7 +175,7 @@ class EqualWidths(Setting):
             total = total + product
         return total
 
-    def symbol(self, name: str) -> Series:
+    def symbol(self, name: str) -> Element:
         """Moments, l, r = l/n and the kernel of the inputs."""
         if name in MOMENTS:
             return self.moment(MOMENTS[name])
@@ -193,10 +194,10 @@ class EqualWidths(Setting):
                 total = total + inverse ** (pairs - closed) * self.number(Fraction(count))
             return total * self.moment(pairs)
         if name == "n":
-            return _Reciprocal(self.inverse_width())  # type: ignore[return-value]
+            return _Reciprocal(self.inverse_width())
         return super().symbol(name)
 
-    def apply(self, function: str, of: Node) -> Series:
+    def apply(self, function: str, of: Node) -> Element:
         """exp of a series that begins with 1/n."""
         if function != "exp":
             return super().apply(function, of)
@@ -212,7 +213,7 @@ class EqualWidths(Setting):
             total = total + term
         return total
 
-    def raised(self, base: Node, exponent: Node) -> Series:
+    def raised(self, base: Node, exponent: Node) -> Element:
         """A power with l in the exponent, of something that tends to one."""
         value = evaluate(base, self)
         if value.coefficients[0] != 1:
@@ -232,6 +233,8 @@ class EqualWidths(Setting):
         power = evaluate(remainder, self).lowest
         if power is None:
             raise InputError(f"a remainder is O(1/n^m) with m up to {ORDER}")
+        if any(right.coefficients[power:]) or not any(right.coefficients):
+            raise InputError(SWALLOWED)
         return Series([*gap.coefficients[:power], *[self.of(0)] * (ORDER + 1 - power)])
 
 
@@ -271,13 +274,13 @@ class FixedRatio(EqualWidths):
         return Series(kept)
 
 
-@lru_cache(maxsize=4)
+@remembered(maxsize=4)
 def moments_of(name: str) -> Moments:
     """The moments of a class, made once."""
     return Moments(SLOPES[name], max(LAYERS) + 1, ORDER)
 
 
-@lru_cache(maxsize=8)
+@remembered(maxsize=8)
 def equal_widths(name: str, fixed_ratio: bool) -> EqualWidths:
     """The setting of equal widths, made once."""
     return (FixedRatio if fixed_ratio else EqualWidths)(SLOPES[name])

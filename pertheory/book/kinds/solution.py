@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pertheory.algebra.terms import Lines
@@ -22,20 +21,21 @@ from pertheory.book.chapters import Equation
 from pertheory.book.classes import Generic, PiecewiseLinear, rational, rational_functions
 from pertheory.book.compare import walk
 from pertheory.book.depth import CriticalDepth, at_layer
+from pertheory.book.memory import remembered
 from pertheory.book.one_input import NTK, Element, OneInput
-from pertheory.book.scalar import Setting, compare_in, evaluate, read_one, remainder_of
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one, remainder_of
 from pertheory.book.syntax import Average, Component, Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.closure import theory
-from pertheory.errors import InputError, RuleError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.work import Node as Unit
 
 #: hyperparameters of inner sublayers (a residual block) at which solutions are stated
 INNER = {"C_b1": 0, "C_W1": 1, "lambda_b1": 0, "lambda_W1": 0, "lambda_P": 0}
-#: the second route: leaky ReLU with this negative slope, at this layer
-SLOPE, LAYER = Fraction(3, 10), 5
+#: the second route: leaky ReLU with this negative slope, at this layer, with this kernel of the inputs
+SLOPE, LAYER, KERNEL = Fraction(3, 10), 5, Fraction(13, 10)
 TOLERANCE = 1e-9
 RUN = ("G", "H", "V", "D", "F", "A", "B", "P", "Q")
 
@@ -76,17 +76,20 @@ class InDepth(Setting):
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Element:
         """Exact, or above the power of l that the remainder leaves open."""
         gap = left - right
-        if remainder is None or not gap:
+        if remainder is None:
             return gap
         place = self.of.gens.index(self.names["l"])
         open_power = _degree(evaluate(remainder, self), place)
+        if _degree(right, place) <= open_power:
+            raise InputError(SWALLOWED)
         return gap if _degree(gap, place) > open_power else 0
 
 
 def _degree(value: Element, place: int) -> int:
     """The degree of a rational function in one symbol."""
-    above = max((monomial[place] for monomial in value.numer), default=0)
-    return above - max(monomial[place] for monomial in value.denom)
+    above: int = max((monomial[place] for monomial in value.numer), default=0)
+    below: int = max(monomial[place] for monomial in value.denom)
+    return above - below
 
 
 class ScaleInvariant(InDepth):
@@ -104,7 +107,7 @@ class ScaleInvariant(InDepth):
         functions = PiecewiseLinear(of, names["a_plus"], names["a_minus"])
         names |= {name: of(value) for name, value in {"C_b": 0, **INNER}.items() if name in given}
         trial = OneInput(rule, functions, names, names["K"])
-        kernel = trial.polynomial(trial.node("K"))[()]
+        kernel = trial.kernel_above
         names["C_W"] = solve_linear(kernel - names["K"], of.gens.index(names["C_W"]))
         self.names = names
         self.functions = functions
@@ -137,7 +140,7 @@ class HalfStable(InDepth):
     title = "the half-stable class at criticality"
 
     def __init__(self, rule: Network) -> None:
-        atoms = [
+        atoms: list[tuple[int, ...]] = [
             (a, b, c, d)
             for a in range(3)
             for b in range(a, 3)
@@ -162,7 +165,7 @@ class HalfStable(InDepth):
     def of_lines(self, orders: tuple[int, ...]) -> Element:
         """The symbol of a product of derivatives of s."""
         if orders not in self.symbols:
-            raise InputError("this solution needs averages that the half-stable setting does not name")
+            raise UnsupportedError("this solution needs averages that the half-stable setting does not name")
         return self.symbols[orders]
 
     def average(self, lines: Lines) -> Element:
@@ -179,7 +182,7 @@ SCALE_INVARIANT: Mapping[str, Slopes] = {
 SETTINGS = (*SCALE_INVARIANT, "half-stable")
 
 
-@lru_cache(maxsize=16)
+@remembered(maxsize=16)
 def setting_of(name: str, rule: Network) -> InDepth:
     """The setting of a name for a rule, solved once."""
     return HalfStable(rule) if name == "half-stable" else ScaleInvariant(rule, SCALE_INVARIANT[name])
@@ -209,7 +212,7 @@ def _has_components(statement: Statement) -> bool:
 
 
 class Run(Setting):
-    """The same names as numbers: the emitted code for one input of kernel 1, at `LAYER`."""
+    """The same names as numbers: the emitted code for one input, at `LAYER`."""
 
     title = "a run of the emitted code"
 
@@ -217,19 +220,21 @@ class Run(Setting):
         given = [name for name, _ in rule.hyperparameters]
         plus, minus = slopes if slopes is not None else (Fraction(1), SLOPE)
         self.values: dict[str, Fraction] = {"a_plus": plus, "a_minus": minus, "l": Fraction(LAYER), "n": Fraction(7)}
-        chosen = {"C_b": 0, "lambda_b": Fraction(2, 5), "lambda_W": Fraction(7, 10), "gamma": Fraction(1, 2), **INNER}
+        chosen: dict[str, Fraction | int] = {
+            "C_b": 0,
+            "lambda_b": Fraction(2, 5),
+            "lambda_W": Fraction(7, 10),
+            "gamma": Fraction(1, 2),
+            **INNER,
+        }
         self.values |= {name: Fraction(value) for name, value in chosen.items() if name in given}
         half = (plus**2 + minus**2) / 2
         self.values["C_W"] = (1 - self.values.get("gamma", Fraction(0)) ** 2) / half
         model = theory(rule, RUN if rule.name == "mlp" else ("G", "V"), 1).compile(inputs="one")
-        scale = float(1 / self.values["C_W"]) ** 0.5
-        self.state = model(
-            [[scale]],
-            "leaky_relu",
-            LAYER + 1,
-            parameters={"slope": float(minus / plus)},
-            **{name: float(self.values[name]) for name in given},
-        )
+        scale = float(KERNEL / self.values["C_W"]) ** 0.5
+        couplings: dict[str, Any] = {name: float(self.values[name]) for name in given}
+        slope = {"slope": float(minus / plus)}
+        self.state = model([[scale]], "leaky_relu", LAYER + 1, parameters=slope, **couplings)
 
     def number(self, value: Fraction) -> Element:
         """As it is."""
@@ -247,7 +252,7 @@ class Run(Setting):
         return float(self.state[LAYER + int(node.up)][name].item())
 
 
-@lru_cache(maxsize=16)
+@remembered(maxsize=16)
 def run_of(rule: Network, slopes: Slopes) -> Run:
     """The run of a rule, made once."""
     return Run(rule, slopes)
@@ -256,7 +261,7 @@ def run_of(rule: Network, slopes: Slopes) -> Run:
 def run_residual(statement: Statement, rule: Network, slopes: Slopes) -> float:
     """The largest difference of the sides in the run, relative to their size where that is above one."""
     run = run_of(rule, slopes)
-    first, *others = [evaluate(side, run) for side in statement.sides]
+    first, *others = [float(evaluate(side, run)) for side in statement.sides]
     return max(abs(first - other) / max(abs(first), abs(other), 1.0) for other in others)
 
 

@@ -98,7 +98,8 @@ class Training:
     @property
     def damping(self) -> Array:
         """U = 1 - eta Theta on the training set."""
-        return (identity(TRAINING) - self.eta * self.theta[:TRAINING, :TRAINING]) % PRIME
+        found: Array = (identity(TRAINING) - self.eta * self.theta[:TRAINING, :TRAINING]) % PRIME
+        return found
 
     def geometric(self, power: int) -> Array:
         """eta sum_t (U^t)^(x power), which solves X = eta + U^(x power) X; the indices out before those in."""

@@ -1,6 +1,7 @@
 """One module for each kind of statement; importing this registers them all."""
 
 from pertheory.book.kinds import (
+    action,
     angle,
     asymptotics,
     coincident,
@@ -19,6 +20,7 @@ from pertheory.book.kinds import (
 )
 
 __all__ = [
+    "action",
     "angle",
     "asymptotics",
     "coincident",

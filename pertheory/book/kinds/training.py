@@ -80,9 +80,9 @@ def verdict(differs: bool, note: str = "") -> Verdict:
 
 def same(a: Pair, b: Pair, setting: str = "") -> bool:
     """Equal values and, at finite width, equal slopes."""
-    if a.value.shape != b.value.shape or ((a.value - b.value) % PRIME).any():
+    if a.value.shape != b.value.shape or np.any((a.value - b.value) % PRIME):
         return False
-    return setting == INFINITE_WIDTH or not ((a.slope - b.slope) % PRIME).any()
+    return setting == INFINITE_WIDTH or not np.any((a.slope - b.slope) % PRIME)
 
 
 @kind("gradient step")

@@ -139,6 +139,8 @@ class AtLargeDepth(Setting):
 
     def difference(self, left: Growth, right: Growth, remainder: Node | None) -> Growth:
         """Left minus right as far as both are known, which must be as far as is claimed."""
+        if left.terms and right.terms and left.edges != right.edges:
+            return left  # they grow with different powers l^(1-p)
         gap = left - right
         if not (left.terms or right.terms):
             return gap

@@ -91,7 +91,7 @@ def test_only_the_command_line_imports_the_book():
 
 
 # The files of the book that solve recursions in exact algebra or put numbers in; all others stay without.
-SOLVING = {"classes", "depth", "growth", "iterate", "large_depth", "moments", "one_input", "precise", "scalar"}
+SOLVING = {"classes", "depth", "growth", "iterate", "large_depth", "moments", "one_input", "precise", "runs", "scalar"}
 SOLVING |= {"angle", "asymptotics", "coincident", "critical", "expansion", "moment", "solution"}
 
 

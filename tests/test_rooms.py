@@ -90,9 +90,10 @@ def test_only_the_command_line_imports_the_book():
                 assert other != "book", f"{path.relative_to(ROOT)} imports {module}"
 
 
-# The files of the book that solve recursions in exact algebra or put numbers in; all others stay without.
+# The files of the book that solve recursions in exact algebra, carry arrays or put numbers in; all others stay without.
 SOLVING = {"classes", "depth", "growth", "iterate", "large_depth", "moments", "one_input", "precise", "runs", "scalar"}
 SOLVING |= {"angle", "asymptotics", "coincident", "critical", "expansion", "moment", "solution"}
+SOLVING |= {"action", "indexed", "interpolation", "mean_prediction", "moments_of_training", "training"}
 
 
 def test_graphs_and_derivation_use_no_algebra_package():

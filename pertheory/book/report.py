@@ -14,6 +14,9 @@ from pertheory.book.syntax import Component
 from pertheory.book.verdict import MISMATCH, STATUSES
 from pertheory.errors import PertheoryError
 
+#: kinds that start from a step of gradient descent
+ON_TRAINING = ("gradient step", "training sum", "trained", "mean prediction")
+
 
 def table(results: Sequence[Result]) -> str:
     """One line an equation, a total for each chapter and for all."""
@@ -70,10 +73,13 @@ def _latex(equation: Equation, form: str) -> str:
 
 
 def _derivation(equation: Equation) -> list[str]:
-    """What the engine derives for every tensor of the layer above in the statement, as diagrams."""
+    """What the engine derives for every tensor of the layer above in the statement; for training what a step does."""
     from pertheory.book.compare import walk
+    from pertheory.book.descent import written_step
     from pertheory.recursion import derive
 
+    if equation.kind in ON_TRAINING:
+        return ["  derived", *_indent("\n".join(written_step(shape) for shape in ("z", "H", "dH")))]
     try:
         statement = equation.read(equation.statement)
     except PertheoryError:

@@ -292,7 +292,7 @@ def gradients_at(weights, x):
     return values[-1][:, 0], found
 
 
-def trained(width, networks, seed, steps=40, batch=500):
+def trained(width, networks, seed, steps=25, batch=500):
     """n times what finite width adds to the mean prediction, the known linear terms taken off; with its error."""
     rng = np.random.default_rng(seed)
     found = []

@@ -49,6 +49,8 @@ def detail(result: Result) -> str:
     lines = [f"({number}) {equation.title}", f"  chapter   {result.chapter.name}: {result.chapter.title}"]
     lines.append(f"  source    {equation.source}")
     lines.append(f"  kind      {equation.kind or 'none'}")
+    if equation.setting:
+        lines.append(f"  setting   {equation.setting}")
     for name, form in (("stated", equation.statement), ("printed", equation.printed), ("restated", equation.restated)):
         if form:
             lines += [f"  {name}", *_indent(form), *_indent(_latex(equation, form))]
@@ -88,11 +90,16 @@ def _derivation(equation: Equation) -> list[str]:
     seen: set[tuple[str, int]] = set()
     for side in statement.sides:
         for node in walk(side):
-            if isinstance(node, Component) and (node.up or node.layer == 2) and (node.name, node.order) not in seen:
+            if isinstance(node, Component) and _is_derived(equation, node) and (node.name, node.order) not in seen:
                 seen.add((node.name, node.order))
                 name = f"{engine.tensor_named(node.name).name}{{{node.order}}}"
                 lines += ["  derived", *_indent(derive(equation.rule, name).to_text())]
     return lines
+
+
+def _is_derived(equation: Equation, node: Component) -> bool:
+    """Whether the engine's recursion decides about a tensor: that of the layer above, or any of a solution."""
+    return node.up or node.layer == 2 or bool(equation.setting)
 
 
 def _indent(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 chapter = "8"
 title = "RG flow of the neural tangent kernel"
 symbols = []                          # scalars besides couplings, widths and K
+objects = ["r(a)"]                    # things with labels that the kinds of this file know
 
 [definitions]                         # abbreviations, with the labels that they take
 "Omega(a,b)" = "lambda_W s_a s_b + C_W Theta(a,b) s'_a s'_b"
@@ -26,6 +27,7 @@ from typing import Any
 from pertheory.book.indices import check_indices
 from pertheory.book.parse import WIDTHS, Words, parse_expression, parse_statement
 from pertheory.book.syntax import (
+    Apply,
     Average,
     Call,
     Component,
@@ -35,6 +37,7 @@ from pertheory.book.syntax import (
     Node,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -46,7 +49,7 @@ from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.network import Network, network
 
 SOURCES = ("seen", "recalled", "derived", "ours")
-_TOP = ("chapter", "title", "symbols", "definitions", "equation")
+_TOP = ("chapter", "title", "symbols", "objects", "definitions", "equation")
 _KEYS = (
     "number",
     "title",
@@ -61,6 +64,7 @@ _KEYS = (
     "note",
     "unchecked",
     "certain",
+    "setting",
 )
 _TEXTS = tuple(key for key in _KEYS if key != "certain")
 
@@ -92,6 +96,7 @@ class Equation:
         note: for people.
         unchecked: the reason why it cannot be posed, or empty.
         certain: whether the number is known.
+        setting: the class of activations or the limit that a solution is about, as its kind knows it.
         words: the names that its formulas may use.
         definitions: the abbreviations of its file.
         place: file and line, for messages.
@@ -110,6 +115,7 @@ class Equation:
     note: str
     unchecked: str
     certain: bool
+    setting: str
     words: Words
     definitions: tuple[Definition, ...] = field(repr=False)
     place: str
@@ -168,6 +174,10 @@ class Inline:
                 return Average(tuple(self(piece) for piece in pieces))
             case Power(base, exponent):
                 return Power(self(base), exponent)
+            case Raise(base, exponent):
+                return Raise(self(base), self(exponent))
+            case Apply(function, of):
+                return Apply(function, self(of))
             case Derivative(label, of):
                 return Derivative(label, self(of))
             case Slope(variable, of):
@@ -176,6 +186,8 @@ class Inline:
 
     def written(self, name: str, labels: tuple[str, ...]) -> Node:
         """What an abbreviation stands for at some samples."""
+        if name not in self.definitions:
+            return Call(name, labels)  # an object of the kind
         if name in self.busy:
             raise InputError(f"the abbreviation {name} is defined by itself")
         definition = self.definitions[name]
@@ -206,6 +218,8 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
                 return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
             case Mark(name, labels, up):
                 return Mark(name, tuple(new(x) for x in labels), up)
+            case Call(name, labels):
+                return Call(name, tuple(new(x) for x in labels))
             case Sum(terms):
                 return Sum(tuple(walk(term) for term in terms))
             case Product(factors):
@@ -214,6 +228,10 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
                 return Average(tuple(walk(piece) for piece in pieces))
             case Power(base, exponent):
                 return Power(walk(base), exponent)
+            case Raise(base, exponent):
+                return Raise(walk(base), walk(exponent))
+            case Apply(function, of):
+                return Apply(function, walk(of))
             case Derivative(label, of):
                 return Derivative(new(label), walk(of))
             case Slope(variable, of):
@@ -239,12 +257,21 @@ def chapters(folder: Path | None = None) -> tuple[Chapter, ...]:
     files = sorted(place.glob("*.toml"))
     if not files:
         raise RuleError(f"{place}: no chapter files *.toml")
-    found = tuple(read_chapter(path) for path in files)
-    names = [chapter.name for chapter in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise RuleError(f"{place}: two files are chapter {name!r}")
-    return found
+    found: dict[str, Chapter] = {}
+    for chapter in map(read_chapter, files):
+        found[chapter.name] = _joined(place, found[chapter.name], chapter) if chapter.name in found else chapter
+    return tuple(found.values())
+
+
+def _joined(place: Path, first: Chapter, second: Chapter) -> Chapter:
+    """A chapter in two files, each with definitions of its own."""
+    if first.title != second.title:
+        raise RuleError(f"{place}: two files are chapter {first.name!r}, with different titles")
+    known = {equation.number for equation in first.equations}
+    for equation in second.equations:
+        if equation.number in known:
+            raise RuleError(f"{equation.place}: a second equation {equation.number}")
+    return Chapter(first.name, first.title, first.equations + second.equations)
 
 
 def read_chapter(path: Path) -> Chapter:
@@ -266,6 +293,11 @@ def read_chapter(path: Path) -> Chapter:
     ):
         raise RuleError(f"{path.name}: symbols: must be a list of names")
     definitions = tuple(_definition(path, head, text) for head, text in _table(path, table, "definitions").items())
+    objects = table.get("objects", [])
+    if not isinstance(objects, list) or not all(isinstance(head, str) for head in objects):
+        raise RuleError(f'{path.name}: objects: must be a list of names with labels, such as "r(a)"')
+    named = (*definitions, *(_definition(path, head, "", "objects") for head in objects))
+    own = Words(frozenset(symbols), tuple((item.name, len(item.labels)) for item in named))
     entries = table.get("equation", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RuleError(f"{path.name}: equation: must be entries [[equation]]")
@@ -275,7 +307,7 @@ def read_chapter(path: Path) -> Chapter:
     equations: list[Equation] = []
     for position, entry in enumerate(entries):
         place = f"{path.name}: line {lines[position] if len(lines) == len(entries) else '?'}"
-        equation = _equation(place, entry, frozenset(symbols), definitions)
+        equation = _equation(place, entry, own, definitions)
         if any(other.number == equation.number for other in equations):
             raise RuleError(f"{place}: a second equation {equation.number}")
         equations.append(equation)
@@ -296,16 +328,14 @@ def _table(path: Path, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found
 
 
-def _definition(path: Path, head: str, text: Any) -> Definition:
+def _definition(path: Path, head: str, text: Any, key: str = "definitions") -> Definition:
     match = re.fullmatch(r"([A-Za-z]\w*)(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
     if match is None or not isinstance(text, str):
-        raise RuleError(f'{path.name}: definitions: {head!r}: must be of the form "Omega(a,b)" = "formula"')
+        raise RuleError(f'{path.name}: {key}: {head!r}: must be of the form "Omega(a,b)" = "formula"')
     return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
 
 
-def _equation(
-    place: str, entry: Mapping[str, Any], symbols: frozenset[str], definitions: tuple[Definition, ...]
-) -> Equation:
+def _equation(place: str, entry: Mapping[str, Any], own: Words, definitions: tuple[Definition, ...]) -> Equation:
     for key in entry:
         if key not in _KEYS:
             raise RuleError(f"{place}: unknown key {key!r}; {nearest(key, _KEYS)}")
@@ -330,11 +360,8 @@ def _equation(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
     rule = _rule(entry.get("network") or "mlp")
-    widths = frozenset(WIDTHS)
-    words = Words(
-        frozenset(name for name, _ in rule.hyperparameters) | widths | symbols,
-        tuple((item.name, len(item.labels)) for item in definitions),
-    )
+    symbols = own.symbols | frozenset(name for name, _ in rule.hyperparameters) | frozenset(WIDTHS)
+    words = Words(symbols, own.abbreviations)
     certain = entry.get("certain", True)
     if not isinstance(certain, bool):
         raise RuleError(f"{place}: certain: must be true or false")
@@ -353,6 +380,7 @@ def _equation(
         note=entry.get("note", ""),
         unchecked=reason,
         certain=certain,
+        setting=entry.get("setting", ""),
         words=words,
         definitions=definitions,
         place=place,

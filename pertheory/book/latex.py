@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pertheory.book.syntax import (
     ONE_INPUT,
+    Apply,
     Average,
     Call,
     Component,
@@ -14,6 +17,7 @@ from pertheory.book.syntax import (
     Number,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -27,6 +31,16 @@ _NAMES = {
     "Omega": r"\Omega",
     "chi_par": r"\chi_{\parallel}",
     "chi_perp": r"\chi_{\perp}",
+    "tilde_b": r"\tilde{\lambda}_b",
+    "tilde_W": r"\tilde{\lambda}_W",
+    "T_0": "T",
+    "dK_1": r"\delta K_{[1]}",
+    "ddK_0": r"\delta\delta K_{[0]}",
+    "ddK_2": r"\delta\delta K_{[2]}",
+    "cos_psi": r"\cos\psi",
+    "sin_psi": r"\sin\psi",
+    "psi": r"\psi",
+    "l": r"\ell",
     "n_prev": r"n_{\ell-1}",
     "n": r"n_{\ell}",
     "dH": r"\mathrm{d}H",
@@ -34,7 +48,16 @@ _NAMES = {
     "ddH_II": r"\mathrm{dd}_{II}H",
     "delta": r"\delta",
 }
-_GREEK = ("alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
+_FUNCTIONS = {
+    "exp": r"\exp",
+    "log": r"\log",
+    "sin": r"\sin",
+    "cos": r"\cos",
+    "sqrt": r"\operatorname{sqrt}",
+    "prod": r"\prod_{\ell'=1}^{\ell-1}",
+    "O": "O",
+}
+_GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
 
 
 def statement_latex(statement: Statement) -> str:
@@ -58,7 +81,7 @@ def latex(node: Node) -> str:
     """One node."""
     match node:
         case Number(value):
-            return str(value)
+            return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
         case Symbol(name) | Call(name, ()):
             return _name(name)
         case Line(order, label):
@@ -79,9 +102,13 @@ def latex(node: Node) -> str:
             return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
         case Power(base, exponent):
             if exponent < 0:
-                below = latex(base) if exponent == -1 else f"{_bracketed(base)}^{{{-exponent}}}"
+                below = latex(base) if exponent == -1 else f"{_powered(base)}^{{{-exponent}}}"
                 return rf"\frac{{1}}{{{below}}}"
-            return f"{_bracketed(base)}^{{{exponent}}}"
+            return f"{_powered(base)}^{{{exponent}}}"
+        case Raise(base, power):
+            return f"{_powered(base)}^{{{latex(power)}}}"
+        case Apply(function, of):
+            return rf"{_FUNCTIONS[function]}\left({latex(of)}\right)"
         case Product(factors):
             return _product(factors)
         case Sum(terms):
@@ -100,7 +127,8 @@ def _product(factors: tuple[Node, ...]) -> str:
         elif isinstance(factor, Number) and factor.value == -1 and not parts:
             parts.append("-")
         else:
-            parts.append(_bracketed(factor))
+            text = _bracketed(factor)
+            parts.append(rf"\left({text}\right)" if parts and text.startswith("-") else text)
     return r"\, ".join(parts).replace(r"-\, ", "-", 1) if parts[0] == "-" else r"\, ".join(parts)
 
 
@@ -113,6 +141,13 @@ def _signed(term: Node, inner: bool) -> str:
 
 def _bracketed(node: Node) -> str:
     return rf"\left[{latex(node)}\right]" if isinstance(node, Sum) else latex(node)
+
+
+def _powered(node: Node) -> str:
+    """What stands below an exponent."""
+    if isinstance(node, Product | Power | Raise):
+        return rf"\left({latex(node)}\right)"
+    return _bracketed(node)
 
 
 def _component(node: Component) -> str:
@@ -149,6 +184,8 @@ def _label(label: str) -> str:
 def _name(name: str) -> str:
     if name in _NAMES:
         return _NAMES[name]
+    if name.endswith("'"):
+        return f"{{{_name(name[:-1])}}}^{{(\\ell+1)}}"
     head, _, index = name.partition("_")
     shown = "\\" + head if head in _GREEK else head
     return f"{{{shown}_{{{index}}}}}" if index else shown

@@ -76,6 +76,9 @@ class ClosedAverages:
         functions: activations by name.
         covariance: over all inputs.
 
+    Attributes:
+        worst_error: largest rounding error so far of an average that was returned, relative to its value.
+
     Example:
         >>> import numpy as np
         >>> from pertheory.rulebook.activation import activation
@@ -89,6 +92,7 @@ class ClosedAverages:
         self._covariance = covariance
         self._tilted: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Array, float]] = {}
         self._known: dict[tuple[object, ...], tuple[complex, float]] = {}
+        self.worst_error = 0.0
 
     def average(self, atom: Sequence[tuple[int, Product]]) -> float | None:
         """Average an atom ``((input, product), ...)``; None where no closed form is known or digits would be lost."""
@@ -112,7 +116,10 @@ class ClosedAverages:
         except (_OpenForm, OverflowError):
             return None
         result = float(value.real)
-        return result if math.isfinite(size) and ROUNDING * size <= CANCELLED * abs(result) else None
+        if not math.isfinite(size) or ROUNDING * size > CANCELLED * abs(result):
+            return None
+        self.worst_error = max(self.worst_error, ROUNDING * size / abs(result) if result else 0.0)
+        return result
 
     def _terms(self, product: Product) -> list[Term] | None:
         """Multiply out what stands at one input."""

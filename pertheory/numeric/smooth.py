@@ -17,7 +17,7 @@ from scipy.interpolate import make_interp_spline
 
 from pertheory.numeric.atoms import IDENTITY, Product
 from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Functions, Tables, measured
+from pertheory.numeric.grids import Functions, Tables, condition, measured
 from pertheory.numeric.quadrature import Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
@@ -35,6 +35,8 @@ __all__ = ["SmoothAverages", "Tables"]
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
 BUDGET = 4e8
+#: Rounding of one operation, twice.
+EPSILON = 2 * float(np.finfo(float).eps)
 
 
 class SmoothAverages:
@@ -91,8 +93,25 @@ class SmoothAverages:
             if errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol
+        errors = errors + self._rounding(covariance, atoms)
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors
+
+    def _rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> Array:
+        """Rounding errors of averages relative to their scales.
+
+        Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
+        that are (nearly) null are dropped: every z is then off by some units of the last place.
+        """
+        sigmas = np.sqrt(covariance.diagonal()).tolist()
+        totals = []
+        for atom in atoms:
+            found = [
+                condition(self._frozen, product, sigma) for product, sigma in zip(atom, sigmas, strict=True) if sigma
+            ]
+            values, arguments = (sum(part) for part in zip(*found, strict=True)) if found else (0.0, 0.0)
+            totals.append(EPSILON * (values + 2 * arguments + arguments**2))
+        return np.array(totals)
 
     def _nested(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float) -> tuple[Array, Array]:
         root, pivots = factor(covariance)

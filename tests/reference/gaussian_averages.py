@@ -56,9 +56,7 @@ def cases(which: str) -> Iterator[Case]:
     for group in json.loads((HERE / f"gaussian_averages_{which}.json").read_text())["groups"]:
         covariance = tuple(map(tuple, group["covariance"]))
         for text, (value, scale) in group["averages"].items():
-            yield Case(
-                group["class"], group["function"], covariance, read_request(text), text, value, float(scale)
-            )
+            yield Case(group["class"], group["function"], covariance, read_request(text), text, value, float(scale))
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from pertheory.rulebook.activation import Activation
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
 #: Relative disagreement of shifted one-dimensional rules that is called converged.
-CONVERGED = 2e-13
+CONVERGED = 3e-14
+#: Disagreement that is rounding if it stays as it is when the step is reduced.
+NOISE = 1e-9
 FARTHEST = 37.0
-#: Relative displacement with which the sensitivity to an argument is measured.
+#: Displacement of xi with which slopes are measured.
 NUDGE = 2.0**-20
 
 
@@ -80,7 +82,7 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
             "average does not exist or overflows"
         )
-    step, power = 0.75, 2.0
+    step, power, before = 0.75, 2.0, 1.0
     # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
     # they are what the inner variables of a nested sum have anyway
     sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
@@ -98,8 +100,10 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
             worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
             doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
+        # where terms cancel, rounding is all that is left of the disagreement, and smaller steps do not help
+        noise, before = NOISE > worst > 0.5 * before, worst
         gained = np.log(CONVERGED) / np.log(min(worst + 1e-16, 0.5))
-        if gained <= 1:
+        if gained <= 1 or noise:
             power = float(np.clip(0.9 * np.log(worst + 1e-15) / np.log(min(doubled + 1e-15, 0.5)), 2.0, 4.0))
             break
         # the error is exp(-c/step): one measurement predicts the step, approached with care
@@ -118,23 +122,46 @@ def measured(functions: Functions, products: Iterable[Product], sigma: float, re
     return trapezoid(step / refine, reach, power)
 
 
-@lru_cache(maxsize=4096)
-def condition(functions: Functions, product: Product, sigma: float) -> tuple[float, float]:
-    """Return how many units of rounding a product of functions of sigma * xi carries, and how many its argument does.
+class Condition(NamedTuple):
+    """What rounding does to the average of a product of functions of sigma * xi, in units of rounding.
 
-    The first counts what the values lose where their terms cancel, the second is the size of z d/dz of the product;
-    both in the root mean square, relative to that of the product.
+    Attributes:
+        values: what the values lose where their terms cancel.
+        argument: mean size of z d/dz of the product, relative to that of the product.
+        slope: mean size of sigma d/dz of the product, relative to that of the product.
+        steepness: the same with root mean squares.
+        shift: disagreement of the rule with the rule shifted by half a step, relative to the scale.
     """
-    if not product:
-        return 0.0, 0.0
+
+    values: float = 0.0
+    argument: float = 0.0
+    slope: float = 0.0
+    steepness: float = 0.0
+    shift: float = 0.0
+
+
+@lru_cache(maxsize=4096)
+def condition(functions: Functions, product: Product, sigma: float) -> Condition:
+    """Measure how a product of functions of sigma * xi reacts to rounding."""
+    if not product or not sigma:
+        return Condition()
     table = dict(functions)
+    sigma = rounded(sigma)
     rule = measured(functions, [product], sigma)
-    z = rounded(sigma) * rule.nodes
+    half = float(rule.nodes[1] - rule.nodes[0]) / 2
     with np.errstate(over="ignore", invalid="ignore"):
-        values = Tables(table, z, [product])[product]
-        sizes = Tables(table, z, [product], absolute=True)[product]
-        moved = (Tables(table, z * (1 + NUDGE), [product])[product] - values) / NUDGE
-        norm = np.sqrt(values**2 @ rule.weights)
-        if not norm > 0:
-            return 0.0, 0.0
-        return float(np.sqrt(sizes**2 @ rule.weights) / norm), float(np.sqrt(moved**2 @ rule.weights) / norm)
+        values = Tables(table, sigma * rule.nodes, [product])[product]
+        sizes = Tables(table, sigma * rule.nodes, [product], absolute=True)[product]
+        slopes = (Tables(table, sigma * (rule.nodes + NUDGE), [product])[product] - values) / NUDGE
+        between = Tables(table, sigma * (rule.nodes + half), [product])[product]
+        shifted = float(between @ (2 * half * density(rule.nodes + half)))
+        scale = float(np.abs(values) @ rule.weights)
+        if not scale > 0:
+            return Condition()
+        return Condition(
+            float(sizes @ rule.weights) / scale,
+            float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
+            float(np.abs(slopes) @ rule.weights) / scale,
+            float(np.sqrt((slopes**2 @ rule.weights) / (values**2 @ rule.weights))),
+            abs(shifted - float(values @ rule.weights)) / scale,
+        )

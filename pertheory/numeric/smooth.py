@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -17,8 +18,8 @@ from scipy.interpolate import make_interp_spline
 
 from pertheory.numeric.atoms import IDENTITY, Product
 from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Functions, Tables, condition, measured
-from pertheory.numeric.quadrature import Array, Rule, factor, hermite
+from pertheory.numeric.grids import Condition, Functions, Tables, condition, measured, rounded
+from pertheory.numeric.quadrature import NULL, Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.
@@ -35,6 +36,8 @@ __all__ = ["SmoothAverages", "Tables"]
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
 BUDGET = 4e8
+#: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
+SHIFTED = 4.0
 #: Rounding of one operation, twice.
 EPSILON = 2 * float(np.finfo(float).eps)
 
@@ -43,7 +46,7 @@ class SmoothAverages:
     """Averages of atoms over one covariance.
 
     Attributes:
-        worst_error: largest relative error estimate so far.
+        worst_error: largest relative error estimate so far, rounding included.
     """
 
     def __init__(self, functions: Mapping[str, Activation], rtol: float) -> None:
@@ -51,6 +54,7 @@ class SmoothAverages:
         self._frozen: Functions = tuple(sorted(self._functions.items()))
         self._rtol = rtol
         self.worst_error = 0.0
+        self._conditions: dict[tuple[Product, float], Condition] = {}
 
     def _degree(self, atoms: Sequence[tuple[Product, ...]]) -> int | None:
         """Total degree of polynomial atoms, None where a function is not a polynomial."""
@@ -67,8 +71,10 @@ class SmoothAverages:
         degree = self._degree(atoms)
         if degree is not None and degree < 120:
             return hermite(degree)
-        merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
-        return measured(self._frozen, merged, sigma, refine)
+        # all factors at one variable, and each of them alone: a factor that grows hides what happens near zero
+        wanted = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
+        wanted.update(product for atom in atoms for product in atom if product)
+        return measured(self._frozen, wanted, sigma, refine)
 
     def averages(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array]:
         """Average atoms.
@@ -103,15 +109,29 @@ class SmoothAverages:
         Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
         that are (nearly) null are dropped: every z is then off by some units of the last place.
         """
-        sigmas = np.sqrt(covariance.diagonal()).tolist()
-        totals = []
-        for atom in atoms:
-            found = [
-                condition(self._frozen, product, sigma) for product, sigma in zip(atom, sigmas, strict=True) if sigma
-            ]
-            values, arguments = (sum(part) for part in zip(*found, strict=True)) if found else (0.0, 0.0)
-            totals.append(EPSILON * (values + 2 * arguments + arguments**2))
-        return np.array(totals)
+        if not atoms:
+            return np.zeros(0)
+        sigmas = np.sqrt(covariance.diagonal())
+        safe = np.where(sigmas > 0, sigmas, 1.0)
+        # what two inputs have in common, and how much closer they are than independent ones
+        apart = np.sqrt(np.maximum(1 - (covariance / np.outer(safe, safe)) ** 2, NULL))
+        columns = []
+        for i, sigma in enumerate(sigmas.tolist()):
+            size = rounded(sigma) if sigma else 0.0
+            own = {product: self._condition(product, size) for product in {atom[i] for atom in atoms}}
+            columns.append(np.array([own[atom[i]] for atom in atoms]))
+        units = 1 + sum(column[:, 0] + column[:, 1] for column in columns)
+        for i, j in combinations(range(len(columns)), 2):
+            slopes, steepness = columns[i][:, 2:4].T * columns[j][:, 2:4].T
+            units = units + np.minimum(steepness, slopes / apart[i, j])
+        result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
+        return result
+
+    def _condition(self, product: Product, sigma: float) -> Condition:
+        # the hash of a function is not cheap, and there are thousands of atoms
+        if (product, sigma) not in self._conditions:
+            self._conditions[product, sigma] = condition(self._frozen, product, sigma)
+        return self._conditions[product, sigma]
 
     def _nested(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float) -> tuple[Array, Array]:
         root, pivots = factor(covariance)

@@ -117,7 +117,8 @@ class ClosedAverages:
         except (_OpenForm, OverflowError):
             return None
         result = float(value.real)
-        size *= self._loss(inputs)
+        if any(m or e for terms in slots for (_, _, m, e), _ in terms):
+            size *= self._loss(inputs)
         if not math.isfinite(size) or ROUNDING * size > CANCELLED * abs(result):
             return None
         self.worst_error = max(self.worst_error, ROUNDING * size / abs(result) if result else 0.0)

@@ -1,8 +1,9 @@
 """Write gaussian_averages_smooth.json and gaussian_averages_kinked.json: thousands of Gaussian averages to 25 digits.
 
-Run by hand, ``python make_gaussian_averages.py {smooth,kinked} OUT.json [FUNCTION ...]`` (10 to 20 minutes each); needs python-flint,
-which the tests do not. It shares nothing with pertheory: the functions are written down in ``arb/functions.py``,
-derivatives are Taylor coefficients, arithmetic is Arb's with 300 bits, and the methods (``arb/methods.py``) are others:
+Run by hand, ``python make_gaussian_averages.py {smooth,kinked} OUT.json [FUNCTION ...]`` (10 to 20 minutes each);
+needs python-flint, which the tests do not. It shares nothing with pertheory: the functions are written down in
+``arb/functions.py``, derivatives are Taylor coefficients, arithmetic is Arb's with 300 bits, and the methods
+(``arb/methods.py``) are others:
 
 * *one direction*: trapezoids in a variable t with xi = c sinh t for smooth functions, Gauss-Legendre panels graded
   towards the kinks, and point masses for deltas, for kinked ones;

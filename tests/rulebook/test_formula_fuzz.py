@@ -19,7 +19,9 @@ from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-PIECES = "x pi 0 1 2 3.5 1e3 1e-9 64 99 + - * / ^ ** ( ) , _ __class__ import lambda e j . ' \\ 0x1 1_0".split()
+SIGNS = "+ - * / ^ ** ( ) , . ' \\"
+WORDS = "x pi 0 1 2 3.5 1e3 1e-9 64 99 _ __class__ import lambda e j 0x1 1_0"
+PIECES = [*SIGNS.split(), *WORDS.split()]
 ODD = ["\n", "\u00b2", "\u2003", "\U0001d465"]
 tokens = st.sampled_from([*FUNCTIONS, *PIECES, *ODD])
 expressions = st.recursive(

@@ -35,7 +35,7 @@ __all__ = ["SmoothAverages", "Tables"]
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
-BUDGET = 4e8
+BUDGET = 5e7
 #: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
 SHIFTED = 4.0
 #: Rounding of one operation, twice.
@@ -95,8 +95,8 @@ class SmoothAverages:
         refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         for _ in range(4):
             found = layout and pair_averages(self._frozen, covariance, layout, refine)
-            values, errors = found or self._nested(covariance, atoms, refine)
-            if errors.max(initial=0.0) <= enough:
+            values, errors, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
+            if widened or errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol
         errors = errors + self._rounding(covariance, atoms)
@@ -133,12 +133,16 @@ class SmoothAverages:
             self._conditions[product, sigma] = condition(self._frozen, product, sigma)
         return self._conditions[product, sigma]
 
-    def _nested(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float) -> tuple[Array, Array]:
+    def _nested(
+        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
+    ) -> tuple[Array, Array, bool]:
+        """Averages, errors, and whether the steps are wider than they should be."""
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
         points = float(np.prod([len(rule.nodes) for rule in rules[:3]])) if rank else 1.0
-        if points > BUDGET:
+        widened = points > BUDGET
+        if widened:
             widen = (points / BUDGET) ** (1 / 3)
             rules = [self.rule(atoms, root[pivot, j], refine / widen) for j, pivot in enumerate(pivots)]
         level = [int(np.max(np.nonzero(row)[0], initial=-1)) + 1 for row in root]
@@ -148,7 +152,7 @@ class SmoothAverages:
         constants = [Tables(self._functions, np.zeros(1), needed[i]) for i in range(len(level))]
         fixed = np.array([np.prod([constants[i][atom[i]][0] for i in levels[0]]) for atom in atoms])
         if rank == 0:
-            return fixed, np.zeros(len(atoms))
+            return fixed, np.zeros(len(atoms)), False
         spline = None
         if rank >= 3 and len(levels[rank]) == 1 and rules[-1].coarse is not None:
             # its rule stays fine: the comparison of steps does not see the error of the table
@@ -165,11 +169,12 @@ class SmoothAverages:
         place = {tail: n for n, tail in enumerate(unique)}
         fine, coarse, scale = totals[:, [place[tail] for tail in tails]]
         with np.errstate(invalid="ignore", divide="ignore"):
-            power = min(rule.power for rule in rules)
+            # where the steps are too wide, their error does not fall as it was measured to
+            power = 1.0 if widened else min(rule.power for rule in rules)
             errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** power, 0.0)
         if rules[0].coarse is None:
             errors = np.zeros(len(atoms))
-        return fine * fixed, errors
+        return fine * fixed, errors, widened
 
     def _table(
         self,

@@ -183,6 +183,7 @@ class GaussianAverages:
                         f"inputs in one average; at most {MOST_INPUTS} are supported"
                     )
                 groups.setdefault(group, {}).setdefault(atom, places[0])
+        self._pair_error = max(self._pair_error, closed.worst_error)
         for group, members in groups.items():
             sub = k[np.ix_(group, group)]
             found, errors = self._smooth.averages(sub, [tuple(p for _, p in atom) for atom in members])

@@ -20,6 +20,10 @@ CONVERGED = 3e-14
 #: Disagreement that is rounding if it stays as it is when the step is reduced.
 NOISE = 1e-9
 FARTHEST = 37.0
+#: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
+SHIFTED = 4.0
+#: Rounding of one operation, twice.
+EPSILON = 2 * float(np.finfo(float).eps)
 #: Displacement of xi with which slopes are measured.
 NUDGE = 2.0**-20
 

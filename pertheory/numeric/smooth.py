@@ -18,7 +18,16 @@ from scipy.interpolate import make_interp_spline
 
 from pertheory.numeric.atoms import IDENTITY, Product
 from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Condition, Functions, Tables, condition, measured, rounded
+from pertheory.numeric.grids import (
+    EPSILON,
+    SHIFTED,
+    Condition,
+    Functions,
+    Tables,
+    condition,
+    measured,
+    rounded,
+)
 from pertheory.numeric.quadrature import NULL, Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
@@ -36,10 +45,6 @@ __all__ = ["SmoothAverages", "Tables"]
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
 BUDGET = 5e7
-#: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
-SHIFTED = 4.0
-#: Rounding of one operation, twice.
-EPSILON = 2 * float(np.finfo(float).eps)
 
 
 class SmoothAverages:

@@ -122,7 +122,10 @@ class Activation:
             return None
         ring, known = self._parts[0]
         with np.errstate(all="ignore"):
-            row = ring.series(known[0], TAYLOR_ORDER + TAYLOR_TERMS)
+            try:
+                row = ring.series(known[0], TAYLOR_ORDER + TAYLOR_TERMS)
+            except InputError:  # the slopes of its generators swell
+                return None
             rows = []
             for _ in range(TAYLOR_ORDER + 1):
                 sizes = np.abs(row[:TAYLOR_TERMS]) * TAYLOR_REACH ** np.arange(TAYLOR_TERMS)

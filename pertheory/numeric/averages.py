@@ -276,8 +276,9 @@ class GaussianAverages:
                 done += EFFORT[size] * sum(len(members) for members in some)
                 if self.progress is not None:
                     self.progress(done / total if total else 1.0)
-        if kinked is not None:
-            self._other_error = max(self._other_error, kinked.worst_error)
+        for exact in (kinked, closed):
+            if exact is not None:
+                self._other_error = max(self._other_error, exact.worst_error)
         return plan.results(buffer)
 
     def _averages(self, context: _Context, share: Share, sets: Places) -> Array:

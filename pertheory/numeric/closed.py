@@ -21,7 +21,7 @@ import numpy as np
 
 from pertheory.numeric.atoms import IDENTITY, Product
 from pertheory.numeric.orthant import orthant4
-from pertheory.numeric.quadrature import Array
+from pertheory.numeric.quadrature import Array, factor
 from pertheory.rulebook.activation import Activation
 
 #: ``(n, alpha, m, e)`` of a term, and its coefficient.
@@ -76,6 +76,9 @@ class ClosedAverages:
         functions: activations by name.
         covariance: over all inputs.
 
+    Attributes:
+        worst_error: largest rounding error so far of an average that was returned, relative to its value.
+
     Example:
         >>> import numpy as np
         >>> from pertheory.rulebook.activation import activation
@@ -88,7 +91,9 @@ class ClosedAverages:
         self._families = {name: FAMILIES.get(function.closed_form) for name, function in functions.items()}
         self._covariance = covariance
         self._tilted: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[Array, float]] = {}
+        self._lost: dict[tuple[int, ...], float] = {}
         self._known: dict[tuple[object, ...], tuple[complex, float]] = {}
+        self.worst_error = 0.0
 
     def average(self, atom: Sequence[tuple[int, Product]]) -> float | None:
         """Average an atom ``((input, product), ...)``; None where no closed form is known or digits would be lost."""
@@ -112,7 +117,12 @@ class ClosedAverages:
         except (_OpenForm, OverflowError):
             return None
         result = float(value.real)
-        return result if math.isfinite(size) and ROUNDING * size <= CANCELLED * abs(result) else None
+        if any(m or e for terms in slots for (_, _, m, e), _ in terms):
+            size *= self._loss(inputs)
+        if not math.isfinite(size) or ROUNDING * size > CANCELLED * abs(result):
+            return None
+        self.worst_error = max(self.worst_error, ROUNDING * size / abs(result) if result else 0.0)
+        return result
 
     def _terms(self, product: Product) -> list[Term] | None:
         """Multiply out what stands at one input."""
@@ -134,12 +144,25 @@ class ClosedAverages:
         """Covariance of the Gaussian times exp(-sum m z^2), and the average of that exponential."""
         if (inputs, m) not in self._tilted:
             k = self._covariance[np.ix_(inputs, inputs)]
-            # symmetric in the square roots of 2m, so that it is a solve with a positive definite matrix
-            root = np.sqrt(2.0 * np.array(m))
-            middle = np.eye(len(k)) + root[:, None] * k * root
-            tilted = k - (k * root) @ np.linalg.solve(middle, root[:, None] * k)
-            self._tilted[inputs, m] = tilted, float(np.linalg.det(middle)) ** -0.5
+            # in factors of K, so that neither large nor small directions lose digits
+            root, _ = factor(k)
+            middle = np.eye(root.shape[1]) + root.T @ (2.0 * np.array(m)[:, None] * root)
+            lower = np.linalg.cholesky(middle)
+            half = np.linalg.solve(lower, root.T)
+            tilted = half.T @ half
+            self._tilted[inputs, m] = tilted, 1 / float(np.prod(lower.diagonal()))
         return self._tilted[inputs, m]
+
+    def _loss(self, inputs: tuple[int, ...]) -> float:
+        """Units of rounding by which a normalisation is off when every entry of the covariance is off by one.
+
+        Nearly collinear inputs of large variance differ by little, which their covariance holds with few digits.
+        """
+        if inputs not in self._lost:
+            k = self._covariance[np.ix_(inputs, inputs)]
+            changed = np.abs(k * np.linalg.inv(np.eye(len(k)) + 2 * k).T) * 2
+            self._lost[inputs] = max(1.0, float(changed.sum()) / len(k))
+        return self._lost[inputs]
 
     def _moment(
         self,
@@ -175,7 +198,8 @@ class ClosedAverages:
             if exponent.real > 700:
                 raise _OpenForm
             value = factor * np.exp(exponent)
-            return value, abs(value) * (1 + abs(exponent))
+            terms = float(np.abs(alpha) @ np.abs(k) @ np.abs(alpha)) / 2
+            return value, abs(value) * (1 + terms)
         lifted = next(i for i, power in enumerate(n) if power)
         lower = _less(n, lifted)
         value, size = 0j, 0.0

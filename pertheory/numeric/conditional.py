@@ -41,7 +41,13 @@ BUDGET = 2e8
 
 @dataclass(frozen=True)
 class Layout:
-    """What to average over some inputs: for each input its products, and per atom the number of its product."""
+    """What to average over some inputs.
+
+    Attributes:
+        products: for each input its products.
+        index: per atom, for each input the number of its product.
+        merged: what a step must resolve: the factors of an atom at one variable, and each product alone.
+    """
 
     products: tuple[tuple[Product, ...], ...]
     index: NDArray[np.intp]
@@ -54,6 +60,7 @@ class Layout:
         place = [{product: n for n, product in enumerate(own)} for own in products]
         index = np.array([[own[product] for own, product in zip(place, atom, strict=True)] for atom in atoms])
         merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
+        merged.update(product for own in products for product in own if product)
         return Layout(tuple(products), index, tuple(sorted(merged)))
 
 
@@ -107,7 +114,7 @@ def pair_averages(functions: Functions, covariance: Array, layout: Layout, refin
     fine = frame.fine(terms)
     place = tuple(layout.index[:, i] for i in order)
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** frame.power + tail, 0.0)
+        errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** frame.power + 2 * tail, 0.0)
     return fine[place], errors[place]
 
 

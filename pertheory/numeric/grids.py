@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,23 +16,36 @@ from pertheory.rulebook.activation import Activation
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
 #: Relative disagreement of shifted one-dimensional rules that is called converged.
-CONVERGED = 2e-13
+CONVERGED = 3e-14
+#: Disagreement that is rounding if it stays as it is when the step is reduced.
+NOISE = 1e-9
 FARTHEST = 37.0
+#: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
+SHIFTED = 4.0
+#: Rounding of one operation, twice.
+EPSILON = 2 * float(np.finfo(float).eps)
+#: Displacement of xi with which slopes are measured.
+NUDGE = 2.0**-20
 
 
 class Tables:
-    """Values of products of derivatives at given points, each derivative and product computed once."""
+    """Values of products of derivatives at given points, each derivative and product computed once.
 
-    def __init__(self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product]) -> None:
+    With `absolute`, the sizes of what the values are summed from (`Activation.tabulate`).
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product], absolute: bool = False
+    ) -> None:
         products = sorted(set(products))
         self._x = x
-        self._lines: dict[tuple[str, int], Array] = {(IDENTITY, 0): x}
+        self._lines: dict[tuple[str, int], Array] = {(IDENTITY, 0): np.abs(x) if absolute else x}
         orders: dict[str, set[int]] = {}
         for name, order in {line for product in products for line in product}:
             if name != IDENTITY:
                 orders.setdefault(name, set()).add(order)
         for name, wanted in orders.items():
-            for order, values in functions[name].tabulate(x, wanted).items():
+            for order, values in functions[name].tabulate(x, wanted, absolute).items():
                 self._lines[name, order] = values
         self._products: dict[Product, Array] = {}
 
@@ -73,7 +86,7 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
             "average does not exist or overflows"
         )
-    step, power = 0.75, 2.0
+    step, power, before = 0.75, 2.0, 1.0
     # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
     # they are what the inner variables of a nested sum have anyway
     sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
@@ -91,8 +104,10 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
             worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
             doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
+        # where terms cancel, rounding is all that is left of the disagreement, and smaller steps do not help
+        noise, before = NOISE > worst > 0.5 * before, worst
         gained = np.log(CONVERGED) / np.log(min(worst + 1e-16, 0.5))
-        if gained <= 1:
+        if gained <= 1 or noise:
             power = float(np.clip(0.9 * np.log(worst + 1e-15) / np.log(min(doubled + 1e-15, 0.5)), 2.0, 4.0))
             break
         # the error is exp(-c/step): one measurement predicts the step, approached with care
@@ -100,9 +115,57 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
     return step, reach, power
 
 
+def rounded(sigma: float) -> float:
+    """Round up to a quarter octave: networks move K slowly, and what was measured is then in the cache."""
+    return float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
+
+
 def measured(functions: Functions, products: Iterable[Product], sigma: float, refine: float = 1.0) -> Rule:
     """Return a trapezoid rule in xi for products of functions of sigma * xi."""
-    # rounded up to a quarter octave: networks move K slowly, and the measurement is then in the cache
-    rounded = float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
-    step, reach, power = measure(functions, tuple(sorted(set(products))), rounded)
+    step, reach, power = measure(functions, tuple(sorted(set(products))), rounded(sigma))
     return trapezoid(step / refine, reach, power)
+
+
+class Condition(NamedTuple):
+    """What rounding does to the average of a product of functions of sigma * xi, in units of rounding.
+
+    Attributes:
+        values: what the values lose where their terms cancel.
+        argument: mean size of z d/dz of the product, relative to that of the product.
+        slope: mean size of sigma d/dz of the product, relative to that of the product.
+        steepness: the same with root mean squares.
+        shift: disagreement of the rule with the rule shifted by half a step, relative to the scale.
+    """
+
+    values: float = 0.0
+    argument: float = 0.0
+    slope: float = 0.0
+    steepness: float = 0.0
+    shift: float = 0.0
+
+
+@lru_cache(maxsize=4096)
+def condition(functions: Functions, product: Product, sigma: float) -> Condition:
+    """Measure how a product of functions of sigma * xi reacts to rounding."""
+    if not product or not sigma:
+        return Condition()
+    table = dict(functions)
+    sigma = rounded(sigma)
+    rule = measured(functions, [product], sigma)
+    half = float(rule.nodes[1] - rule.nodes[0]) / 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = Tables(table, sigma * rule.nodes, [product])[product]
+        sizes = Tables(table, sigma * rule.nodes, [product], absolute=True)[product]
+        slopes = (Tables(table, sigma * (rule.nodes + NUDGE), [product])[product] - values) / NUDGE
+        between = Tables(table, sigma * (rule.nodes + half), [product])[product]
+        shifted = float(between @ (2 * half * density(rule.nodes + half)))
+        scale = float(np.abs(values) @ rule.weights)
+        if not scale > 0:
+            return Condition()
+        return Condition(
+            float(sizes @ rule.weights) / scale,
+            float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
+            float(np.abs(slopes) @ rule.weights) / scale,
+            float(np.sqrt((slopes**2 @ rule.weights) / (values**2 @ rule.weights))),
+            abs(shifted - float(values @ rule.weights)) / scale,
+        )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pertheory.numeric.atoms import Factor, Product, Request, expand, tidy
 from pertheory.numeric.conditional import LACK, hermite_weights
-from pertheory.numeric.grids import Functions, Tables, measured
+from pertheory.numeric.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
 from pertheory.numeric.quadrature import Array
 
 #: Inputs from which on the series of all pairs is faster than one pair at a time.
@@ -96,7 +96,14 @@ class ManyInputs:
         self._weights = rule.weights
         self._power = base.power
         self._values = {factor: self._combine(terms) for factor, terms in expansions.items()}
+        self._noise = {factor: self._rounding(terms) for factor, terms in expansions.items()}
         self._series = {factor: self._expand(values) for factor, values in self._values.items()}
+
+    def _rounding(self, terms: Iterable[tuple[Product, int]]) -> float:
+        """Rounding errors of a factor relative to its scale, the largest over its terms and the inputs."""
+        sizes = {rounded(sigma) for sigma in self._sigma.tolist() if sigma}
+        found = [condition(self._functions, product, size) for product, _ in terms for size in sizes]
+        return max((EPSILON * (one.values + one.argument) + SHIFTED * one.shift for one in found), default=0.0)
 
     def _combine(self, terms: Iterable[tuple[Product, int]]) -> Array:
         total = np.zeros((len(self._sigma), len(self._weights)))
@@ -144,7 +151,7 @@ class ManyInputs:
         result[rows, columns] = same[place[rows]]
         weak = (f.errors * g.sizes + f.sizes * g.errors)[:terms] * self._largest ** np.arange(terms)
         error = max(float(weak.sum()) ** self._power + tail, float(apart.max(initial=0.0)) ** self._power)
-        return result, error, missing
+        return result, error + EPSILON + self._noise[first] + self._noise[second], missing
 
     def _cut(self, f: Series, g: Series) -> tuple[int, NDArray[np.bool_], float]:
         """Terms to sum, the entries for which they are not enough, and the largest tail of the others."""

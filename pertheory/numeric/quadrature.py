@@ -16,7 +16,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 #: Residual variances below this fraction of a variance are rounding: the direction is dropped. A smooth
 #: average moves by no more than this fraction of its scale.
-NULL = 1e-13
+NULL = 4e-15
 SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 

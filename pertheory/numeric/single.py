@@ -17,12 +17,10 @@ from pertheory.numeric.grids import Functions, Tables
 from pertheory.numeric.quadrature import Array, Rule
 from pertheory.numeric.smooth import SmoothAverages
 
-#: By products and quarter octave of the spread.
-Rules: TypeAlias = dict[tuple[tuple[Product, ...], float], Rule]
+#: By products and quarter octave of the spread: the rule, and the rounding errors of the averages.
+Rules: TypeAlias = dict[tuple[tuple[Product, ...], float], tuple[Rule, Array]]
 #: By how much steps are smaller than measured: one dimension is cheap, and the estimates need not be repeated.
 REFINE = 1.25
-#: No estimate is below what rounding does to a sum, relative to the sum of absolute values.
-ROUNDING = 5e-16
 #: Numbers in one table.
 BLOCK = 1_000_000
 
@@ -54,12 +52,14 @@ def single_averages(
         members = np.nonzero((bins == level) & ~still)[0]
         key = (tuple(products), level)
         if key not in rules:
-            rules[key] = smooth.rule([(product,) for product in products], 2.0 ** (level / 4), REFINE)
-        rule = rules[key]
+            atoms, spread = [(product,) for product in products], 2.0 ** (level / 4)
+            rules[key] = smooth.rule(atoms, spread, REFINE), smooth.rounding(np.array([[spread**2]]), atoms)
+        rule, rounding = rules[key]
         block = max(1, BLOCK // (len(rule.nodes) * len(products)))
         for start in range(0, len(members), block):
             some = members[start : start + block]
             values[some], errors[some] = _sums(functions, sigmas[some], products, rule)
+        errors[members] += rounding
     return values, errors
 
 
@@ -68,9 +68,9 @@ def _sums(functions: Functions, sigmas: Array, products: Sequence[Product], rule
     stack = np.stack([table[product] for product in products], axis=1)
     fine = stack @ rule.weights
     if rule.coarse is None:
-        return fine, np.full_like(fine, ROUNDING)
+        return fine, np.zeros_like(fine)
     every = stack[..., ::2]
     scale = np.abs(every) @ np.abs(rule.coarse)
     apart = np.abs(fine - every @ rule.coarse)
     errors = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0) ** rule.power
-    return fine, errors + ROUNDING
+    return fine, errors

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
@@ -17,8 +18,17 @@ from scipy.interpolate import make_interp_spline
 
 from pertheory.numeric.atoms import IDENTITY, Product
 from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Functions, Tables, measured
-from pertheory.numeric.quadrature import Array, Rule, factor, hermite
+from pertheory.numeric.grids import (
+    EPSILON,
+    SHIFTED,
+    Condition,
+    Functions,
+    Tables,
+    condition,
+    measured,
+    rounded,
+)
+from pertheory.numeric.quadrature import NULL, Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.
@@ -34,14 +44,14 @@ __all__ = ["SmoothAverages", "Tables"]
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
-BUDGET = 4e8
+BUDGET = 5e7
 
 
 class SmoothAverages:
     """Averages of atoms over one covariance.
 
     Attributes:
-        worst_error: largest relative error estimate so far.
+        worst_error: largest relative error estimate so far, rounding included.
     """
 
     def __init__(self, functions: Mapping[str, Activation], rtol: float) -> None:
@@ -49,6 +59,7 @@ class SmoothAverages:
         self._frozen: Functions = tuple(sorted(self._functions.items()))
         self._rtol = rtol
         self.worst_error = 0.0
+        self._conditions: dict[tuple[Product, float], Condition] = {}
 
     def _degree(self, atoms: Sequence[tuple[Product, ...]]) -> int | None:
         """Total degree of polynomial atoms, None where a function is not a polynomial."""
@@ -65,8 +76,10 @@ class SmoothAverages:
         degree = self._degree(atoms)
         if degree is not None and degree < 120:
             return hermite(degree)
-        merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
-        return measured(self._frozen, merged, sigma, refine)
+        # all factors at one variable, and each of them alone: a factor that grows hides what happens near zero
+        wanted = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
+        wanted.update(product for atom in atoms for product in atom if product)
+        return measured(self._frozen, wanted, sigma, refine)
 
     def averages(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array]:
         """Average atoms.
@@ -87,19 +100,54 @@ class SmoothAverages:
         refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         for _ in range(4):
             found = layout and pair_averages(self._frozen, covariance, layout, refine)
-            values, errors = found or self._nested(covariance, atoms, refine)
-            if errors.max(initial=0.0) <= enough:
+            values, errors, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
+            if widened or errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol
+        errors = errors + self.rounding(covariance, atoms)
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors
 
-    def _nested(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float) -> tuple[Array, Array]:
+    def rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> Array:
+        """Rounding errors of averages relative to their scales.
+
+        Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
+        that are (nearly) null are dropped: every z is then off by some units of the last place.
+        """
+        if not atoms:
+            return np.zeros(0)
+        sigmas = np.sqrt(covariance.diagonal())
+        safe = np.where(sigmas > 0, sigmas, 1.0)
+        # what two inputs have in common, and how much closer they are than independent ones
+        apart = np.sqrt(np.maximum(1 - (covariance / np.outer(safe, safe)) ** 2, NULL))
+        columns = []
+        for i, sigma in enumerate(sigmas.tolist()):
+            size = rounded(sigma) if sigma else 0.0
+            own = {product: self._condition(product, size) for product in {atom[i] for atom in atoms}}
+            columns.append(np.array([own[atom[i]] for atom in atoms]))
+        units = 1 + sum(column[:, 0] + column[:, 1] for column in columns)
+        for i, j in combinations(range(len(columns)), 2):
+            slopes, steepness = columns[i][:, 2:4].T * columns[j][:, 2:4].T
+            units = units + np.minimum(steepness, slopes / apart[i, j])
+        result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
+        return result
+
+    def _condition(self, product: Product, sigma: float) -> Condition:
+        # the hash of a function is not cheap, and there are thousands of atoms
+        if (product, sigma) not in self._conditions:
+            self._conditions[product, sigma] = condition(self._frozen, product, sigma)
+        return self._conditions[product, sigma]
+
+    def _nested(
+        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
+    ) -> tuple[Array, Array, bool]:
+        """Averages, errors, and whether the steps are wider than they should be."""
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
         points = float(np.prod([len(rule.nodes) for rule in rules[:3]])) if rank else 1.0
-        if points > BUDGET:
+        widened = points > BUDGET
+        if widened:
             widen = (points / BUDGET) ** (1 / 3)
             rules = [self.rule(atoms, root[pivot, j], refine / widen) for j, pivot in enumerate(pivots)]
         level = [int(np.max(np.nonzero(row)[0], initial=-1)) + 1 for row in root]
@@ -109,7 +157,7 @@ class SmoothAverages:
         constants = [Tables(self._functions, np.zeros(1), needed[i]) for i in range(len(level))]
         fixed = np.array([np.prod([constants[i][atom[i]][0] for i in levels[0]]) for atom in atoms])
         if rank == 0:
-            return fixed, np.zeros(len(atoms))
+            return fixed, np.zeros(len(atoms)), False
         spline = None
         if rank >= 3 and len(levels[rank]) == 1 and rules[-1].coarse is not None:
             # its rule stays fine: the comparison of steps does not see the error of the table
@@ -126,11 +174,12 @@ class SmoothAverages:
         place = {tail: n for n, tail in enumerate(unique)}
         fine, coarse, scale = totals[:, [place[tail] for tail in tails]]
         with np.errstate(invalid="ignore", divide="ignore"):
-            power = min(rule.power for rule in rules)
+            # where the steps are too wide, their error does not fall as it was measured to
+            power = 1.0 if widened else min(rule.power for rule in rules)
             errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** power, 0.0)
         if rules[0].coarse is None:
             errors = np.zeros(len(atoms))
-        return fine * fixed, errors
+        return fine * fixed, errors, widened
 
     def _table(
         self,

@@ -27,6 +27,8 @@ CLOSED_FORMS = ("sin", "cos", "exp", "gaussian", "erf", "relu", "polynomial")
 CLASSES = ("scale-invariant", "K* = 0", "half-stable", "none")
 #: Derivatives beyond this order are never needed and would only swell.
 MAX_ORDER = 40
+#: Where all points are this close to 0, derivatives up to this order are Taylor sums of so many terms.
+TAYLOR_REACH, TAYLOR_ORDER, TAYLOR_TERMS = 2.0**-7, 8, 18
 _NAME = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
 
 
@@ -109,35 +111,65 @@ class Activation:
             return None
         return tuple(powers.get(power, 0.0) for power in range(max(powers, default=0) + 1))
 
+    @cached_property
+    def _near_zero(self) -> Array | None:
+        """Taylor coefficients at 0 of every order up to `TAYLOR_ORDER`, a row each; None where they fall too slowly.
+
+        Close to 0 the terms of a derivative may cancel (sigmoid'' is a difference of two logistic functions), and
+        networks with small kernels live there alone.
+        """
+        if not self.is_smooth or self.coefficients is not None:
+            return None
+        ring, known = self._parts[0]
+        with np.errstate(all="ignore"):
+            try:
+                row = ring.series(known[0], TAYLOR_ORDER + TAYLOR_TERMS)
+            except InputError:  # the slopes of its generators swell
+                return None
+            rows = []
+            for _ in range(TAYLOR_ORDER + 1):
+                sizes = np.abs(row[:TAYLOR_TERMS]) * TAYLOR_REACH ** np.arange(TAYLOR_TERMS)
+                if not np.isfinite(sizes).all() or not sizes[-4:].max() <= 1e-18 * sizes.max():
+                    return None
+                rows.append(row[:TAYLOR_TERMS])
+                row = row[1:] * np.arange(1, len(row))
+        return np.array(rows)
+
     @property
     def is_polynomial(self) -> bool:
         """Whether the function is one polynomial, so that every Gaussian average is a finite sum."""
         return self.coefficients is not None
 
-    def tabulate(self, x: Array, orders: Iterable[int]) -> dict[int, Array]:
+    def tabulate(self, x: Array, orders: Iterable[int], absolute: bool = False) -> dict[int, Array]:
         """Evaluate several derivatives at the same points, sharing the work.
 
         Args:
             x: points, any shape.
             orders: derivative orders; 0 is the function itself.
+            absolute: return the sums of the absolute values of the terms that a value is summed from.
 
         Returns:
             Arrays of the shape of x by order. At a kink the left piece holds; deltas are not included.
         """
         wanted = sorted(set(orders))
+        near = self._near_zero if not wanted or wanted[-1] <= TAYLOR_ORDER else None
+        if near is not None and np.abs(x).max(initial=0.0) <= TAYLOR_REACH:
+            if absolute:
+                near, x = np.abs(near), np.abs(x)
+            return {order: np.polynomial.polynomial.polyval(x, near[order]) for order in wanted}
         if self.is_smooth:
-            return dict(zip(wanted, self._piece_values(0, x, wanted), strict=True))
+            return dict(zip(wanted, self._piece_values(0, x, wanted, absolute), strict=True))
         where = np.searchsorted(self.kinks, x, side="left")
         tables = {order: np.empty_like(x) for order in wanted}
         for part in range(len(self.pieces)):
             inside = where == part
-            for order, values in zip(wanted, self._piece_values(part, x[inside], wanted), strict=True):
+            for order, values in zip(wanted, self._piece_values(part, x[inside], wanted, absolute), strict=True):
                 tables[order][inside] = values
         return tables
 
-    def _piece_values(self, part: int, x: Array, orders: list[int]) -> list[Array]:
+    def _piece_values(self, part: int, x: Array, orders: list[int], absolute: bool = False) -> list[Array]:
         polynomials = self._polynomials(part, max(orders, default=0))
-        return self._parts[part][0].evaluate([polynomials[order] for order in orders], x)
+        return self._parts[part][0].evaluate([polynomials[order] for order in orders], x, absolute)
 
     def derivative(self, order: int) -> Callable[[ArrayLike], Array]:
         """Return the derivative as a vectorised function (the smooth part: no deltas at kinks).

@@ -3,7 +3,7 @@
 A formula becomes a polynomial in x and *generators*: functions such as tanh(u) whose derivatives are again
 polynomials in generators. Differentiation then never leaves the polynomials. The generators are chosen for
 floating point: tanh comes with sech^2 (and not 1 - tanh^2, which cancels in the tails), 1/(1 + exp(-u)) is
-recognised as the logistic function with its mirror image, and log(1 + exp(u)) as softplus.
+recognised as the logistic function with its mirror image, log(1 + exp(u)) as softplus, and exp(u) - 1 as expm1.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def _sech2(u: Array) -> Array:
 
 _EVALUATE: Mapping[str, Callable[[Array], Array]] = {
     "exp": np.exp,
+    "expm1": np.expm1,
     "sin": np.sin,
     "cos": np.cos,
     "tan": np.tan,
@@ -166,6 +167,8 @@ class Ring:
         match kind:
             case "exp":
                 return own
+            case "expm1":
+                return self.generator("exp", u)
             case "sin" | "sinh":
                 return self.generator("cos" if kind == "sin" else "cosh", u)
             case "cos":
@@ -232,6 +235,8 @@ class Ring:
                 return self.power(self.convert(left, parameters), int(exponent))
             case Binary("*", left, right):
                 return self.multiply(self.convert(left, parameters), self.convert(right, parameters))
+            case Binary("-", Call("exp", (argument,)), right) if depends_on_x(argument) and _is_one(right, parameters):
+                return self.generator("expm1", self.convert(argument, parameters))
             case Binary(operator, left, right):
                 sign = 1 if operator == "+" else -1
                 return add(self.convert(left, parameters), self.convert(right, parameters), sign)
@@ -256,8 +261,12 @@ class Ring:
                 return self.generator("exp", add({}, self.convert(argument, parameters), -1))
         return self.generator("reciprocal", self.convert(node, parameters))
 
-    def evaluate(self, polynomials: list[Polynomial], x: Array) -> list[Array]:
-        """Evaluate several polynomials at the points x, sharing generators and powers."""
+    def evaluate(self, polynomials: list[Polynomial], x: Array, absolute: bool = False) -> list[Array]:
+        """Evaluate several polynomials at the points x, sharing generators and powers.
+
+        With `absolute`, the sums of the absolute values of the terms: a few units in the last place of them are
+        the rounding error of the values.
+        """
         powers: dict[tuple[int, int], Array] = {(0, 1): x}
 
         def power(variable: int, exponent: int) -> Array:
@@ -269,7 +278,7 @@ class Ring:
                     powers[variable, exponent] = power(variable, half) * power(variable, exponent - half)
             return powers[variable, exponent]
 
-        def value(polynomial: Polynomial) -> Array:
+        def value(polynomial: Polynomial, absolute: bool = False) -> Array:
             total: Array | None = None
             for monomial, coefficient in polynomial.items():
                 term: Array | None = None
@@ -281,16 +290,54 @@ class Ring:
                     term = np.full_like(x, float(coefficient))
                 elif coefficient != 1:
                     term = np.multiply(term, float(coefficient), out=None if term is factor else term)
+                if absolute:
+                    term = np.abs(term)
                 if total is None:
                     total = term if len(polynomial) == 1 or term is not factor else term.copy()
                 else:
                     total += term
             return np.zeros_like(x) if total is None else total
 
-        values = [value(polynomial) for polynomial in polynomials]
+        values = [value(polynomial, absolute) for polynomial in polynomials]
         # the functions above refer to each other: the grids would wait for the garbage collector
         powers.clear()
         return values
+
+    def series(self, polynomial: Polynomial, count: int) -> Array:
+        """Return the first Taylor coefficients of a polynomial of this ring about x = 0.
+
+        The coefficients of generators follow from their slopes, one order after the other.
+        """
+        waiting = [variable for monomial in polynomial for variable, _ in monomial]
+        needed: set[int] = set()
+        while waiting:
+            variable = waiting.pop()
+            if variable and variable not in needed:
+                needed.add(variable)
+                waiting += [other for monomial in self.slope(variable) for other, _ in monomial]
+        known = {variable: np.zeros(count) for variable in needed}
+        values = self.evaluate([{((variable, 1),): Fraction(1)} for variable in needed], np.zeros(1))
+        for variable, value in zip(needed, values, strict=True):
+            known[variable][0] = value[0]
+        known[0] = np.zeros(count)
+        known[0][1] = 1.0
+
+        def combined(terms: Polynomial, length: int) -> Array:
+            total = np.zeros(length)
+            for monomial, coefficient in terms.items():
+                part = np.zeros(length)
+                part[0] = float(coefficient)
+                for variable, exponent in monomial:
+                    for _ in range(exponent):
+                        part = np.convolve(part, known[variable][:length])[:length]
+                total += part
+            return total
+
+        for n in range(count - 1):
+            rising = {variable: combined(self.slope(variable), n + 1)[n] / (n + 1) for variable in needed}
+            for variable, coefficient in rising.items():
+                known[variable][n + 1] = coefficient
+        return combined(polynomial, count)
 
     def _value(self, variable: int, argument: Array) -> Array:
         kind = self._kinds[variable]
@@ -305,9 +352,13 @@ def _one_plus_exp(node: Node, parameters: Mapping[str, Scalar]) -> Node | None:
     """Return v where the formula is 1 + exp(v)."""
     match node:
         case Binary("+", left, Call("exp", (v,))) | Binary("+", Call("exp", (v,)), left):
-            if not depends_on_x(left) and constant(left, parameters) == 1:
+            if _is_one(left, parameters):
                 return v
     return None
+
+
+def _is_one(node: Node, parameters: Mapping[str, Scalar]) -> bool:
+    return not depends_on_x(node) and constant(node, parameters) == 1
 
 
 __all__ = ["ONE", "Polynomial", "Ring", "X", "add"]

@@ -30,8 +30,9 @@ def test_the_package_does_not_know_the_networks_with_skip_connections():
     assert names >= {"projection", "residual"}
     files = sorted(PACKAGE.rglob("*.py"))
     assert len(files) > 30
-    found = [(path.name, name) for path in files for name in names if knows(path.read_text(encoding="utf-8"), name)]
-    assert not found
+    found = {(path.name, name) for path in files for name in names if knows(path.read_text(encoding="utf-8"), name)}
+    # what is left of an equation is called so in the JSON form of `pertheory check`
+    assert found <= {("check.py", "residual")}
 
 
 def test_the_scan_sees_a_name():

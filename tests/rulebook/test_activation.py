@@ -213,3 +213,28 @@ def test_unreadable_files_are_rule_errors(tmp_path: Path) -> None:
 def test_check_keys_names_the_table() -> None:
     with pytest.raises(RuleError, match=r"f.toml: unknown key 'b' in \[t\]; allowed: a"):
         check_keys({"b": 1}, ["a"], "f.toml", "t")
+
+
+@pytest.mark.parametrize(
+    "name", ["tanhshrink", "sigmoid", "gelu", "mish", "squareplus", "x - sin(x)", "cos(x) - exp(-x^2/2)"]
+)
+def test_derivatives_close_to_zero_keep_their_relative_accuracy(name: str) -> None:
+    """Where terms cancel (x - tanh(x) is x^3/3) and a network with a small kernel lives."""
+    true = {
+        "tanhshrink": lambda x: x - mpmath.tanh(x),
+        "squareplus": lambda x: (x + mpmath.sqrt(x * x + 4)) / 2,
+        "x - sin(x)": lambda x: x - mpmath.sin(x),
+        "cos(x) - exp(-x^2/2)": lambda x: mpmath.cos(x) - mpmath.exp(-x * x / 2),
+        **TRUE,
+    }[name]
+    points = np.array([-7e-3, -1e-4, 3e-6, 2e-9])
+    with mpmath.workdps(80):
+        for order in range(7):
+            exact = [mpmath.taylor(true, mpmath.mpf(float(x)), order)[order] * mpmath.factorial(order) for x in points]
+            found = activation(name).tabulate(points, [order])[order]
+            np.testing.assert_allclose(found, [float(value) for value in exact], rtol=2e-13, atol=1e-40)
+
+
+def test_the_exponential_linear_unit_does_not_cancel_close_to_zero() -> None:
+    assert float(activation("elu").derivative(0)(-1e-9)) == pytest.approx(math.expm1(-1e-9), rel=1e-15)
+    assert activation("elu").jump(0, 0.0) == activation("elu").jump(1, 0.0) == 0.0

@@ -1,0 +1,163 @@
+"""Fuzzing of formulas: whatever the text, an activation or one clear line, quickly and in little memory."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pertheory.errors import InputError, UnsupportedError
+from pertheory.rulebook.activation import activation
+from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
+
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+SIGNS = "+ - * / ^ ** ( ) , . ' \\"
+WORDS = "x pi 0 1 2 3.5 1e3 1e-9 64 99 _ __class__ import lambda e j 0x1 1_0"
+PIECES = [*SIGNS.split(), *WORDS.split()]
+ODD = ["\n", "\u00b2", "\u2003", "\U0001d465"]
+tokens = st.sampled_from([*FUNCTIONS, *PIECES, *ODD])
+expressions = st.recursive(
+    st.sampled_from(["x", "x", "1", "2", "0.5", "pi", "1e-3", "1e30", "(-3)"]),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/"]), inner).map(lambda t: f"({t[0]}){t[1]}({t[2]})"),
+        st.tuples(inner, st.integers(-70, 70)).map(lambda t: f"({t[0]})^({t[1]})"),
+        st.tuples(inner, st.sampled_from(["0.5", "1.5", "(1/3)", "-0.5"])).map(lambda t: f"({t[0]})^{t[1]}"),
+        st.tuples(st.sampled_from([f for f, n in FUNCTIONS.items() if n == 1]), inner).map(lambda t: f"{t[0]}({t[1]})"),
+        st.tuples(st.sampled_from(["max", "min"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+    ),
+    max_leaves=12,
+)
+
+
+def accept_or_refuse(text: str) -> None:
+    """The text is an activation whose value is a number at 0.5, or it is refused in one short line."""
+    try:
+        function = activation(text)
+        value = function.derivative(0)(0.5)
+    except (InputError, UnsupportedError) as error:
+        message = str(error)
+        assert message
+        assert "\n" not in message
+        assert len(message) < 400
+        return
+    assert value.shape == ()
+
+
+@given(st.text(max_size=60))
+@FUZZ
+def test_any_text(text: str) -> None:
+    accept_or_refuse(text)
+
+
+@given(st.lists(tokens, max_size=25).map("".join))
+@FUZZ
+def test_any_sequence_of_tokens(text: str) -> None:
+    accept_or_refuse(text)
+
+
+@given(st.lists(tokens, min_size=100, max_size=250).map(" ".join))
+@settings(FUZZ, max_examples=30)
+def test_long_sequences_of_tokens(text: str) -> None:
+    accept_or_refuse(text)
+
+
+@given(expressions)
+@FUZZ
+def test_any_well_formed_expression(text: str) -> None:
+    with np.errstate(all="ignore"):
+        accept_or_refuse(text)
+
+
+@given(
+    st.sampled_from(["(", "-", "abs(", "x^", "x+", "max(0,", "exp(-", "1/(1+", "x*", "sin(x)^2*", "^", "((x)"]),
+    st.data(),
+)
+@FUZZ
+def test_anything_repeated(piece: str, data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 2 * MAX_LENGTH // len(piece)))
+    closing = data.draw(st.integers(0, count))
+    accept_or_refuse(piece * count + "x" + ")" * closing)
+
+
+#: Formulas of the grammar that swell when they are multiplied out, differentiated or cut into pieces.
+SWELLING = [
+    "(" * 29 + "x" + "^64)" * 29,
+    "((x+1)^64)^64",
+    "(x+sin(x)+cos(x)+exp(x)+tanh(x))^64",
+    "(sin(x)+cos(x)+erf(x)+tanh(x))^12*(exp(x)+sinh(x)+cosh(x)+1)^12",
+    "exp(" * 29 + "x" + ")" * 29,
+    "sin(" * 29 + "x" + ")" * 29,
+    "tanh(x+" * 20 + "x" + ")" * 20,
+    "1/(1+" * 25 + "x^2" + ")" * 25,
+    "+".join(["abs(x-1)"] * 50),
+    "+".join(f"abs(x-{n})" for n in range(45)),
+    "max(0," * 29 + "x" + ")" * 29,
+    "*".join(["abs(x)"] * 60),
+    "abs(abs(abs(abs(abs(abs(abs(abs(x)-1)-.5)-.25)-.125)-.0625)-.03125)-.015625)",
+    "max(x,min(x,max(x,min(x,max(x,min(2*x,max(3*x,min(4*x,0))))))))",
+    "x*" * 240 + "x",
+    "x^64*" * 99 + "x",
+    "1e150*" * 70 + "x",
+    "*".join(["tanh(x)"] * 60),
+    "*".join(f"tanh({n}*x)" for n in range(1, 40)),
+    "+".join(f"tanh({n}*x)" for n in range(1, 40)),
+    "(1+x^2)^-64*(1+x^4)^-64",
+    "sqrt(1+sqrt(1+sqrt(1+sqrt(1+sqrt(1+sqrt(1+x^2))))))",
+    "log(2+sin(log(2+sin(log(2+sin(log(2+sin(x))))))))",
+]
+
+
+def confined(body: str, seconds: int = 40, megabytes: int = 1500) -> subprocess.CompletedProcess[str]:
+    """Run Python under limits of the system on processor time and memory."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(body)],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        env={"OPENBLAS_NUM_THREADS": "1", "PATH": ""},
+    )
+
+
+def test_swelling_formulas_stay_within_time_and_memory() -> None:
+    """All of them in one process that the system ends if it takes 40 s or 1.5 GB; a second or two are usual."""
+    result = confined(
+        f"""
+        import numpy as np
+        from pertheory.errors import InputError, UnsupportedError
+        from pertheory.rulebook.activation import activation
+        np.seterr(all="ignore")
+        for text in {SWELLING!r}:
+            try:
+                activation(text).derivative(3)(0.5)
+            except (InputError, UnsupportedError) as error:
+                assert "\\n" not in str(error) and len(str(error)) < 400, error
+        print("done")
+        """
+    )
+    assert (result.returncode, result.stdout.strip()) == (0, "done"), result.stderr[-600:]
+
+
+def test_the_limits_of_that_process_work() -> None:
+    assert confined("x = bytearray(10 << 30)", megabytes=800).returncode != 0
+    assert confined("while True: pass", seconds=1).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "text", ["x.real", "x.__class__", "x[0]", "os", "open(x)", "print(x)", "getattr(x, x)", "x if 1 else x"]
+)
+def test_names_and_attributes_of_python_are_unknown(text: str) -> None:
+    with pytest.raises(InputError), contextlib.redirect_stdout(None):
+        activation(text)

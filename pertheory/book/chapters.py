@@ -26,6 +26,7 @@ from typing import Any
 from pertheory.book.indices import check_indices
 from pertheory.book.parse import WIDTHS, Words, parse_expression, parse_statement
 from pertheory.book.syntax import (
+    Apply,
     Average,
     Call,
     Component,
@@ -35,6 +36,7 @@ from pertheory.book.syntax import (
     Node,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -61,6 +63,7 @@ _KEYS = (
     "note",
     "unchecked",
     "certain",
+    "setting",
 )
 _TEXTS = tuple(key for key in _KEYS if key != "certain")
 
@@ -92,6 +95,7 @@ class Equation:
         note: for people.
         unchecked: the reason why it cannot be posed, or empty.
         certain: whether the number is known.
+        setting: the class of activations or the limit that a solution is about, as its kind knows it.
         words: the names that its formulas may use.
         definitions: the abbreviations of its file.
         place: file and line, for messages.
@@ -110,6 +114,7 @@ class Equation:
     note: str
     unchecked: str
     certain: bool
+    setting: str
     words: Words
     definitions: tuple[Definition, ...] = field(repr=False)
     place: str
@@ -168,6 +173,10 @@ class Inline:
                 return Average(tuple(self(piece) for piece in pieces))
             case Power(base, exponent):
                 return Power(self(base), exponent)
+            case Raise(base, exponent):
+                return Raise(self(base), self(exponent))
+            case Apply(function, of):
+                return Apply(function, self(of))
             case Derivative(label, of):
                 return Derivative(label, self(of))
             case Slope(variable, of):
@@ -214,6 +223,10 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
                 return Average(tuple(walk(piece) for piece in pieces))
             case Power(base, exponent):
                 return Power(walk(base), exponent)
+            case Raise(base, exponent):
+                return Raise(walk(base), walk(exponent))
+            case Apply(function, of):
+                return Apply(function, walk(of))
             case Derivative(label, of):
                 return Derivative(new(label), walk(of))
             case Slope(variable, of):
@@ -239,12 +252,21 @@ def chapters(folder: Path | None = None) -> tuple[Chapter, ...]:
     files = sorted(place.glob("*.toml"))
     if not files:
         raise RuleError(f"{place}: no chapter files *.toml")
-    found = tuple(read_chapter(path) for path in files)
-    names = [chapter.name for chapter in found]
-    for name in names:
-        if names.count(name) > 1:
-            raise RuleError(f"{place}: two files are chapter {name!r}")
-    return found
+    found: dict[str, Chapter] = {}
+    for chapter in map(read_chapter, files):
+        found[chapter.name] = _joined(place, found[chapter.name], chapter) if chapter.name in found else chapter
+    return tuple(found.values())
+
+
+def _joined(place: Path, first: Chapter, second: Chapter) -> Chapter:
+    """A chapter in two files, each with definitions of its own."""
+    if first.title != second.title:
+        raise RuleError(f"{place}: two files are chapter {first.name!r}, with different titles")
+    known = {equation.number for equation in first.equations}
+    for equation in second.equations:
+        if equation.number in known:
+            raise RuleError(f"{equation.place}: a second equation {equation.number}")
+    return Chapter(first.name, first.title, first.equations + second.equations)
 
 
 def read_chapter(path: Path) -> Chapter:
@@ -353,6 +375,7 @@ def _equation(
         note=entry.get("note", ""),
         unchecked=reason,
         certain=certain,
+        setting=entry.get("setting", ""),
         words=words,
         definitions=definitions,
         place=place,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pertheory.algebra.terms import Average, Component, Term, Terms
 from pertheory.book.canonical import Mono, Poly, add, average, powers
+from pertheory.book.memory import forget, remembered
 from pertheory.book.syntax import Component as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
@@ -22,7 +21,7 @@ def tensor_named(name: str) -> Tensor:
     return find_tensor(name)[0]
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def recursion_of(rule: Network, kind: TensorType, order: int) -> Recursion:
     """What the engine finds for T{order}."""
     return derive(rule, f"{tensor_of(kind).name}{{{order}}}" if _named(kind) else tensor_of(kind), order=order)
@@ -32,7 +31,7 @@ def _named(kind: TensorType) -> bool:
     return any(tensor.kind == kind for tensor in named_tensors())
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def terms_of(rule: Network, kind: TensorType, order: int) -> Terms:
     """The expanded form of T{order} of the layer above; samples are slots of the tensor's name."""
     recursion = recursion_of(rule, kind, order)
@@ -105,7 +104,7 @@ def lines_of(item: Average, labels: tuple[int, ...]) -> tuple[tuple[tuple[int, i
     return tuple(sorted(lines)), tuple(sorted(zeds))
 
 
-@lru_cache(maxsize=2_000)
+@remembered(maxsize=2_000)
 def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
     """T{order} at the first layer, whose functions are the inputs themselves and do not fluctuate.
 
@@ -129,8 +128,8 @@ def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -
     for term, coefficient in first_layer(rule, tensor.kind, written.order).items():
         marks = []
         for item in term.averages:
-            lines, _ = lines_of(item, labels)
-            (a, _), (b, _) = lines
+            lines, zeds = lines_of(item, labels)
+            a, b = [label for label, _ in lines] + list(zeds)
             marks.append((INPUT_PRODUCT, (min(a, b), max(a, b))))
         add(total, {Mono(scalars=term.couplings, marks=tuple(sorted(marks))): coefficient})
     return total
@@ -141,5 +140,4 @@ def clear() -> None:
     from pertheory.derive.layer import diagrams
 
     diagrams.cache_clear()
-    for cache in (recursion_of, terms_of, first_layer):
-        cache.cache_clear()
+    forget()

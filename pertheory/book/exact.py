@@ -18,6 +18,7 @@ from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
 from pertheory.book.syntax import (
+    Apply,
     Average,
     Component,
     Derivative,
@@ -27,6 +28,7 @@ from pertheory.book.syntax import (
     Number,
     Power,
     Product,
+    Raise,
     Slope,
     Sum,
     Symbol,
@@ -269,6 +271,8 @@ class Evaluator:
                 return self.number(self.cumulant([self.value(piece, place) for piece in pieces]))
             case Slope(_, of):
                 return self.number(dual(self.value(of, place).get(point.one, dual(0)).slope))
+            case Raise() | Apply():
+                raise UnsupportedError("functions and exponents that are expressions have no numeric value")
             case Mark(name):
                 raise UnsupportedError(f"{name} has no numeric value")
         raise AssertionError(node)

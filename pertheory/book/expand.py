@@ -23,6 +23,7 @@ from pertheory.book.canonical import (
     settle,
 )
 from pertheory.book.syntax import (
+    Apply,
     Average,
     Component,
     Derivative,
@@ -32,6 +33,7 @@ from pertheory.book.syntax import (
     Number,
     Power,
     Product,
+    Raise,
     Slope,
     Sum,
     Symbol,
@@ -128,6 +130,8 @@ class Expander:
                 return differentiate(self.expand(of), self.label(label))
             case Average(pieces):
                 return self.cumulant(pieces)
+            case Raise() | Apply():
+                raise InputError("functions and exponents that are expressions have no meaning here")
             case Slope(variable, of):
                 return self.slope(variable, self.expand(of))
         raise AssertionError(node)

@@ -11,6 +11,7 @@ from collections import Counter
 
 from pertheory.book.syntax import (
     ONE_INPUT,
+    Apply,
     Average,
     Call,
     Component,
@@ -20,6 +21,7 @@ from pertheory.book.syntax import (
     Node,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -41,6 +43,10 @@ def children(node: Node) -> tuple[Node, ...]:
             return (of,)
         case Power(base, _):
             return (base,)
+        case Raise(base, exponent):
+            return (base, exponent)
+        case Apply(_, of):
+            return (of,)
     return ()
 
 

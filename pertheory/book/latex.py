@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pertheory.book.syntax import (
     ONE_INPUT,
+    Apply,
     Average,
     Call,
     Component,
@@ -14,6 +15,7 @@ from pertheory.book.syntax import (
     Number,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -27,6 +29,10 @@ _NAMES = {
     "Omega": r"\Omega",
     "chi_par": r"\chi_{\parallel}",
     "chi_perp": r"\chi_{\perp}",
+    "tilde_b": r"\tilde{\lambda}_b",
+    "tilde_W": r"\tilde{\lambda}_W",
+    "T_0": "T",
+    "l": r"\ell",
     "n_prev": r"n_{\ell-1}",
     "n": r"n_{\ell}",
     "dH": r"\mathrm{d}H",
@@ -34,7 +40,16 @@ _NAMES = {
     "ddH_II": r"\mathrm{dd}_{II}H",
     "delta": r"\delta",
 }
-_GREEK = ("alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
+_FUNCTIONS = {
+    "exp": r"\exp",
+    "log": r"\log",
+    "sin": r"\sin",
+    "cos": r"\cos",
+    "sqrt": r"\operatorname{sqrt}",
+    "prod": r"\prod_{\ell'=1}^{\ell-1}",
+    "O": "O",
+}
+_GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
 
 
 def statement_latex(statement: Statement) -> str:
@@ -82,6 +97,10 @@ def latex(node: Node) -> str:
                 below = latex(base) if exponent == -1 else f"{_bracketed(base)}^{{{-exponent}}}"
                 return rf"\frac{{1}}{{{below}}}"
             return f"{_bracketed(base)}^{{{exponent}}}"
+        case Raise(base, power):
+            return f"{_bracketed(base)}^{{{latex(power)}}}"
+        case Apply(function, of):
+            return rf"{_FUNCTIONS[function]}\left({latex(of)}\right)"
         case Product(factors):
             return _product(factors)
         case Sum(terms):

@@ -5,11 +5,12 @@ The grammar, complete::
     statement  = sum ("=" sum)+
     sum        = ["+" | "-"] product (("+" | "-") product)*
     product    = factor (["*" | "/"] factor)*              nothing between two factors multiplies; "/" takes one factor
-    factor     = "d_" label factor | atom ["^" ["-"] whole]
-    atom       = number | symbol | line | "z" ["_" label] | tensor | mark | abbreviation
+    factor     = "d_" label factor | atom ["^" (["-"] whole | "(" sum ")")]
+    atom       = number | symbol ["'"] | function "(" sum ")" | line | "z" ["_" label] | tensor | mark | abbreviation
                | "<" sum (";" sum)* ">" | "(" sum ")" | "[" sum "]" | "d/d" name "[" sum "]"
     line       = "s" primes ["_" label] | "s^(" whole ")" ["_" label]
     tensor     = name ["{" whole "}"] ["'" | "[" whole "]"] ["^"] ["(" labels ")"]
+    function   = "exp" | "log" | "sqrt" | "sin" | "cos" | "prod" | "O"
     mark       = ("delta" | "W" | "xx" | "dH" | "ddH_I" | "ddH_II") ["'"] "(" labels ")"
 
 A label is a digit (a sample of the statement) or a letter with an optional number (summed over the samples). In a
@@ -26,6 +27,7 @@ from typing import NamedTuple, NoReturn
 
 from pertheory.book.syntax import (
     ONE_INPUT,
+    Apply,
     Average,
     Call,
     Component,
@@ -36,6 +38,7 @@ from pertheory.book.syntax import (
     Number,
     Power,
     Product,
+    Raise,
     Slope,
     Statement,
     Sum,
@@ -46,6 +49,7 @@ from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.tensors import named_tensors
 
+FUNCTIONS = frozenset({"exp", "log", "sqrt", "sin", "cos", "prod", "O"})
 MARKS: Mapping[str, int] = {"delta": 2, "W": 1, "xx": 2, "dH": 3, "ddH_I": 4, "ddH_II": 4}
 WIDTHS = ("n", "n_prev")
 MAX_LENGTH = 4000
@@ -225,6 +229,11 @@ class _Parser:
         if not self.sees("^"):
             return base
         self.place += 1
+        if self.sees("("):
+            self.place += 1
+            exponent_node = self.sum()
+            self.take(")", "')' that closes the exponent")
+            return Raise(base, exponent_node)
         sign = 1
         if self.sees("-"):
             self.place += 1
@@ -311,7 +320,15 @@ class _Parser:
         sizes = tensor_sizes()
         if name in sizes:
             return self.component(token, *sizes[name])
+        if name in FUNCTIONS and self.sees("("):
+            self.place += 1
+            inside = self.sum()
+            self.take(")", f"')' that closes {name}(")
+            return Apply(name, inside)
         if name in self.symbols:
+            if self.sees("'"):
+                self.place += 1
+                return Symbol(name + "'")
             return Symbol(name)
         known = [*self.symbols, *sizes, *MARKS, *self.abbreviations]
         raise self.error(token.at, f"unknown name {name!r}; {nearest(name, known)}")

@@ -109,6 +109,22 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Raise:
+    """A power whose exponent is an expression: ``l^(1 - p)``."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A function of one argument: ``exp(r)``, ``log(l)``, ``prod(1 + 2/n)`` over layers, ``O(K^3)``."""
+
+    function: str
+    of: Node
+
+
+@dataclass(frozen=True)
 class Product:
     """A product."""
 
@@ -123,7 +139,21 @@ class Sum:
 
 
 Node: TypeAlias = (
-    Number | Symbol | Line | Zed | Component | Mark | Call | Average | Derivative | Slope | Power | Product | Sum
+    Number
+    | Symbol
+    | Line
+    | Zed
+    | Component
+    | Mark
+    | Call
+    | Average
+    | Derivative
+    | Slope
+    | Power
+    | Raise
+    | Apply
+    | Product
+    | Sum
 )
 
 

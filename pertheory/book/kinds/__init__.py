@@ -1,5 +1,27 @@
 """One module for each kind of statement; importing this registers them all."""
 
-from pertheory.book.kinds import definition, first_layer, forward, identity, recursion
+from pertheory.book.kinds import (
+    asymptotics,
+    coincident,
+    definition,
+    expansion,
+    first_layer,
+    forward,
+    identity,
+    moment,
+    recursion,
+    solution,
+)
 
-__all__ = ["definition", "first_layer", "forward", "identity", "recursion"]
+__all__ = [
+    "asymptotics",
+    "coincident",
+    "definition",
+    "expansion",
+    "first_layer",
+    "forward",
+    "identity",
+    "moment",
+    "recursion",
+    "solution",
+]

@@ -1,0 +1,149 @@
+"""Moments of networks without biases and with scale-invariant activations, as series in 1/width with every width kept.
+
+On one input and for neurons i_1, .., i_m that all differ,
+
+    E[z_{i_1}^2 .. z_{i_m}^2] = G_2m = sum over partitions of the m pairs into blocks of the product of kappa_|block|,
+
+where kappa_p = n_prev^-(p-1) (T{0} + T{1}/n_prev + ..) is the engine's cumulant of p pairs (G, V, V6, V8, ...): a
+single z of a neuron has no cumulant with others. In a linear network the book computes G_2m exactly in the widths; the
+engine's orders are then the first terms of its expansion.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import Any
+
+from pertheory.book.classes import PiecewiseLinear, rational_functions
+from pertheory.book.one_input import Element, OneInput
+from pertheory.errors import InputError
+from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.tensor import pure_type
+from pertheory.rulebook.network import network
+from pertheory.work import Node
+
+#: the power of 1/n to which moments are compared
+ORDER = 4
+
+
+class Moments:
+    """The moments of every layer.
+
+    Args:
+        slopes: of the activation for positive and negative z, rational numbers.
+        depth: the number of layers.
+        order: the total power of the inverse widths that is kept.
+
+    Elements are polynomials in the inverse widths N_1, N_2, .. of the layers (as rational functions), in C_W and in
+    the kernel G_0 of the inputs.
+    """
+
+    def __init__(self, slopes: tuple[Any, Any], depth: int, order: int = ORDER) -> None:
+        self.depth, self.order = depth, order
+        self.of, names = rational_functions(["C_W", "G_0", *(f"N_{layer}" for layer in range(1, depth + 1))])
+        self.variance, self.input_kernel = names["C_W"], names["G_0"]
+        self.inverse_widths = [names[f"N_{layer}"] for layer in range(1, depth + 1)]
+        self.functions = PiecewiseLinear(self.of, self.of(slopes[0]), self.of(slopes[1]))
+        self._cumulants: dict[tuple[int, Node], Element] = {}
+        self._steps: dict[int, OneInput] = {}
+
+    def step(self, layer: int) -> OneInput:
+        """The recursions from a layer to the next."""
+        if layer not in self._steps:
+            couplings = {"C_b": self.of(0), "C_W": self.variance}
+            self._steps[layer] = OneInput(network("mlp"), self.functions, couplings, self.kernel(layer))
+        return self._steps[layer]
+
+    def kernel(self, layer: int) -> Element:
+        """K of a layer."""
+        if layer == 1:
+            return self.variance * self.input_kernel
+        return self.step(layer - 1).kernel_above
+
+    def cumulant(self, layer: int, node: Node) -> Element:
+        """T{k} of a layer times its power of the inverse width below; widths of all layers differ."""
+        if node == Node(0, pure_type(1)[0], 0):
+            return self.kernel(layer)
+        if layer == 1:
+            return self.of(0)
+        if (layer, node) not in self._cumulants:
+            own = len(node.kind.pairs) - 1 + node.order
+            total = self.of(0)
+            for tensors, coefficient in self.step(layer - 1).polynomial(node).items():
+                power = own
+                for factor in tensors:
+                    power -= len(factor.kind.pairs) - 1 + factor.order
+                value = coefficient * self.inverse_widths[layer - 2] ** power
+                for factor in tensors:
+                    value = value * self.cumulant(layer - 1, factor)
+                total = total + value
+            self._cumulants[layer, node] = total
+        return self._cumulants[layer, node]
+
+    @lru_cache(maxsize=256)  # noqa: B019 - one object a check
+    def block(self, layer: int, pairs: int) -> Element:
+        """kappa_p of a layer, to the order kept."""
+        kind = pure_type(pairs)[0]
+        orders = range(self.order - (pairs - 1) + 1)
+        return sum((self.cumulant(layer, Node(0, kind, k)) for k in orders), self.of(0))
+
+    @lru_cache(maxsize=256)  # noqa: B019
+    def moment(self, layer: int, pairs: int) -> Element:
+        """G_2m of a layer, to the order kept."""
+        total = self.of(0)
+        for partition in set_partitions(range(pairs)):
+            product = self.of(1)
+            for part in partition:
+                product = product * self.block(layer, len(part))
+            total = total + product
+        return self.truncated(total)
+
+    @cached_property
+    def _width_places(self) -> list[int]:
+        names = [str(symbol) for symbol in self.of.symbols]
+        return [place for place, name in enumerate(names) if name.startswith("N_")]
+
+    def truncated(self, value: Element) -> Element:
+        """Without powers of the inverse widths above the order that is kept; the value is a polynomial in them."""
+        if any(monomial[place] for monomial in value.denom for place in self._width_places):
+            raise InputError("a width stands above a division sign; only series in 1/width can be compared")
+        numerator = value.numer
+        kept = {
+            monomial: coefficient
+            for monomial, coefficient in numerator.terms()
+            if sum(monomial[place] for place in self._width_places) <= self.order
+        }
+        return self.of(numerator.ring.from_dict(kept)) / self.of(value.denom)
+
+
+def loops(pairs: int) -> tuple[int, ...]:
+    """How many ways of pairing 2m vertices make 1, 2, .., m closed loops with the pairing 12, 34, ...
+
+    The sum over neurons of a product of deltas is n to the number of loops: with m = 2, 2 n + n^2.
+    """
+    counts = [0] * pairs
+
+    def pair(left: list[int], made: list[tuple[int, int]]) -> None:
+        if not left:
+            counts[_count_loops(made) - 1] += 1
+            return
+        for place in range(1, len(left)):
+            pair(left[1:place] + left[place + 1 :], [*made, (left[0], left[place])])
+
+    pair(list(range(2 * pairs)), [])
+    return tuple(counts)
+
+
+def _count_loops(pairing: list[tuple[int, int]]) -> int:
+    partner = dict(pairing) | {b: a for a, b in pairing}
+    left = set(partner)
+    found = 0
+    while left:
+        found += 1
+        at = min(left)
+        while at in left:
+            left.discard(at)
+            at = partner[at]
+            left.discard(at)
+            at ^= 1  # the other end of the pair 2k, 2k + 1
+    return found

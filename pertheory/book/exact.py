@@ -22,6 +22,7 @@ from pertheory.book.syntax import (
     Average,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -271,6 +272,8 @@ class Evaluator:
                 return self.number(self.cumulant([self.value(piece, place) for piece in pieces]))
             case Slope(_, of):
                 return self.number(dual(self.value(of, place).get(point.one, dual(0)).slope))
+            case Expectation():
+                raise InputError("E[...] has no meaning in this kind of statement")
             case Raise() | Apply():
                 raise UnsupportedError("functions and exponents that are expressions have no numeric value")
             case Mark(name):
@@ -283,7 +286,7 @@ class Evaluator:
             self.sums[id(node)] = contracted(node)
         names = self.sums[id(node)]
         total: Polynomial = {}
-        for choice in product(range(self.point.samples), repeat=len(names)):
+        for choice in product(*(self.values_of(name) for name in names)):
             here = {**place, **dict(zip(names, choice, strict=True))}
             term = self.number(dual(1))
             for factor in node.factors:
@@ -293,6 +296,10 @@ class Evaluator:
             for key, value in term.items():
                 total[key] = total[key] + value if key in total else value
         return total
+
+    def values_of(self, name: str) -> range:
+        """What a dummy runs over."""
+        return range(self.point.samples)
 
     @staticmethod
     def derivative(polynomial: Polynomial, sample: int) -> Polynomial:

@@ -8,9 +8,13 @@ from pertheory.book.kinds import (
     first_layer,
     forward,
     identity,
+    insertion,
+    metric,
     moment,
     recursion,
     solution,
+    symmetry,
+    weights,
 )
 
 __all__ = [
@@ -21,7 +25,11 @@ __all__ = [
     "first_layer",
     "forward",
     "identity",
+    "insertion",
+    "metric",
     "moment",
     "recursion",
     "solution",
+    "symmetry",
+    "weights",
 ]

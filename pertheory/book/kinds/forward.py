@@ -32,6 +32,8 @@ from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import SHAPES
 
 TREES = frozenset(SHAPES) - {"z", "H"}
+#: the stochastic metric: two preactivations above on one neuron, before any average of what is below
+METRIC = "hatG"
 
 
 @kind("forward")
@@ -40,9 +42,9 @@ def decide(equation: Equation, form: str) -> Verdict:
     statement = equation.read(form)
     left, *rest = statement.sides
     shape = left.name if isinstance(left, Component | Mark) and left.up else ""
-    if shape not in TREES | {"H"} or len(rest) != 1:
+    if shape not in TREES | {"H", METRIC} or len(rest) != 1:
         raise RuleError(
-            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I' or ddH_II'"
+            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I', ddH_II' or hatG'"
         )
     names = check_indices(statement)
     samples = {label: number for number, label in enumerate(names)}
@@ -76,7 +78,9 @@ def _tree(edges: list[Pair]) -> tuple[str, tuple[int, ...]]:
 
 
 def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
-    """The forward equation of a tree, from moves 1 and 2 of the engine."""
+    """The forward equation of a tree, or the stochastic metric, from moves 1 and 2 of the engine."""
+    if shape == METRIC:
+        return stochastic_metric(rule, labels)
     _, edges = SHAPES[shape]
     size = len(labels)
     total: Poly = {}
@@ -95,6 +99,20 @@ def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
                 continue
             for sites in refine(kind_, chosen):
                 add(total, {_term(sites, ends, vertex_at, labels, size): Fraction(1)})
+    return total
+
+
+def stochastic_metric(rule: Network, labels: tuple[int, ...]) -> Poly:
+    """What moves 1 and 2 make of two preactivations on one neuron; a sum over neurons below is understood."""
+    kind_, name_of = tensor_type(("z", "z"), (), ((0, 1),))
+    vertex_at = {name: vertex for vertex, name in enumerate(name_of)}
+    total: Poly = {}
+    for chosen in pair(rule, 0, kind_):
+        for sites in refine(kind_, chosen):
+            (join,) = sites.joins
+            lines = [(labels[vertex_at[name]], line[1]) for name, line in enumerate(sites.lines) if line is not None]
+            scalars = powers(join.factor.powers, (("n", -1),) if join.site == "sum" else ())
+            add(total, {Mono(scalars=scalars, lines=tuple(sorted(lines))): Fraction(1)})
     return total
 
 

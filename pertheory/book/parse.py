@@ -341,7 +341,7 @@ class _Parser:
             return Call(name, self.labels(token, self.abbreviations[name]))
         if name in ("E", "E_1") and self.sees("["):
             return self.expectation(name)
-        if name in MARKS:
+        if name in MARKS and name not in self.symbols:  # a symbol that a file declares comes first
             up = self.sees("'")
             if up:
                 self.place += 1

@@ -17,15 +17,12 @@ from itertools import product
 from pertheory.book.canonical import Mono, powers
 from pertheory.book.cumulants import Moments, Tree
 from pertheory.book.exact import Dual, Polynomial, dual, multiply
-from pertheory.book.kinds.forward import METRIC, forward
+from pertheory.book.kinds.forward import METRIC, Above, forward, shaped
 from pertheory.book.neurons import SMALL, Fields
 from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.partitions import pairings, set_partitions
 from pertheory.rulebook.network import Network
-
-#: a tree above: its shape and the numbers of its vertices
-Above = tuple[str, tuple[int, ...]]
 
 
 class Sums:
@@ -158,8 +155,8 @@ def fresh_parameters(rule: Network) -> tuple[Join, Join]:
     """
     found = [join for join in joins(rule, 0, "z") if not join.step] if len(rule.sublayers) == 1 else []
     weights, biases = [j for j in found if j.site == "sum"], [j for j in found if not j.site]
-    if len(found) != 2 or len(weights) != 1 or len(biases) != 1:
-        raise UnsupportedError("sums over neurons are written out for one layer of weights and biases only")
+    if len(found) != 2 or len(weights) != 1 or len(biases) != 1 or weights[0].functions != ("s", "s"):
+        raise UnsupportedError("sums over neurons are written out for one layer of weights and biases and a function s")
     return weights[0], biases[0]
 
 
@@ -173,24 +170,4 @@ def _pairings(vertices: Sequence[int], neurons: Mapping[int, int]) -> Iterator[l
             yield pairs
 
 
-def shaped(edges: tuple[int, ...]) -> Above:
-    """The shape of a tree that is given by its edges, one after the other, and its vertices in the shape's order."""
-    pairs = [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2)]
-    around: dict[int, list[int]] = {}
-    for u, v in pairs:
-        around.setdefault(u, []).append(v)
-        around.setdefault(v, []).append(u)
-    centre = max(sorted(around), key=lambda v: len(around[v]))
-    if len(pairs) == 1:
-        return "H", pairs[0]
-    if len(around[centre]) == len(pairs):
-        return ("dH" if len(pairs) == 2 else "ddH_I"), (centre, *sorted(around[centre]))
-    if len(pairs) == 3:
-        other = next(v for v in around[centre] if len(around[v]) == 2)
-        (leaf,) = (v for v in around[centre] if v != other)
-        (far,) = (v for v in around[other] if v != centre)
-        return "ddH_II", (centre, other, leaf, far)
-    raise UnsupportedError("sums over neurons know trees of up to four vertices")
-
-
-__all__ = ["METRIC", "Above", "Sums", "shaped"]
+__all__ = ["METRIC", "Above", "Sums"]

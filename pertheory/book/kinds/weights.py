@@ -73,9 +73,7 @@ class Conditional(Fields):
     def __init__(self, rule: Network, neurons: int, samples: int, seed: str) -> None:
         super().__init__(neurons, samples, seed)
         draw = random.Random(f"{seed} below")
-        self.below = [
-            [Fraction(draw.choice([-1, 1]) * draw.randint(1, 30)) for _ in range(samples)] for _ in range(BELOW)
-        ]
+        self.below = [[draw.choice([-1, 1]) * draw.randint(1, 30) for _ in range(samples)] for _ in range(BELOW)]
         self.variance_W, self.variance_b = (self.variance(rule, site) for site in ("sum", ""))
         self.use([[dual(self.metric(rule, a, b)) for b in range(samples)] for a in range(samples)])
 

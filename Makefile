@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint types bench requirements clean
+.PHONY: install demo test derivations lint types bench requirements clean
 
 install: $(STAMP)
 
@@ -23,6 +23,12 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The chapters of the book as texts that run (derivations/README.md); pictures go to build/figures.
+derivations: $(STAMP)
+	@for text in derivations/*.py; do \
+		echo "== $$text"; MPLBACKEND=Agg FIGURES=build/figures $(BIN)/python $$text || exit 1; \
+	done
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 chapter = "8"
 title = "RG flow of the neural tangent kernel"
 symbols = []                          # scalars besides couplings, widths and K
+objects = ["r(a)"]                    # things with labels that the kinds of this file know
 
 [definitions]                         # abbreviations, with the labels that they take
 "Omega(a,b)" = "lambda_W s_a s_b + C_W Theta(a,b) s'_a s'_b"
@@ -49,7 +50,7 @@ from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.network import Network, network
 
 SOURCES = ("seen", "recalled", "derived", "ours")
-_TOP = ("chapter", "title", "symbols", "definitions", "equation")
+_TOP = ("chapter", "title", "symbols", "objects", "definitions", "equation")
 _KEYS = (
     "number",
     "title",
@@ -188,6 +189,8 @@ class Inline:
 
     def written(self, name: str, labels: tuple[str, ...]) -> Node:
         """What an abbreviation stands for at some samples."""
+        if name not in self.definitions:
+            return Call(name, labels)  # an object of the kind
         if name in self.busy:
             raise InputError(f"the abbreviation {name} is defined by itself")
         definition = self.definitions[name]
@@ -218,6 +221,8 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
                 return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
             case Mark(name, labels, up):
                 return Mark(name, tuple(new(x) for x in labels), up)
+            case Call(name, labels):
+                return Call(name, tuple(new(x) for x in labels))
             case Sum(terms):
                 return Sum(tuple(walk(term) for term in terms))
             case Product(factors):
@@ -293,6 +298,11 @@ def read_chapter(path: Path) -> Chapter:
     ):
         raise RuleError(f"{path.name}: symbols: must be a list of names")
     definitions = tuple(_definition(path, head, text) for head, text in _table(path, table, "definitions").items())
+    objects = table.get("objects", [])
+    if not isinstance(objects, list) or not all(isinstance(head, str) for head in objects):
+        raise RuleError(f'{path.name}: objects: must be a list of names with labels, such as "r(a)"')
+    named = (*definitions, *(_definition(path, head, "", "objects") for head in objects))
+    own = Words(frozenset(symbols), tuple((item.name, len(item.labels)) for item in named))
     entries = table.get("equation", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RuleError(f"{path.name}: equation: must be entries [[equation]]")
@@ -302,7 +312,7 @@ def read_chapter(path: Path) -> Chapter:
     equations: list[Equation] = []
     for position, entry in enumerate(entries):
         place = f"{path.name}: line {lines[position] if len(lines) == len(entries) else '?'}"
-        equation = _equation(place, entry, frozenset(symbols), definitions)
+        equation = _equation(place, entry, own, definitions)
         if any(other.number == equation.number for other in equations):
             raise RuleError(f"{place}: a second equation {equation.number}")
         equations.append(equation)
@@ -323,16 +333,14 @@ def _table(path: Path, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found
 
 
-def _definition(path: Path, head: str, text: Any) -> Definition:
+def _definition(path: Path, head: str, text: Any, key: str = "definitions") -> Definition:
     match = re.fullmatch(r"([A-Za-z]\w*)(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
     if match is None or not isinstance(text, str):
-        raise RuleError(f'{path.name}: definitions: {head!r}: must be of the form "Omega(a,b)" = "formula"')
+        raise RuleError(f'{path.name}: {key}: {head!r}: must be of the form "Omega(a,b)" = "formula"')
     return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
 
 
-def _equation(
-    place: str, entry: Mapping[str, Any], symbols: frozenset[str], definitions: tuple[Definition, ...]
-) -> Equation:
+def _equation(place: str, entry: Mapping[str, Any], own: Words, definitions: tuple[Definition, ...]) -> Equation:
     for key in entry:
         if key not in _KEYS:
             raise RuleError(f"{place}: unknown key {key!r}; {nearest(key, _KEYS)}")
@@ -357,11 +365,8 @@ def _equation(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
     rule = _rule(entry.get("network") or "mlp")
-    widths = frozenset(WIDTHS)
-    words = Words(
-        frozenset(name for name, _ in rule.hyperparameters) | widths | symbols,
-        tuple((item.name, len(item.labels)) for item in definitions),
-    )
+    symbols = own.symbols | frozenset(name for name, _ in rule.hyperparameters) | frozenset(WIDTHS)
+    words = Words(symbols, own.abbreviations)
     certain = entry.get("certain", True)
     if not isinstance(certain, bool):
         raise RuleError(f"{place}: certain: must be true or false")

@@ -94,16 +94,16 @@ class PiecewiseLinear:
         power = zeds + orders.count(0)
         if (power + legs) % 2:
             raise UnsupportedError("an average that is odd in z is not a rational function of the slopes")
-        sides = self.plus ** len(orders) + (-1) ** legs * self._mirrored(zeds, orders)
+        # the integrand is even in z but for the slopes, so the sides add up
+        sides = self._slopes(self.plus, len(orders)) + self._slopes(self.minus, len(orders))
         total = self.number(0)
         for exponent, coefficient in enumerate(hermite(legs)):
             if coefficient:
                 total = total + self.number(coefficient * half_moment(power + exponent))
         return self.number(weight) * sides * total * kernel ** ((power - legs) // 2)
 
-    def _mirrored(self, zeds: int, orders: tuple[int, ...]) -> Element:
-        """The product on the negative side as a function of |z|: s = -a |z|, z = -|z|, s' = a."""
-        return (-1) ** (zeds + orders.count(0)) * self.minus ** len(orders)
+    def _slopes(self, slope: Element, count: int) -> Element:
+        return slope**count if count else self.number(1)
 
 
 def hermite(order: int) -> list[int]:

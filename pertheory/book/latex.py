@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pertheory.book.syntax import (
     ONE_INPUT,
     Apply,
@@ -78,7 +80,7 @@ def latex(node: Node) -> str:
     """One node."""
     match node:
         case Number(value):
-            return str(value)
+            return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
         case Symbol(name) | Call(name, ()):
             return _name(name)
         case Line(order, label, neuron):

@@ -69,7 +69,7 @@ _TOKEN = re.compile(
     r"|(?P<zed>z(?:_(?P<where>[0-9]|[a-z]\d{0,2}))?(?!\w))"
     r"|(?P<derivative>d_(?:(?P<along>[0-9]|[a-z]\d{0,2})(?!\w)|(?=\()))"
     r"|(?P<name>[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)"
-    r"|(?P<number>\d+)"
+    r"|(?P<number>\d+(?:\.\d+)?)"
     r"|(?P<sign>[-+*/^()<>{}\[\],;='])",
     re.ASCII,
 )
@@ -257,7 +257,7 @@ class _Parser:
 
     def whole(self, expected: str) -> int:
         token = self.token
-        if token is None or token.kind != "number":
+        if token is None or token.kind != "number" or "." in token.text:
             self.wrong(expected)
         self.place += 1
         return int(token.text)
@@ -267,7 +267,8 @@ class _Parser:
         if token is None:
             self.wrong("a factor")
         if token.kind == "number":
-            return Number(Fraction(self.whole("a number")))
+            self.place += 1
+            return Number(Fraction(token.text))
         if token.kind == "line":
             self.place += 1
             primes, order = token.match.group("primes"), token.match.group("order")

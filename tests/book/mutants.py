@@ -28,6 +28,10 @@ ALIKE = (
     ("n", "n_prev"),
     ("V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U"),
     ("Theta", "K"),
+    ("Z_A", "Z_B", "X_II"),
+    ("Y1", "Y3", "Y4", "X_III"),
+    ("Z_IA", "Z_IB", "Z_IIA", "Z_IIB"),
+    ("ddH_I", "ddH_II"),
     ("chi_par", "chi_perp", "h", "g"),
 )
 #: Omega(1,2) as chapter 8 defines it is symmetric because Theta is
@@ -91,6 +95,12 @@ def canonical(head: str, labels: list[str]) -> object:
         return sorted(labels)
     if head in {"dH", "ddH_I"}:
         return [labels[0], *sorted(labels[1:])]
+    if head == "ddH_II":
+        a, b, c, d = labels
+        return min((a, b, c, d), (b, a, d, c))
+    if re.fullmatch(r"X_II+|Y\d|Z_[A-Z]+", head):  # functions of one symmetric matrix for each pair of out and in
+        pairs = [sorted(pair) for pair in zip(labels[: len(labels) // 2], labels[len(labels) // 2 :], strict=True)]
+        return sorted(pairs) if head.startswith("X") else pairs
     try:
         tensor, _ = find_tensor(head)
     except ValueError:

@@ -1,0 +1,98 @@
+"""Predictions between two training inputs: ``z_end = [z_mid - t z_plus - (1 - t) z_minus] + ... + O(d^3)``.
+
+Two training inputs x_+ and x_-, a test input t x_+ + (1 - t) x_-, and a tangent kernel that is quadratic in where its
+arguments stand between them: with e = 2t - 1 in [-1, 1],
+
+    Theta(e1, e2) = Theta_00 + (e1 + e2)/2 dTheta_1 + (e1^2 + e2^2)/2 ddTheta_0 + e1 e2 ddTheta_2,
+
+dTheta_1 of order d, ddTheta_0 and ddTheta_2 of order d^2, d the distance. The trained network at infinite width
+predicts z - Theta Theta^-1 (z - y) (kind "trained" decides that); with the inverse of the two-by-two kernel this is a
+rational function, and the statement is compared with it as far as its remainder says.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from pertheory.book.chapters import Equation
+from pertheory.book.classes import rational, rational_functions
+from pertheory.book.scalar import Element, Setting, compare_in, evaluate, read_one
+from pertheory.book.syntax import Node
+from pertheory.book.verdict import SYMBOLIC, Verdict, kind
+from pertheory.errors import InputError
+
+#: names and the order in d of what varies between the inputs
+ORDERS = {"dTheta_1": 1, "ddTheta_0": 2, "ddTheta_2": 2}
+NAMES = ("d", "t", "Theta_00", "z_mid", "z_plus", "z_minus", "y_plus", "y_minus", *ORDERS)
+SETTINGS = ("", "dTheta_1 = 0")
+
+
+class BetweenTwoInputs(Setting):
+    """Rational functions of the kernel's expansion.
+
+    Args:
+        even: whether dTheta_1 vanishes.
+    """
+
+    title = "the interpolation between two inputs"
+
+    def __init__(self, even: bool) -> None:
+        self.of, given = rational_functions(NAMES)
+        self.scale = given["d"]
+        self.names: dict[str, Element] = {
+            name: value * self.scale ** ORDERS.get(name, 0) for name, value in given.items()
+        }
+        if even:
+            self.names["dTheta_1"] = self.number(Fraction(0))
+
+    def number(self, value: Fraction) -> Element:
+        """A constant."""
+        return self.of(rational(value))
+
+    def symbol(self, name: str) -> Element:
+        """What is given, or the prediction z_end."""
+        if name == "z_end":
+            return self.prediction()
+        if name not in self.names:
+            return super().symbol(name)
+        return self.names[name]
+
+    def kernel(self, first: Element, second: Element) -> Element:
+        """The tangent kernel between two places."""
+        of = self.names
+        mixed = (first + second) * of["dTheta_1"] + (first**2 + second**2) * of["ddTheta_0"]
+        return of["Theta_00"] + mixed / 2 + first * second * of["ddTheta_2"]
+
+    def prediction(self) -> Element:
+        """z - Theta Theta^-1 (z - y) at the test input."""
+        of, one = self.names, self.number(Fraction(1))
+        place = 2 * of["t"] - 1
+        (a, c), b = (self.kernel(one, one), self.kernel(one, -one)), self.kernel(-one, -one)
+        errors = of["z_plus"] - of["y_plus"], of["z_minus"] - of["y_minus"]
+        weights = (b * errors[0] - c * errors[1]) / (a * b - c**2), (a * errors[1] - c * errors[0]) / (a * b - c**2)
+        return of["z_mid"] - self.kernel(place, one) * weights[0] - self.kernel(place, -one) * weights[1]
+
+    def difference(self, left: Element, right: Element, remainder: Node | None) -> Element:
+        """Zero if only powers of d are left that the remainder allows."""
+        found = left - right
+        if remainder is None or not found:
+            return found
+        allowed = evaluate(remainder, self)
+        order = next((k for k in range(1, 12) if allowed == self.scale**k), None)
+        if order is None:
+            raise InputError("the remainder must be a power of d, such as O(d^3)")
+        return found if self.valuation(found) < order else self.number(Fraction(0))
+
+    def valuation(self, value: Element) -> int:
+        """The lowest power of d."""
+        place = NAMES.index("d")
+        below, above = (min(exponents[place] for exponents in part) for part in (value.denom, value.numer))
+        return int(above - below)
+
+
+@kind("interpolation")
+def decide(equation: Equation, form: str) -> Verdict:
+    """Compare with the exact prediction."""
+    if equation.setting not in SETTINGS:
+        raise InputError(f"setting {equation.setting!r} is not known; known: {', '.join(SETTINGS[1:])}")
+    return compare_in(BetweenTwoInputs(bool(equation.setting)), read_one(equation, form), SYMBOLIC)

@@ -28,7 +28,7 @@ from pertheory.book.syntax import Component, Mark, Node
 from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
 from pertheory.derive.pair import pair
 from pertheory.derive.refine import Sites, lower_forest, refine
-from pertheory.errors import RuleError, UnsupportedError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, tensor_type
@@ -139,6 +139,9 @@ def as_trees(poly: Poly) -> Poly:
     kernel = tensor_named("H").kind
     total: Poly = {}
     for mono, coefficient in poly.items():
+        for labels in [labels for name, labels in mono.marks if name in TREES] + [part.slots for part in mono.tensors]:
+            if len(set(labels)) < len(labels):
+                raise InputError("a tree of derivatives has different samples at its vertices")
         marks = [mark for mark in mono.marks if mark[0] not in TREES]
         marks += [_tree([(labels[u], labels[v]) for u, v in SHAPES[n][1]]) for n, labels in mono.marks if n in TREES]
         marks += [_tree([(part.slots[0], part.slots[1])]) for part in mono.tensors if part.kind == kernel]

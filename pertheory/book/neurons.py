@@ -17,6 +17,8 @@ from pertheory.book.chapters import Equation
 from pertheory.book.compare import walk
 from pertheory.book.exact import Dual, Evaluator, Exponents, Point, Polynomial, dual
 from pertheory.book.syntax import (
+    Average,
+    Component,
     Derivative,
     Expectation,
     Line,
@@ -143,6 +145,17 @@ class Neurons(Evaluator):
         self.neurons, self.summed = dict(neurons), summed
         self.probes: dict[tuple[str, range], Polynomial] = {}
 
+    def side(self, node: Node) -> Dual:
+        """The value of one side.
+
+        Raises:
+            InputError: what fluctuates stands outside an average and an expectation.
+        """
+        found = self.value(node, self.names)
+        if any(exponents != self.point.one for exponents in found):
+            raise InputError("s, z, Obs or f stands outside an average <...> and an expectation E[...]")
+        return super().side(node)
+
     def values_of(self, name: str) -> range:
         """What a dummy runs over: neurons or samples."""
         return range(self.point.neurons if name in self.summed else self.point.samples)
@@ -236,6 +249,19 @@ def assignments(setting: str, labels: tuple[str, ...]) -> Iterator[dict[str, int
 def factors(piece: Node) -> tuple[Node, ...]:
     """The factors of a piece of an expectation."""
     return piece.factors if isinstance(piece, Product) else (piece,)
+
+
+def check_piece(piece: Node) -> None:
+    """See that a piece of an expectation holds only what fluctuates, and numbers.
+
+    Raises:
+        InputError: names what else stands there.
+    """
+    for node in walk(piece):
+        if isinstance(node, Average | Expectation):
+            raise InputError("an average or an expectation stands inside an expectation")
+        if isinstance(node, Component):
+            raise InputError(f"{node.name} does not fluctuate; an expectation holds Obs, f, z, s, H, dH and the like")
 
 
 def without(piece: Node, taken: list[Node]) -> Node:

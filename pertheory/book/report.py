@@ -46,6 +46,8 @@ def detail(result: Result) -> str:
     lines = [f"({number}) {equation.title}", f"  chapter   {result.chapter.name}: {result.chapter.title}"]
     lines.append(f"  source    {equation.source}")
     lines.append(f"  kind      {equation.kind or 'none'}")
+    if equation.setting:
+        lines.append(f"  setting   {equation.setting}")
     for name, form in (("stated", equation.statement), ("printed", equation.printed), ("restated", equation.restated)):
         if form:
             lines += [f"  {name}", *_indent(form), *_indent(_latex(equation, form))]

@@ -20,7 +20,7 @@ from pertheory.book.compare import walk
 from pertheory.book.cumulants import Moments, Tree
 from pertheory.book.exact import Dual, Polynomial, dual, multiply
 from pertheory.book.indices import check_indices
-from pertheory.book.neurons import Fields, Neurons, assignments, factors, refuse, summed_neurons, without
+from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Component, Expectation, Mark, Node, Statement
 from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict, kind
 from pertheory.errors import InputError
@@ -100,6 +100,7 @@ class Insertion(Neurons):
             rest = without(piece, trees)
             if any(is_tree(part) for part in walk(rest)):
                 raise InputError("H and its differentials may only be factors of an expectation")
+            check_piece(rest)
             pieces.append((self.value(rest, place), tuple(self.tree(tree, place) for tree in trees)))
         total = dual(0)
         for partition in set_partitions(range(len(pieces))):

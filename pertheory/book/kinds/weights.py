@@ -22,7 +22,7 @@ from pertheory.book.exact import Dual, Polynomial, dual, invert_matrix, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import forward
 from pertheory.book.kinds.insertion import mismatch
-from pertheory.book.neurons import Fields, Neurons, assignments, factors, refuse, summed_neurons, without
+from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
 from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict, kind
 from pertheory.derive.pair import joins
@@ -176,7 +176,9 @@ class Weights(Neurons):
     def opened(self, piece: Node, place: Mapping[str, int]) -> Polynomial:
         """A piece as a polynomial in W and b."""
         weights = [factor for factor in factors(piece) if isinstance(factor, Mark) and factor.name in PARAMETERS]
-        found = self.in_parameters(self.value(without(piece, list(weights)), place))
+        rest = without(piece, list(weights))
+        check_piece(rest)
+        found = self.in_parameters(self.value(rest, place))
         for weight in weights:
             assert isinstance(weight, Mark)
             (label,) = weight.labels

@@ -8,7 +8,6 @@ is what is of order one and of order 1/n_prev. No functional derivative and no i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 from math import comb
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from pertheory.algebra.terms import Component as Part
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.exact import Dual, Exponents, Polynomial, dual
+from pertheory.book.memory import remembered
 from pertheory.book.neurons import SMALL, Fields
 from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import canonical_slots
@@ -40,7 +40,7 @@ class Tree(NamedTuple):
 Pairing = tuple[Part, tuple[tuple[int, int], ...]]
 
 
-@lru_cache(maxsize=200)
+@remembered(maxsize=200)
 def pairings_of(rule: Network, shapes: tuple[str, ...], first: bool) -> tuple[Pairing, ...]:
     """All pairings of a product of trees for which the engine finds a tensor, at any layer or at the first one."""
     free = iter(LABELS)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import lru_cache
 
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import walk
@@ -22,6 +21,7 @@ from pertheory.book.exact import Dual, Polynomial, dual, invert_matrix, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import forward
 from pertheory.book.kinds.insertion import mismatch
+from pertheory.book.memory import remembered
 from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
 from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict, kind
@@ -109,7 +109,7 @@ class Conditional(Fields):
         return inverse is not None
 
 
-@lru_cache(maxsize=100)
+@remembered(maxsize=100)
 def conditional_point(rule: Network, neurons: int, samples: int, seed: str) -> Conditional:
     """A point at which hatG has an inverse if it can have one."""
     for trial in range(5):

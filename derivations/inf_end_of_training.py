@@ -220,28 +220,140 @@ for width, networks in ((8, 40_000), (16, 30_000), (32, 16_000)):
     check(f"the tangent kernel curves as R, S, T, U say, width {width}", abs(value - expected) < allowed)
 
 # %% [markdown]
+# ## Training to the end
+#
+# What all these tensors are for: the mean prediction of a network of finite width when training has ended. The trees
+# close a hierarchy, a step of gradient descent acts on it by grafting leaves, and summing all steps gives the book's
+# (∞.154): $z(T)$ in terms of the network at the start, with "algorithm projectors" $Z$ that know $\eta$ and $\Theta$
+# only. (`pertheory check --chapter inf` decides these formulas by machine.) Averaged over networks,
+#
+# $$ \mathbb{E}\, z_b(T) = \frac{H_{ba}}{H_{aa}}\, y + \frac1n \Big(M_b - \frac{\Theta_{ba}}{\Theta_{aa}} M_a\Big), $$
+#
+# here for one training input $a$, one test input $b$ and one output, with $H = \Theta + H^{\{1\}}/n$ and $M$ a sum of
+# four parts: from $A, B$; from $P, Q$; from $R$; and from $S, T, U$. With a single training input the projectors are
+# numbers:
+
+# %%
+depth, y = 3, 1.5
+inputs = np.array([[1.0, 0.6], [0.2, 1.2]])
+top = pt.theory("mlp", "all", order=1).compile()(inputs, activation="tanh", depth=depth)[depth]
+a, b = 0, 1
+theta = top["H"]
+h = theta[a, a]
+eta = 0.6 / h
+X2, X3 = 1 / (2 * h - eta * h**2), eta / (1 - (1 - eta * h) ** 3)  # sums over steps of squares and cubes of errors
+Y1, Y2 = (X2 - X3) / h, 1 / h**2 - X2 / h
+Y3, Y4 = 1 / h**3 - 2 * X2 / h**2 + X2 * X3 / h, X2 / h - X2 * X3
+Z_A, Z_B = Y2, Y2 + eta / 2 * X2
+Z_IA, Z_IB = -Y3 - eta / 2 * Y4, -Y3 - eta / 2 * (Y1 + Y4) - eta**2 / 6 * X3
+Z_IIA, Z_IIB = -Y3, -3 * Y3 - eta * (Y1 + Y4)
+
+
+def shift(d):
+    """The four parts of M at input d."""
+    A, B, P, Q, R, S, T, U = (top[name] for name in "ABPQRSTU")
+    cubes = y**3 + 3 * y * top["G"][a, a]  # of errors at the start: the mean of (z - y)^3, with the other sign
+    return np.array(
+        [
+            -(A[d, a, a, a] + 2 * B[d, a, a, a]) / h**2 * y,
+            -(P[d, a, a, a] + 2 * Q[d, a, a, a]) * 2 * Z_B * y
+            - 2 * (P[a, d, a, a] + Q[a, d, a, a] + Q[a, a, d, a]) * Z_A * y,
+            -(3 * R[d, a, a, a] * Z_IB + (R[a, d, a, a] + R[a, a, a, d] + R[a, a, d, a]) * Z_IA) * cubes,
+            -((S + T + U)[d, a, a, a] * Z_IIB + (S[a, a, d, a] + T[a, d, a, a] + U[a, a, a, d]) * Z_IIA) * cubes,
+        ]
+    )
+
+
+parts = shift(b) - theta[b, a] / h * shift(a)
+print("infinite width:", theta[b, a] / h * y)
+print("1/n from A B, from P Q, from R, from S T U:", np.round(parts, 3), "together", round(parts.sum(), 3))
+
+# %% [markdown]
+# And now networks that are trained, by gradient descent with this $\eta$, until nothing moves any more. Most of the
+# noise is removed by what is known: the outputs and the tangent kernel at the start enter linearly, with means that
+# are known ($\Theta$ and $H^{\{1\}}$; subtracting the latter leaves just $M$), and a network whose last layer has the
+# other sign is as likely as the network itself. What is left is extrapolated in $1/n$ by a straight line; the next
+# order is not small at these widths.
+
+
+# %%
+def gradients_at(weights, x):
+    """Output and derivatives, for R networks at one input."""
+    values = [weights[0] @ x]
+    for W in weights[1:]:
+        values.append(np.einsum("rij,rj->ri", W, np.tanh(values[-1])))
+    back = np.ones_like(values[-1])
+    found = [None] * depth
+    for layer in range(depth - 1, 0, -1):
+        s = np.tanh(values[layer - 1])
+        found[layer] = back[:, :, None] * s[:, None, :]
+        back = np.einsum("ri,rij->rj", back, weights[layer]) * (1 - s**2)
+    found[0] = back[:, :, None] * x
+    return values[-1][:, 0], found
+
+
+def trained(width, networks, seed, steps=25, batch=500):
+    """n times what finite width adds to the mean prediction, the known linear terms taken off; with its error."""
+    rng = np.random.default_rng(seed)
+    found = []
+    sizes = [inputs.shape[1]] + [width] * (depth - 1) + [1]
+    for _ in range(networks // batch):
+        start = [rng.standard_normal((batch, out, into)) / np.sqrt(into) for into, out in pairwise(sizes)]
+        total = 0.0
+        for sign in (1, -1):
+            weights = [*start[:-1], sign * start[-1]]
+            (z_a, g_a), (z_b, g_b) = (gradients_at(weights, x) for x in inputs)
+            H_aa = sum(np.sum(g * g, axis=(1, 2)) / n for g, n in zip(g_a, sizes, strict=False))
+            H_ba = sum(np.sum(f * g, axis=(1, 2)) / n for f, g, n in zip(g_b, g_a, sizes, strict=False))
+            for _ in range(steps):
+                z, g = gradients_at(weights, inputs[a])
+                rates = [eta / n for n in sizes[:-1]]
+                weights = [
+                    W - rate * (z - y)[:, None, None] * own for W, rate, own in zip(weights, rates, g, strict=True)
+                ]
+            linear = theta[b, a] / h * y + (z_b - theta[b, a] / h * z_a) + y * (H_ba / h - theta[b, a] * H_aa / h**2)
+            total = total + gradients_at(weights, inputs[b])[0] - linear
+        found.append(total / 2)
+    found = width * np.concatenate(found)
+    return np.mean(found), np.std(found) / np.sqrt(len(found))
+
+
+ends = {width: trained(width, networks, seed=13) for width, networks in ((16, 2500), (24, 2000), (48, 1500))}
+for width, (value, error) in ends.items():
+    print(f"width {width}: {value:.3f} +- {error:.3f}, theory for large width {parts.sum():.3f}")
+count = np.array(list(ends))
+fit, spread = np.polyfit(
+    1 / count, [v for v, _ in ends.values()], 1, w=[1 / e for _, e in ends.values()], cov="unscaled"
+)
+print(f"extrapolated to infinite width: {fit[1]:.3f} +- {np.sqrt(spread[1, 1]):.3f}")
+check("trained networks end where the theory says", abs(fit[1] - parts.sum()) < 4 * np.sqrt(spread[1, 1]))
+for number, name in ((1, "P, Q"), (2, "R"), (3, "S, T, U")):
+    without = parts.sum() - parts[number]
+    check(f"without {name} the theory would be off", abs(fit[1] - without) > 4 * np.sqrt(spread[1, 1]))
+
+# %% [markdown]
 # ## A picture
 
 # %%
-figure, axis = plt.subplots(figsize=(6.4, 4))
+figure, (axis, end) = plt.subplots(1, 2, figsize=(10.5, 4))
 inverse = np.linspace(0, 0.135, 50)
 axis.plot(inverse, first * inverse, color="C0", ls="--", lw=1, label=r"$2K(3R + S + T + U)/n$")
 axis.plot(inverse, first * inverse + second * inverse**2, color="C0", label="next order")
-axis.errorbar(
-    [1 / width for width in measured],
-    [value for value, _ in measured.values()],
-    [error for _, error in measured.values()],
-    fmt="o",
-    ms=5,
-    color="C3",
-    label="drawn networks",
-)
+points = np.array([(1 / width, *found) for width, found in measured.items()]).T
+axis.errorbar(*points, fmt="o", ms=5, color="C3", label="drawn networks")
 axis.axhline(0, color="0.8", lw=0.8, zorder=0)
 axis.set(xlabel="$1/n$", ylabel=r"$\mathbb{E}\,d^2H/d\eta^2$", xlim=(0, 0.135))
-axis.set(title="Curvature of the tangent kernel along a step of training")
+axis.set(title="Curvature of the tangent kernel in a step")
 axis.legend()
+end.plot(0, parts.sum(), "k*", ms=11, clip_on=False, label="theory")
+end.plot(inverse, np.polyval(fit, inverse), color="0.7", lw=1, ls="--", label="straight line through the points")
+points = np.array([(1 / width, *found) for width, found in ends.items()]).T
+end.errorbar(*points, fmt="o", ms=5, color="C3", label="trained networks")
+end.set(xlabel="$1/n$", ylabel="$n$ times what finite width adds", xlim=(0, 0.08), ylim=(0, None))
+end.set(title="Mean prediction at the end of training")
+end.legend(loc="lower left")
 figure.tight_layout()
 
 if folder := os.environ.get("FIGURES"):  # keep the picture
     Path(folder).mkdir(parents=True, exist_ok=True)
-    figure.savefig(Path(folder) / "inf_curvature.png", dpi=150)
+    figure.savefig(Path(folder) / "inf_training.png", dpi=150)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pertheory.book.chapters import Chapter, Equation
 from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
-from pertheory.errors import DivergentAverageError, InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.files import nearest
 from pertheory.typeset.write import APPROXIMATION
 
@@ -48,8 +48,8 @@ def decide(equation: Equation) -> Verdict:
 def _decide(equation: Equation, form: str) -> Verdict:
     try:
         return kinds()[equation.kind](equation, form)
-    except (DivergentAverageError, UnsupportedError) as error:
-        return unchecked(str(error))
+    except (ArithmeticError, UnsupportedError) as error:
+        return unchecked(str(error) or "the two sides cannot be computed")
     except InputError as error:
         raise RuleError(f"{equation.place}: equation {equation.number}: {error}") from None
 

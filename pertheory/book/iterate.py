@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pertheory.book.classes import SmallKernel, rational, rational_functions
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, NTK, OneInput
+from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.work import Node
 
@@ -126,7 +127,13 @@ class Iteration:
         return kept
 
     def value(self, node: Node, layer: int) -> float:
-        """The value of a tensor at one of the layers that are kept."""
+        """The value of a tensor at one of the layers that are kept.
+
+        Raises:
+            UnsupportedError: it is not iterated for this rule.
+        """
+        if node not in self.order:
+            raise UnsupportedError(f"{node.key} is not iterated for this network")
         return self._values[layer][self.order.index(node)]
 
 

@@ -35,6 +35,12 @@ _NAMES = {
     "tilde_b": r"\tilde{\lambda}_b",
     "tilde_W": r"\tilde{\lambda}_W",
     "T_0": "T",
+    "dK_1": r"\delta K_{[1]}",
+    "ddK_0": r"\delta\delta K_{[0]}",
+    "ddK_2": r"\delta\delta K_{[2]}",
+    "cos_psi": r"\cos\psi",
+    "sin_psi": r"\sin\psi",
+    "psi": r"\psi",
     "l": r"\ell",
     "n_prev": r"n_{\ell-1}",
     "n": r"n_{\ell}",
@@ -104,11 +110,11 @@ def latex(node: Node) -> str:
             return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
         case Power(base, exponent):
             if exponent < 0:
-                below = latex(base) if exponent == -1 else f"{_bracketed(base)}^{{{-exponent}}}"
+                below = latex(base) if exponent == -1 else f"{_powered(base)}^{{{-exponent}}}"
                 return rf"\frac{{1}}{{{below}}}"
-            return f"{_bracketed(base)}^{{{exponent}}}"
+            return f"{_powered(base)}^{{{exponent}}}"
         case Raise(base, power):
-            return f"{_bracketed(base)}^{{{latex(power)}}}"
+            return f"{_powered(base)}^{{{latex(power)}}}"
         case Apply(function, of):
             return rf"{_FUNCTIONS[function]}\left({latex(of)}\right)"
         case Product(factors):
@@ -129,7 +135,8 @@ def _product(factors: tuple[Node, ...]) -> str:
         elif isinstance(factor, Number) and factor.value == -1 and not parts:
             parts.append("-")
         else:
-            parts.append(_bracketed(factor))
+            text = _bracketed(factor)
+            parts.append(rf"\left({text}\right)" if parts and text.startswith("-") else text)
     return r"\, ".join(parts).replace(r"-\, ", "-", 1) if parts[0] == "-" else r"\, ".join(parts)
 
 
@@ -142,6 +149,13 @@ def _signed(term: Node, inner: bool) -> str:
 
 def _bracketed(node: Node) -> str:
     return rf"\left[{latex(node)}\right]" if isinstance(node, Sum) else latex(node)
+
+
+def _powered(node: Node) -> str:
+    """What stands below an exponent."""
+    if isinstance(node, Product | Power | Raise):
+        return rf"\left({latex(node)}\right)"
+    return _bracketed(node)
 
 
 def _component(node: Component) -> str:
@@ -185,6 +199,8 @@ def _label(label: str) -> str:
 def _name(name: str) -> str:
     if name in _NAMES:
         return _NAMES[name]
+    if name.endswith("'"):
+        return f"{{{_name(name[:-1])}}}^{{(\\ell+1)}}"
     head, _, index = name.partition("_")
     shown = "\\" + head if head in _GREEK else head
     return f"{{{shown}_{{{index}}}}}" if index else shown

@@ -20,15 +20,16 @@ import numpy as np
 from pertheory.book import engine
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, contract, monomials, plus
 from pertheory.book.syntax import Call, Component, Mark, Node, Product, Zed
-from pertheory.book.training import NEURONS, SAMPLES, TRAINING, TREES, Definitions, Training, halves
+from pertheory.book.training import SAMPLES, TREES, Definitions, Training
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import pairings, set_partitions
-from pertheory.graphs.tensor import TensorType, canonical_slots, pure_type
+from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import build
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 
-_KERNEL, _ = pure_type(1)
+#: n_L; no coefficient of these formulas, so that it cannot be mistaken for one
+OUTPUTS = 3
 _NTK = find_tensor("H")[0].kind
 
 
@@ -57,7 +58,7 @@ class Ensemble(Training):
     """
 
     def __init__(self, seed: str, definitions: Definitions, rule: Network) -> None:
-        super().__init__(seed, definitions)
+        super().__init__(seed, definitions, neurons=OUTPUTS)
         self.seed, self.rule = seed, rule
         self.arrays: dict[TensorType, Array] = {_NTK: self.theta}
 
@@ -73,7 +74,7 @@ class Ensemble(Training):
 
     def look(self, node: Node) -> Factor:
         """Besides what training knows, the tensors; y of the outer neuron, and yy(a,b) summed over neurons."""
-        targets = self.targets.value.reshape(SAMPLES, NEURONS)
+        targets = self.targets.value.reshape(SAMPLES, self.neurons)
         match node:
             case Call("y", labels):
                 return Factor(constant(targets[:, 0][self.cut(labels)]), labels)
@@ -100,7 +101,7 @@ class Ensemble(Training):
                 continue
             for cumulants in self.cumulants(trees, order):
                 factors = [self.with_neurons(factor) for factor in fixed]
-                term = contract(coefficient, [*factors, *cumulants], (outside,), NEURONS, neurons=True)
+                term = contract(coefficient, [*factors, *cumulants], (outside,), self.neurons, neurons=True)
                 total = term if total is None else plus(total, term)
         if total is None:
             raise InputError("no term of the prediction contributes")
@@ -114,7 +115,7 @@ class Ensemble(Training):
                 continue
             for cumulants in self.cumulants(trees, 0):
                 factors = [self.with_neurons(factor) for factor in fixed]
-                term = contract(coefficient, [*factors, *cumulants], outside, NEURONS, neurons=True)
+                term = contract(coefficient, [*factors, *cumulants], outside, self.neurons, neurons=True)
                 total = term if total is None else plus(total, term)
         if total is None:
             raise InputError("the predictions do not depend on the outputs at the start")
@@ -194,6 +195,3 @@ def _mean(a: str, b: str) -> Node:
 
 def _inverse(a: str, b: str) -> Node:
     return Component("Theta", 0, False, 0, (a, b), True)
-
-
-__all__ = ["TRAINING", "Ensemble", "Part", "Tree", "halves", "parts"]

@@ -14,6 +14,9 @@ from pertheory.book.syntax import Component
 from pertheory.book.verdict import MISMATCH, STATUSES
 from pertheory.errors import PertheoryError
 
+#: kinds that start from a step of gradient descent
+ON_TRAINING = ("gradient step", "training sum", "trained", "mean prediction")
+
 
 def table(results: Sequence[Result]) -> str:
     """One line an equation, a total for each chapter and for all."""
@@ -72,10 +75,13 @@ def _latex(equation: Equation, form: str) -> str:
 
 
 def _derivation(equation: Equation) -> list[str]:
-    """What the engine derives for every tensor of the layer above in the statement, as diagrams."""
+    """What the engine derives for every tensor of the layer above in the statement; for training what a step does."""
     from pertheory.book.compare import walk
+    from pertheory.book.descent import written_step
     from pertheory.recursion import derive
 
+    if equation.kind in ON_TRAINING:
+        return ["  derived", *_indent("\n".join(written_step(shape) for shape in ("z", "H", "dH")))]
     try:
         statement = equation.read(equation.statement)
     except PertheoryError:
@@ -84,11 +90,16 @@ def _derivation(equation: Equation) -> list[str]:
     seen: set[tuple[str, int]] = set()
     for side in statement.sides:
         for node in walk(side):
-            if isinstance(node, Component) and (node.up or node.layer == 2) and (node.name, node.order) not in seen:
+            if isinstance(node, Component) and _is_derived(equation, node) and (node.name, node.order) not in seen:
                 seen.add((node.name, node.order))
                 name = f"{engine.tensor_named(node.name).name}{{{node.order}}}"
                 lines += ["  derived", *_indent(derive(equation.rule, name).to_text())]
     return lines
+
+
+def _is_derived(equation: Equation, node: Component) -> bool:
+    """Whether the engine's recursion decides about a tensor: that of the layer above, or any of a solution."""
+    return node.up or node.layer == 2 or bool(equation.setting)
 
 
 def _indent(text: str) -> list[str]:

@@ -32,7 +32,7 @@ from pertheory.book.syntax import (
     Zed,
 )
 from pertheory.book.verdict import MISMATCH, VERIFIED, Verdict, unchecked
-from pertheory.errors import DivergentAverageError, InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.rulebook.network import IDENTITY
 
@@ -111,7 +111,7 @@ def evaluate(node: Node, setting: Setting) -> Element:
         case Power(base, exponent):
             value = evaluate(base, setting)
             if exponent < 0 and not value:
-                raise InputError("division by zero")
+                raise ZeroDivisionError("division by zero")
             return value**exponent if exponent else setting.number(Fraction(1))
         case Raise(base, exponent_node):
             return setting.raised(base, exponent_node)
@@ -231,6 +231,6 @@ def compare_in(setting: Setting, statement: Statement, method: str, show: Callab
             difference = setting.difference(first, other, remainder)
             if difference:
                 return Verdict(MISMATCH, method, 1.0, f"the sides differ in {setting.title}", (show(difference),))
-    except (DivergentAverageError, UnsupportedError) as error:
-        return unchecked(str(error))
+    except (ArithmeticError, UnsupportedError) as error:
+        return unchecked(str(error) or "the two sides cannot be computed")
     return Verdict(VERIFIED, method)

@@ -68,16 +68,18 @@ class Training:
         seed: fixes everything.
         definitions: the abbreviations: name to labels and formula.
         everywhere: whether digits name any sample, or those of the training set only.
+        neurons: the number n_L of outputs.
     """
 
-    def __init__(self, seed: str, definitions: Definitions, everywhere: bool = True) -> None:
+    def __init__(self, seed: str, definitions: Definitions, everywhere: bool = True, neurons: int = NEURONS) -> None:
+        self.neurons = neurons
         self.draw = random.Random(seed)
         self.definitions, self.everywhere = definitions, everywhere
         self.eta = self.draw.randrange(PRIME)
         self.theta = self.matrix()
-        size = SAMPLES * NEURONS
+        size = SAMPLES * self.neurons
         self.outputs, self.targets = constant(self.random(size)), constant(self.random(size))
-        mean = np.kron(self.theta, identity(NEURONS))
+        mean = np.kron(self.theta, identity(self.neurons))
         self.kernel = Pair(mean % PRIME, symmetric(self.random(size, size), "H"))
         self.trees = {
             name: Pair(np.zeros((size,) * legs, dtype=object), symmetric(self.random(*(size,) * legs), name))
@@ -113,7 +115,7 @@ class Training:
 
     def joint(self, array: Pair, labels: Sequence[str]) -> Factor:
         """An array over samples and neurons at labels."""
-        shape = tuple(x for _ in labels for x in (SAMPLES, NEURONS))
+        shape = tuple(x for _ in labels for x in (SAMPLES, self.neurons))
         order = [2 * i for i in range(len(labels))] + [2 * i + 1 for i in range(len(labels))]
         value, slope = (part.reshape(shape).transpose(order)[self.cut(labels)] for part in array)
         return Factor(Pair(value, slope), tuple(labels), tuple(labels))
@@ -139,7 +141,7 @@ class Training:
             case Symbol("eta"):
                 return Factor(scalar(self.eta), ())
             case Symbol("n_L"):
-                return Factor(scalar(NEURONS), ())
+                return Factor(scalar(self.neurons), ())
             case Zed(label):
                 return self.joint(self.outputs, (label,))
             case Call("y", labels):
@@ -170,11 +172,11 @@ class Training:
 
     def joint_inverse(self, labels: Sequence[str]) -> Factor:
         """The inverse of the tangent kernel on the training set."""
-        size = TRAINING * NEURONS
+        size = TRAINING * self.neurons
         value, slope = (part[:size, :size] for part in self.kernel)
         inverse = solve(value, identity(size))
         change = -(inverse @ (slope @ inverse % PRIME)) % PRIME
-        shape = (TRAINING, NEURONS) * 2
+        shape = (TRAINING, self.neurons) * 2
         if self.everywhere and any(label.isdigit() for label in labels):
             raise InputError("H^: a digit is any sample, but the inverse is known on the training set only")
         parts = (part.reshape(shape).transpose(0, 2, 1, 3) for part in (inverse, change))
@@ -189,7 +191,7 @@ class Training:
         if name not in self.known:
             labels, node = self.definitions[name]
             self.busy.append(name)
-            self.known[name] = evaluate(node, self.look, labels, NEURONS, neurons=False)
+            self.known[name] = evaluate(node, self.look, labels, self.neurons, neurons=False)
             self.busy.pop()
         return self.known[name]
 
@@ -223,7 +225,7 @@ def stepped(point: Training, shape: str) -> Pair:
     for coefficient, leaves, name, at in step(build(shape, labels)):
         factors = [node_of(name, at), *(Call("r", (leaf,)) for leaf in leaves)]
         factors += [Symbol("eta")] * len(leaves)
-        part = contract(coefficient, [point.look(f) for f in factors], labels, NEURONS, neurons=True)
+        part = contract(coefficient, [point.look(f) for f in factors], labels, point.neurons, neurons=True)
         total = part if total is None else plus(total, part)
     assert total is not None
     return Pair(*(joined(part) for part in total))
@@ -233,7 +235,8 @@ def joined(array: Array) -> Array:
     """Axes for samples, then for neurons, as one axis for both."""
     count = array.ndim // 2
     order = [x for i in range(count) for x in (i, count + i)]
-    return array.transpose(order).reshape((SAMPLES * NEURONS,) * count)
+    shape = [array.shape[i] * array.shape[count + i] for i in range(count)]
+    return array.transpose(order).reshape(shape)
 
 
 def after_a_step(point: Training) -> Training:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import groupby
 
 import pytest
 
@@ -83,6 +84,12 @@ CHANGES = {
 }
 
 
+def order(item):
+    """Chapters that state recursions first: they are quick to decide."""
+    chapter, equation = item
+    return chapter.name not in ("4", "8", "9", "11"), chapter.name, equation.kind != "recursion"
+
+
 @pytest.fixture
 def forget():
     engine.clear()
@@ -93,10 +100,14 @@ def forget():
 @pytest.mark.parametrize("move", CHANGES)
 def test_a_changed_move_fails_in_three_chapters(move, monkeypatch, forget):
     monkeypatch.setattr(layer, move, CHANGES[move](getattr(layer, move)))
-    failed = {
-        result.chapter.name
-        for result in check(select(chapters()))
-        if not result.as_expected and not result.equation.unchecked
-    }
+    failed: set[str] = set()
+    for _, one in groupby(sorted(select(chapters()), key=order), key=lambda item: item[0].name):
+        for item in one:
+            (result,) = check([item])
+            if not result.as_expected and not result.equation.unchecked:
+                failed.add(result.chapter.name)
+                break  # on to the next chapter
+        if len(failed) == 3:
+            break
     monkeypatch.undo()
-    assert len(failed) >= 3, f"only chapters {sorted(failed)} notice a change of {move}"
+    assert len(failed) == 3, f"only chapters {sorted(failed)} notice a change of {move}"

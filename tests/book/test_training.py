@@ -206,3 +206,11 @@ def test_errors_are_outputs_minus_targets():
     error, output, target = (point.look(Call(name, ("0",))).array.value for name in ("r", "y", "y"))
     assert ((error + target - point.outputs.value.reshape(3, 2)) % PRIME == 0).all()
     assert (output == target).all()
+
+
+@pytest.mark.parametrize(("objects", "message"), [('"r(a)"', "must be a list"), ('["r(1)"]', "must be of the form")])
+def test_wrong_objects_are_refused_with_the_file(objects, message, tmp_path):
+    file = tmp_path / "ch99.toml"
+    file.write_text(f'chapter = "99"\ntitle = "x"\nobjects = {objects}\n')
+    with pytest.raises(RuleError, match=rf"ch99\.toml: objects: .*{message}"):
+        read_chapter(file)

@@ -8,8 +8,8 @@ so that f = cos(psi') as a function of c has
     f = 1 and df/dc = chi_perp = 1 where the inputs coincide,
 
 the first being two deltas at 0 and the Gaussian density there. This fixes f. A formula for ``cos_psi'`` is put into
-these three conditions, exactly. Statements on ``psi'`` for small psi, and on psi at large depth, are compared with the power
-series that the conditions give. Second route for ``cos_psi'``: the emitted code for a leaky ReLU on two inputs.
+these three conditions, exactly. Statements on ``psi'`` for small psi, and on psi at large depth, are compared with the
+power series that the conditions give. Second route for ``cos_psi'``: the emitted code for a leaky ReLU on two inputs.
 """
 
 from __future__ import annotations
@@ -74,13 +74,11 @@ class AtAngle(Setting):
         c, s, psi = (self.names[name] for name in ("cos_psi", "sin_psi", "psi"))
         return value.diff(c) - value.diff(s) * c / s - value.diff(psi) / s
 
-    def coincident(self, value: Element) -> Element:
-        """The value where the inputs coincide: c = 1, S = psi = 0."""
+    def coincident(self, value: Element) -> Element | None:
+        """The value where the inputs coincide: cos(psi) = 1, sin(psi) = psi = 0; None if there is none."""
         point = [self.of(1), self.of(0), self.of(0), *(self.names[name] for name in ("a_plus", "a_minus", "pi", "l"))]
         below = _put_in(value.denom, point, self.of)
-        if not below:
-            raise InputError("the formula has no value where the inputs coincide")
-        return _put_in(value.numer, point, self.of) / below
+        return _put_in(value.numer, point, self.of) / below if below else None
 
     def without_squares(self, value: Element) -> Element:
         """S^2 = 1 - c^2 put into a numerator; zero exactly if the function vanishes."""

@@ -22,12 +22,13 @@ from pertheory.book.classes import Series, SmallKernel, rational, rational_funct
 from pertheory.book.compare import walk
 from pertheory.book.growth import Growth, Power
 from pertheory.book.iterate import Iteration, iteration
-from pertheory.book.kinds.solution import INNER, solve_linear
+from pertheory.book.kinds.solution import solve_linear
 from pertheory.book.large_depth import LargeDepth, kernel_decay
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import KERNEL, Element, OneInput
+from pertheory.book.runs import INNER
 from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
-from pertheory.book.syntax import Average, Component, Node, Number, Product, Statement, Sum, Symbol
+from pertheory.book.syntax import Average, Component, Node, Number, Product, Slope, Statement, Sum, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.network import Network
@@ -118,9 +119,36 @@ class AtLargeDepth(Setting):
 
     def average(self, lines: Lines) -> Growth:
         """The first two orders in K, with the leading K put in; the next is log(l)/l^2."""
-        head, slope, *_ = self.functions.average(self.functions.kernel, 0, lines).coefficients
+        return self.of_series(self.functions.average(self.functions.kernel, 0, lines))
+
+    def of_series(self, series: Series) -> Growth:
+        """The first two orders of a series in K at large depth."""
+        head, slope, *_ = series.coefficients
         terms = {Power(Fraction(0), 0): head, Power(Fraction(1), 0): -slope / self.depth.a_1}
         return Growth(terms, 0, Power(Fraction(2), -1))
+
+    def slope(self, variable: str, of: Node) -> Element:
+        """A coefficient of the engine's recursion, or a derivative with respect to K."""
+        return self.of_series(self.slope_series(variable, of))
+
+    def slope_series(self, variable: str, of: Node) -> Series:
+        """The same as a series in K; of a derivative the last coefficient is not known, and not used."""
+        step = self.depth.step
+        if variable == "K":
+            inner: Series = step.kernel_above
+            if isinstance(of, Slope) and of.variable != "K":
+                inner = self.slope_series(of.variable, of.of)
+            elif not (isinstance(of, Component) and of.up and of.name == "K"):
+                raise InputError("d/dK takes K' or a coefficient such as d/dTheta[Theta'] here")
+            lower = [coefficient * order for order, coefficient in enumerate(inner.coefficients)][1:]
+            return Series([*lower, self.of(0)])
+        if not isinstance(of, Component) or not of.up:
+            raise InputError(f"d/d{variable} takes a tensor of the layer above, as in d/d{variable}[{variable}']")
+        above, below = (find_tensor(name) for name in (of.name, variable))
+        unit = Unit(step.last, above[0].kind, above[1] if above[1] is not None else of.order)
+        key = (Unit(step.last, below[0].kind, below[1] or 0),)
+        found: Series = step.polynomial(unit).get(key, self.functions.number(0))
+        return found
 
     def raised(self, base: Node, exponent: Node) -> Element:
         """A power of l whose exponent is linear in p."""
@@ -139,6 +167,8 @@ class AtLargeDepth(Setting):
 
     def difference(self, left: Growth, right: Growth, remainder: Node | None) -> Growth:
         """Left minus right as far as both are known, which must be as far as is claimed."""
+        if left.terms and right.terms and left.edges != right.edges:
+            return left  # they grow with different powers l^(1-p)
         gap = left - right
         if not (left.terms or right.terms):
             return gap
@@ -203,9 +233,10 @@ def decide(equation: Equation, form: str) -> Verdict:
 
 
 def _has_components(statement: Statement) -> bool:
-    """Whether there is something to iterate: components, and no averages."""
+    """Whether there is something to iterate: components, and no averages or coefficients."""
     nodes = [node for side in statement.sides for node in walk(side)]
-    return any(isinstance(node, Component) for node in nodes) and not any(isinstance(node, Average) for node in nodes)
+    closed = any(isinstance(node, Average | Slope) for node in nodes)
+    return not closed and any(isinstance(node, Component) for node in nodes)
 
 
 class Iterated(Setting):

@@ -41,6 +41,8 @@ from pertheory.rulebook.network import network
 LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 31
 #: agreement of the two routes, and of whole numbers with what they are claimed to be
 ROUTES, WHOLE = 1e-7, 1e-15
+#: what a root in high precision may leave of the difference of the susceptibilities
+SHARP = 1e-15
 
 
 class Doubles:
@@ -129,8 +131,12 @@ def half_stable(name: str) -> tuple[AtPoint, AtPoint]:
     near = float(brentq(lambda kernel: gap(doubles, kernel), *intervals[0], xtol=1e-12))
     with mpmath.workdps(DIGITS):
         precise = Precise(function)
-        start = mpmath.mpf(near)
-        kernel = mpmath.findroot(lambda k: gap(precise, k), (start, start * (1 + mpmath.mpf(10) ** -8)), tol=1e-36)
+        # the root in doubles is off by 1e-12 or so; one secant step over 1e-6 leaves 1e-18
+        start, beside = mpmath.mpf(near), mpmath.mpf(near) * (1 + mpmath.mpf(10) ** -6)
+        at_start = gap(precise, start)
+        kernel = start - at_start * (beside - start) / (gap(precise, beside) - at_start)
+        if abs(gap(precise, kernel)) > SHARP:
+            raise UnsupportedError(f"the critical point of {name} could not be found to high precision")
         return AtPoint(precise, kernel), AtPoint(doubles, near)
 
 

@@ -15,7 +15,7 @@ from pertheory.book.chapters import Equation
 from pertheory.book.indexed import PRIME, evaluate, identity, solve
 from pertheory.book.kinds.training import defined, prediction, two_sides, verdict
 from pertheory.book.moments_of_training import Ensemble
-from pertheory.book.training import NEURONS, TRAINING
+from pertheory.book.training import TRAINING
 from pertheory.book.verdict import Verdict, kind
 from pertheory.errors import RuleError
 
@@ -38,7 +38,7 @@ def decide(equation: Equation, form: str) -> Verdict:
     if left.name == COVARIANCE:
         first, second = (prediction(equation, label)[1] for label in left.labels)
         expected = point.covariance(first, second, left.labels)
-        stated = evaluate(right, point.look, left.labels, NEURONS, neurons=False).value
+        stated = evaluate(right, point.look, left.labels, point.neurons, neurons=False).value
         return verdict(bool(np.any((stated - expected) % PRIME)))
     if left.name not in CONTRIBUTIONS:
         raise RuleError(
@@ -48,7 +48,7 @@ def decide(equation: Equation, form: str) -> Verdict:
     order, trees = CONTRIBUTIONS[left.name]
     of, node = prediction(equation)
     expected = point.average(node, of.labels[0], order, trees)
-    stated = evaluate(right, point.look, left.labels, NEURONS, neurons=False).value
+    stated = evaluate(right, point.look, left.labels, point.neurons, neurons=False).value
     if order:
         inverse = solve(point.theta[:TRAINING, :TRAINING], identity(TRAINING))
         stated = stated - point.theta[:, :TRAINING] @ (inverse @ stated[:TRAINING] % PRIME)

@@ -1,7 +1,7 @@
 """Solutions in the depth at a critical point whose kernel stands still: ``V = (l - 1) (3 A_4/A_2^2 - 1) K^2``.
 
 The engine's recursions are solved exactly (`depth`) and the formula is compared as a rational function, for every
-layer and all slopes at once. A second route runs the emitted code for a leaky ReLU, layer by layer.
+layer and all slopes at once. A second route runs the emitted code, layer by layer (`pertheory.book.runs`).
 
 Settings:
 
@@ -14,32 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import Generic, PiecewiseLinear, rational, rational_functions
-from pertheory.book.compare import walk
 from pertheory.book.depth import CriticalDepth, at_layer
 from pertheory.book.memory import remembered
 from pertheory.book.one_input import NTK, Element, OneInput
-from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one, remainder_of
-from pertheory.book.syntax import Average, Component, Node, Statement
+from pertheory.book.runs import INNER, Slopes, half_stable_run, scale_invariant_run
+from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
+from pertheory.book.syntax import Component, Node
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
-from pertheory.closure import theory
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.work import Node as Unit
 
-#: hyperparameters of inner sublayers (a residual block) at which solutions are stated
-INNER = {"C_b1": 0, "C_W1": 1, "lambda_b1": 0, "lambda_W1": 0, "lambda_P": 0}
-#: the second route: leaky ReLU with this negative slope, at this layer, with this kernel of the inputs
-SLOPE, LAYER, KERNEL = Fraction(3, 10), 5, Fraction(13, 10)
-TOLERANCE = 1e-9
-RUN = ("G", "H", "V", "D", "F", "A", "B", "P", "Q")
-
-Slopes: TypeAlias = tuple[Fraction, Fraction] | None
+#: relative difference that the second route leaves
+TOLERANCE = 1e-6
 
 
 class InDepth(Setting):
@@ -190,79 +183,22 @@ def setting_of(name: str, rule: Network) -> InDepth:
 
 @kind("solution")
 def decide(equation: Equation, form: str) -> Verdict:
-    """Compare with the engine's recursions, solved exactly; for the scale-invariant class also with emitted code."""
+    """Compare with the engine's recursions, solved exactly, and with emitted code."""
     statement = read_one(equation, form)
     if equation.setting not in SETTINGS:
         raise RuleError(f"{equation.place}: equation {equation.number}: setting must be one of {', '.join(SETTINGS)}")
     setting = setting_of(equation.setting, equation.rule)
     found = compare_in(setting, statement, SYMBOLIC)
-    exact = all(remainder_of(side)[1] is None for side in statement.sides)
-    if found.status == UNCHECKED or equation.setting == "half-stable" or not exact or not _has_components(statement):
+    if found.status == UNCHECKED:
         return found
-    residual = run_residual(statement, equation.rule, SCALE_INVARIANT[equation.setting])
+    slopes = SCALE_INVARIANT.get(equation.setting)
+    run = half_stable_run() if equation.setting == "half-stable" else scale_invariant_run(equation.rule, slopes)
+    residual = run.residual(statement)
+    if residual is None:
+        return found
     if (residual > TOLERANCE) != (found.status == MISMATCH):
         return Verdict(MISMATCH, BOTH, residual, "the solved recursion and the emitted code disagree", found.difference)
     return Verdict(found.status, BOTH, residual if found.status == MISMATCH else 0.0, found.note, found.difference)
-
-
-def _has_components(statement: Statement) -> bool:
-    """Whether there is something to run: components, and no averages."""
-    nodes = [node for side in statement.sides for node in walk(side)]
-    return any(isinstance(node, Component) for node in nodes) and not any(isinstance(node, Average) for node in nodes)
-
-
-class Run(Setting):
-    """The same names as numbers: the emitted code for one input, at `LAYER`."""
-
-    title = "a run of the emitted code"
-
-    def __init__(self, rule: Network, slopes: Slopes) -> None:
-        given = [name for name, _ in rule.hyperparameters]
-        plus, minus = slopes if slopes is not None else (Fraction(1), SLOPE)
-        self.values: dict[str, Fraction] = {"a_plus": plus, "a_minus": minus, "l": Fraction(LAYER), "n": Fraction(7)}
-        chosen: dict[str, Fraction | int] = {
-            "C_b": 0,
-            "lambda_b": Fraction(2, 5),
-            "lambda_W": Fraction(7, 10),
-            "gamma": Fraction(1, 2),
-            **INNER,
-        }
-        self.values |= {name: Fraction(value) for name, value in chosen.items() if name in given}
-        half = (plus**2 + minus**2) / 2
-        self.values["C_W"] = (1 - self.values.get("gamma", Fraction(0)) ** 2) / half
-        model = theory(rule, RUN if rule.name == "mlp" else ("G", "V"), 1).compile(inputs="one")
-        scale = float(KERNEL / self.values["C_W"]) ** 0.5
-        couplings: dict[str, Any] = {name: float(self.values[name]) for name in given}
-        slope = {"slope": float(minus / plus)}
-        self.state = model([[scale]], "leaky_relu", LAYER + 1, parameters=slope, **couplings)
-
-    def number(self, value: Fraction) -> Element:
-        """As it is."""
-        return float(value)
-
-    def symbol(self, name: str) -> Element:
-        """The value in the run."""
-        return float(self.values[name]) if name in self.values else super().symbol(name)
-
-    def component(self, node: Component) -> Element:
-        """The number at the layer, or the one above."""
-        tensor, fixed = find_tensor(node.name)
-        order = fixed if fixed is not None else node.order
-        name = tensor.name + (f"{{{order}}}" if order else "")
-        return float(self.state[LAYER + int(node.up)][name].item())
-
-
-@remembered(maxsize=16)
-def run_of(rule: Network, slopes: Slopes) -> Run:
-    """The run of a rule, made once."""
-    return Run(rule, slopes)
-
-
-def run_residual(statement: Statement, rule: Network, slopes: Slopes) -> float:
-    """The largest difference of the sides in the run, relative to their size where that is above one."""
-    run = run_of(rule, slopes)
-    first, *others = [float(evaluate(side, run)) for side in statement.sides]
-    return max(abs(first - other) / max(abs(first), abs(other), 1.0) for other in others)
 
 
 __all__ = ["decide", "setting_of"]

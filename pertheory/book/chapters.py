@@ -32,6 +32,7 @@ from pertheory.book.syntax import (
     Call,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -172,14 +173,16 @@ class Inline:
                 return Product(tuple(self(factor) for factor in factors))
             case Average(pieces):
                 return Average(tuple(self(piece) for piece in pieces))
+            case Expectation(pieces, first):
+                return Expectation(tuple(self(piece) for piece in pieces), first)
             case Power(base, exponent):
                 return Power(self(base), exponent)
             case Raise(base, exponent):
                 return Raise(self(base), self(exponent))
             case Apply(function, of):
                 return Apply(function, self(of))
-            case Derivative(label, of):
-                return Derivative(label, self(of))
+            case Derivative(label, of, neuron):
+                return Derivative(label, self(of), neuron)
             case Slope(variable, of):
                 return Slope(variable, self(of))
         return node
@@ -210,10 +213,10 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
 
     def walk(node: Node) -> Node:
         match node:
-            case Line(order, label):
-                return Line(order, new(label))
-            case Zed(label):
-                return Zed(new(label))
+            case Line(order, label, neuron):
+                return Line(order, new(label), new(neuron) if neuron else "")
+            case Zed(label, neuron):
+                return Zed(new(label), new(neuron) if neuron else "")
             case Component(name, order, up, layer, labels, raised):
                 return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
             case Mark(name, labels, up):
@@ -226,14 +229,16 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
                 return Product(tuple(walk(factor) for factor in factors))
             case Average(pieces):
                 return Average(tuple(walk(piece) for piece in pieces))
+            case Expectation(pieces, first):
+                return Expectation(tuple(walk(piece) for piece in pieces), first)
             case Power(base, exponent):
                 return Power(walk(base), exponent)
             case Raise(base, exponent):
                 return Raise(walk(base), walk(exponent))
             case Apply(function, of):
                 return Apply(function, walk(of))
-            case Derivative(label, of):
-                return Derivative(new(label), walk(of))
+            case Derivative(label, of, neuron):
+                return Derivative(new(label), walk(of), new(neuron) if neuron else "")
             case Slope(variable, of):
                 return Slope(variable, walk(of))
         return node

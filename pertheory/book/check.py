@@ -97,5 +97,8 @@ def select(book: Iterable[Chapter], chapter: str = "", number: str = "") -> list
         raise InputError(f"no chapter {chapter!r}; {nearest(chapter, {own.name for own, _ in everything})}")
     found = [(own, equation) for own, equation in chosen if number in ("", equation.number)]
     if not found:
+        elsewhere = [own.name for own, equation in everything if equation.number == number]
+        if elsewhere:
+            raise InputError(f"no equation {number!r} in chapter {chapter}; it is in chapter {elsewhere[0]}")
         raise InputError(f"no equation {number!r}; {nearest(number, [equation.number for _, equation in chosen])}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pertheory.book import engine
-from pertheory.book.canonical import DUMMY, Mono, Poly, add
+from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly, add
 from pertheory.book.chapters import Equation
 from pertheory.book.exact import Evaluator, Point
 from pertheory.book.expand import Expander
@@ -58,8 +58,8 @@ def verdict(difference: Poly, residual: float, method: str, labels: list[str]) -
 
 def largest_residual(equation: Equation, statement: Statement, samples: dict[str, int]) -> float:
     """The largest relative difference between the sides at random points; 0 if they are exactly equal."""
-    variables = {node.variable for side in statement.sides for node in walk(side) if isinstance(node, Slope)}
-    variable = engine.tensor_named(variables.pop()).kind if variables else None
+    slopes = {node.variable for side in statement.sides for node in walk(side) if isinstance(node, Slope)}
+    variable = KERNEL if any(engine.tensor_named(name).kind == KERNEL for name in slopes) else None
     worst = 0.0
     for number in range(POINTS):
         point = Point(len(samples), f"{equation.number} {number}", variable)
@@ -73,10 +73,10 @@ def largest_residual(equation: Equation, statement: Statement, samples: dict[str
 
 
 def has_simple_slopes(statement: Statement) -> bool:
-    """Whether derivatives are with respect to one variable and not of one another, as exact numbers need it."""
+    """Whether no derivative with respect to K stands in another one, which exact numbers do not know."""
     slopes = [node for side in statement.sides for node in walk(side) if isinstance(node, Slope)]
-    nested = any(isinstance(node, Slope) for slope in slopes for node in walk(slope.of))
-    return not nested and len({slope.variable for slope in slopes}) <= 1
+    in_kernel = [slope for slope in slopes if engine.tensor_named(slope.variable).kind == KERNEL]
+    return not any(inner in in_kernel for outer in in_kernel for inner in walk(outer.of))
 
 
 def walk(node: Node) -> Iterator[Node]:

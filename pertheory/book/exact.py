@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from copy import copy
 from fractions import Fraction
 from itertools import product
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from pertheory.book.syntax import (
     Average,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -41,6 +43,8 @@ from pertheory.rulebook.network import Network
 
 #: derivatives up to the fourth of the activation occur, so a polynomial needs at least this degree to tell them apart
 DEGREE = 5
+#: formulas are polynomials of at most twice this degree in a tensor other than K
+SLOPE_STEPS = 3
 
 Exponents = tuple[int, ...]
 Polynomial = dict[Exponents, "Dual"]
@@ -88,6 +92,7 @@ class Point:
 
     def __init__(self, samples: int, seed: str, variable: TensorType | None = None) -> None:
         self.seed, self.variable = seed, variable
+        self.shift: dict[TensorType, int] = {}
         draw = random.Random(seed)
         self.samples = samples
         self.activation = [draw.choice([-1, 1]) * draw.randint(2, 40) for _ in range(DEGREE + 1)]
@@ -116,7 +121,15 @@ class Point:
             return self.kernel[labels[0]][labels[1]]
         slots = canonical_slots(kind, tuple(labels))
         value = random.Random(f"{self.seed} {kind} {order} {slots}").randint(1_000, 100_000)
+        value += self.shift.get(kind, 0) if order == 0 else 0
         return Dual(value, int(kind == self.variable and order == 0))  # type: ignore[arg-type]
+
+    def moved(self, kind: TensorType, step: int) -> Point:
+        """The same point with all components of a tensor raised by a number."""
+        other = copy(self)
+        other.raised = {}
+        other.shift = {**self.shift, kind: self.shift.get(kind, 0) + step}
+        return other
 
     def raised_tensor(self, kind: TensorType, order: int) -> dict[Exponents, Dual]:
         """All components with every index raised, one index after the other."""
@@ -269,13 +282,32 @@ class Evaluator:
                 return self.derivative(self.value(of, place), place[label])
             case Average(pieces):
                 return self.number(self.cumulant([self.value(piece, place) for piece in pieces]))
-            case Slope(_, of):
+            case Slope(variable, of):
+                kind = engine.tensor_named(variable).kind
+                if kind != point.variable:
+                    return self.number(self.slope_by_differences(kind, of))
                 return self.number(dual(self.value(of, place).get(point.one, dual(0)).slope))
+            case Expectation():
+                raise InputError("E[...] has no meaning in this kind of statement")
             case Raise() | Apply():
                 raise UnsupportedError("functions and exponents that are expressions have no numeric value")
             case Mark(name):
                 raise UnsupportedError(f"{name} has no numeric value")
         raise AssertionError(node)
+
+    def slope_by_differences(self, kind: TensorType, of: Node) -> Dual:
+        """The derivative with respect to a tensor in which a formula is a polynomial, by exact central differences."""
+        total = dual(0)
+        for step in range(1, SLOPE_STEPS + 1):
+            # weights that are exact for polynomials of degree 2 * SLOPE_STEPS
+            weight = Fraction(1, step)
+            for other in range(1, SLOPE_STEPS + 1):
+                if other != step:
+                    weight *= Fraction(other**2, other**2 - step**2)
+            for sign in (1, -1):
+                moved = Evaluator(self.rule, self.names, self.point.moved(kind, sign * step))
+                total = total + moved.side(of) * dual(sign * weight / 2)
+        return total
 
     def product(self, node: Product, place: Mapping[str, int]) -> Polynomial:
         """A product, summed over the dummies that stand in it twice."""
@@ -283,7 +315,7 @@ class Evaluator:
             self.sums[id(node)] = contracted(node)
         names = self.sums[id(node)]
         total: Polynomial = {}
-        for choice in product(range(self.point.samples), repeat=len(names)):
+        for choice in product(*(self.values_of(name) for name in names)):
             here = {**place, **dict(zip(names, choice, strict=True))}
             term = self.number(dual(1))
             for factor in node.factors:
@@ -293,6 +325,10 @@ class Evaluator:
             for key, value in term.items():
                 total[key] = total[key] + value if key in total else value
         return total
+
+    def values_of(self, name: str) -> range:
+        """What a dummy runs over."""
+        return range(self.point.samples)
 
     @staticmethod
     def derivative(polynomial: Polynomial, sample: int) -> Polynomial:

@@ -27,6 +27,7 @@ from pertheory.book.syntax import (
     Average,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -96,6 +97,10 @@ class Expander:
                 return constant(value)
             case Symbol(name):
                 return {Mono(scalars=((name, 1),)): Fraction(1)}
+            case Line(neuron=neuron) | Zed(neuron=neuron) | Derivative(neuron=neuron) if neuron:
+                raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")
+            case Expectation():
+                raise InputError("E[...] has no meaning in this kind of statement")
             case Line(order, label):
                 return {Mono(lines=((self.label(label), order),)): Fraction(1)}
             case Zed(label):

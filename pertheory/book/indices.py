@@ -16,6 +16,7 @@ from pertheory.book.syntax import (
     Call,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -37,7 +38,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return terms
         case Product(factors):
             return factors
-        case Average(pieces):
+        case Average(pieces) | Expectation(pieces):
             return pieces
         case Derivative(_, of) | Slope(_, of):
             return (of,)
@@ -53,8 +54,8 @@ def children(node: Node) -> tuple[Node, ...]:
 def own_labels(node: Node) -> tuple[str, ...]:
     """The labels that stand in a node itself."""
     match node:
-        case Line(_, label) | Zed(label) | Derivative(label, _):
-            return (label,)
+        case Line(_, label, neuron) | Zed(label, neuron) | Derivative(label, _, neuron):
+            return (label, neuron) if neuron else (label,)
         case Component(labels=labels) | Mark(labels=labels) | Call(labels=labels):
             return labels
     return ()

@@ -11,6 +11,7 @@ from pertheory.book.syntax import (
     Call,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -47,6 +48,10 @@ _NAMES = {
     "ddH_I": r"\mathrm{dd}_{I}H",
     "ddH_II": r"\mathrm{dd}_{II}H",
     "delta": r"\delta",
+    "delta_j": r"\delta^{(\ell)}",
+    "Obs": r"\mathcal{O}",
+    "f": "f",
+    "hatG": r"\hat{G}",
 }
 _FUNCTIONS = {
     "exp": r"\exp",
@@ -84,10 +89,10 @@ def latex(node: Node) -> str:
             return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
         case Symbol(name) | Call(name, ()):
             return _name(name)
-        case Line(order, label):
-            return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label)
-        case Zed(label):
-            return "z" + _at(label)
+        case Line(order, label, neuron):
+            return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label, neuron)
+        case Zed(label, neuron):
+            return "z" + _at(label, neuron)
         case Component():
             return _component(node)
         case Mark(name, labels, up):
@@ -96,8 +101,11 @@ def latex(node: Node) -> str:
             return _name(name) + _indices(labels)
         case Average(pieces):
             return r"\left\langle " + r" \,;\, ".join(latex(piece) for piece in pieces) + r" \right\rangle"
-        case Derivative(label, of):
-            return rf"\partial_{{{_label(label)}}} {_bracketed(of)}"
+        case Expectation(pieces, first):
+            inside = r" \,;\, ".join(latex(piece) for piece in pieces)
+            return r"\mathbb{E}" + ("^{(1)}" if first else "") + rf"\left[ {inside} \right]"
+        case Derivative(label, of, neuron):
+            return rf"\partial{_at(label, neuron)} {_bracketed(of)}"
         case Slope(variable, of):
             return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
         case Power(base, exponent):
@@ -169,8 +177,15 @@ def _indices(labels: tuple[str, ...], where: str = "_") -> str:
     return f"{where}{{{' '.join(shown)}}}" if shown else ""
 
 
-def _at(label: str) -> str:
+def _at(label: str, neuron: str = "") -> str:
+    if neuron:
+        return f"_{{{_neuron(neuron)};{_label(label)}}}"
     return "" if label == ONE_INPUT else f"_{{{_label(label)}}}"
+
+
+def _neuron(label: str) -> str:
+    """The neuron of a sample is called i_1; one that is summed keeps its letter."""
+    return f"i_{{{label}}}" if label.isdigit() else label
 
 
 def _label(label: str) -> str:

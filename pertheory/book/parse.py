@@ -5,13 +5,15 @@ The grammar, complete::
     statement  = sum ("=" sum)+
     sum        = ["+" | "-"] product (("+" | "-") product)*
     product    = factor (["*" | "/"] factor)*              nothing between two factors multiplies; "/" takes one factor
-    factor     = "d_" label factor | atom ["^" (["-"] whole | "(" sum ")")]
+    factor     = "d_" (label | place) factor | atom ["^" (["-"] whole | "(" sum ")")]
     atom       = number | symbol ["'"] | function "(" sum ")" | line | "z" ["_" label] | tensor | mark | abbreviation
                | "<" sum (";" sum)* ">" | "(" sum ")" | "[" sum "]" | "d/d" name "[" sum "]"
+               | ("z" | "s" primes) place | ("E" | "E_1") "[" sum (";" sum)* "]" | "Obs"
     line       = "s" primes ["_" label] | "s^(" whole ")" ["_" label]
+    place      = "(" label ";" label ")"                   a neuron, named by a sample of the statement, and a sample
     tensor     = name ["{" whole "}"] ["'" | "[" whole "]"] ["^"] ["(" labels ")"]
     function   = "exp" | "log" | "sqrt" | "sin" | "cos" | "prod" | "O"
-    mark       = ("delta" | "W" | "xx" | "dH" | "ddH_I" | "ddH_II") ["'"] "(" labels ")"
+    mark       = ("delta" | "W" | "xx" | "dH" | "ddH_I" | "ddH_II" | "f" | "hatG" | "delta_j") ["'"] "(" labels ")"
 
 A label is a digit (a sample of the statement) or a letter with an optional number (summed over the samples). In a
 statement about a single input labels are left out.
@@ -32,6 +34,7 @@ from pertheory.book.syntax import (
     Call,
     Component,
     Derivative,
+    Expectation,
     Line,
     Mark,
     Node,
@@ -50,7 +53,11 @@ from pertheory.rulebook.files import nearest
 from pertheory.rulebook.tensors import named_tensors
 
 FUNCTIONS = frozenset({"exp", "log", "sqrt", "sin", "cos", "prod", "O"})
-MARKS: Mapping[str, int] = {"delta": 2, "W": 1, "xx": 2, "dH": 3, "ddH_I": 4, "ddH_II": 4}
+#: the number of labels of each; Obs and f are functions that a statement leaves open, hatG is the stochastic metric
+MARKS: Mapping[str, int] = {
+    **{"delta": 2, "delta_j": 2, "W": 1, "b": 1, "xx": 2, "dH": 3, "ddH_I": 4, "ddH_II": 4},
+    **{"Obs": 0, "f": 1, "hatG": 2},
+}
 WIDTHS = ("n", "n_prev")
 MAX_LENGTH = 4000
 MAX_NESTING = 40
@@ -60,7 +67,7 @@ _TOKEN = re.compile(
     r"(?P<slope>d/d(?P<variable>[A-Za-z]\w*))"
     r"|(?P<line>s(?P<primes>'*)(?:\^\((?P<order>\d{1,2})\))?(?:_(?P<at>[0-9]|[a-z]\d{0,2}))?(?![\w']))"
     r"|(?P<zed>z(?:_(?P<where>[0-9]|[a-z]\d{0,2}))?(?!\w))"
-    r"|(?P<derivative>d_(?P<along>[0-9]|[a-z]\d{0,2})(?!\w))"
+    r"|(?P<derivative>d_(?:(?P<along>[0-9]|[a-z]\d{0,2})(?!\w)|(?=\()))"
     r"|(?P<name>[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)"
     r"|(?P<number>\d+(?:\.\d+)?)"
     r"|(?P<sign>[-+*/^()<>{}\[\],;='])",
@@ -224,7 +231,11 @@ class _Parser:
         token = self.token
         if token is not None and token.kind == "derivative":
             self.place += 1
-            return Derivative(token.match.group("along"), self.factor())
+            along = token.match.group("along")
+            if along is None:
+                neuron, along = self.place_of_neuron(token)
+                return Derivative(along, self.factor(), neuron)
+            return Derivative(along, self.factor())
         base = self.atom()
         if not self.sees("^"):
             return base
@@ -264,9 +275,16 @@ class _Parser:
             if primes and order is not None:
                 self.place -= 1
                 self.wrong("primes or an order in brackets, not both")
-            return Line(len(primes) if order is None else int(order), self.sample(token, "at"))
+            number = len(primes) if order is None else int(order)
+            if self.sees("(") and token.match.group("at") is None and not self.one:
+                neuron, label = self.place_of_neuron(token)
+                return Line(number, label, neuron)
+            return Line(number, self.sample(token, "at"))
         if token.kind == "zed":
             self.place += 1
+            if self.sees("(") and token.match.group("where") is None and not self.one:
+                neuron, label = self.place_of_neuron(token)
+                return Zed(label, neuron)
             return Zed(self.sample(token, "where"))
         if token.kind == "slope":
             return self.slope(token)
@@ -287,6 +305,15 @@ class _Parser:
                 self.take(right, f"{right!r} that closes {left!r}")
                 return inside
         self.wrong("a factor")
+
+    def place_of_neuron(self, token: _Token) -> tuple[str, str]:
+        """The neuron and the sample in ``z(3;b1)``."""
+        self.take("(")
+        neuron = self.label()
+        self.take(";", f"';' between the neuron and the sample, as in {token.text.rstrip('_')}(3;1)")
+        label = self.label()
+        self.take(")")
+        return neuron, label
 
     def sample(self, token: _Token, group: str) -> str:
         label: str | None = token.match.group(group)
@@ -313,7 +340,9 @@ class _Parser:
         self.place += 1
         if name in self.abbreviations:
             return Call(name, self.labels(token, self.abbreviations[name]))
-        if name in MARKS:
+        if name in ("E", "E_1") and self.sees("["):
+            return self.expectation(name)
+        if name in MARKS and name not in self.symbols:  # a symbol that a file declares comes first
             up = self.sees("'")
             if up:
                 self.place += 1
@@ -333,6 +362,15 @@ class _Parser:
             return Symbol(name)
         known = [*self.symbols, *sizes, *MARKS, *self.abbreviations]
         raise self.error(token.at, f"unknown name {name!r}; {nearest(name, known)}")
+
+    def expectation(self, name: str) -> Node:
+        self.take("[")
+        pieces = [self.sum()]
+        while self.sees(";"):
+            self.place += 1
+            pieces.append(self.sum())
+        self.take("]", "']' that closes the expectation")
+        return Expectation(tuple(pieces), name == "E_1")
 
     def component(self, token: _Token, size: int, fixed: bool) -> Node:
         order, up, layer, raised = 0, False, 0, False

@@ -26,17 +26,25 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Line:
-    """The activation or a derivative of it at one sample: ``s''_1`` is order 2 at sample 1."""
+    """The activation or a derivative of it at one sample: ``s''_1`` is order 2 at sample 1.
+
+    Attributes:
+        order: how often it is derived.
+        label: the sample.
+        neuron: the label whose neuron it sits on, as in ``s''(2;1)``; empty where one neuron is meant.
+    """
 
     order: int
     label: str
+    neuron: str = ""
 
 
 @dataclass(frozen=True)
 class Zed:
-    """The preactivation at one sample, inside an average."""
+    """The preactivation at one sample, inside an average; `neuron` as for `Line`, in ``z(2;1)``."""
 
     label: str
+    neuron: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,11 +93,28 @@ class Average:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """The expectation over networks of one width, as in ``E[Obs H(3,4)]``; several pieces: their joint cumulant.
+
+    Attributes:
+        pieces: products of what fluctuates: preactivations, functions of them, the tangent kernel, weights.
+        first: whether the layer is the first one, whose preactivations are exactly Gaussian (``E_1[...]``).
+    """
+
+    pieces: tuple[Node, ...]
+    first: bool = False
+
+
+@dataclass(frozen=True)
 class Derivative:
-    """The derivative with respect to the preactivation at one sample, inside an average: ``d_b1 (s_1 s_2)``."""
+    """The derivative with respect to the preactivation at one sample, inside an average: ``d_b1 (s_1 s_2)``.
+
+    `neuron` is the label whose neuron is meant, as in ``d_(3;b1) Obs``.
+    """
 
     label: str
     of: Node
+    neuron: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,6 +172,7 @@ Node: TypeAlias = (
     | Mark
     | Call
     | Average
+    | Expectation
     | Derivative
     | Slope
     | Power

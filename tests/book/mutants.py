@@ -35,7 +35,7 @@ ALIKE = (
     ("chi_par", "chi_perp", "h", "g"),
 )
 #: Omega(1,2) as chapter 8 defines it is symmetric because Theta is
-SYMMETRIC = {"delta", "xx", "Omega"}
+SYMMETRIC = {"delta", "delta_j", "hatG", "xx", "Omega"}
 
 
 def mutants(text: str) -> Iterator[tuple[str, str]]:

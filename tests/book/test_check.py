@@ -171,6 +171,8 @@ def test_kinds_are_found_by_name():
 def test_select_names_what_there_is():
     with pytest.raises(InputError, match=r"no equation '8\.98'; nearest: 8\.97"):
         select(chapters(), "8", "8.98")
+    with pytest.raises(InputError, match=r"no equation '4\.61' in chapter 8; it is in chapter 4"):
+        select(chapters(), "8", "4.61")
     with pytest.raises(InputError, match="no chapter '99'"):
         select(chapters(), "99")
 

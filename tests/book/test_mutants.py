@@ -49,9 +49,13 @@ EQUIVALENT = {
 }
 
 
+#: formulas without a number, an index or a name that has another of its kind
+NOTHING_TO_CHANGE = {"E[Obs] = <Obs>", "E_1[Obs] = <Obs>"}
+
+
 @pytest.mark.parametrize("equation", POSED, ids=lambda equation: equation.number)
 def test_a_slip_is_seen(equation):
     tried, alive = survivors(equation, TRIED)
-    assert tried or equation.statement.endswith("= 0")
+    assert tried or equation.statement in NOTHING_TO_CHANGE or equation.statement.endswith("= 0")
     same = EQUIVALENT.get(equation.number, set())
     assert [change for change in alive if change.partition(" at ")[0] not in same] == []

@@ -11,12 +11,16 @@ from pertheory.book.kinds import (
     first_layer,
     forward,
     identity,
+    insertion,
     interpolation,
     mean_prediction,
+    metric,
     moment,
     recursion,
     solution,
+    symmetry,
     training,
+    weights,
 )
 
 __all__ = [
@@ -30,10 +34,14 @@ __all__ = [
     "first_layer",
     "forward",
     "identity",
+    "insertion",
     "interpolation",
     "mean_prediction",
+    "metric",
     "moment",
     "recursion",
     "solution",
+    "symmetry",
     "training",
+    "weights",
 ]

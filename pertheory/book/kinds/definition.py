@@ -16,12 +16,17 @@ from pertheory.book.canonical import Mono, Poly, add, powers
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import verdict
 from pertheory.book.expand import Expander
+from pertheory.book.kinds.metric import OneLayerUp
+from pertheory.book.neurons import Fields, assignments
 from pertheory.book.parse import parse_expression
-from pertheory.book.verdict import SYMBOLIC, Verdict, kind
-from pertheory.errors import InputError, RuleError
+from pertheory.book.sums import Above, Sums
+from pertheory.book.syntax import Component as Written
+from pertheory.book.syntax import Node, Product, Sum
+from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import canonical_slots
-from pertheory.rulebook.observable import Observable, parse_observable
+from pertheory.rulebook.observable import SHAPES, Observable, parse_observable
 
 _FORM = re.compile(r"\s*E\[(?P<observable>[^\]=]*)\]\s*=(?P<right>.*)", re.DOTALL)
 
@@ -47,7 +52,56 @@ def decide(equation: Equation, form: str) -> Verdict:
     if strangers:
         raise RuleError(f"{where}: free index {sorted(strangers)[0]} stands on one side only")
     difference = add(decomposition(equation, observable), found, -1)
-    return verdict(difference, 0.0, SYMBOLIC, list(samples))
+    try:
+        residual, method = one_layer_up(equation, match.group("observable"), observable, right), BOTH
+    except UnsupportedError:
+        residual, method = 0.0, SYMBOLIC
+    return verdict(difference, residual, method, list(samples))
+
+
+def one_layer_up(equation: Equation, text: str, observable: Observable, right: Node) -> float:
+    """The second route: the joint cumulant one layer up by plain sums over neurons, for all ways to share neurons.
+
+    On the right the engine's recursions stand for the tensors.
+
+    Returns:
+        The largest relative difference.
+    """
+    names = observable.labels
+    if len(names) > 4:
+        raise UnsupportedError("sums over neurons go to order 1/n, where joint cumulants of four vertices stand")
+    place = {label: number for number, label in enumerate(names)}
+    trees: list[list[Above]] = [
+        [(shape, tuple(place[label] for label in re.findall(r"\w", labels)))]
+        for shape, labels in re.findall(r"(\w+)\(([^()]*)\)", text)
+    ]
+    if any(shape not in SHAPES for ((shape, _),) in trees):
+        raise UnsupportedError("trees without a name")
+    point = Fields(len(names) // 2, len(names), equation.number)
+    lifted = _lifted(right)
+    sums: Sums | None = None
+    worst = 0.0
+    for neurons in assignments("", names):
+        evaluator = OneLayerUp(equation, place, point, "n_prev", neurons)
+        sums = evaluator.above = sums or evaluator.above
+        found = sums.cumulant(trees, {place[label]: neuron for label, neuron in neurons.items()})
+        stated = evaluator.side(lifted)
+        for order, (a, b) in enumerate(zip(found, stated, strict=True)):
+            if a != b and order < len(names) // 2:  # of two vertices the leading order is stated
+                worst = max(worst, float(abs(a - b) / max(abs(a), abs(b))))
+    return worst
+
+
+def _lifted(node: Node) -> Node:
+    """A node with every tensor one layer up."""
+    match node:
+        case Written(name, order, _, 0, labels, False):
+            return Written(name, order, True, 0, labels, False)
+        case Sum(terms):
+            return Sum(tuple(_lifted(term) for term in terms))
+        case Product(parts):
+            return Product(tuple(_lifted(part) for part in parts))
+    return node
 
 
 def decomposition(equation: Equation, observable: Observable) -> Poly:

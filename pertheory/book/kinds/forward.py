@@ -12,26 +12,36 @@ edge between them. What the two moves find is the forward equation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from itertools import product
 
 from pertheory.book.canonical import Mono, Poly, add, powers
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import verdict
 from pertheory.book.engine import tensor_named
 from pertheory.book.expand import Expander
+from pertheory.book.explicit import WIDTH, Explicit
 from pertheory.book.indices import check_indices
 from pertheory.book.syntax import Component, Mark, Node
-from pertheory.book.verdict import SYMBOLIC, Verdict, kind
+from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
 from pertheory.derive.pair import pair
 from pertheory.derive.refine import Sites, lower_forest, refine
-from pertheory.errors import RuleError
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
+from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, tensor_type
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import SHAPES
 
 TREES = frozenset(SHAPES) - {"z", "H"}
+#: the network that explicit parameters are about
+PERCEPTRON = "mlp"
+#: a tree: its shape and the numbers of its vertices
+Above = tuple[str, tuple[int, ...]]
+#: the stochastic metric: two preactivations above on one neuron, before any average of what is below
+METRIC = "hatG"
 
 
 @kind("forward")
@@ -40,16 +50,83 @@ def decide(equation: Equation, form: str) -> Verdict:
     statement = equation.read(form)
     left, *rest = statement.sides
     shape = left.name if isinstance(left, Component | Mark) and left.up else ""
-    if shape not in TREES | {"H"} or len(rest) != 1:
+    if shape not in TREES | {"H", METRIC} or len(rest) != 1:
         raise RuleError(
-            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I' or ddH_II'"
+            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I', ddH_II' or hatG'"
         )
     names = check_indices(statement)
     samples = {label: number for number, label in enumerate(names)}
     expander = Expander(equation.rule, samples, False, frozenset({"delta", "W"}) | TREES)
     right = as_trees(expander.opened(rest[0]))
-    difference = add(forward(equation.rule, shape, tuple(samples[label] for label in _labels(left))), right, -1)
-    return verdict(difference, 0.0, SYMBOLIC, list(samples))
+    labels = tuple(samples[label] for label in _labels(left))
+    difference = add(forward(equation.rule, shape, labels), right, -1)
+    if equation.rule.name != PERCEPTRON:
+        return verdict(difference, 0.0, SYMBOLIC, list(samples))
+    return verdict(difference, explicit_residual(equation, shape, labels, right), BOTH, list(samples))
+
+
+def explicit_residual(equation: Equation, shape: str, labels: tuple[int, ...], right: Poly) -> float:
+    """The second route: both sides in a network with explicit parameters, for all ways to share neurons above.
+
+    Returns:
+        The largest relative difference.
+    """
+    place = {label: number for number, label in enumerate(labels)}
+    draw = random.Random(equation.number)
+    symbols = {name: Fraction(draw.randint(10, 99), 7) for name in sorted(equation.words.symbols)}
+    worst = 0.0
+    network = Explicit(3, len(labels), len(labels), symbols, equation.number)
+    for partition in set_partitions(range(len(labels))):
+        neuron = {labels[i]: number for number, block in enumerate(partition) for i in block}
+        above = [(neuron[label], place[label]) for label in labels]
+        if shape == METRIC:
+            if neuron[labels[0]] != neuron[labels[1]]:
+                continue
+            left = network.covariance(3, above[0], above[1])
+            right = {mono._replace(marks=(*mono.marks, ("delta", labels))): c for mono, c in right.items()}
+        else:
+            left = network.tree(3, shape, above)
+        stated = sum((c * explicit_value(network, mono, neuron, place) for mono, c in right.items()), Fraction(0))
+        if left != stated:
+            worst = max(worst, float(abs(left - stated) / max(abs(left), abs(stated))))
+    return worst
+
+
+def explicit_value(network: Explicit, mono: Mono, neuron: Mapping[int, int], place: Mapping[int, int]) -> Fraction:
+    """One term of a forward equation in a network of three layers, summed over the neurons of the second."""
+    value = Fraction(1)
+    for name, exponent in mono.scalars:
+        value *= (Fraction(WIDTH) if name == "n" else network.symbols[name]) ** exponent
+    site = {label: label for label in place}
+    for name, labels in mono.marks:
+        if name == "delta":
+            a, b = labels
+            if neuron[a] != neuron[b]:
+                return Fraction(0)
+            site = {label: site[a] if at == site[b] else at for label, at in site.items()}
+    weights = [labels[0] for name, labels in mono.marks if name == "W"]
+    trees = [shaped(labels) for name, labels in mono.marks if name == "tree"]
+    used = {*weights, *(label for label, _ in mono.lines), *(v for _, vertices in trees for v in vertices)}
+    sites = sorted({site[label] for label in used})
+    total = Fraction(0)
+    for choice in product(range(WIDTH), repeat=len(sites)):
+        below = dict(zip(sites, choice, strict=True))
+        term = value
+        for label in weights:
+            term *= network.weight(3, neuron[label], below[site[label]])
+        for label, order in mono.lines:
+            term *= network.line(2, order, below[site[label]], place[label])
+        for shape, vertices in trees:
+            term *= explicit_tree(network, shape, tuple((below[site[v]], place[v]) for v in vertices))
+        total += term
+    return total
+
+
+def explicit_tree(network: Explicit, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
+    """A tree of the second layer, kept."""
+    if (shape, places) not in network.trees:
+        network.trees[shape, places] = network.tree(2, shape, places)
+    return network.trees[shape, places]
 
 
 def _labels(node: Node) -> tuple[str, ...]:
@@ -62,6 +139,9 @@ def as_trees(poly: Poly) -> Poly:
     kernel = tensor_named("H").kind
     total: Poly = {}
     for mono, coefficient in poly.items():
+        for labels in [labels for name, labels in mono.marks if name in TREES] + [part.slots for part in mono.tensors]:
+            if len(set(labels)) < len(labels):
+                raise InputError("a tree of derivatives has different samples at its vertices")
         marks = [mark for mark in mono.marks if mark[0] not in TREES]
         marks += [_tree([(labels[u], labels[v]) for u, v in SHAPES[n][1]]) for n, labels in mono.marks if n in TREES]
         marks += [_tree([(part.slots[0], part.slots[1])]) for part in mono.tensors if part.kind == kernel]
@@ -76,7 +156,9 @@ def _tree(edges: list[Pair]) -> tuple[str, tuple[int, ...]]:
 
 
 def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
-    """The forward equation of a tree, from moves 1 and 2 of the engine."""
+    """The forward equation of a tree, or the stochastic metric, from moves 1 and 2 of the engine."""
+    if shape == METRIC:
+        return stochastic_metric(rule, labels)
     _, edges = SHAPES[shape]
     size = len(labels)
     total: Poly = {}
@@ -95,6 +177,20 @@ def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
                 continue
             for sites in refine(kind_, chosen):
                 add(total, {_term(sites, ends, vertex_at, labels, size): Fraction(1)})
+    return total
+
+
+def stochastic_metric(rule: Network, labels: tuple[int, ...]) -> Poly:
+    """What moves 1 and 2 make of two preactivations on one neuron; a sum over neurons below is understood."""
+    kind_, name_of = tensor_type(("z", "z"), (), ((0, 1),))
+    vertex_at = {name: vertex for vertex, name in enumerate(name_of)}
+    total: Poly = {}
+    for chosen in pair(rule, 0, kind_):
+        for sites in refine(kind_, chosen):
+            (join,) = sites.joins
+            lines = [(labels[vertex_at[name]], line[1]) for name, line in enumerate(sites.lines) if line is not None]
+            scalars = powers(join.factor.powers, (("n", -1),) if join.site == "sum" else ())
+            add(total, {Mono(scalars=scalars, lines=tuple(sorted(lines))): Fraction(1)})
     return total
 
 
@@ -127,3 +223,23 @@ def matchings(edges: tuple[Pair, ...]) -> Iterator[tuple[Pair, ...]]:
     yield from matchings(rest)
     for others in matchings(tuple(edge for edge in rest if not set(edge) & set(head))):
         yield (head, *others)
+
+
+def shaped(edges: tuple[int, ...]) -> Above:
+    """The shape of a tree that is given by its edges, one after the other, and its vertices in the shape's order."""
+    pairs = [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2)]
+    around: dict[int, list[int]] = {}
+    for u, v in pairs:
+        around.setdefault(u, []).append(v)
+        around.setdefault(v, []).append(u)
+    centre = max(sorted(around), key=lambda v: len(around[v]))
+    if len(pairs) == 1:
+        return "H", pairs[0]
+    if len(around[centre]) == len(pairs):
+        return ("dH" if len(pairs) == 2 else "ddH_I"), (centre, *sorted(around[centre]))
+    if len(pairs) == 3:
+        other = next(v for v in around[centre] if len(around[v]) == 2)
+        (leaf,) = (v for v in around[centre] if v != other)
+        (far,) = (v for v in around[other] if v != centre)
+        return "ddH_II", (centre, other, leaf, far)
+    raise UnsupportedError("sums over neurons know trees of up to four vertices")

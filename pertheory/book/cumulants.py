@@ -1,0 +1,163 @@
+"""Moments of preactivations, functions of them and trees of derivatives, from the engine's joint cumulants.
+
+A moment is the sum over all ways to group its factors of products of joint cumulants; a joint cumulant is the sum over
+pairings into neurons of the tensors for which the engine finds a recursion, times 1/n_prev for each pair but one. Kept
+is what is of order one and of order 1/n_prev. No functional derivative and no inverse of K occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations, combinations_with_replacement
+from math import comb
+from typing import NamedTuple
+
+from pertheory.algebra.terms import Component as Part
+from pertheory.book import engine
+from pertheory.book.canonical import KERNEL
+from pertheory.book.exact import Dual, Exponents, Polynomial, dual
+from pertheory.book.memory import remembered
+from pertheory.book.neurons import SMALL, Fields
+from pertheory.graphs.partitions import pairings
+from pertheory.graphs.tensor import canonical_slots
+from pertheory.rulebook.network import Network
+from pertheory.rulebook.observable import LABELS, SHAPES, parse_observable
+
+
+class Tree(NamedTuple):
+    """A tree of contracted derivatives.
+
+    Attributes:
+        shape: its name, "H" or "dH" or ...
+        places: neuron and sample of each of its vertices.
+    """
+
+    shape: str
+    places: tuple[tuple[int, int], ...]
+
+
+#: a tensor, with the pairs of places that share a neuron
+Pairing = tuple[Part, tuple[tuple[int, int], ...]]
+
+
+@remembered(maxsize=200)
+def pairings_of(rule: Network, shapes: tuple[str, ...], first: bool) -> tuple[Pairing, ...]:
+    """All pairings of a product of trees for which the engine finds a tensor, at any layer or at the first one."""
+    free = iter(LABELS)
+    parts = []
+    for shape in shapes:
+        count = 1 + max((u for edge in SHAPES[shape][1] for u in edge), default=0)
+        pattern = SHAPES[shape][0]
+        for letter in "abcd"[:count]:
+            pattern = pattern.replace(letter, next(free))
+        parts.append(f"{shape}({pattern})")
+    observable, _ = parse_observable(" ".join(parts))
+    count = len(observable.labels)
+    found = []
+    for chosen in pairings(range(count)):
+        kind, vertex_of = observable.tensor([(observable.labels[u], observable.labels[v]) for u, v in chosen])
+        known = engine.first_layer(rule, kind, 0) if first else engine.terms_of(rule, kind, 0)
+        if known:
+            places = [0] * count
+            for place, vertex in enumerate(vertex_of):
+                places[vertex] = place
+            found.append((Part(kind, 0, canonical_slots(kind, tuple(places))), tuple(chosen)))
+    return tuple(found)
+
+
+class Moments:
+    """Moments at a random point.
+
+    Args:
+        rule: the network.
+        point: the point.
+        first: whether the layer is the first one.
+    """
+
+    def __init__(self, rule: Network, point: Fields, first: bool = False) -> None:
+        self.rule, self.point, self.first = rule, point, first
+        self.known: dict[tuple[Exponents, tuple[Tree, ...]], Dual] = {}
+        self.cumulants: dict[tuple[Tree, ...], Dual] = {}
+
+    def mean(self, polynomial: Polynomial, trees: tuple[Tree, ...] = ()) -> Dual:
+        """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
+        total = dual(0)
+        for exponents, value in polynomial.items():
+            total = total + value * self.moment(exponents, trees)
+        return total
+
+    def moment(self, exponents: Exponents, trees: tuple[Tree, ...]) -> Dual:
+        """The expectation of a product: its first factor with all that can be grouped with it, times the rest."""
+        key = (exponents, trees)
+        if key in self.known:
+            return self.known[key]
+        if trees:
+            head, others, left = trees[0], trees[1:], exponents
+        else:
+            field = next((number for number, power in enumerate(exponents) if power), None)
+            if field is None:
+                return dual(1)
+            head, others = self.leaf(field), ()
+            left = _lowered(exponents, (field,))
+        total = dual(0)
+        for size in range(len(others) + 1):
+            for chosen in combinations(range(len(others)), size):
+                group = (head, *(others[i] for i in chosen))
+                rest = tuple(tree for i, tree in enumerate(others) if i not in chosen)
+                vertices = sum(len(tree.places) for tree in group)
+                for order in (2, 4):
+                    for fields, ways in _choices(left, order - vertices):
+                        cumulant = self.cumulant((*group, *(self.leaf(field) for field in fields)))
+                        if cumulant.value or cumulant.slope:
+                            total = total + dual(ways) * cumulant * self.moment(_lowered(left, fields), rest)
+        self.known[key] = total
+        return total
+
+    def leaf(self, field: int) -> Tree:
+        """A preactivation as a tree."""
+        return Tree("z", (self.point.place(field),))
+
+    def cumulant(self, group: tuple[Tree, ...]) -> Dual:
+        """The joint cumulant of trees with two or four vertices in all."""
+        if group not in self.cumulants:
+            self.cumulants[group] = self.fresh_cumulant(group)
+        return self.cumulants[group]
+
+    def fresh_cumulant(self, group: tuple[Tree, ...]) -> Dual:
+        """As `cumulant`, for trees that are not in the memory."""
+        places = [place for tree in group for place in tree.places]
+        total = dual(0)
+        for part, pairs in pairings_of(self.rule, tuple(tree.shape for tree in group), self.first):
+            if all(places[u][0] == places[v][0] for u, v in pairs):
+                samples = [places[slot][1] for slot in part.slots]
+                total = total + self.tensor(part, samples)
+        return total * SMALL if len(places) == 4 else total
+
+    def tensor(self, part: Part, samples: list[int]) -> Dual:
+        """T{0} + T{1}/n_prev at the point."""
+        value = self.point.tensor(part.kind, 0, samples)
+        if part.kind == KERNEL:
+            value = dual(value.value)
+        if not self.first and engine.terms_of(self.rule, part.kind, 1):
+            value = value + self.point.tensor(part.kind, 1, samples) * SMALL
+        return value
+
+
+def _choices(exponents: Exponents, size: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    """All multisets of so many fields, each with the number of ways to take it from a product of powers."""
+    if size < 0:
+        return
+    present = [field for field, power in enumerate(exponents) if power]
+    for fields in combinations_with_replacement(present, size):
+        ways = 1
+        for field in set(fields):
+            ways *= comb(exponents[field], fields.count(field))
+        if ways:
+            yield fields, ways
+
+
+def _lowered(exponents: Exponents, fields: tuple[int, ...]) -> Exponents:
+    left = list(exponents)
+    for field in fields:
+        left[field] -= 1
+    return tuple(left)

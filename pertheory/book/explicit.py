@@ -1,0 +1,209 @@
+"""A small perceptron with explicit rational parameters, differentiated with respect to all of them, exactly.
+
+It knows nothing of graphs or averages: preactivations are Taylor polynomials in the changes of the parameters, and a
+tree of contracted derivatives is a sum over parameters. Statements that hold before any average (forward equations, the
+first layer) are compared with it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from itertools import permutations, product
+from math import factorial
+
+from pertheory.rulebook.observable import SHAPES
+
+#: a polynomial in the changes of the parameters: sorted parameters of each monomial
+Taylor = dict[tuple[int, ...], Fraction]
+#: third derivatives stand in the trees of four vertices
+TOP = 3
+WIDTH = 2
+INPUTS = 2
+ACTIVATION_DEGREE = 4
+
+
+class Explicit:
+    """A perceptron with parameters drawn at random.
+
+    Args:
+        layers: how many layers of weights.
+        samples: how many inputs.
+        neurons: how many neurons the last layer has; the layers below have `WIDTH`.
+        symbols: the values of couplings, by name.
+        seed: fixes everything.
+    """
+
+    def __init__(self, layers: int, samples: int, neurons: int, symbols: Mapping[str, Fraction], seed: str) -> None:
+        self.draw = random.Random(seed)
+        self.symbols = symbols
+        self.rates: list[Fraction] = []
+        self.variances: list[Fraction] = []
+        self.values: list[Fraction] = []
+        self.layer_of: list[int] = []
+        self.activation = [self.number() for _ in range(ACTIVATION_DEGREE + 1)]
+        self.inputs = [[self.number() for _ in range(INPUTS)] for _ in range(samples)]
+        self.weights: dict[tuple[int, int, int], int] = {}
+        self.biases: dict[tuple[int, int], int] = {}
+        self.width = [INPUTS, *[WIDTH] * (layers - 1), neurons]
+        for layer in range(1, layers + 1):
+            below = self.width[layer - 1]
+            for neuron in range(self.width[layer]):
+                self.biases[layer, neuron] = self.parameter(layer, "lambda_b", "C_b", 1)
+                for j in range(below):
+                    self.weights[layer, neuron, j] = self.parameter(layer, "lambda_W", "C_W", below)
+        self.known: dict[tuple[int, int, int], Taylor] = {}
+        self.trees: dict[tuple[str, tuple[tuple[int, int], ...]], Fraction] = {}
+
+    def number(self) -> Fraction:
+        """A random number that is not zero."""
+        return Fraction(self.draw.choice([-1, 1]) * self.draw.randint(1, 9))
+
+    def parameter(self, layer: int, rate: str, variance: str, width: int) -> int:
+        """A new parameter; its number."""
+        self.values.append(self.number())
+        self.rates.append(self.symbols.get(rate, Fraction(0)) / width)
+        self.variances.append(self.symbols.get(variance, Fraction(0)) / width)
+        self.layer_of.append(layer)
+        return len(self.values) - 1
+
+    def weight(self, layer: int, neuron: int, below: int) -> Fraction:
+        """The value of a weight."""
+        return self.values[self.weights[layer, neuron, below]]
+
+    def preactivation(self, layer: int, neuron: int, sample: int) -> Taylor:
+        """A preactivation, expanded in all parameters up to the third order."""
+        key = (layer, neuron, sample)
+        if key not in self.known:
+            total = self.shifted(self.biases[layer, neuron])
+            for j in range(self.width[layer - 1]):
+                total = added(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
+            self.known[key] = total
+        return self.known[key]
+
+    def shifted(self, parameter: int) -> Taylor:
+        """A parameter as value and change."""
+        return {(): self.values[parameter], (parameter,): Fraction(1)}
+
+    def below(self, layer: int, neuron: int, sample: int) -> Taylor:
+        """What a weight of a layer multiplies: an input, or an activation."""
+        if layer == 1:
+            return {(): self.inputs[sample][neuron]}
+        inside = dict(self.preactivation(layer - 1, neuron, sample))
+        at = inside.pop((), Fraction(0))
+        total: Taylor = {}
+        power: Taylor = {(): Fraction(1)}
+        for order in range(TOP + 1):
+            total = added(total, power, self.function(order, at) / factorial(order))
+            power = times(power, inside)
+        return total
+
+    def function(self, order: int, at: Fraction) -> Fraction:
+        """A derivative of the activation."""
+        total = Fraction(0)
+        for power, coefficient in enumerate(self.activation):
+            if power >= order:
+                total += coefficient * factorial(power) / factorial(power - order) * at ** (power - order)
+        return total
+
+    def line(self, layer: int, order: int, neuron: int, sample: int) -> Fraction:
+        """A derivative of the activation of a neuron."""
+        return self.function(order, self.preactivation(layer, neuron, sample)[()])
+
+    def tree(self, layer: int, shape: str, places: Sequence[tuple[int, int]]) -> Fraction:
+        """A tree of contracted derivatives, every edge summed over all parameters with their learning rates.
+
+        Args:
+            layer: where its vertices are.
+            shape: "z", "H", "dH", "ddH_I" or "ddH_II".
+            places: neuron and sample of each vertex.
+        """
+        around: dict[int, list[int]] = {vertex: [] for vertex in range(len(places))}
+        for u, v in SHAPES[shape][1]:
+            around[u].append(v)
+            around[v].append(u)
+
+        def contracted(vertex: int, above: int) -> dict[int, Fraction]:
+            """What a vertex and all behind it give for each parameter of the edge to the vertex above."""
+            others = [v for v in around[vertex] if v != above]
+            arms = [contracted(v, vertex) for v in others]
+            total: dict[int, Fraction] = {}
+            for parameters, value in self.derivatives(layer, *places[vertex], len(around[vertex])).items():
+                own, rest = (parameters[0], parameters[1:]) if above >= 0 else (-1, parameters)
+                for parameter, arm in zip(rest, arms, strict=True):
+                    value *= self.rates[parameter] * arm.get(parameter, 0)
+                    if not value:
+                        break
+                else:
+                    total[own] = total.get(own, Fraction(0)) + value
+            return total
+
+        return contracted(0, -1).get(-1, Fraction(0))
+
+    def derivatives(self, layer: int, neuron: int, sample: int, order: int) -> dict[tuple[int, ...], Fraction]:
+        """All partial derivatives of an order, by the parameters in every order."""
+        found: dict[tuple[int, ...], Fraction] = {}
+        for parameters, coefficient in self.preactivation(layer, neuron, sample).items():
+            if len(parameters) == order:
+                value = coefficient
+                for count in Counter(parameters).values():
+                    value *= factorial(count)
+                for ordered in set(permutations(parameters)):
+                    found[ordered] = value
+        return found
+
+    def covariance(self, layer: int, first: tuple[int, int], second: tuple[int, int]) -> Fraction:
+        """E[z z] over the parameters of one layer, in which preactivations are linear, the layers below held fixed."""
+        a, b = (self.derivatives(layer, neuron, sample, 1) for neuron, sample in (first, second))
+        own = [p for (p,) in a if self.layer_of[p] == layer]
+        return sum((self.variances[p] * a[p,] * b.get((p,), Fraction(0)) for p in own), Fraction(0))
+
+    def fourth_cumulant(self, places: Sequence[tuple[int, int]]) -> Fraction:
+        """The joint cumulant of four preactivations of the first layer over its Gaussian parameters.
+
+        Every product of four parameters is averaged by itself: nothing is taken from pairings of preactivations.
+        """
+        forms = []
+        for neuron, sample in places:
+            linear = self.derivatives(1, neuron, sample, 1)
+            forms.append({p: value for (p,), value in linear.items()})
+        total = Fraction(0)
+        for choice in product(*forms):
+            value = Fraction(1)
+            for parameter, count in Counter(choice).items():
+                value *= {2: self.variances[parameter], 4: 3 * self.variances[parameter] ** 2}.get(count, Fraction(0))
+            for form, parameter in zip(forms, choice, strict=True):
+                value *= form[parameter]
+            total += value
+        a, b, c, d = places
+        for (u, v), (x, y) in (((a, b), (c, d)), ((a, c), (b, d)), ((a, d), (b, c))):
+            total -= self.covariance(1, u, v) * self.covariance(1, x, y)
+        return total
+
+
+def added(a: Taylor, b: Taylor, factor: Fraction = Fraction(1)) -> Taylor:
+    """The sum, the second one times a factor."""
+    total = dict(a)
+    for key, value in b.items():
+        total[key] = total.get(key, Fraction(0)) + factor * value
+    return total
+
+
+def times(a: Taylor, b: Taylor) -> Taylor:
+    """The product up to the third order."""
+    total: Taylor = {}
+    for left, c in a.items():
+        for right, d in b.items():
+            if len(left) + len(right) <= TOP:
+                key = joined(left, right)
+                total[key] = total.get(key, Fraction(0)) + c * d
+    return total
+
+
+@lru_cache(maxsize=100_000)
+def joined(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """The parameters of a product of monomials."""
+    return tuple(sorted(a + b))

@@ -188,7 +188,7 @@ class Nest:
 
     def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:
         """Where the row of an aligned operand starts."""
-        if own == self.packing:
+        if own == self.packing and tuple(axes) == tuple(range(self.rank)):
             return "first"
         if own.is_dense:
             return _place(axes[:-1], True)

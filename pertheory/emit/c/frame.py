@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pertheory.kernels.language import Level, Operand, Program
-from pertheory.kernels.packing import Packing, packing_of, packing_of_classes
+from pertheory.kernels.packing import Packing, packing_of, packing_of_classes, stretches
 
 LETTERS = "abcdefghijklmnop"
 #: Words that a name from a rule must not be in C.
@@ -45,6 +45,28 @@ class Packings:
 
     def __init__(self) -> None:
         self._names: dict[Packing, str] = {}
+        self._ways: dict[str, str] = {}
+
+    def way(self, packing: Packing, axes: tuple[int, ...]) -> str | None:
+        """The name of the table by which `pt_gather` reads an array; None where the general `pt_row` must do."""
+        last = max(axes)
+        if packing.is_dense or last > 3:
+            return None
+        lines = []
+        for found in stretches(packing, axes):
+            numbers = [len(found)]
+            for stretch in found:
+                end = 255 if stretch.end is None else 2 * stretch.end + stretch.inclusive
+                numbers += [end, *stretch.axes]
+            numbers += [0] * (1 + (2 * last + 1) * (1 + packing.rank) - len(numbers))
+            lines.append(", ".join(str(number) for number in numbers))
+        return self._ways.setdefault(",\n    ".join(lines), f"way_{len(self._ways)}")
+
+    def ways(self) -> str:
+        """The tables of all ways."""
+        return "\n".join(
+            f"static const unsigned char {name}[] = {{\n    {numbers}}};" for numbers, name in self._ways.items()
+        )
 
     def name(self, packing: Packing, like: str) -> str:
         """The name of a packing; ``like`` names the array that needs it, in case it is new."""

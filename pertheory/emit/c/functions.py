@@ -117,17 +117,27 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         ]
     pad = ""
     before = ""  # number of the beginning that is given by the loops so far
+    blocked = bool(nest.buffers) and rank > 2
+    for loop in range(last if blocked else 0):
+        block = letters((loop,)).upper() + "_"
+        lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += PT_BLOCK) {{")
+        pad += "    "
     for loop in range(last):
         letter = letters((loop,))
-        if packing.is_dense or loop == 0:
-            lines.append(f"{pad}for (size_t {letter} = 0; {letter} < n; {letter}++) {{")
-        else:
-            row = f"w->tables->{like}[{loop - 1}]"
+        row = f"w->tables->{like}[{loop - 1}]"
+        limit = "n"
+        if not packing.is_dense and loop > 0:
+            limit = f"count_{letter}"
             lines += [
                 f"{pad}const size_t first_{letter} = {row}[{before}];",
-                f"{pad}const size_t count_{letter} = {row}[{before} + 1] - first_{letter};",
-                f"{pad}for (size_t {letter} = 0; {letter} < count_{letter}; {letter}++) {{",
+                f"{pad}const size_t {limit} = {row}[{before} + 1] - first_{letter};",
             ]
+        start = "0"
+        if blocked:
+            start = f"{letter.upper()}_"
+            lines.append(f"{pad}const size_t end_{letter} = pt_least({start} + PT_BLOCK, {limit});")
+            limit = f"end_{letter}"
+        lines.append(f"{pad}for (size_t {letter} = {start}; {letter} < {limit}; {letter}++) {{")
         pad += "    "
         if loop == 0:
             before = letter
@@ -157,7 +167,7 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         ]
     else:
         lines += [f"{pad}for (size_t {letter} = 0; {letter} < n; {letter}++)", f"{pad}    result[{letter}] = {inner};"]
-    for _ in range(last):
+    while pad:
         pad = pad[:-4]
         lines.append(pad + "}")
     return ["{", *("    " + line if line and not line.startswith("#") else line for line in lines), "}"]

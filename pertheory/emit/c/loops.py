@@ -177,10 +177,16 @@ class Nest:
             self.arrays[pointer] = ""
             number, self.buffers = self.buffers, self.buffers + 1
             base, packing = self._array(operand.array), frame.packing_name(operand.array)
+            way = frame.packings.way(frame.packing(operand.array), operand.axes)
+            self.lines[self.rank - 1].append(f"double *const {pointer} = rows + {number} * n;")
+            if way is not None:
+                self.lines[self.rank - 1].append(
+                    f"pt_gather(&{packing}, w->tables->{packing}, {base}, {way}, index, {self.rank - 1}, count, {pointer});"
+                )
+                return pointer
             table = ", ".join(str(axis) for axis in operand.axes)
             self.lines[0].append(f"static const unsigned char axes_{name}[] = {{{table}}};")
             self.lines[self.rank - 1] += [
-                f"double *const {pointer} = rows + {number} * n;",
                 f"pt_row(&{packing}, w->tables->{packing}, {base}, axes_{name}, n, index, {self.rank - 1}, count,",
                 f"    {pointer});",
             ]

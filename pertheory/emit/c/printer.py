@@ -39,13 +39,15 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
     body = "\n".join(level.text for level in levels)
     body += print_interface(program, name, frames, levels, activation if averages else "")
     packing_text = "\n".join(_packing(packing, own) for packing, own in packings.items())
-    body = f"{packing_text}\n{_tables(packings)}\n{body}"
+    body = f"{packing_text}\n{_WAYS}{packings.ways()}\n\n{_tables(packings)}\n{body}"
     head = _head(program, name, bool(averages), activation)
     text = f"{head}\n{_support(body)}\n{body}" + (f"\n{averages}" if averages else "")
     digest = hashlib.sha256(text.encode()).hexdigest()
     header = print_header(program, name, bool(averages), activation)
     return Source(name, text.replace(HASH, digest), header)
 
+
+_WAYS = "/* How packed arrays are read along an index, see pt_gather. */\n"
 
 #: Stands for the hash of the source while that is computed.
 HASH = "SHA256-OF-THIS-SOURCE"
@@ -91,9 +93,12 @@ def _level(program: Program, frame: Frame) -> LevelText:
     axes: dict[tuple[int, ...], str] = {}
     for view in frame.views:
         like = frame.packing_name(view.array)
-        table = axes.setdefault(view.axes, "axes_" + "_".join(str(axis) for axis in view.axes))
+        way = frame.packings.way(frame.packing(view.array), view.axes)
+        table = "NULL"
+        if way is None:
+            table = axes.setdefault(view.axes, "axes_" + "_".join(str(axis) for axis in view.axes)) + f"_{frame.number}"
         fills[view] = (
-            f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}_{frame.number}, {view.rank}, w->n, "
+            f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}, {way or 'NULL'}, {view.rank}, w->n, "
             f"w->{view.name});"
         )
     for name, function in temporaries.items():

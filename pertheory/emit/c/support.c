@@ -305,16 +305,84 @@ static void pt_row(const pt_packing *p, size_t *const *rows, const double *array
     }
 }
 
+/* ---- pt_gather ---- */
+
+/* As pt_row, from a table made in advance: for each order of the other indices (a number in base 3: smaller, equal or
+ * larger for each pair of them) how many stretches there are, and for each of them where it ends (2 j: before index j,
+ * 2 j + 1: behind it, 255: at the end) and which index stands on each axis of the kept entry. */
+static void pt_gather(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *table,
+                      const size_t *index, int last, size_t count, double *restrict out)
+{
+    const int rank = p->rank;
+    size_t code = 0, from = 0;
+    int i, j, t;
+    for (i = 0; i < last; i++)
+        for (j = i + 1; j < last; j++)
+            code = 3 * code + (index[i] < index[j] ? 0u : index[i] == index[j] ? 1u : 2u);
+    table += code * (size_t)(1 + (2 * last + 1) * (1 + rank)) + 1;
+    for (; from < count; table += 1 + rank) {
+        const unsigned char *axes = table + 1;
+        const size_t end = table[0] == 255 ? count : index[table[0] / 2] + (table[0] & 1u);
+        const size_t to = end < count ? end : count;
+        size_t value[PT_MOST_RANK], step[PT_MOST_RANK], base = 0, d;
+        const size_t *first, *second, *third;
+        int k = 0;
+        if (to <= from)
+            continue;
+        for (; axes[k] != last; k++)
+            base = (k > 0 ? rows[k - 1][base] : 0) + index[axes[k]];
+        base = k > 0 ? rows[k - 1][base] : 0;
+        if (k == rank - 1) {
+            memcpy(out + from, array + base + from, (to - from) * sizeof *out);
+            from = to;
+            continue;
+        }
+        for (t = k + 1; t < rank; t++) {
+            step[t] = axes[t] == last;
+            value[t] = step[t] ? 0 : index[axes[t]];
+        }
+        first = rows[k] + base;
+        if (k == rank - 2) {
+            const size_t v = value[k + 1], f = step[k + 1];
+            for (d = from; d < to; d++)
+                out[d] = array[first[d] + v + f * d];
+        } else if (k == rank - 3) {
+            const size_t v = value[k + 1], f = step[k + 1], u = value[k + 2], g = step[k + 2];
+            second = rows[k + 1];
+            for (d = from; d < to; d++)
+                out[d] = array[second[first[d] + v + f * d] + u + g * d];
+        } else if (k == rank - 4) {
+            const size_t v = value[k + 1], f = step[k + 1], u = value[k + 2], g = step[k + 2];
+            const size_t w = value[k + 3], h = step[k + 3];
+            second = rows[k + 1];
+            third = rows[k + 2];
+            for (d = from; d < to; d++)
+                out[d] = array[third[second[first[d] + v + f * d] + u + g * d] + w + h * d];
+        } else {
+            for (d = from; d < to; d++) {
+                size_t here = base + d;
+                for (t = k + 1; t < rank; t++)
+                    here = rows[t - 1][here] + value[t] + step[t] * d;
+                out[d] = array[here];
+            }
+        }
+        from = to;
+    }
+}
+
 /* ---- pt_view ---- */
 
 /* A dense copy over `count` indices: out[i_0, .., i_(count-1)] is the entry of the array with these on its axes. */
-static void pt_view(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *axes, int count,
-                    size_t n, double *out)
+static void pt_view(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *axes,
+                    const unsigned char *table, int count, size_t n, double *out)
 {
     size_t index[PT_MOST_RANK] = {0};
     for (;;) {
         int at = count - 2;
-        pt_row(p, rows, array, axes, n, index, count - 1, n, out);
+        if (table != NULL)
+            pt_gather(p, rows, array, table, index, count - 1, n, out);
+        else
+            pt_row(p, rows, array, axes, n, index, count - 1, n, out);
         out += n;
         while (at >= 0 && ++index[at] == n)
             index[at--] = 0;
@@ -430,6 +498,19 @@ static void pt_pack(const pt_packing *p, size_t n, const double *dense, double *
 #else
 #define PT_THREADS 1
 #endif
+
+/* ---- PT_BLOCK ---- */
+
+/* Loops around the innermost one go in blocks of this many, so that operands that are read across their rows find
+ * whole cache lines again. */
+#define PT_BLOCK 8
+
+/* ---- pt_least ---- */
+
+static size_t pt_least(size_t left, size_t right)
+{
+    return left < right ? left : right;
+}
 
 /* ---- PT_PARALLEL ---- */
 

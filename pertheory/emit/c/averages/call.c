@@ -1,13 +1,13 @@
 /* The routine itself. */
 
 #if AVG_SMOOTH && AVG_MOST > 2
-#define AVG_CONDITIONAL_ROOM (2 * AVG_INNER * (AVG_SHORT + 1) + AVG_COLUMNS * (AVG_COLUMNS + 2 * AVG_SHORT))
+#define AVG_CONDITIONAL_ROOM (AVG_TABLE + 2 * AVG_INNER * (AVG_SHORT + 1) + AVG_COLUMNS * (AVG_BLOCK * AVG_COLUMNS + 2 * AVG_SHORT))
 #else
 #define AVG_CONDITIONAL_ROOM 0
 #endif
 /* Doubles that all methods but the one for all pairs need, whichever needs most. */
 #define AVG_ROOM \
-    (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 4 * AVG_COLUMNS + 16) + \
+    (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
      AVG_CONDITIONAL_ROOM + AVG_KINKED_ROOM)
 
 static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)

@@ -6,6 +6,8 @@
 /* Most terms of the series, and of nodes of the inner rules. */
 #define AVG_SHORT 48
 #define AVG_INNER 1024
+/* Numbers in a table of coefficients about many means. */
+#define AVG_TABLE 400000
 
 static int avg_cholesky(int size, const double *covariance, const int *order, double root[4][4])
 {
@@ -86,12 +88,12 @@ static void avg_inner_rule(const avg_call *call, avg_inner *rule, size_t terms, 
     }
 }
 
-/* Coefficients of all columns about a mean: terms numbers for each, and the mean squares. */
+/* Coefficients of all columns about a mean, AVG_SHORT places for each, and the mean squares. */
 static void avg_about(avg_call *call, const avg_set *set, const avg_inner *rule, double mean, size_t terms,
                       double *series, double *squares)
 {
     double *x = call->space, *lines = x + AVG_BLOCK, *columns = lines + (size_t)AVG_LINES * AVG_BLOCK;
-    size_t first, k, n;
+    size_t first, k, n, m;
     int c;
     for (c = 0; c < set->columns; c++) {
         squares[c] = 0;
@@ -99,15 +101,17 @@ static void avg_about(avg_call *call, const avg_set *set, const avg_inner *rule,
     }
     for (first = 0; first < rule->nodes; first += AVG_BLOCK) {
         const size_t count = rule->nodes - first < AVG_BLOCK ? rule->nodes - first : AVG_BLOCK;
+        const double *weights = rule->weight + first * AVG_SHORT;
         for (k = 0; k < count; k++) x[k] = mean + rule->spread * rule->node[first + k];
         avg_columns(set, count, x, lines, columns);
         for (c = 0; c < set->columns; c++) {
-            double *own = series + (size_t)c * AVG_SHORT;
-            for (k = 0; k < count; k++) {
-                const double *weight = rule->weight + (first + k) * AVG_SHORT;
-                const double value = columns[(size_t)c * AVG_BLOCK + k];
-                squares[c] += weight[0] * value * value;
-                for (n = 0; n < terms; n++) own[n] += weight[n] * value;
+            const double *value = columns + (size_t)c * AVG_BLOCK;
+            for (k = 0; k < count; k++) squares[c] += weights[k * AVG_SHORT] * value[k] * value[k];
+            for (n = 0; n < terms; n += 8) {
+                double s[8] = {0, 0, 0, 0, 0, 0, 0, 0}, *own = series + (size_t)c * AVG_SHORT + n;
+                for (k = 0; k < count; k++)
+                    for (m = 0; m < 8; m++) s[m] += weights[k * AVG_SHORT + n + m] * value[k];
+                for (m = 0; m < 8; m++) own[m] += s[m];
             }
         }
     }
@@ -117,76 +121,134 @@ typedef struct {
     int size, order[4];
     double root[4][4], ratio;
     double step[2];
-    long half[2];
+    long half[2], stride[2]; /* stride: the mean of the last input is unit * (stride . node numbers) */
+    double unit;
     avg_inner inner[2];
 } avg_frame;
 
-/* The sums over the outer directions, with every node or every second one: sums of the leaves, of sizes where `sizes` is
- * not null, and the relative sizes of the terms of the series in `relative` (one more for what is beyond). */
+/* Outer steps of the two directions, such that the means of the last input on the grid are few. */
+static void avg_lattice(avg_frame *f, double reach)
+{
+    const int last = f->size - 1;
+    double one, two;
+    int j;
+    f->stride[0] = 1, f->stride[1] = 0, f->unit = 0;
+    if (f->size == 4) {
+        one = fabs(f->root[last][0]) * f->step[0], two = fabs(f->root[last][1]) * f->step[1];
+        if (one > 0 && two > 0) {
+            const int first = one >= two;
+            const double ratio = first ? one / two : two / one, down = floor(ratio), up = ceil(ratio);
+            const double whole = ratio / down < up / ratio ? down : up;
+            /* with `down` the larger one shrinks, with `up` the smaller one */
+            double *large = &f->step[first ? 0 : 1], *small = &f->step[first ? 1 : 0];
+            if (whole < 1e4) {
+                if (whole == down)
+                    *large *= down / ratio;
+                else
+                    *small *= ratio / up;
+                f->stride[first ? 0 : 1] = (long)whole, f->stride[first ? 1 : 0] = 1;
+                f->unit = first ? fabs(f->root[last][1]) * f->step[1] : fabs(f->root[last][0]) * f->step[0];
+                for (j = 0; j < 2; j++)
+                    if (f->root[last][j] < 0) f->stride[j] = -f->stride[j];
+            }
+        }
+    }
+    for (j = 0; j < f->size - 2; j++) f->half[j] = 2 * (long)ceil(0.5 * reach / f->step[j]);
+}
+
+/* The sums over the outer directions, with every node or every second one: sums of the leaves, and where `sizes` is not
+ * null those of sizes, and the relative sizes of the terms of the series in `relative`. */
 static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f, int every, size_t terms, double *sums,
                           double *sizes, double *relative)
 {
     const int outer = f->size - 2, columns = set->columns, leaves = set->leaves;
-    double *third = call->space, *fourth = third + AVG_COLUMNS * AVG_SHORT, *joined = fourth + AVG_COLUMNS * AVG_SHORT;
-    double *heads = joined + AVG_COLUMNS * AVG_COLUMNS, *square = heads + 2 * AVG_COLUMNS;
-    double *const space = square + 2 * AVG_COLUMNS;
-    double powers[AVG_SHORT + 1];
-    size_t n;
+    const size_t wide = (size_t)columns * AVG_SHORT, row = wide + (size_t)columns;
+    double *const space = call->space;
+    double *third = space, *square = third + wide, *heads = square + columns;
+    double *joined = heads + (size_t)2 * AVG_COLUMNS * AVG_BLOCK, *weight = joined + (size_t)columns * (size_t)columns * AVG_BLOCK;
+    double *fourth = weight + AVG_BLOCK, *table, powers[AVG_SHORT];
+    const long reach = ((f->stride[0] < 0 ? -f->stride[0] : f->stride[0]) * f->half[0] +
+                        (f->stride[1] < 0 ? -f->stride[1] : f->stride[1]) * f->half[1]) / every;
+    const int tabled = outer == 2 && f->unit > 0 && (double)(2 * reach + 1) * (double)row <= AVG_TABLE;
+    size_t n, m, p;
     long i, j;
     int c, d, l, r;
+    table = fourth + row;
+    call->space = table + (tabled ? (size_t)(2 * reach + 1) * row : 0);
+    if (tabled) /* rows that are not filled in have a negative mean square */
+        for (i = 0; i <= 2 * reach; i++) table[(size_t)i * row + wide] = -1;
     powers[0] = 1;
-    for (n = 1; n <= AVG_SHORT; n++) powers[n] = powers[n - 1] * f->ratio;
+    for (n = 1; n < AVG_SHORT; n++) powers[n] = powers[n - 1] * f->ratio;
     for (l = 0; l < leaves; l++) sums[l] = 0;
     if (sizes) {
         for (l = 0; l < leaves; l++) sizes[l] = 0;
-        for (n = 0; n <= AVG_SHORT; n++) relative[n] = 0;
+        for (n = 0; n < AVG_SHORT; n++) relative[n] = 0;
     }
     for (i = -f->half[0]; i <= f->half[0]; i += every) {
         const double x = (double)i * f->step[0], first = every * f->step[0] * avg_density(x);
-        call->space = space;
         avg_about(call, set, &f->inner[0], f->root[outer][0] * x, terms, third, square);
         for (c = 0; c < columns; c++)
             for (n = 0; n < terms; n++) third[(size_t)c * AVG_SHORT + n] *= powers[n];
-        for (j = -f->half[1]; j <= f->half[1]; j += every) {
-            const double y = (double)j * f->step[1];
-            const double weight = outer < 2 ? first : first * every * f->step[1] * avg_density(y);
-            for (r = 0; r < outer; r++) {
-                double *xs = space, *lines = xs + AVG_BLOCK, *values = lines + (size_t)AVG_LINES * AVG_BLOCK;
-                xs[0] = f->root[r][0] * x + (outer < 2 ? 0 : f->root[r][1] * y);
-                avg_columns(set, 1, xs, lines, values);
-                for (c = 0; c < columns; c++) heads[r * columns + c] = values[(size_t)c * AVG_BLOCK];
+        for (j = -f->half[1]; j <= f->half[1];) {
+            double y[AVG_BLOCK], *xs = call->space, *lines = xs + AVG_BLOCK;
+            long place[AVG_BLOCK];
+            size_t count = 0;
+            for (; count < AVG_BLOCK && j <= f->half[1]; j += every, count++) {
+                y[count] = (double)j * f->step[1];
+                weight[count] = outer < 2 ? first : first * every * f->step[1] * avg_density(y[count]);
+                place[count] = reach + (f->stride[0] * i + f->stride[1] * j) / every;
             }
-            call->space = space;
-            avg_about(call, set, &f->inner[1], f->root[outer + 1][0] * x + (outer < 2 ? 0 : f->root[outer + 1][1] * y),
-                      terms, fourth, square + columns);
-            for (c = 0; c < columns; c++)
-                for (d = 0; d < columns; d++) {
-                    const double *a = third + (size_t)c * AVG_SHORT, *b = fourth + (size_t)d * AVG_SHORT;
-                    double s = 0;
-                    for (n = 0; n < terms; n++) s += a[n] * b[n];
-                    joined[c * columns + d] = s;
+            for (r = 0; r < outer; r++) {
+                for (p = 0; p < count; p++) xs[p] = f->root[r][0] * x + (outer < 2 ? 0 : f->root[r][1] * y[p]);
+                avg_columns(set, count, xs, lines, heads + (size_t)r * AVG_COLUMNS * AVG_BLOCK);
+            }
+            for (p = 0; p < count; p++) {
+                double *own = tabled ? table + (size_t)place[p] * row : fourth;
+                if (!tabled || own[wide] < 0) {
+                    const double mean =
+                        tabled ? (double)(place[p] - reach) * f->unit * every
+                               : f->root[outer + 1][0] * x + (outer < 2 ? 0 : f->root[outer + 1][1] * y[p]);
+                    avg_about(call, set, &f->inner[1], mean, terms, own, own + wide);
                 }
+                for (c = 0; c < columns; c++)
+                    for (d = 0; d < columns; d++) {
+                        const double *a = third + (size_t)c * AVG_SHORT, *b = own + (size_t)d * AVG_SHORT;
+                        double s[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+                        for (n = 0; n < terms; n += 8)
+                            for (m = 0; m < 8; m++) s[m] += a[n + m] * b[n + m];
+                        joined[(size_t)(c * columns + d) * AVG_BLOCK + p] =
+                            ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+                    }
+                if (sizes == NULL) continue;
+                for (l = 0; l < leaves; l++) {
+                    const short *leaf = set->leaf[l];
+                    double head = weight[p] * fabs(heads[(size_t)leaf[f->order[0]] * AVG_BLOCK + p]);
+                    if (outer > 1) head *= fabs(heads[(size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK + p]);
+                    sizes[l] += head * sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
+                }
+                for (n = 0; n < terms; n++) {
+                    double most = 0, next = 0;
+                    for (c = 0; c < columns; c++) {
+                        const size_t at = (size_t)c * AVG_SHORT + n;
+                        const double one = square[c], two = own[wide + (size_t)c];
+                        if (one > 0) most = fmax(most, third[at] * third[at] / one);
+                        if (two > 0) next = fmax(next, own[at] * own[at] / two);
+                    }
+                    relative[n] += weight[p] * sqrt(most * next);
+                }
+            }
             for (l = 0; l < leaves; l++) {
                 const short *leaf = set->leaf[l];
-                double head = weight * heads[leaf[f->order[0]]];
-                if (outer > 1) head *= heads[columns + leaf[f->order[1]]];
-                c = leaf[f->order[outer]], d = leaf[f->order[outer + 1]];
-                sums[l] += head * joined[c * columns + d];
-                if (sizes) sizes[l] += fabs(head) * sqrt(square[c] * square[columns + d]);
-            }
-            if (sizes == NULL) continue;
-            for (n = 0; n < terms; n++) {
-                double most = 0, next = 0;
-                for (c = 0; c < columns; c++) {
-                    if (square[c] > 0) most = fmax(most, fabs(third[(size_t)c * AVG_SHORT + n]) / sqrt(square[c]));
-                    if (square[columns + c] > 0)
-                        next = fmax(next, fabs(fourth[(size_t)c * AVG_SHORT + n]) / sqrt(square[columns + c]));
-                }
-                relative[n] += weight * most * next;
+                const double *one = heads + (size_t)leaf[f->order[0]] * AVG_BLOCK;
+                const double *two = outer > 1 ? heads + (size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK : NULL;
+                const double *pair = joined + (size_t)(leaf[f->order[outer]] * columns + leaf[f->order[outer + 1]]) * AVG_BLOCK;
+                double s = 0;
+                for (p = 0; p < count; p++) s += weight[p] * one[p] * pair[p] * (two ? two[p] : 1.0);
+                sums[l] += s;
             }
         }
     }
-    call->space = third;
+    call->space = space;
 }
 
 /* Averages of the leaves of a set over inputs of positive variances. */
@@ -222,10 +284,12 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
                 f.half[j] = 2 * (long)ceil(0.5 * call->reach / f.step[j]);
             }
         }
+        avg_lattice(&f, call->reach);
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], AVG_SHORT, 2);
         avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, relative);
         while (terms > 1 && tail + relative[terms - 1] <= AVG_TAIL) tail += relative[--terms];
-        if (terms > AVG_SHORT - 3) {
+        terms = (terms + 7) / 8 * 8;
+        if (tail > 1e-12 || terms > AVG_SHORT - 8) {
             call->space = space;
             avg_nested(call, set, covariance, values);
             return;

@@ -12,6 +12,7 @@ loop over layers) is outside.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple
@@ -99,6 +100,21 @@ class Sum(NamedTuple):
     products: tuple[Product, ...]
 
 
+def operands_of(products: Iterable[Product]) -> Iterable[Operand]:
+    """All arrays that products read, those in brackets too."""
+    for product in products:
+        for operand in product.operands:
+            if isinstance(operand, Sum):
+                yield from operands_of(operand.products)
+            else:
+                yield operand
+
+
+def axes_of(products: Iterable[Product]) -> tuple[int, ...]:
+    """The axes on which a sum depends."""
+    return tuple(sorted({axis for operand in operands_of(products) for axis in operand.axes}))
+
+
 class Temporary(NamedTuple):
     """A sum that depends on fewer samples than the results that it is for; evaluated once, before the kernels.
 
@@ -135,7 +151,8 @@ class Kernel(NamedTuple):
         symmetry: axis permutations that leave the result unchanged.
         title: one line for people.
         formula: the recursion as LaTeX.
-        tensors: the arrays of the level below that it reads.
+        below: the arrays of the level below on which it depends.
+        tensors: those of them that it reads itself, not through temporaries.
         averages: names of the averages that it reads.
         temporaries: names of the temporaries that it reads.
         cases: one for all components where the functions are smooth; one for each way in which slots may carry the
@@ -148,6 +165,7 @@ class Kernel(NamedTuple):
     symmetry: Symmetry
     title: str
     formula: str
+    below: tuple[TensorArray, ...]
     tensors: tuple[TensorArray, ...]
     averages: tuple[str, ...]
     cases: tuple[Case, ...]

@@ -79,9 +79,7 @@ def _symmetry(tensor: Tensor, one: bool) -> Symmetry:
         return ((0,),)
     slot_of = {vertex: slot for slot, vertex in enumerate(tensor.slots)}
     return tuple(
-        sorted(
-            tuple(slot_of[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(tensor.kind)
-        )
+        sorted(tuple(slot_of[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(tensor.kind))
     )
 
 
@@ -141,6 +139,7 @@ def _kernel(
         symmetry=_symmetry(node.tensor, one),
         title=node.tensor.title or node.tensor.observable,
         formula=write(recursion, LatexStyle(), "diagram"),
+        below=tuple(tensors[name] for name in sorted(tensors)),
         tensors=tuple(tensors[name] for name in sorted(tensors)),
         averages=tuple(sorted(used)),
         cases=tuple(cases),

@@ -25,7 +25,6 @@ from pertheory.kernels.plan import (
     SetNode,
 )
 from pertheory.numeric.atoms import IDENTITY, Line, Product
-from pertheory.numeric.orthant import Powers, polynomial_terms
 from pertheory.numeric.reduce import (
     Distribution,
     Divergent,
@@ -48,6 +47,8 @@ class Delta(NamedTuple):
 
 #: What stands at one slot: an ordinary product or a delta.
 Part: TypeAlias = Product | Delta
+#: For every slot the power of z, and 1 where a step at zero stands.
+Powers: TypeAlias = tuple[tuple[int, int], ...]
 Parts: TypeAlias = tuple[Part, ...]
 #: ``(coefficient, product of every slot)`` of an entry.
 Atoms: TypeAlias = Sequence[tuple[int, tuple[Product, ...]]]
@@ -238,7 +239,8 @@ class KinkedNodes(SetBuilder):
                 for new, weight in self._choices(derivative(Distribution(((item, 1.0),)), self.functions)):
                     terms.append(NodeTerm(-weight, changed(n, new), n, SHARED))
         mask = sum(1 << n for n, item in enumerate(parts) if isinstance(item, Delta))
-        return self.node(SetNode(STEIN, slot, mask, (), tuple(terms)))
+        places = tuple(item.position if isinstance(item, Delta) else 0.0 for item in parts)
+        return self.node(SetNode(STEIN, slot, mask, places, (), tuple(terms)))
 
     def _exact(self, parts: Parts) -> bool:
         """Whether moments on orthants apply."""
@@ -250,15 +252,17 @@ class KinkedNodes(SetBuilder):
         """The density of the deltas at zero times moments given that their inputs are zero."""
         mask = sum(1 << n for n, part in enumerate(parts) if isinstance(part, Delta))
         sides: list[list[tuple[tuple[int, int], float]]] = []
+        jumps = 0
         for part in parts:
             found = ((1.0,), (1.0,)) if isinstance(part, Delta) else self._polynomials(part)
             assert found is not None
-            sides.append(polynomial_terms(*found))
+            sides.append(_step_terms(*found))
+            jumps |= (found[0][:1] or (0.0,)) != (found[1][:1] or (0.0,)) and 1 << len(sides) - 1
         terms = []
         for choice in cartesian(*sides):
             weight = math.prod(c for _, c in choice)
             terms.append(NodeTerm(weight, self._moment(mask, tuple(powers for powers, _ in choice))))
-        return self.node(SetNode(SUM, 0, mask, (), _collected(terms)))
+        return self.node(SetNode(SUM, jumps, mask, (), (), _collected(terms)))
 
     def _moment(self, fixed: int, powers: Powers) -> int:
         """A moment of z^power times steps, given that the slots of `fixed` are zero (their powers are (0, 0))."""
@@ -268,7 +272,7 @@ class KinkedNodes(SetBuilder):
         lifted = next((n for n, (power, _) in enumerate(powers) if power), None)
         if lifted is None:
             signs = tuple(step for _, step in powers)
-            self._moments[key] = -1 if not any(signs) else self.node(SetNode(ORTHANT, 0, fixed, signs, ()))
+            self._moments[key] = -1 if not any(signs) else self.node(SetNode(ORTHANT, 0, fixed, (), signs, ()))
             return self._moments[key]
         lower = list(powers)
         lower[lifted] = (powers[lifted][0] - 1, powers[lifted][1])
@@ -282,7 +286,7 @@ class KinkedNodes(SetBuilder):
             elif step:
                 changed[b] = (0, 0)
                 terms.append(NodeTerm(float(step), self._moment(fixed | 1 << b, tuple(changed)), b, STEP))
-        self._moments[key] = self.node(SetNode(MOMENT, lifted, fixed, (), tuple(terms)))
+        self._moments[key] = self.node(SetNode(MOMENT, lifted, fixed, (), (), tuple(terms)))
         return self._moments[key]
 
 
@@ -291,6 +295,16 @@ def _collected(terms: Iterable[NodeTerm]) -> tuple[NodeTerm, ...]:
     for term in terms:
         total[term.node] = total.get(term.node, 0.0) + term.weight
     return tuple(NodeTerm(weight, node) for node, weight in total.items() if weight)
+
+
+def _step_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tuple[int, int], float]]:
+    """Write a polynomial for z < 0 and one for z > 0 as terms ``((power, step), coefficient)``."""
+    terms: list[tuple[tuple[int, int], float]] = []
+    for n in range(max(len(left), len(right))):
+        below = left[n] if n < len(left) else 0.0
+        above = right[n] if n < len(right) else 0.0
+        terms += [((n, 0), below), ((n, 1), above - below)]
+    return [(powers, c) for powers, c in terms if c]
 
 
 def _find_polynomials(

@@ -71,15 +71,17 @@ class SetNode(NamedTuple):
         kind: STEIN lowers a derivative of a delta at `slot`, where the slots of `mask` carry deltas. SUM is the density of
             the deltas of `mask` at zero times a sum. MOMENT takes a power off `slot`, given that the slots of `mask`
             are zero. ORTHANT is the probability of the `signs`, given the same.
-        slot: see above.
+        slot: see above; of a SUM the bits of the slots whose functions jump at zero.
         mask: bits by slot.
-        signs: one for each slot; 0 where the sign does not matter.
+        places: where the deltas are, by slot.
+        signs: one for each slot: 1 for positive, 0 where the sign does not matter.
         terms: what is summed.
     """
 
     kind: int
     slot: int
     mask: int
+    places: tuple[float, ...]
     signs: tuple[int, ...]
     terms: tuple[NodeTerm, ...]
 

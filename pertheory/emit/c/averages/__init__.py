@@ -44,6 +44,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
+        "AVG_POLYNOMIAL": int(plan.polynomial),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }
     parts = [
@@ -66,7 +67,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     else:
         parts.append(_source("strengths.c"))
         if plan.polynomial:
-            parts.append(_source("orthant.c"))
+            parts += ["#define AVG_KINKED_ROOM 0\n", _source("orthant.c")]
         else:
             parts.append(_source("panels.c"))
         parts.append(_source("kinked.c"))

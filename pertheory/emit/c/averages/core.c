@@ -25,6 +25,7 @@ typedef struct {
 /* An average that is made of others; see the kinds below. */
 typedef struct {
     unsigned char kind, slot, mask;
+    double place[4];
     signed char sign[4];
     int first, count;
 } avg_node;

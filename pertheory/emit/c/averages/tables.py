@@ -67,7 +67,8 @@ def _set(name: str, given: InputSet) -> str:
     nodes, terms = [], []
     for node in given.nodes:
         signs = ", ".join(map(str, node.signs)) or "0"
-        nodes.append(f"{{{node.kind}, {node.slot}, {node.mask}, {{{signs}}}, {len(terms)}, {len(node.terms)}}}")
+        places = ", ".join(number(place) for place in node.places) or "0.0"
+        nodes.append(f"{{{node.kind}, {node.slot}, {node.mask}, {{{places}}}, {{{signs}}}, {len(terms)}, {len(node.terms)}}}")
         terms += [f"{{{number(t.weight)}, {t.node}, {t.slot}, {t.kind}}}" for t in node.terms]
     parts: list[str] = []
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations, permutations
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ from pertheory.kernels.language import (
 
 #: The number of inputs at which costs are compared.
 TYPICAL_INPUTS = 16
+#: Axes that a temporary may have; more would take more memory than the tensors.
+MOST_AXES = 3
 
 
 class Scale(NamedTuple):
@@ -71,6 +74,12 @@ def _kernel(kernel: Kernel, table: _Table) -> Kernel:
     )
 
 
+@lru_cache(maxsize=100_000)
+def _text(item: Operand | Sum | Product | tuple[object, ...]) -> str:
+    """A fixed order for what cannot be compared."""
+    return repr(tuple(item))
+
+
 class _Table:
     """The temporaries of a level, each once whatever its axes are called."""
 
@@ -78,23 +87,30 @@ class _Table:
         self._symmetries = symmetries
         self._classes = classes
         self._known: dict[tuple[Product, ...], Operand] = {}
+        self._standard: dict[Operand, Operand] = {}
         self._names: set[str] = set()
         self.made: list[Temporary] = []
 
     def normal(self, product: Product) -> Product:
         """Operands in a fixed order, the axes of each the smallest that its symmetry allows."""
-        return product._replace(operands=tuple(sorted((self._normal(o) for o in product.operands), key=repr)))
+        return product._replace(operands=tuple(sorted([self._normal(o) for o in product.operands], key=_text)))
 
     def _normal(self, operand: Operand | Sum) -> Operand | Sum:
         if isinstance(operand, Sum):
-            return Sum(tuple(sorted((self.normal(p) for p in operand.products), key=repr)))
+            return Sum(tuple(sorted([self.normal(p) for p in operand.products], key=_text)))
+        found = self._standard.get(operand)
+        if found is None:
+            found = self._standard[operand] = operand._replace(axes=self._smallest(operand))
+        return found
+
+    def _smallest(self, operand: Operand) -> tuple[int, ...]:
         symmetry = self._symmetries.get(operand.array)
         if symmetry is not None:
-            return operand._replace(axes=min(tuple(operand.axes[g] for g in element) for element in symmetry))
+            return min(tuple(operand.axes[g] for g in element) for element in symmetry)
         axes: list[int] = []
         for size in self._classes.get(operand.array, ()):
             axes += sorted(operand.axes[len(axes) : len(axes) + size])
-        return operand._replace(axes=tuple(axes) or operand.axes)
+        return tuple(axes) or operand.axes
 
     def operand(self, products: Sequence[Product]) -> Operand:
         """The temporary that holds a sum, as an operand with the axes of the sum."""
@@ -114,7 +130,7 @@ class _Table:
         return Operand(name, axes)
 
     def _renamed(self, products: Iterable[Product], names: Mapping[int, int]) -> tuple[Product, ...]:
-        return tuple(sorted((self.normal(_rename(product, names)) for product in products), key=repr))
+        return tuple(sorted([self.normal(_rename(product, names)) for product in products], key=_text))
 
     def _name(self, products: Sequence[Product]) -> str:
         """What it holds: the arrays in it, tensors first."""
@@ -146,7 +162,7 @@ def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:
         own = dict(product.couplings)
         shared = {symbol: min(power, own[symbol]) for symbol, power in shared.items() if symbol in own}
     width = min(product.width_power for product in products)
-    first = min(products, key=lambda p: repr((p.operands, p.couplings)))
+    first = min(products, key=lambda p: (_text(p.operands), _text(p.couplings)))
     rest = []
     for product in products:
         powers = {symbol: power - shared.get(symbol, 0) for symbol, power in product.couplings}
@@ -167,36 +183,43 @@ def _times(scale: Scale, operands: Iterable[Operand | Sum]) -> Product:
 
 def _collected(products: list[Product], axes: Sequence[int], table: _Table) -> list[Product]:
     """Sum over what depends on few samples only, as long as that leaves fewer products."""
-    subsets = [set(chosen) for size in range(1, len(axes)) for chosen in combinations(axes, size)]
+    sizes = range(1, min(len(axes), MOST_AXES + 1))
+    subsets = [sum(1 << axis for axis in chosen) for size in sizes for chosen in combinations(axes, size)]
     while True:
-        best: list[list[Product]] = []
-        chosen: set[int] = set()
+        saving = []
         for subset in subsets:
-            groups = [group for group in _alike_outside(products, subset) if len(group) > 1]
-            if sum(len(group) - 1 for group in groups) > sum(len(group) - 1 for group in best):
-                best, chosen = groups, subset
-        if not best:
+            saved = sum(len(group) - 1 for group in _alike_outside(products, subset))
+            if saved:
+                saving.append((-saved, subset))
+        if not saving:
             return products
-        replaced = {id(product) for group in best for product in group}
-        products = [product for product in products if id(product) not in replaced]
-        for group in best:
-            outside = [o for o in group[0].operands if not set(_axes(o)) <= chosen]
-            inside = [p._replace(operands=tuple(o for o in p.operands if set(_axes(o)) <= chosen)) for p in group]
-            products.append(_shared(outside, inside, axes, table))
+        for _, subset in sorted(saving):  # the one that saves most first; each may leave less for the next
+            for group in _alike_outside(products, subset):
+                if len(group) > 1:
+                    replaced = {id(product) for product in group}
+                    products = [product for product in products if id(product) not in replaced]
+                    outside = [o for o in group[0].operands if _mask(o) & ~subset]
+                    inside = [
+                        p._replace(operands=tuple(o for o in p.operands if not _mask(o) & ~subset)) for p in group
+                    ]
+                    products.append(_shared(outside, inside, axes, table))
 
 
-def _alike_outside(products: Iterable[Product], subset: set[int]) -> list[list[Product]]:
+def _alike_outside(products: Iterable[Product], subset: int) -> list[list[Product]]:
     """Products with both arrays inside and outside a set of axes, grouped by those outside."""
     groups: dict[tuple[Operand | Sum, ...], list[Product]] = {}
     for product in products:
-        outside = tuple(o for o in product.operands if not set(_axes(o)) <= subset)
+        outside = tuple([operand for operand in product.operands if _mask(operand) & ~subset])
         if outside and len(outside) < len(product.operands):
             groups.setdefault(outside, []).append(product)
     return list(groups.values())
 
 
-def _axes(operand: Operand | Sum) -> tuple[int, ...]:
-    return axes_of(operand.products) if isinstance(operand, Sum) else operand.axes
+@lru_cache(maxsize=100_000)
+def _mask(operand: Operand | Sum) -> int:
+    """The axes of an operand as a set of bits."""
+    axes = axes_of(operand.products) if isinstance(operand, Sum) else set(operand.axes)
+    return sum(1 << axis for axis in axes)
 
 
 def _shared(outside: Sequence[Operand | Sum], inside: Sequence[Product], axes: Sequence[int], table: _Table) -> Product:
@@ -213,9 +236,9 @@ def _shared(outside: Sequence[Operand | Sum], inside: Sequence[Product], axes: S
             scale.width_power + single.width_power,
         )
         bracket = single.operands
-        if 0 < len(own) < len(axes) and len(bracket) > 1:
+        if 0 < len(own) < min(len(axes), MOST_AXES + 1) and len(bracket) > 1:
             bracket = (table.operand([single._replace(coefficient=Fraction(1), couplings=(), width_power=0)]),)
-    elif 0 < len(own) < len(axes):
+    elif 0 < len(own) < min(len(axes), MOST_AXES + 1):
         bracket = (table.operand(inner),)
     else:
         bracket = (Sum(inner),)
@@ -259,4 +282,4 @@ def _without(product: Product, operand: Operand) -> Product:
 
 def _standing(product: Product) -> tuple[int, int, str]:
     """Products with the fewest powers of the width ratio first, as in the recursion."""
-    return (product.width_power, len(product.operands), repr(product))
+    return (product.width_power, len(product.operands), _text(product))

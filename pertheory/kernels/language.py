@@ -12,7 +12,7 @@ loop over layers) is outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pertheory.emit.c.averages.functions import print_functions
+from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
-from pertheory.kernels.plan import AveragePlan
+from pertheory.kernels.plan import ORTHANT, AveragePlan
 
 __all__ = ["print_averages"]
 
@@ -33,6 +33,9 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     nodes = max((len(s.nodes) for s in sets), default=0)
     smooth = any(not group.kinked for group in plan.groups)
     kinked = any(group.kinked for group in plan.groups)
+    bent = [s for group in plan.groups if group.kinked for s in (*group.sets, *group.full)]
+    panelled = any(s.groups for s in bent)
+    orthants = any(node.kind == ORTHANT for s in bent for node in s.nodes)
     count = sum(len(group.requests) for group in plan.groups)
     numbers = {
         "AVG_LINES": len(plan.lines),
@@ -44,7 +47,8 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
-        "AVG_POLYNOMIAL": int(plan.polynomial),
+        "AVG_PANELLED": int(panelled),
+        "AVG_ORTHANTS": int(orthants),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }
     parts = [
@@ -53,23 +57,22 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         f"#define AVG_NAME(what) {name}_##what\n",
         _source("core.c"),
     ]
-    quadrature = smooth or (kinked and not plan.polynomial)
-    if quadrature:
-        parts += [print_functions(plan), _source("rules.c")]
+    if smooth or panelled:
+        parts += [print_functions(plan), _source("rules.c"), _source("dot.c")]
     if smooth:
         parts.append(_source("smooth.c"))
         if most > 1:
             parts += [_source("pairs.c"), _source("nested.c")]
         if most > 2:
             parts.append(_source("conditional.c"))
-    if not kinked:
-        parts.append("#define AVG_KINKED_ROOM 0\n")
-    else:
+    if kinked:
         parts.append(_source("strengths.c"))
-        if plan.polynomial:
-            parts += ["#define AVG_KINKED_ROOM 0\n", _source("orthant.c")]
-        else:
-            parts.append(_source("panels.c"))
+        if panelled or orthants:
+            parts.append(_source("legendre.c"))
+        if orthants:
+            parts.append(_source("orthant.c"))
+        if panelled:
+            parts += [print_edges(plan), _source("panels.c")]
         parts.append(_source("kinked.c"))
     parts += [print_group(group, number) for number, group in enumerate(plan.groups)]
     parts += [print_requests(plan), _source("call.c")]

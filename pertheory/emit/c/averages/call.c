@@ -5,6 +5,9 @@
 #else
 #define AVG_CONDITIONAL_ROOM 0
 #endif
+#ifndef AVG_KINKED_ROOM
+#define AVG_KINKED_ROOM 0
+#endif
 /* Doubles that all methods but the one for all pairs need, whichever needs most. */
 #define AVG_ROOM \
     (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \

@@ -4,7 +4,7 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
     avg_conditions c;
     int n, k;
     avg_eliminate(set->size, covariance, &c);
-#if !AVG_POLYNOMIAL
+#if AVG_PANELLED
     avg_leaf_values(call, set, &c, values);
 #endif
     for (n = 0; n < set->nodes; n++) {
@@ -13,10 +13,12 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
         const long double(*given)[4] = (const long double(*)[4])c.given[node->mask];
         double sum = 0, mean[4], factor = 1, row[4] = {0, 0, 0, 0}, shared[4] = {0, 0, 0, 0};
         int met = 1;
+#if AVG_ORTHANTS
         if (node->kind == AVG_NODE_ORTHANT) {
             values[set->leaves + n] = avg_orthant(&c, node->mask, node->sign);
             continue;
         }
+#endif
         if (node->kind == AVG_NODE_STEIN || node->kind == AVG_NODE_SUM)
             met = avg_condition(&c, node->mask, node->place, mean, &factor);
         /* an input that the deltas hold at a step has no definite value */

@@ -57,22 +57,24 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         f"#define AVG_NAME(what) {name}_##what\n",
         _source("core.c"),
     ]
+    panelled = panelled or (smooth and most > 1)
     if smooth or panelled:
-        parts += [print_functions(plan), _source("rules.c"), _source("dot.c")]
+        parts += [print_functions(plan), _source("rules.c")]
+    if panelled or orthants:
+        parts += [_source("strengths.c"), _source("legendre.c")]
+    if panelled:
+        parts += [_source("dot.c"), print_edges(plan), _source("panels.c")]
     if smooth:
         parts.append(_source("smooth.c"))
         if most > 1:
-            parts += [_source("pairs.c"), _source("nested.c")]
+            parts += [_source("nested.c"), _source("pairs.c")]
         if most > 2:
             parts.append(_source("conditional.c"))
     if kinked:
-        parts.append(_source("strengths.c"))
-        if panelled or orthants:
-            parts.append(_source("legendre.c"))
         if orthants:
             parts.append(_source("orthant.c"))
-        if panelled:
-            parts += [print_edges(plan), _source("panels.c")]
+        elif not panelled:
+            parts.append(_source("strengths.c"))
         parts.append(_source("kinked.c"))
     parts += [print_group(group, number) for number, group in enumerate(plan.groups)]
     parts += [print_requests(plan), _source("call.c")]

@@ -135,7 +135,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5, call.reach = 8.5, call.widen = 1.5, call.power = 2, call.status = PT_OK;
+    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5, call.power = 2, call.status = PT_OK;
     /* lists of inputs are kept in the workspace, as doubles */
     same = workspace, live = same + inputs;
     call.space = workspace + 2 * inputs;

@@ -81,7 +81,7 @@ typedef struct {
     double **target;      /* by request of the group; null if it was not asked for */
     double *space;        /* workspace that is left */
     double worst;         /* largest error estimate */
-    double strip, reach;  /* of the trapezoid rules: see avg_frequency */
+    double strip, slowest, reach; /* of the trapezoid rules: see avg_frequency */
     double power;         /* the error of a rule is that of twice the step to this power */
     double widen;         /* steps of several variables may be wider than those of one */
     int status;

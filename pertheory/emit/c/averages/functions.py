@@ -89,8 +89,8 @@ def print_edges(plan: AveragePlan) -> str:
     edges = sorted({edge for function in plan.functions for edge in function.edges})
     kinks = sorted({piece.upper for function in plan.functions for piece in function.pieces[:-1]})
     return "".join(
-        f"#define {size} {len(values)}\n"
-        f"static const double {name}[] = {{{', '.join(map(number, values))}}};\n"
+        f"/* One more than there are, since C has no empty arrays. */\n#define {size} {len(values)}\n"
+        f"static const double {name}[] = {{{', '.join(map(number, [*values, 0.0]))}}};\n"
         for name, size, values in (("avg_edges", "AVG_EDGES", edges), ("avg_kinks", "AVG_KINKS", kinks))
     )
 

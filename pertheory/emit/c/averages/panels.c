@@ -1,6 +1,13 @@
 /* Averages of piecewise analytic functions: panels that end at the kinks, in standard normal variables z = mean + L xi.
  * The outermost direction is cut in halves until it is resolved. */
 
+/* As above. */
+static const double avg_legendre16[8][2] = {
+    {0.095012509837637440185, 0.18945061045506849629}, {0.28160355077925891323, 0.18260341504492358887},
+    {0.45801677765722738634, 0.16915651939500253819},  {0.61787624440264374845, 0.14959598881657673208},
+    {0.7554044083550030339, 0.12462897125553387205},   {0.86563120238783174388, 0.09515851168249278481},
+    {0.94457502307323257608, 0.062253523938647892863}, {0.9894009349916499326, 0.027152459411754094852}};
+
 /* Most panels of the outermost direction, of an inner one, and nodes of an inner one. */
 #define AVG_PANELS 192
 #define AVG_CUTS 256

@@ -5,7 +5,7 @@
 static double avg_frequency(const avg_call *call, double sigma)
 {
     const double u = call->strip / sigma;
-    return u > 8.0 ? 9.0 : fmax(33.0 / u + 0.5 * u, 9.0);
+    return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
 }
 
 #define AVG_MOST_POINTS 200000.0
@@ -80,6 +80,9 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             avg_raise(call, worst);
             return;
         }
-        call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+        if (avg_frequency(call, sigma) > call->slowest)
+            call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+        else
+            call->slowest *= 1.1;
     }
 }

@@ -73,7 +73,7 @@ def _rank(tensor: Tensor, one: bool) -> int:
     return 1 if one else tensor.kind.size
 
 
-def _symmetry(tensor: Tensor, one: bool) -> Symmetry:
+def symmetry_of(tensor: Tensor, one: bool = False) -> Symmetry:
     """The symmetries of a tensor as permutations of its slots, the identity first."""
     if one:
         return ((0,),)
@@ -136,7 +136,7 @@ def _kernel(
         function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),
         key=node.key,
         rank=_rank(node.tensor, one),
-        symmetry=_symmetry(node.tensor, one),
+        symmetry=symmetry_of(node.tensor, one),
         title=node.tensor.title or node.tensor.observable,
         formula=write(recursion, LatexStyle(), "diagram"),
         below=tuple(tensors[name] for name in sorted(tensors)),
@@ -175,7 +175,7 @@ def _products(
             tensor, order, slots = written(*component)
             array = tensor.identifier + (f"_{order}" if order else "")
             key = tensor.name + (f"{{{order}}}" if order else "")
-            tensors[array] = TensorArray(array, key, _rank(tensor, one), _symmetry(tensor, one))
+            tensors[array] = TensorArray(array, key, _rank(tensor, one), symmetry_of(tensor, one))
             operands.append(Operand(array, (0,) if one else slots))
         for average in term.averages:
             request, axes = _request(average)

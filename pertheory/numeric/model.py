@@ -19,6 +19,7 @@ from pertheory.numeric.averages import GaussianAverages
 from pertheory.numeric.source import load_text
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
 
@@ -184,13 +185,8 @@ class Model:
         """
         table = check_inputs(inputs)
         layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
-        all_widths = check_widths(widths, depth, table.shape[1])
-        if widths is not None and len(set(widths)) > 1 and self.theory.network.passes_neurons:
-            raise InputError(
-                f"widths: network {self.theory.network.name} passes neurons on, so all hidden widths "
-                f"must be equal, not {', '.join(str(width) for width in widths)}"
-            )
-        functions = _functions(self.theory, activation, parameters or {})
+        all_widths = check_widths(widths, depth, table.shape[1], self.theory.network)
+        functions = choose_functions(self.theory, activation, parameters or {})
         smooth = all(function.is_smooth for function in functions.values())
         averages = GaussianAverages(functions, rtol)
         gram = table @ table.T / table.shape[1]
@@ -223,10 +219,16 @@ def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") 
     """A theory as a callable.
 
     Raises:
-        InputError: a target other than "numpy".
+        InputError: a target other than "numpy" and "c"; no C compiler.
     """
+    if target == "c":
+        from pertheory.numeric.ccompile import find_compiler
+        from pertheory.numeric.cmodel import CModel
+
+        find_compiler()  # that there is none is an error here, not at the first call
+        return CModel(theory, inputs)
     if target != "numpy":
-        raise InputError(f"unknown target {target!r}; known: numpy")
+        raise InputError(f"unknown target {target!r}; known: numpy, c")
     return Model(theory, inputs)
 
 
@@ -291,11 +293,14 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     return layers
 
 
-def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[float] | None:
+def check_widths(
+    widths: Sequence[int] | None, depth: int, below: int, rule: Network | None = None
+) -> list[float] | None:
     """Widths n_0 .. n_(depth-1), or None for equal ones.
 
     Raises:
-        InputError: the wrong number of widths, or one that is not a whole number from 1.
+        InputError: the wrong number of widths, one that is not a whole number from 1, or unequal ones in a network
+            that passes neurons on.
     """
     if widths is None:
         return None
@@ -306,6 +311,11 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[f
     for width in widths:
         if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
             raise InputError(f"widths must be whole numbers from 1, not {width!r}")
+    if len(set(widths)) > 1 and rule is not None and rule.passes_neurons:
+        raise InputError(
+            f"widths: network {rule.name} passes neurons on, so all hidden widths "
+            f"must be equal, not {', '.join(str(width) for width in widths)}"
+        )
     return [float(below), *(float(width) for width in widths)]
 
 
@@ -333,7 +343,7 @@ def check_range(states: Sequence[Mapping[str, Array]]) -> None:
                 )
 
 
-def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
+def choose_functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
     """The activation of each function of the rule."""
     fixed = dict(theory.network.activations)
     chosen: dict[str, Activation] = {}

@@ -181,7 +181,8 @@ class Nest:
             self.lines[self.rank - 1].append(f"double *const {pointer} = rows + {number} * n;")
             if way is not None:
                 self.lines[self.rank - 1].append(
-                    f"pt_gather(&{packing}, w->tables->{packing}, {base}, {way}, index, {self.rank - 1}, count, {pointer});"
+                    f"pt_gather(&{packing}, w->tables->{packing}, {base}, {way}, index, {self.rank - 1}, count, "
+                    f"{pointer});"
                 )
                 return pointer
             table = ", ".join(str(axis) for axis in operand.axes)

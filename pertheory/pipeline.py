@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from pertheory import __version__
 from pertheory.closure import Theory, theory
 from pertheory.emit.c.averages import print_averages
-from pertheory.emit.c.folder import Stored, print_folder
+from pertheory.emit.c.folder import print_folder
 from pertheory.emit.c.printer import Source, print_c, program_name
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
@@ -95,13 +96,13 @@ def emit_theory(
         texts = {f"{theory.network.name}_order{theory.order}.py": text}
     else:
         from pertheory.numeric.model import choose_functions
-        from pertheory.numeric.recompute import packed, recompute
+        from pertheory.numeric.witness import reference_values
 
         functions = choose_functions(theory, function, {})
         program, source = c_source(theory, inputs, functions)
-        found = recompute(theory, inputs, functions)
-        stored = Stored(found.gram, found.hyper, found.widths, packed(found))
-        texts = print_folder(program, source, header_text(), stored)
+        values = reference_values(theory, program, functions)
+        said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
+        texts = print_folder(program, source, header_text(), values, said, __version__)
     return [_write(folder / name, text) for name, text in texts.items()]
 
 

@@ -47,7 +47,9 @@ def print_folder(
         "ORDER": str(program.order),
         "ACTIVATION": activation,
         "VERSION": version,
-        "APPROXIMATE": "" if program.closure == "exact" else "\n**An approximation: pairs only, the rule is not sound.**",
+        "APPROXIMATE": ""
+        if program.closure == "exact"
+        else "\n**An approximation: pairs only, the rule is not sound.**",
         "INPUTS": (
             "Every slot carries\nthe same input: tensors have one index."
             if one

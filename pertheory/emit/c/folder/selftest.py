@@ -104,14 +104,16 @@ def print_selftest(program: Program, name: str, values: SelfTest) -> str:
         "HIGHEST": str(highest),
         "MOMENTS": str((highest + 1) ** (1 if program.inputs == "one" else step.inputs)),
         "POLYNOMIALS": ",\n".join(
-            "    {" + ", ".join(_number(c) for c in (*p, *[0.0] * (degree + 1 - len(p)))) + "}" for p in step.polynomials
+            "    {" + ", ".join(_number(c) for c in (*p, *[0.0] * (degree + 1 - len(p)))) + "}"
+            for p in step.polynomials
         ),
         "SIZES": _numbers(len(p) for p in step.polynomials),
         "AXES": ",\n".join(
             "    {" + ", ".join(str(p) for p in (*axes, *[0] * (rank - len(axes)))) + "}" for axes in step.requests
         ),
         "BELOW": "\n".join(
-            f"static const double below_{number}[] = {{\n{_wrapped(array)}}};" for number, array in enumerate(step.below)
+            f"static const double below_{number}[] = {{\n{_wrapped(array)}}};"
+            for number, array in enumerate(step.below)
         ),
         "BELOW_LIST": ", ".join(f"below_{number}" for number in range(len(step.below))),
         "HYPER": _wrapped(step.hyper),

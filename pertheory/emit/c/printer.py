@@ -165,11 +165,11 @@ def _tables(packings: Packings) -> str:
     lines = ["/* Offsets of packed arrays, see pt_table. */", "struct tables {"]
     lines += [f"    size_t *{name}[{max(packing.rank - 1, 1)}];" for packing, name in packings.items()]
     lines += ["};", "", "static size_t lay_tables(size_t n, double *memory, struct tables *tables)", "{"]
-    lines += ["    size_t used = 0;"]
+    lines += ["    size_t used = 0;", "    if (tables != NULL)", "        memset(tables, 0, sizeof *tables);"]
     for packing, name in packings.items():
         if not packing.is_dense:
             lines.append(f"    PT_TABLE({name});")
-    lines += ["    (void)n;", "    (void)memory;", "    (void)tables;", "    return used;", "}", ""]
+    lines += ["    (void)n;", "    (void)memory;", "    return used;", "}", ""]
     return "\n".join(lines)
 
 
@@ -228,7 +228,8 @@ def _support(body: str) -> str:
     wanted: set[str] = set()
     waiting = [body]
     while waiting:
-        words = set(re.findall(r"\w+", waiting.pop()))
+        code = re.sub(r"/\*.*?\*/", "", waiting.pop(), flags=re.DOTALL)  # a comment may name what is not used
+        words = set(re.findall(r"\w+", code))
         for name, text in _sections():
             if name in words and name not in wanted:
                 wanted.add(name)

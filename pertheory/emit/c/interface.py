@@ -470,7 +470,7 @@ def _step(program: Program, name: str, frames: Sequence[Frame], built_in: bool) 
     lines = ["/* ---- whole layers ---- */", ""]
     first = 0
     for frame in frames:
-        lines += _advance(program, frame, first, one)
+        lines += _advance(program, frame, first, one, f"{name}_builtin_average" if built_in else "")
         first += len(frame.level.averages)
     lines += [f"size_t {name}_workspace_size(size_t inputs)", "{", "    size_t fixed, most = 0;"]
     lines += ["    if (inputs == 0)", "        return 0;"]
@@ -599,7 +599,17 @@ def _step(program: Program, name: str, frames: Sequence[Frame], built_in: bool) 
     return "\n".join(lines)
 
 
-def _advance(program: Program, frame: Frame, first: int, one: bool) -> list[str]:
+def _reach(built_in: str, entries: str) -> list[str]:
+    """The built-in averages take time that grows with the size of a preactivation: beyond this they are not asked."""
+    if not built_in:
+        return []
+    return [
+        f"        if (average == {built_in} && !pt_is_within({entries}, 1e10))",
+        "            return PT_UNSUPPORTED;",
+    ]
+
+
+def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: str) -> list[str]:
     """One sublayer up: averages, then tensors."""
     number, level = frame.number, frame.level
     below = program.levels[number - 1]
@@ -629,6 +639,7 @@ def _advance(program: Program, frame: Frame, first: int, one: bool) -> list[str]
             "        int found;",
             f"        if (!pt_is_finite(covariance, pt_entries(state_{from_level}[{places[key]}], n)))",
             "            return PT_OVERFLOW;",
+            *_reach(built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
         ]
         count = len(chosen)
         if one:

@@ -135,7 +135,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5, call.power = 2, call.status = PT_OK;
+    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5, call.power = 2, call.status = PT_OK, call.refused = 0;
     /* lists of inputs are kept in the workspace, as doubles */
     same = workspace, live = same + inputs;
     call.space = workspace + 2 * inputs;
@@ -174,6 +174,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
             if (targets[s] != NULL) avg_copy(&call, &call.group->request[s], targets[s], same);
     if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
     if (status != PT_OK) return status;
+    if (call.refused) return PT_UNSUPPORTED;
     if (call.status != PT_OK) return call.status;
     return call.worst <= AVG_TOLERANCE ? PT_OK : PT_ACCURACY;
 }

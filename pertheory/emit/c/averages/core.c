@@ -84,7 +84,7 @@ typedef struct {
     double strip, slowest, reach; /* of the trapezoid rules: see avg_frequency */
     double power;         /* the error of a rule is that of twice the step to this power */
     double widen;         /* steps of several variables may be wider than those of one */
-    int status;
+    int status, refused;  /* refused: some averages are beyond the methods here */
 } avg_call;
 
 static size_t avg_choose(size_t n, unsigned k)

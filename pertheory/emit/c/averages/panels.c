@@ -18,6 +18,8 @@ static const double avg_legendre16[8][2] = {
 #define AVG_LONG 96
 #define AVG_KINKED_TABLE 600000
 #define AVG_CHEBYSHEV 12
+/* Conditional variances below this fraction of a variance: no series. */
+#define AVG_THIN 1e-8
 /* A panel is resolved when the last Legendre coefficients of every average are below this fraction of its size. */
 #define AVG_RESOLVED 1e-7
 
@@ -462,11 +464,10 @@ static int avg_pair_off(avg_field *f, const double covariance[4][4], const int *
                         root[i][j] = root[j][j] > 0 ? left / root[j][j] : 0;
                         continue;
                     }
-                    fine &= left > (i < n ? 1e-6 : 0.0025) * covariance[order[i]][order[i]];
+                    fine &= left > AVG_THIN * covariance[order[i]][order[i]];
                     root[i][i] = sqrt(fmax(left, 0));
                 }
             spread = hypot(root[n + 1][n], root[n + 1][n + 1]);
-            fine &= spread * spread > 0.0025 * covariance[d][d];
             if (!fine) continue;
             partial = fabs(root[n + 1][n]) / spread;
             if (partial >= least) continue;
@@ -602,6 +603,11 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
         else {
             if (f.size < 2 || !avg_pair_off(&f, (const double(*)[4])covariance, slots))
                 avg_nest_off(&f, (const double(*)[4])covariance, slots);
+            if (f.rank > 3) { /* four nested directions take minutes */
+                for (l = 0; l < group->count; l++) own[l] = NAN;
+                call->refused = 1;
+                continue;
+            }
             for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
             avg_adapt(&f, factor, own);
         }

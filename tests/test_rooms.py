@@ -68,8 +68,8 @@ def test_a_room_imports_only_what_lies_below_it(name):
             assert other in ALLOWED[name] | EVERYWHERE | {name}, f"{path.relative_to(ROOT)} imports {module}"
 
 
-# the language of kernels, and the data of a routine for averages
-PRINTABLE = {"pertheory.kernels.language", "pertheory.kernels.plan"}
+# the language of kernels, where entries of packed arrays stand, and the data of a routine for averages
+PRINTABLE = {"pertheory.kernels.language", "pertheory.kernels.packing", "pertheory.kernels.plan"}
 
 
 def test_printers_know_the_kernel_language_and_nothing_else_of_the_kernels():

@@ -6,7 +6,7 @@ needs is decided here:
 `core.c`         the tables' types, packed places, entries as sums of nodes
 `rules.c`        values of products of derivatives at points
 `strengths.c`    conditional covariances; `orthant.c` the ReLU family, exactly; `kinked.c` combines
-`panels.c`       anything else with kinks, and smooth functions that change too fast for trapezoids
+`panel*.c`       anything else with kinks, and smooth functions that change too fast for trapezoids
 `smooth.c`       one input; `pairs.c` all pairs of inputs; `conditional.c` three and four; `nested.c` dependent inputs
 `call.c`         the routine: distinct inputs, sets of them, entries
 
@@ -73,7 +73,8 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     if panelled or orthants:
         parts += [_source("strengths.c"), _source("legendre.c")]
     if panelled:
-        parts += [_source("dot.c"), print_edges(plan), _source("panels.c")]
+        parts += [_source("dot.c"), print_edges(plan)]
+        parts += [_source(name) for name in ("panels.c", "panel_series.c", "panel_sums.c", "panel_leaves.c")]
     if smooth:
         parts.append(_source("smooth.c"))
         if most > 1:

@@ -1,4 +1,4 @@
-/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi: for covariances of any rank. */
+/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for covariances of any rank. */
 
 /* Beyond this many points panels are better; of four nested directions there are no panels. */
 #define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)

@@ -72,8 +72,7 @@ def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> F
         coder = _Coder(ring)
         results = tuple(coder.polynomial(polynomials[order]) for order in orders)
         pieces.append(PieceCode(piece.upper, tuple(coder.instructions), results))
-    edges = () if function.is_smooth else _edges(function)
-    return FunctionCode(name, orders, tuple(pieces), edges)
+    return FunctionCode(name, orders, tuple(pieces), _edges(function))
 
 
 def _edges(function: Activation) -> tuple[float, ...]:

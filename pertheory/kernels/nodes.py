@@ -195,7 +195,9 @@ class KinkedNodes(SetBuilder):
 
     def _choices(self, given: Distribution) -> list[tuple[Part, float]]:
         ordinary: list[tuple[Part, float]] = [
-            (product, w) for product, w in given.regular if self._polynomials(product) != ((), ())
+            (product, w)
+            for product, w in given.regular
+            if self._polynomials(product) != ((), ()) and not _vanishes(product, self.functions)
         ]
         return ordinary + [(Delta(*key), w) for key, w in given.deltas]
 
@@ -305,6 +307,16 @@ def _step_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tup
         above = right[n] if n < len(right) else 0.0
         terms += [((n, 0), below), ((n, 1), above - below)]
     return [(powers, c) for powers, c in terms if c]
+
+
+def _vanishes(product: Product, functions: Mapping[str, Activation]) -> bool:
+    """Whether the ordinary part of a product is zero on every piece of one of its functions."""
+    for name in {name for name, _ in product} - {IDENTITY}:
+        orders = [order for other, order in product if other == name]
+        pieces = range(len(functions[name].pieces))
+        if all(any(not functions[name].polynomials(part, order)[1][order] for order in orders) for part in pieces):
+            return True
+    return False
 
 
 def _find_polynomials(

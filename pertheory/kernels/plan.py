@@ -68,9 +68,9 @@ class SetNode(NamedTuple):
     """An average that is not a leaf.
 
     Attributes:
-        kind: STEIN lowers a derivative of a delta at `slot`, where the slots of `mask` carry deltas. SUM is the density of
-            the deltas of `mask` at zero times a sum. MOMENT takes a power off `slot`, given that the slots of `mask`
-            are zero. ORTHANT is the probability of the `signs`, given the same.
+        kind: STEIN lowers a derivative of a delta at `slot`, where the slots of `mask` carry deltas. SUM is the density
+            of the deltas of `mask` at zero times a sum. MOMENT takes a power off `slot`, given that the slots of
+            `mask` are zero. ORTHANT is the probability of the `signs`, given the same.
         slot: see above; of a SUM the bits of the slots whose functions jump at zero.
         mask: bits by slot.
         places: where the deltas are, by slot.
@@ -164,4 +164,3 @@ class AveragePlan(NamedTuple):
     lines: tuple[tuple[str, int], ...]
     functions: tuple[FunctionCode, ...]
     groups: tuple[AverageGroup, ...]
-    polynomial: bool

@@ -8,11 +8,12 @@ polynomials with their kink at zero the recursion down to probabilities of ortha
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from itertools import product as cartesian
 
 from pertheory.kernels.evaluation import code_function
 from pertheory.kernels.language import Program, Request, request_classes
-from pertheory.kernels.nodes import KinkedNodes, SetBuilder, SmoothNodes
+from pertheory.kernels.nodes import Atoms, KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.kernels.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
 from pertheory.numeric.atoms import IDENTITY, Line, atoms
 from pertheory.numeric.reduce import Divergent
@@ -32,11 +33,9 @@ def plan_averages(program: Program, activations: Mapping[str, Activation]) -> Av
     Raises:
         UnsupportedError: a product of kinked functions that has no definite meaning.
     """
-    used = {
-        name: function
-        for name, function in sorted(activations.items())
-        if any(name == line for level in program.levels for a in level.averages for _, ls in a.request for line, _ in ls)
-    }
+    requests = [array.request for level in program.levels for array in level.averages]
+    names = {name for request in requests for _, factor in request for name, _ in factor}
+    used = {name: function for name, function in sorted(activations.items()) if name in names}
     lines: dict[Line, int] = {(IDENTITY, 0): 0}
     groups = []
     number = 0
@@ -50,14 +49,7 @@ def plan_averages(program: Program, activations: Mapping[str, Activation]) -> Av
         lines=tuple(lines),
         functions=tuple(code_function(name, used[name], orders[name]) for name in used if orders[name]),
         groups=tuple(groups),
-        polynomial=any(not f.is_smooth for f in used.values()) and all(map(has_orthants, used.values())),
     )
-
-
-def has_orthants(function: Activation) -> bool:
-    """Whether a function is polynomial on both sides of zero, and smooth elsewhere."""
-    pieces = range(len(function.pieces))
-    return set(function.kinks) <= {0.0} and all(function.piece_coefficients(part) is not None for part in pieces)
 
 
 def _group(
@@ -103,11 +95,9 @@ def _sets(
     )
 
 
-def _entry(
-    place: int, slots: tuple[int, ...], builder: SetBuilder, terms: tuple[tuple[int, tuple[object, ...]], ...], zero: bool
-) -> Entry:
+def _entry(place: int, slots: tuple[int, ...], builder: SetBuilder, terms: Atoms, zero: bool) -> Entry:
     try:
-        return Entry(place, slots, builder.combine(terms, zero))  # type: ignore[arg-type]
+        return Entry(place, slots, builder.combine(terms, zero))
     except Divergent:
         return Entry(place, slots, (), True)
 
@@ -120,5 +110,5 @@ def _patterns(classes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
         if set(slots) != set(range(max(slots) + 1)):
             continue
         runs = (slots[start : start + length] for start, length in zip(starts, classes, strict=True))
-        if all(a >= b for run in runs for a, b in zip(run, run[1:], strict=False)):
+        if all(a >= b for run in runs for a, b in pairwise(run)):
             yield slots

@@ -84,6 +84,17 @@ def print_functions(plan: AveragePlan) -> str:
     return "\n".join(text)
 
 
+def print_edges(plan: AveragePlan) -> str:
+    """Where panels of quadrature should end, and which of these places are kinks."""
+    edges = sorted({edge for function in plan.functions for edge in function.edges})
+    kinks = sorted({piece.upper for function in plan.functions for piece in function.pieces[:-1]})
+    return "".join(
+        f"/* One more than there are, since C has no empty arrays. */\n#define {size} {len(values)}\n"
+        f"static const double {name}[] = {{{', '.join(map(number, [*values, 0.0]))}}};\n"
+        for name, size, values in (("avg_edges", "AVG_EDGES", edges), ("avg_kinks", "AVG_KINKS", kinks))
+    )
+
+
 def _piece(piece: PieceCode, rows: list[int]) -> list[str]:
     """Statements of one piece: a constant for each instruction that is used, then the results."""
     needed = set(piece.results)

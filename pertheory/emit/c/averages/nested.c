@@ -1,7 +1,7 @@
-/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi: for covariances of any rank. */
+/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for covariances of any rank. */
 
-/* Most points of a nested sum. */
-#define AVG_MOST_NESTED 1e8
+/* Beyond this many points panels are better; of four nested directions there are no panels. */
+#define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
 
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
  * column j was made from, which has zeros after it. */
@@ -140,21 +140,19 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
             nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
             points *= 2.0 * (double)nest.half[j] + 1;
         }
-        if (points > AVG_MOST_NESTED) {
-            /* too many: wider steps, and the estimate tells */
-            const double widen = pow(points / AVG_MOST_NESTED, 1.0 / nest.rank);
-            for (j = 0; j < nest.rank; j++) {
-                nest.step[j] *= widen;
-                nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
-            }
+        if (points > AVG_MOST_NESTED(nest.rank)) {
+            avg_conditions c;
+            avg_eliminate(set->size, covariance, &c);
+            avg_leaf_values(call, set, &c, values);
+            break;
         }
         avg_nest_sum(call, set, &nest, sums);
         for (l = 0; l < set->leaves; l++) {
             values[l] = sums[3 * l];
             if (sums[3 * l + 2] > 0) worst = fmax(worst, fabs(sums[3 * l] - sums[3 * l + 1]) / sums[3 * l + 2]);
         }
-        worst = pow(worst, call->power);
-        if (worst <= 1e-12 || attempt == 4 || points > AVG_MOST_NESTED) {
+        worst *= worst; /* of twice the step */
+        if (worst <= 1e-12 || attempt == 4) {
             avg_raise(call, worst);
             break;
         }

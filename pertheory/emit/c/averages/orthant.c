@@ -1,11 +1,5 @@
 /* Probabilities of the signs of up to four variables of mean zero. */
 
-/* Nodes and weights of Gauss and Legendre on [-1, 1]; the negative ones mirror these. */
-static const double avg_legendre12[6][2] = {
-    {0.125233408511468915472, 0.249147045813402785001}, {0.367831498998180193753, 0.233492536538354808761},
-    {0.587317954286617447297, 0.203167426723065921749}, {0.769902674194304687037, 0.160078328543346226335},
-    {0.904117256370474856678, 0.106939325995318430960}, {0.981560634246719250690, 0.047175336386511827195}};
-
 /* All four positive. Correlations are switched on together, r -> t r with t = cos(psi): the derivative of the probability
  * is a sum over pairs of the density of the pair at zero times a probability of two variables (Plackett, Biometrika 41
  * (1954) 351). */

@@ -6,25 +6,16 @@
 
 /* Most terms of the series. */
 #define AVG_TERMS 256
-/* Most nodes on one side of zero. */
-#define AVG_HALF 1024
+/* Most nodes on one side of zero, and numbers in the table of weights times polynomials. */
+#define AVG_HALF 4096
+#define AVG_WEIGHTS 262144
 /* The series may lack this fraction of the scale. */
-#define AVG_TAIL 1e-13
-
-static double avg_dot(const double *a, const double *b, size_t n)
-{
-    double s[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    size_t k, m;
-    for (k = 0; k + 8 <= n; k += 8)
-        for (m = 0; m < 8; m++) s[m] += a[k + m] * b[k + m];
-    for (; k < n; k++) s[0] += a[k] * b[k];
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-}
+#define AVG_TAIL 1e-15
 
 typedef struct {
-    size_t half, terms, live;
+    size_t half, terms, most, live; /* terms: that are used; most: that there is room for */
     double step, power;
-    double *hermite;    /* AVG_TERMS rows of half + 1 nodes: weights times polynomials */
+    double *hermite;    /* `most` rows of half + 1 nodes: weights times polynomials */
     size_t ready;       /* rows that are filled in */
     double *even, *odd; /* sums and differences of values at x and -x: a row for each column */
     double *coarse;     /* room for every second node of a row */
@@ -93,7 +84,7 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
         if (sum > 0) error = fmax(error, fabs(sum - twice) / sum);
     }
     *left = 1;
-    for (n = 0; n < AVG_TERMS && *left * power > AVG_TAIL; n++) {
+    for (n = 0; n < s->most && *left * power > AVG_TAIL; n++) {
         const double *row = avg_row(s, n);
         double most = 0;
         if (place < 4)
@@ -117,7 +108,7 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
         *left = most > 4e-16 ? most : 0;
     }
     if (n > s->terms) s->terms = n;
-    if (n < AVG_TERMS) *left = 0;
+    if (n < s->most) *left = 0;
     return error;
 }
 
@@ -156,12 +147,10 @@ static void avg_sum_series(const avg_series *s, int first, int second, size_t i,
         for (k = 0; k < n; k++) sum[k] *= rho[k];
 }
 
-static void avg_nested(avg_call *call, const avg_set *set, const double *covariance, double *values);
-
 /* Room for the series of `live` inputs. */
 static size_t avg_series_room(size_t live)
 {
-    return (size_t)AVG_COLUMNS * AVG_TERMS * (live + 1) + (size_t)(AVG_TERMS + 1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
+    return (size_t)AVG_COLUMNS * AVG_TERMS * (live + 1) + AVG_WEIGHTS + (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
            2 * live + (AVG_LEAVES + 2) * AVG_BLOCK;
 }
 
@@ -223,7 +212,7 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
     largest = fmin(largest, 1.0);
     s.live = count;
     s.hermite = square + AVG_BLOCK;
-    s.largest = s.hermite + (size_t)AVG_TERMS * (AVG_HALF + 1);
+    s.largest = s.hermite + AVG_WEIGHTS;
     s.even = s.largest + (size_t)AVG_COLUMNS * AVG_TERMS;
     s.odd = s.even + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
     s.coarse = s.odd + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
@@ -233,17 +222,23 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         /* polynomials of degree n oscillate with sqrt(n) and push the weight outwards */
         const double frequency = (0.8 * avg_frequency(call, widest) + 5.0) * pow(1.25, (double)attempt);
         s.half = 2 * (size_t)ceil(0.25 * (call->reach + 4) * frequency / AVG_PI);
-        if (s.half > AVG_HALF) s.half = AVG_HALF;
+        if (s.half > AVG_HALF) {
+            /* functions that change so fast are left to nested sums, pair by pair */
+            s.most = s.terms = 0, error = 0;
+            for (i = 0; i < count; i++) left[i] = 1;
+            break;
+        }
         s.step = (call->reach + 4) / (double)s.half;
+        s.most = AVG_WEIGHTS / (s.half + 1) < AVG_TERMS ? AVG_WEIGHTS / (s.half + 1) : AVG_TERMS;
         s.ready = s.terms = 0;
         memset(s.largest, 0, (size_t)AVG_COLUMNS * AVG_TERMS * sizeof(double));
         memset(s.series, 0, (size_t)set->columns * AVG_TERMS * count * sizeof(double));
         error = 0;
         for (i = 0; i < count; i++) {
             error = fmax(error, avg_expand(call, set, &s, sigma[i], i, largest, &left[i]));
-            if (error > 1e-7 && attempt < 7 && s.half < AVG_HALF) break;
+            if (error > 2e-8 && attempt < 7) break;
         }
-        if (error <= 1e-7 || s.half == AVG_HALF) break;
+        if (error <= 2e-8) break;
     }
     avg_raise(call, error * error);
     for (i = 0; i < count; i++)
@@ -259,7 +254,7 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
                 avg_sum_series(&s, set->leaf[l][0], set->leaf[l][1], i, j, n, rho, square, sums + (size_t)l * AVG_BLOCK);
             for (k = 0; k < n; k++)
                 /* what is missing of both, times what is left of the correlation */
-                if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), AVG_TERMS) > AVG_TAIL) {
+                if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), (double)s.most) > AVG_TAIL) {
                     double two[4], values[AVG_LEAVES];
                     two[0] = sigma[i] * sigma[i], two[1] = two[2] = covariance[(size_t)live[i] * inputs + (size_t)live[j + k]];
                     two[3] = sigma[j + k] * sigma[j + k];

@@ -5,7 +5,7 @@
 static double avg_frequency(const avg_call *call, double sigma)
 {
     const double u = call->strip / sigma;
-    return u > 8.0 ? 9.0 : fmax(33.0 / u + 0.5 * u, 9.0);
+    return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
 }
 
 #define AVG_MOST_POINTS 200000.0
@@ -73,13 +73,15 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
         }
         /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire functions */
         power = 0.9 * log(worst + 1e-16) / log(fmin(doubled + 1e-16, 0.5));
-        call->power = fmax(2.0, fmin(power, 4.0));
-        worst = pow(worst, call->power);
+        worst = pow(worst, fmax(2.0, fmin(power, 4.0)));
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
         if (worst <= 1e-15 || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
             avg_raise(call, worst);
             return;
         }
-        call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+        if (avg_frequency(call, sigma) > call->slowest)
+            call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+        else
+            call->slowest *= 1.1;
     }
 }

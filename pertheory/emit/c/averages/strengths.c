@@ -2,14 +2,6 @@
 
 /* Conditional variances below this fraction of the variance are rounding: the inputs are collinear. */
 #define AVG_COLLINEAR 3e-15
-#define AVG_NODE_STEIN 1
-#define AVG_NODE_SUM 2
-#define AVG_NODE_MOMENT 3
-#define AVG_NODE_ORTHANT 4
-#define AVG_TERM_CARRIER 1
-#define AVG_TERM_SHARED 2
-#define AVG_TERM_POWER 3
-#define AVG_TERM_STEP 4
 
 /* Covariances of the inputs, given that those of a mask are fixed. Eliminations of nearly collinear inputs cancel, hence
  * long double. What is left of an input that others determine is set to zero; how it would be correlated is then told by
@@ -23,6 +15,17 @@ static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
 {
     int mask, i, j, b;
     c->size = size;
+    if (size == 2 && covariance[0] > 0 && covariance[3] > 0) { /* the same, written out: there are many pairs */
+        const long double a = covariance[0], b = covariance[3], x = covariance[1], gap = a * b - x * x;
+        memset(c->given[1], 0, 3 * sizeof c->given[1]);
+        memset(c->slight[1], 0, 3 * sizeof c->slight[1]);
+        c->given[0][0][0] = a, c->given[0][1][1] = b, c->given[0][0][1] = c->given[0][1][0] = x;
+        c->slight[0][0][0] = a, c->slight[0][1][1] = b, c->slight[0][0][1] = c->slight[0][1][0] = 0;
+        c->given[1][1][1] = gap > AVG_COLLINEAR * a * b ? gap / a : 0;
+        c->given[2][0][0] = gap > AVG_COLLINEAR * a * b ? gap / b : 0;
+        c->slight[1][1][1] = b + x * x / a, c->slight[2][0][0] = a + x * x / b;
+        return;
+    }
     for (i = 0; i < size; i++)
         for (j = 0; j < size; j++) {
             c->given[0][i][j] = covariance[i * size + j];
@@ -73,18 +76,4 @@ static int avg_condition(const avg_conditions *c, int mask, const double *place,
         fixed |= 1 << b;
     }
     return 1;
-}
-
-/* Row `slot` of the inverse covariance of the inputs of a mask, and its product with the covariances of all inputs. */
-static void avg_inverse(const avg_conditions *c, int mask, int slot, double *row, double *shared)
-{
-    int m, n;
-    const long double own = 1 / c->given[mask & ~(1 << slot)][slot][slot];
-    for (n = 0; n < c->size; n++) row[n] = 0, shared[n] = 0;
-    for (m = 0; m < c->size; m++) {
-        const long double(*rest)[4] = (const long double(*)[4])c->given[mask & ~(1 << slot) & ~(1 << m)];
-        if (!(mask >> m & 1)) continue;
-        row[m] = (double)(m == slot ? own : -own * rest[slot][m] / rest[m][m]);
-        for (n = 0; n < c->size; n++) shared[n] += row[m] * (double)c->given[0][m][n];
-    }
 }

@@ -64,11 +64,13 @@ def _set(name: str, given: InputSet) -> str:
         places = ", ".join(number(place or 0.0) for place in group.places) or "0.0"
         groups.append(f"{{{mask}, {{{places}}}, {first}, {len(group.leaves)}}}")
         first += len(group.leaves)
-    nodes, terms = [], []
+    nodes: list[str] = []
+    terms: list[str] = []
     for node in given.nodes:
         signs = ", ".join(map(str, node.signs)) or "0"
         places = ", ".join(number(place) for place in node.places) or "0.0"
-        nodes.append(f"{{{node.kind}, {node.slot}, {node.mask}, {{{places}}}, {{{signs}}}, {len(terms)}, {len(node.terms)}}}")
+        head = f"{node.kind}, {node.slot}, {node.mask}, {{{places}}}, {{{signs}}}"
+        nodes.append(f"{{{head}, {len(terms)}, {len(node.terms)}}}")
         terms += [f"{{{number(t.weight)}, {t.node}, {t.slot}, {t.kind}}}" for t in node.terms]
     parts: list[str] = []
 

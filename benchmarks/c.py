@@ -98,8 +98,11 @@ def entries(packing: Any, inputs: int) -> int:
 
 
 def update(quick: bool) -> list[str]:
-    """All tensors of order 1/n from averages that are given: bytes that must move once, over a plain copy of as many."""
-    lines = ["| inputs | update, ms | copy of the same bytes, ms | fraction of the copy | NumPy / C |", "|---|---|---|---|---|"]
+    """All tensors of order 1/n from averages that are given, and a plain copy of the bytes that must move once."""
+    lines = [
+        "| inputs | update, ms | copy of the same bytes, ms | fraction of the copy | NumPy / C |",
+        "|---|---|---|---|---|",
+    ]
     theory = pt.theory("mlp", "all", 1)
     model = theory.compile("c")
     library: Library = model._library(choose_functions(theory, "tanh", {}), True)  # type: ignore[attr-defined]
@@ -134,8 +137,8 @@ def update(quick: bool) -> list[str]:
 def main() -> None:
     quick = "--quick" in sys.argv
     parts = [
-        "# C, one core\n\nWritten by `python -m benchmarks.c`: best of several calls; ratios are to the NumPy backend in the same "
-        "process.",
+        "# C, one core\n\nWritten by `python -m benchmarks.c`: best of several calls; ratios are to the NumPy backend "
+        "in the same process.",
         "## K and Theta, depth 10\n\n" + "\n".join(two_points(quick)),
         "## All tensors of the book, one input, depth 1000\n\n" + "\n".join(one_input()),
         "## All tensors of order 1/n, averages given: the update and a plain copy\n\n" + "\n".join(update(quick)),

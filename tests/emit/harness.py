@@ -69,7 +69,8 @@ def sums_of_absolute_values(plain):
     levels = [
         level._replace(
             kernels=tuple(
-                k._replace(cases=tuple(c._replace(products=positive(c.products)) for c in k.cases)) for k in level.kernels
+                k._replace(cases=tuple(c._replace(products=positive(c.products)) for c in k.cases))
+                for k in level.kernels
             )
         )
         for level in plain.levels

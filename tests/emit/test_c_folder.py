@@ -37,7 +37,12 @@ def name_of(folder):
 
 def run(folder, *command, **environment):
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], **environment}
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], **environment},
     )
 
 
@@ -109,7 +114,9 @@ def test_openmp_and_the_header_in_cpp(emitted, case):
     name = name_of(folder)
     gcc(folder, *STRICT, "-O1", "-fopenmp", "-o", "threads", "selftest.c", f"{name}.c", "-lm")
     assert run(folder, "./threads", OMP_NUM_THREADS="3").returncode == 0
-    (folder / "use.cpp").write_text(f'#include "{name}.h"\nint main() {{ return {name}_theory.abi - PERTHEORY_ABI; }}\n')
+    (folder / "use.cpp").write_text(
+        f'#include "{name}.h"\nint main() {{ return {name}_theory.abi - PERTHEORY_ABI; }}\n'
+    )
     gcc(folder, "-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-c", "use.cpp", compiler="g++")
     if shutil.which("clang"):
         gcc(folder, *STRICT, "-O1", "-c", f"{name}.c", compiler="clang")

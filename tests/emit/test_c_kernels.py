@@ -37,7 +37,9 @@ def agrees(network, tensors, order, mode, kinked, inputs):
         averages = {key: np.abs(array) for key, array in given.averages.items()}
         for kernel in level.kernels:
             packing = packing_of(kernel.symmetry)
-            expected[kernel.key] = pack(module.RECURSIONS[number][kernel.key](given.state, given.p, given.averages), packing)
+            expected[kernel.key] = pack(
+                module.RECURSIONS[number][kernel.key](given.state, given.p, given.averages), packing
+            )
             scale[kernel.key] = pack(absolute.RECURSIONS[number][kernel.key](positive, given.p, averages), packing)
         above = np.full(sum(map(len, expected.values())) + 1, np.nan)
         assert getattr(lib, f"{name}_update{at}")(*arguments, ratio, pointer(above), *room) == 0

@@ -1,4 +1,4 @@
-"""``theory.compile("c")``: the same call and the same answer as NumPy, from a cache that survives what happens to it."""
+"""``theory.compile("c")``: the call and the answer of NumPy, from a cache that survives what happens to it."""
 
 import ctypes
 import os
@@ -61,7 +61,9 @@ def test_more_accuracy_than_is_built_in_calls_python_back():
 def test_progress_goes_layer_by_layer_and_changes_nothing():
     model = pt.theory("mlp", "V", 1).compile("c")
     seen = []
-    stepped = model(INPUTS, "tanh", 4, widths=[10, 20, 30], progress=lambda layer, depth: seen.append((layer, depth)), **HYPER)
+    stepped = model(
+        INPUTS, "tanh", 4, widths=[10, 20, 30], progress=lambda layer, depth: seen.append((layer, depth)), **HYPER
+    )
     assert seen == [(2, 4), (3, 4), (4, 4)]
     whole = model(INPUTS, "tanh", 4, widths=[10, 20, 30], **HYPER)
     for first, second in zip(stepped, whole, strict=True):
@@ -83,7 +85,7 @@ def test_without_a_compiler_it_says_what_to_install_and_numpy_works(monkeypatch)
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CC", raising=False)
     theory = pt.theory("mlp", "G", 0)
-    with pytest.raises(InputError, match="no C compiler found.*install gcc or clang, or use the backend numpy"):
+    with pytest.raises(InputError, match=r"no C compiler found.*install gcc or clang, or use the backend numpy"):
         theory.compile("c")
     assert theory.compile("numpy")(INPUTS, depth=2)[2]["G"].shape == (3, 3)
 
@@ -103,7 +105,7 @@ def test_the_cache_is_by_content(tmp_path):
 
 
 def test_a_refusing_compiler_is_one_line_and_leaves_nothing(tmp_path):
-    with pytest.raises(InputError, match="failed: .*error") as caught:
+    with pytest.raises(InputError, match=r"failed: .*error") as caught:
         build({"wrong.c": "int f( { }\n"}, tmp_path)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -152,7 +154,9 @@ def test_the_command_line_runs_it(tmp_path):
     command += ["--depth", "3", "--order", "0", "--tensors", "all", "--format", "json"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     outputs = [
-        subprocess.run([*command, "--backend", b], cwd=tmp_path, env=environment, capture_output=True, check=True).stdout
+        subprocess.run(
+            [*command, "--backend", b], cwd=tmp_path, env=environment, capture_output=True, check=True
+        ).stdout
         for b in ("c", "numpy")
     ]
     import json

@@ -30,7 +30,9 @@ groups = st.integers(2, 4).flatmap(
 def test_one_entry_of_each_orbit_is_kept_and_counted(group, inputs):
     packing = packing_of(group)
     entries = list(kept(packing, inputs))
-    orbits = {max(tuple(i[g] for g in element) for element in group) for i in product(range(inputs), repeat=len(group[0]))}
+    orbits = {
+        max(tuple(i[g] for g in element) for element in group) for i in product(range(inputs), repeat=len(group[0]))
+    }
     assert entries == sorted(orbits)
     for length, row in enumerate(counts(packing), start=1):
         found = sum(c * math.comb(inputs - 1, j) for j, c in enumerate(row))
@@ -78,7 +80,10 @@ def test_groups_of_interchangeable_axes_are_recognised():
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_aligned_rows_are_kept_rows(order):
-    packings = {packing_of(k.symmetry) for k in program("mlp", "all", order, "one" if order > 2 else "many", False).levels[0].kernels}
+    packings = {
+        packing_of(k.symmetry)
+        for k in program("mlp", "all", order, "one" if order > 2 else "many", False).levels[0].kernels
+    }
     four = [packing for packing in packings if packing.rank == 4]
     for result in four:
         for array in four:

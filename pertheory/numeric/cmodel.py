@@ -207,9 +207,9 @@ class _Call:
             try:
                 wanted = [requests[numbers[number]] for number in range(count)]
                 matrix = np.ctypeslib.as_array(covariance, shape=(n, n)).copy()
-                for number, (request, array) in enumerate(
-                    zip(wanted, averages(matrix, [request.request for request in wanted]), strict=True)
-                ):
+                with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told by name later
+                    found = averages(matrix, [request.request for request in wanted])
+                for number, (request, array) in enumerate(zip(wanted, found, strict=True)):
                     packed = pack_classes(array, request.classes)
                     np.ctypeslib.as_array(out[number], shape=packed.shape)[...] = packed
             except BaseException as error:  # it must not cross the C code; it is raised again behind it

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
-from pertheory.emit.c.loops import Nest
+from pertheory.emit.c.loops import Nest, place_of
 from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
-from pertheory.kernels.packing import Packing, packing_of, packing_of_classes
+from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
 
 
 class Function(NamedTuple):
@@ -65,18 +66,14 @@ def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
     whole = Nest(frame, kernel.rank, packing)
     whole.arrays, whole.symbols, whole.uses_ratio, whole.buffers = arrays, symbols, uses_ratio, buffers
     name = f"recursion_{kernel.function}_{frame.number}"
-    head = f"/* {kernel.key}, {_plain(kernel.title)}, one layer up:\n *\n"
-    head += "".join(f" *   {_plain(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
+    head = f"/* {kernel.key}, {plain(kernel.title)}, one layer up:\n *\n"
+    head += "".join(f" *   {plain(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
     text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
     return Function(name, text, tuple(needs), buffers)
 
 
 def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
     """Whether some kept entry has exactly these slots at one input."""
-    from itertools import permutations
-
-    from pertheory.kernels.packing import largest
-
     axes = sorted(set(pattern))
     for values in permutations(range(len(axes))):
         value = dict(zip(axes, values, strict=True))
@@ -151,9 +148,7 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
     letter = letters((last,))
     if last > 0:
         if packing.is_dense:
-            from pertheory.emit.c.loops import _place
-
-            lines += [f"{pad}const size_t first = {_place(range(last), True)}, count = n;"]
+            lines += [f"{pad}const size_t first = {place_of(range(last), True)}, count = n;"]
         else:
             row = f"w->tables->{like}[{last - 1}]"
             lines.append(f"{pad}const size_t first = {row}[{before}], count = {row}[{before} + 1] - first;")
@@ -187,12 +182,8 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
         lines.append(f"{pad}for (size_t {letter} = 0; {letter} < n; {letter}++) {{")
         pad += "    "
         if loop == nest.rank - 1:
-            if packing.is_dense:
-                lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
-                keep = ""
-            else:
-                lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
-                keep = f"!pt_is_kept(&{like}, slots)"
+            lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
+            keep = "" if packing.is_dense else f"!pt_is_kept(&{like}, slots)"
         differ = " || ".join(f"{letter} == {other}" for other in letters(range(loop)))
         if loop == nest.rank - 1:
             skip = " || ".join(part for part in (differ, keep) if part)
@@ -235,14 +226,14 @@ def formula(products: Sequence[Product]) -> str:
     return " ".join(parts).removeprefix("+ ")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that cannot end a comment, nor be taken for a trigraph or the start of another comment."""
     return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").strip()
 
 
 def _wrapped(text: str, width: int = 112) -> str:
     lines, line = [], ""
-    for word in _plain(text).split(" "):
+    for word in plain(text).split(" "):
         if line and len(line) + 1 + len(word) > width:
             lines.append(line)
             line = word

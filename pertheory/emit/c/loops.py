@@ -99,7 +99,9 @@ class Nest:
     def _scalar(self, product: Product) -> Value | None:
         """Coefficient, hyperparameters and width ratio."""
         size = abs(product.coefficient)
-        parts = [] if size == 1 and (product.operands or product.couplings or product.width_power) else [_number(size)]
+        parts = (
+            [] if size == 1 and (product.operands or product.couplings or product.width_power) else [number_text(size)]
+        )
         label = []
         for name, power in product.couplings:
             symbol = self.frame.symbols[name]
@@ -148,10 +150,10 @@ class Nest:
             self.needs[view] = None
             base = self._array(view.name)
         if loop < self.rank - 1:
-            return Value(f"{base}[{_place(axes)}]", loop, label)
+            return Value(f"{base}[{place_of(axes)}]", loop, label)
         if len(axes) == 1:
             return Value(f"{base}[{letters(axes)}]", loop, label)
-        row = self._pointer(f"{operand.array}_{letters(operand.axes)}", f"{base} + {_place(axes[:-1], True)}")
+        row = self._pointer(f"{operand.array}_{letters(operand.axes)}", f"{base} + {place_of(axes[:-1], True)}")
         return Value(f"{row}[{letters(axes[-1:])}]", loop, label)
 
     def _is_row(self, operand: Operand) -> bool:
@@ -198,7 +200,7 @@ class Nest:
         if own == self.packing and tuple(axes) == tuple(range(self.rank)):
             return "first"
         if own.is_dense:
-            return _place(axes[:-1], True)
+            return place_of(axes[:-1], True)
         place = letters(axes[:1])
         for number, axis in enumerate(axes[1:-1]):
             place = f"w->tables->{self.frame.packing_name(array)}[{number}][{place}] + {letters((axis,))}"
@@ -220,7 +222,7 @@ class Nest:
         return name
 
 
-def _place(axes: Sequence[int], row: bool = False) -> str:
+def place_of(axes: Sequence[int], row: bool = False) -> str:
     """The place of an entry of a dense array; of the start of a row if only the leading indices are given."""
     text = letters(axes[:1])
     for axis in axes[1:]:
@@ -230,7 +232,8 @@ def _place(axes: Sequence[int], row: bool = False) -> str:
     return text
 
 
-def _number(value: Fraction) -> str:
+def number_text(value: Fraction) -> str:
+    """A rational number as a C expression."""
     if value.denominator == 1:
         return f"{value.numerator}.0"
     if value.denominator & (value.denominator - 1) == 0:

@@ -24,7 +24,7 @@ typedef enum pt_status {
     PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range */
     PT_SHORT_WORKSPACE = 2, /* less workspace than the theory asks for */
     PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in */
-    PT_UNSUPPORTED = 4,     /* an average that the routine cannot do */
+    PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e10 */
     PT_TOO_LARGE = 5,       /* sizes beyond what size_t counts */
     PT_OVERFLOW = 6,        /* a result left the range of doubles */
     PT_LAST_ERROR = 6,
@@ -40,7 +40,7 @@ static inline const char *pt_message(int status)
     case PT_BAD_ARGUMENT: return "an argument is null or out of range";
     case PT_SHORT_WORKSPACE: return "the workspace is smaller than the theory asks for";
     case PT_NOT_FINITE: return "an argument holds NaN or infinity";
-    case PT_UNSUPPORTED: return "an average with more distinct inputs than the routine can do";
+    case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e10";
     case PT_TOO_LARGE: return "so many inputs or layers that sizes overflow";
     case PT_OVERFLOW: return "a result left the range of doubles";
     case PT_DIVERGENT: return "an average is infinite: the entries that need it are NaN";

@@ -8,11 +8,13 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from pertheory.emit.c.descriptor import HASH
 from pertheory.emit.c.frame import Frame, Packings, View, c_name
-from pertheory.emit.c.functions import Function, _plain, recursion, temporary
-from pertheory.emit.c.interface import print_header, print_interface
+from pertheory.emit.c.functions import Function, plain, recursion, temporary
+from pertheory.emit.c.header import print_header
+from pertheory.emit.c.interface import print_interface
 from pertheory.kernels.language import Program
-from pertheory.kernels.packing import Packing, counts, packing_of
+from pertheory.kernels.packing import Packing, counts
 
 
 class Source(NamedTuple):
@@ -48,9 +50,6 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
 
 
 _WAYS = "/* How packed arrays are read along an index, see pt_gather. */\n"
-
-#: Stands for the hash of the source while that is computed.
-HASH = "SHA256-OF-THIS-SOURCE"
 
 
 def program_name(program: Program) -> str:
@@ -165,11 +164,11 @@ def _tables(packings: Packings) -> str:
     lines = ["/* Offsets of packed arrays, see pt_table. */", "struct tables {"]
     lines += [f"    size_t *{name}[{max(packing.rank - 1, 1)}];" for packing, name in packings.items()]
     lines += ["};", "", "static size_t lay_tables(size_t n, double *memory, struct tables *tables)", "{"]
-    lines += ["    size_t used = 0;"]
+    lines += ["    size_t used = 0;", "    if (tables != NULL)", "        memset(tables, 0, sizeof *tables);"]
     for packing, name in packings.items():
         if not packing.is_dense:
             lines.append(f"    PT_TABLE({name});")
-    lines += ["    (void)n;", "    (void)memory;", "    (void)tables;", "    return used;", "}", ""]
+    lines += ["    (void)n;", "    (void)memory;", "    return used;", "}", ""]
     return "\n".join(lines)
 
 
@@ -181,13 +180,11 @@ def _head(program: Program, name: str, built_in: bool, activation: str) -> str:
     )
     averages = f"Built-in Gaussian averages: {activation}." if built_in else "Gaussian averages: by callback."
     approximate = "" if program.closure == "exact" else "\n * An approximation: pairs only, the rule is not sound."
-    glossary = "\n".join(
-        f" *     {key:<8} {_plain(what)} ({_plain(title)})" for key, what, _, title in program.glossary
-    )
+    glossary = "\n".join(f" *     {key:<8} {plain(what)} ({plain(title)})" for key, what, _, title in program.glossary)
     return f"""/* {name}.c: finite-width recursions to order 1/n^{program.order} of the network {program.network}.
  *
- * {_plain(program.title)}. Written by pertheory; derived from the definition of the network.{approximate}
- * {_plain(averages)}
+ * {plain(program.title)}. Written by pertheory; derived from the definition of the network.{approximate}
+ * {plain(averages)}
  *
  * A cumulant of 2p preactivations (or of trees of their derivatives) at layer l is n_(l-1)^-(p-1) times a sum over
  * pairings of Kronecker deltas times a tensor T = T{{0}} + T{{1}}/n_(l-1) + ...; "T{{k}}" is the coefficient of the
@@ -228,12 +225,10 @@ def _support(body: str) -> str:
     wanted: set[str] = set()
     waiting = [body]
     while waiting:
-        words = set(re.findall(r"\w+", waiting.pop()))
+        code = re.sub(r"/\*.*?\*/", "", waiting.pop(), flags=re.DOTALL)  # a comment may name what is not used
+        words = set(re.findall(r"\w+", code))
         for name, text in _sections():
             if name in words and name not in wanted:
                 wanted.add(name)
                 waiting.append(text)
     return "\n".join(text for name, text in _sections() if name in wanted)
-
-
-__all__ = ["Source", "packing_of", "print_c", "program_name"]

@@ -402,6 +402,17 @@ static int pt_is_finite(const double *values, size_t count)
     return 1;
 }
 
+/* ---- pt_is_within ---- */
+
+static int pt_is_within(const double *values, size_t count, double bound)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (!(fabs(values[i]) <= bound))
+            return 0;
+    return 1;
+}
+
 /* ---- pt_has_overflow ---- */
 
 /* Whether an entry is infinite; averages that diverge make NaN, never infinity. */

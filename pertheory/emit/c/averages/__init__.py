@@ -1,7 +1,17 @@
 """A routine for the Gaussian averages of a theory, as C: hand-written methods on top of tables of a plan.
 
-The methods stand beside this file as C sources, one a method; which of them a plan needs is decided here. The text
-needs `pertheory.h` before it, and defines two functions, ``NAME_builtin_average`` and ``NAME_builtin_workspace``; all
+The methods stand beside this file as C sources, in the order in which they build on each other; which of them a plan
+needs is decided here:
+
+`core.c`         the tables' types, packed places, entries as sums of nodes
+`rules.c`        values of products of derivatives at points
+`strengths.c`    conditional covariances; `orthant.c` the ReLU family, exactly; `kinked.c` combines
+`panel*.c`       anything else with kinks, and smooth functions that change too fast for trapezoids
+`smooth.c`       one input; `pairs.c` all pairs of inputs; `conditional.c` three and four; `nested.c` dependent inputs
+`call.c`         the routine: distinct inputs, sets of them, entries
+
+The text needs `pertheory.h` before it, and defines two functions, ``NAME_builtin_average`` and
+``NAME_builtin_workspace``; all
 else is static.
 """
 
@@ -63,7 +73,8 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     if panelled or orthants:
         parts += [_source("strengths.c"), _source("legendre.c")]
     if panelled:
-        parts += [_source("dot.c"), print_edges(plan), _source("panels.c")]
+        parts += [_source("dot.c"), print_edges(plan)]
+        parts += [_source(name) for name in ("panels.c", "panel_series.c", "panel_sums.c", "panel_leaves.c")]
     if smooth:
         parts.append(_source("smooth.c"))
         if most > 1:

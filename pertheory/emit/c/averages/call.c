@@ -16,8 +16,19 @@
 static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
 {
     int i, j;
+    /* by rows of the later input: earlier ones are neighbours in memory */
     for (i = 0; i < size; i++)
-        for (j = 0; j < size; j++) covariance[i * size + j] = call->covariance[index[i] * call->inputs + index[j]];
+        for (j = 0; j <= i; j++)
+            covariance[i * size + j] = covariance[j * size + i] = call->covariance[index[i] * call->inputs + index[j]];
+}
+
+/* Whether an entry is asked for. */
+static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
+{
+    int e;
+    for (e = 0; e < entries; e++)
+        if (call->target[entry[e].request] != NULL) return 1;
+    return 0;
 }
 
 /* All entries over `size` distinct inputs. */
@@ -27,7 +38,10 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
     double covariance[16], *values = call->space;
     size_t choice[4], index[4];
     int k;
-    if (count < (size_t)size || (set->entries == 0 && (zero == call->inputs || set->zero_entries == 0))) return;
+    if (count < (size_t)size) return;
+    if (!avg_wanted(call, set->entry, set->entries) &&
+        (zero == call->inputs || !avg_wanted(call, set->zero_entry, set->zero_entries)))
+        return;
 #if AVG_SMOOTH && AVG_MOST > 1
     if (!call->group->kinked && size == 2) {
         avg_pairs(call, set, live, count, zero);
@@ -49,10 +63,10 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
 #endif
 #endif
         avg_scatter(call, set, index, zero, values);
-        for (k = size - 1; k >= 0 && choice[k] == count - (size_t)(size - k); k--) {}
-        if (k < 0) break;
+        /* the first one moves fastest, as entries stand in memory */
+        for (k = 0; k < size && choice[k] + 1 == (k + 1 < size ? choice[k + 1] : count); k++) choice[k] = (size_t)k;
+        if (k == size) break;
         choice[k]++;
-        for (k++; k < size; k++) choice[k] = choice[k - 1] + 1;
     }
     call->space = values;
 }
@@ -84,26 +98,28 @@ static void avg_copy(avg_call *call, const avg_request *request, double *target,
     }
 }
 
-/* Check a covariance; a status. */
-static int avg_check(size_t inputs, const double *covariance)
+/* Check a covariance; a status. `variance` and `sigma` become its diagonal and the roots. */
+static int avg_check(size_t inputs, const double *covariance, double *variance, double *sigma)
 {
     size_t i, j;
     for (i = 0; i < inputs; i++) {
-        const double one = covariance[i * inputs + i];
-        if (!isfinite(one)) return PT_NOT_FINITE;
-        if (one < 0) return PT_BAD_ARGUMENT;
-        for (j = 0; j < i; j++) {
-            const double two = covariance[j * inputs + j], c = covariance[i * inputs + j];
-            if (!isfinite(c) || !isfinite(covariance[j * inputs + i])) return PT_NOT_FINITE;
-            if (fabs(c) > sqrt(one) * sqrt(two) * (1 + 1e-9)) return PT_BAD_ARGUMENT;
-        }
+        variance[i] = covariance[i * inputs + i];
+        if (!isfinite(variance[i])) return PT_NOT_FINITE;
+        if (variance[i] < 0) return PT_BAD_ARGUMENT;
+        sigma[i] = sqrt(variance[i]);
     }
+    for (i = 0; i < inputs; i++)
+        for (j = 0; j < inputs; j++) {
+            const double both = covariance[i * inputs + j];
+            if (!isfinite(both)) return PT_NOT_FINITE;
+            if (fabs(both) > sigma[i] * sigma[j] * (1 + 1e-9)) return PT_BAD_ARGUMENT;
+        }
     return PT_OK;
 }
 
 size_t AVG_NAME(builtin_workspace)(size_t inputs)
 {
-    size_t room = 2 * inputs + AVG_REQUESTS + AVG_ROOM;
+    size_t room = 3 * inputs + AVG_REQUESTS + AVG_ROOM;
 #if AVG_SMOOTH && AVG_MOST > 1
     room += avg_series_room(inputs);
 #endif
@@ -115,7 +131,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
                               double *worst_error)
 {
     double *targets[AVG_MOST_REQUESTS];
-    double *same, *live;
+    double *same, *live, *variance;
     size_t alive = 0, zero = inputs, distinct = 0, i, j;
     avg_call call;
     int status, s;
@@ -125,7 +141,9 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     if (count == 0) return PT_OK;
     if (requests == NULL || out == NULL) return PT_BAD_ARGUMENT;
     if (workspace_size < AVG_NAME(builtin_workspace)(inputs)) return PT_SHORT_WORKSPACE;
-    status = avg_check(inputs, covariance);
+    /* lists of inputs are kept in the workspace, as doubles */
+    same = workspace, live = same + inputs, variance = live + inputs;
+    status = avg_check(inputs, covariance, variance, live);
     if (status != PT_OK) return status;
     for (i = 0; i < AVG_MOST_REQUESTS; i++) targets[i] = NULL;
     for (i = 0; i < count; i++) {
@@ -135,15 +153,14 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5, call.power = 2, call.status = PT_OK;
-    /* lists of inputs are kept in the workspace, as doubles */
-    same = workspace, live = same + inputs;
-    call.space = workspace + 2 * inputs;
+    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
+    call.status = PT_OK, call.refused = 0;
+    call.space = workspace + 3 * inputs;
     call.sets = call.group->sets;
     for (i = 0; i < inputs; i++) {
-        const double one = covariance[i * inputs + i];
+        const double one = variance[i];
         for (j = 0; j < i; j++) {
-            const double both = covariance[i * inputs + j], two = covariance[j * inputs + j];
+            const double both = covariance[i * inputs + j], two = variance[j];
             if (fabs(one - both) + fabs(two - both) <= 4e-16 * one) break;
         }
         same[i] = (double)j;
@@ -174,6 +191,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
             if (targets[s] != NULL) avg_copy(&call, &call.group->request[s], targets[s], same);
     if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
     if (status != PT_OK) return status;
+    if (call.refused) return PT_UNSUPPORTED;
     if (call.status != PT_OK) return call.status;
     return call.worst <= AVG_TOLERANCE ? PT_OK : PT_ACCURACY;
 }

@@ -3,6 +3,8 @@
 
 /* Conditional variances below this fraction of a variance: the inputs are left to nested sums. */
 #define AVG_SINGULAR 1e-10
+/* What the series may lack, relative to the scale. */
+#define AVG_SERIES 1e-12
 /* Most terms of the series, and of nodes of the inner rules. */
 #define AVG_SHORT 48
 #define AVG_INNER 1024
@@ -300,9 +302,9 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
         }
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], AVG_SHORT, 2);
         avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, relative);
-        while (terms > 1 && tail + relative[terms - 1] <= AVG_TAIL) tail += relative[--terms];
+        while (terms > 1 && tail + relative[terms - 1] <= 0.03 * AVG_SERIES) tail += relative[--terms];
         terms = (terms + 7) / 8 * 8;
-        if (tail > 1e-12 || terms > AVG_SHORT - 8) {
+        if (tail > AVG_SERIES || terms > AVG_SHORT - 8) {
             call->space = space;
             avg_nested(call, set, covariance, values);
             return;
@@ -311,7 +313,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
         avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL);
         for (l = 0; l < set->leaves; l++)
             if (sizes[l] > 0) worst = fmax(worst, fabs(values[l] - coarse[l]) / sizes[l]);
-        worst = pow(worst, call->power);
+        worst *= worst; /* of twice the step */
         if (worst <= 1e-12 || attempt == 4) {
             avg_raise(call, worst + tail);
             break;

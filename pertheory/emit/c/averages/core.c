@@ -82,9 +82,8 @@ typedef struct {
     double *space;        /* workspace that is left */
     double worst;         /* largest error estimate */
     double strip, slowest, reach; /* of the trapezoid rules: see avg_frequency */
-    double power;         /* the error of a rule is that of twice the step to this power */
     double widen;         /* steps of several variables may be wider than those of one */
-    int status;
+    int status, refused;  /* refused: some averages are beyond the methods here */
 } avg_call;
 
 static size_t avg_choose(size_t n, unsigned k)
@@ -100,6 +99,10 @@ static size_t avg_place(const avg_request *request, size_t inputs, const size_t 
 {
     size_t place = 0;
     unsigned c, start = 0;
+    if (request->rank == 2) { /* as below: there are many pairs */
+        const size_t i = index[0] < index[1] ? index[1] : index[0], j = index[0] < index[1] ? index[0] : index[1];
+        return request->classes == 1 ? i * (i + 1) / 2 + j : index[0] * inputs + index[1];
+    }
     for (c = 0; c < request->classes; c++) {
         const unsigned m = request->class_size[c];
         size_t sorted[8], own = 0;

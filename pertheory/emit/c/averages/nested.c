@@ -1,7 +1,7 @@
-/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi: for covariances of any rank. */
+/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for covariances of any rank. */
 
-/* Beyond this many points panels are better. */
-#define AVG_MOST_NESTED 2e6
+/* Beyond this many points panels are better; of four nested directions there are no panels. */
+#define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
 
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
  * column j was made from, which has zeros after it. */
@@ -140,7 +140,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
             nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
             points *= 2.0 * (double)nest.half[j] + 1;
         }
-        if (points > AVG_MOST_NESTED) {
+        if (points > AVG_MOST_NESTED(nest.rank)) {
             avg_conditions c;
             avg_eliminate(set->size, covariance, &c);
             avg_leaf_values(call, set, &c, values);
@@ -151,7 +151,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
             values[l] = sums[3 * l];
             if (sums[3 * l + 2] > 0) worst = fmax(worst, fabs(sums[3 * l] - sums[3 * l + 1]) / sums[3 * l + 2]);
         }
-        worst = pow(worst, call->power);
+        worst *= worst; /* of twice the step */
         if (worst <= 1e-12 || attempt == 4) {
             avg_raise(call, worst);
             break;

@@ -10,7 +10,7 @@
 #define AVG_HALF 4096
 #define AVG_WEIGHTS 262144
 /* The series may lack this fraction of the scale. */
-#define AVG_TAIL 1e-13
+#define AVG_TAIL 1e-15
 
 typedef struct {
     size_t half, terms, most, live; /* terms: that are used; most: that there is room for */
@@ -236,9 +236,9 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         error = 0;
         for (i = 0; i < count; i++) {
             error = fmax(error, avg_expand(call, set, &s, sigma[i], i, largest, &left[i]));
-            if (error > 1e-7 && attempt < 7) break;
+            if (error > 2e-8 && attempt < 7) break;
         }
-        if (error <= 1e-7) break;
+        if (error <= 2e-8) break;
     }
     avg_raise(call, error * error);
     for (i = 0; i < count; i++)

@@ -73,8 +73,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
         }
         /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire functions */
         power = 0.9 * log(worst + 1e-16) / log(fmin(doubled + 1e-16, 0.5));
-        call->power = fmax(2.0, fmin(power, 4.0));
-        worst = pow(worst, call->power);
+        worst = pow(worst, fmax(2.0, fmin(power, 4.0)));
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
         if (worst <= 1e-15 || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
             avg_raise(call, worst);

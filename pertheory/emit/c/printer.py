@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -40,8 +41,10 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
     levels = [_level(program, frame) for frame in frames]
     body = "\n".join(level.text for level in levels)
     body += print_interface(program, name, frames, levels, activation if averages else "")
-    packing_text = "\n".join(_packing(packing, own) for packing, own in packings.items())
-    body = f"{packing_text}\n{_WAYS}{packings.ways()}\n\n{_tables(packings)}\n{body}"
+    words = _words(body)
+    used = [(packing, own) for packing, own in packings.items() if own in words or not packing.is_dense]
+    packing_text = "\n".join(_packing(packing, own) for packing, own in used)
+    body = f"{packing_text}\n{_WAYS}{packings.ways()}\n\n{_tables(used)}\n{body}"
     head = _head(program, name, bool(averages), activation)
     text = f"{head}\n{_support(body)}\n{body}" + (f"\n{averages}" if averages else "")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -160,12 +163,12 @@ def _packing(packing: Packing, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tables(packings: Packings) -> str:
+def _tables(packings: Sequence[tuple[Packing, str]]) -> str:
     lines = ["/* Offsets of packed arrays, see pt_table. */", "struct tables {"]
-    lines += [f"    size_t *{name}[{max(packing.rank - 1, 1)}];" for packing, name in packings.items()]
+    lines += [f"    size_t *{name}[{max(packing.rank - 1, 1)}];" for packing, name in packings]
     lines += ["};", "", "static size_t lay_tables(size_t n, double *memory, struct tables *tables)", "{"]
     lines += ["    size_t used = 0;", "    if (tables != NULL)", "        memset(tables, 0, sizeof *tables);"]
-    for packing, name in packings.items():
+    for packing, name in packings:
         if not packing.is_dense:
             lines.append(f"    PT_TABLE({name});")
     lines += ["    (void)n;", "    (void)memory;", "    return used;", "}", ""]
@@ -220,13 +223,17 @@ def _sections() -> tuple[tuple[str, str], ...]:
     )
 
 
+def _words(code: str) -> set[str]:
+    """The words of C code without those of comments, which may name what is not used."""
+    return set(re.findall(r"\w+", re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)))
+
+
 def _support(body: str) -> str:
     """The pieces of the support code that are used, directly or by each other, so that no compiler warns of others."""
     wanted: set[str] = set()
     waiting = [body]
     while waiting:
-        code = re.sub(r"/\*.*?\*/", "", waiting.pop(), flags=re.DOTALL)  # a comment may name what is not used
-        words = set(re.findall(r"\w+", code))
+        words = _words(waiting.pop())
         for name, text in _sections():
             if name in words and name not in wanted:
                 wanted.add(name)

@@ -5,24 +5,32 @@ tensor      find_tensor    a name or an observable     -> Tensor (forest + pairi
 diagrams    derive         six moves, one file each    -> Recursion
 theory      theory         every tensor that appears   -> Theory (closed)
 kernels     lower          typed, no symbols           -> Program
-text        print_numpy    one printer a target        -> source code
+text        print_numpy    one printer a target        -> source code (print_c: with averages, as a folder)
 numbers     Model          inputs, activation          -> states, layer by layer
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 
+from pertheory import __version__
 from pertheory.closure import Theory, theory
+from pertheory.emit.c.averages import print_averages
+from pertheory.emit.c.folder import print_folder
+from pertheory.emit.c.printer import Source, print_c, program_name
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
+from pertheory.kernels.requests import plan_averages
 from pertheory.recursion import Recursion, derive
+from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.activation import activation as read_activation
 
-PRINTERS = {"numpy": (print_numpy, "py")}
+TARGETS = ("numpy", "c")
 
 
 def recursion_of(network: str, tensor: str, order: int = 0) -> Recursion:
@@ -36,26 +44,71 @@ def program_of(network: str, tensors: str = "all", order: int = 1, inputs: str =
 
 
 def text_of(program: Program, target: str = "numpy") -> str:
-    """From a program to source text."""
-    if target not in PRINTERS:
-        raise InputError(f"unknown target {target!r}; known: {', '.join(sorted(PRINTERS))}")
-    printer, _ = PRINTERS[target]
-    return printer(program)
+    """From a program to source text; the C text has no averages of its own, see `c_source`."""
+    if target not in TARGETS:
+        raise InputError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
+    return print_numpy(program) if target == "numpy" else print_c(program).source
+
+
+def c_source(
+    theory: Theory, inputs: str, functions: Mapping[str, Activation], built_in: bool = True
+) -> tuple[Program, Source]:
+    """From a theory and its activations to C.
+
+    Args:
+        theory: the closed recursions.
+        inputs: "many" or "one".
+        functions: the activation of each function of the network.
+        built_in: whether the Gaussian averages of these activations are part of it; else they must be called back.
+
+    Raises:
+        UnsupportedError: there is no routine for the averages of these activations.
+    """
+    smooth = all(function.is_smooth for function in functions.values())
+    program = lower(theory, inputs, kinked=not smooth)
+    if not built_in or not any(level.averages for level in program.levels):
+        return program, print_c(program)
+    name = program_name(program)
+    text = print_averages(plan_averages(program, functions), name)
+    said = ", ".join(f"{key} = {function.name}" for key, function in sorted(functions.items()))
+    return program, print_c(program, text, said)
+
+
+def header_text() -> str:
+    """The header that all emitted theories share."""
+    return (files("pertheory.emit.c") / "pertheory.h").read_text(encoding="utf-8")
 
 
 def emit_theory(
     theory: Theory, target: str, folder: Path, inputs: str = "many", activation: str = "tanh"
 ) -> list[Path]:
-    """From a theory to a file of source code.
+    """From a theory to source code: one file for NumPy, a folder that stands alone for C.
 
-    The averages are a callable that the user hands in; the text depends on the activation only through whether it has
-    kinks, since a kinked function is combined input by input before it is averaged.
+    In NumPy the averages are a callable that the user hands in; the text depends on the activation only through whether
+    it has kinks, since a kinked function is combined input by input before it is averaged. The C has the averages of
+    the activation built in.
     """
-    text = text_of(lower(theory, inputs, kinked=not read_activation(activation).is_smooth), target)
-    suffix = PRINTERS[target][1]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{theory.network.name}_order{theory.order}.{suffix}"
+    if target not in TARGETS:
+        raise InputError(f"unknown target {target!r}; known: {', '.join(TARGETS)}")
+    function = read_activation(activation)
+    if target == "numpy":
+        text = print_numpy(lower(theory, inputs, kinked=not function.is_smooth))
+        texts = {f"{theory.network.name}_order{theory.order}.py": text}
+    else:
+        from pertheory.numeric.model import choose_functions
+        from pertheory.numeric.witness import reference_values
+
+        functions = choose_functions(theory, function, {})
+        program, source = c_source(theory, inputs, functions)
+        values = reference_values(theory, program, functions)
+        said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
+        texts = print_folder(program, source, header_text(), values, said, __version__)
+    return [_write(folder / name, text) for name, text in texts.items()]
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)  # whoever reads the file never sees half of it
-    return [path]
+    return path

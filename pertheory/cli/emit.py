@@ -14,13 +14,13 @@ EXAMPLE = "pertheory emit --target numpy --out build"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
-    parser.add_argument("--target", choices=("numpy",), required=True, help="language of the code")
+    parser.add_argument("--target", choices=("numpy", "c"), required=True, help="language of the code")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into; made if it does not exist")
     add_network(parser)
     parser.add_argument(
         "--activation",
         default="tanh",
-        help="decides whether kinks are combined input by input (default tanh)",
+        help="whose averages are built in (c), and whether kinks are combined input by input (default tanh)",
     )
     parser.add_argument("--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all")
     add_order(parser, 1, "power of 1/n that is kept")

@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a parameter of the activation or a further hyperparameter of the network",
     )
     parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
-    parser.add_argument("--backend", choices=("numpy",), default="numpy", help="what computes (default numpy)")
+    parser.add_argument("--backend", choices=("numpy", "c"), default="numpy", help="what computes (default numpy)")
     add_work(parser)
     add_output(parser, ("text", "json", "npz"))
 
@@ -102,7 +102,7 @@ def main(options: argparse.Namespace) -> int:
     except InputError as error:
         raise InputError(f"--inputs {options.inputs}: {str(error).removeprefix('inputs: ')}") from None
     check_hyperparameters(rule, options.depth, hyper)
-    check_widths(widths, options.depth, len(table[0]))
+    check_widths(widths, options.depth, len(table[0]), rule)
     try:
         function = activation(options.activation, **own)
     except InputError as error:

@@ -3,20 +3,25 @@
 A `Program` is a list of `Level` s (one for each sublayer of a network); a level is a list of `Average` arrays that it
 needs and a list of `Kernel` s, each a sum of products.
 
-What it supports: arrays with one axis per slot over the inputs; products of such arrays with axes repeated, permuted
-and left out, without any summation; rational coefficients, powers of hyperparameters and of the width ratio.
+What it supports: arrays with one axis per slot over the inputs; products of such arrays, and of sums of such products,
+with axes repeated, permuted and left out, without any summation over axes; rational coefficients, powers of
+hyperparameters and of the width ratio; the symmetries of arrays; sums that several kernels share.
 What it does not: summation over axes, branches, loops, functions. Everything that needs those (Gaussian averages, the
 loop over layers) is outside.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import groupby
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
 
 Line = tuple[str, int]
+#: Axis permutations that leave an array unchanged: T[i_g0, i_g1, ...] = T[i_0, i_1, ...]; the identity first.
+Symmetry = tuple[tuple[int, ...], ...]
 Request = tuple[tuple[int, tuple[Line, ...]], ...]  # per axis: legs in front, lines
 
 
@@ -38,6 +43,21 @@ class AverageArray(NamedTuple):
         """Number of axes."""
         return len(self.request)
 
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """Axes with equal factors are interchangeable, and neighbours: the lengths of these runs."""
+        return request_classes(self.request)
+
+
+def request_classes(request: Request) -> tuple[int, ...]:
+    """The lengths of the runs of equal factors.
+
+    Example:
+        >>> request_classes(((0, (("s", 1),)), (0, (("s", 0),)), (0, (("s", 0),))))
+        (1, 2)
+    """
+    return tuple(len(list(run)) for _, run in groupby(request))
+
 
 class TensorArray(NamedTuple):
     """A tensor of the state.
@@ -46,11 +66,13 @@ class TensorArray(NamedTuple):
         name: of the array in the program.
         key: under which it stands in the state, as "V" or "H{1}".
         rank: number of axes.
+        symmetry: axis permutations that leave it unchanged.
     """
 
     name: str
     key: str
     rank: int
+    symmetry: Symmetry
 
 
 class Operand(NamedTuple):
@@ -61,12 +83,50 @@ class Operand(NamedTuple):
 
 
 class Product(NamedTuple):
-    """coefficient * hyperparameters * (n/n_prev)^width_power * operands."""
+    """coefficient * hyperparameters * (n/n_prev)^width_power * operands.
+
+    A sum among the operands is over arrays with axes of the same result; factored programs have them.
+    """
 
     coefficient: Fraction
     couplings: Powers
     width_power: int
-    operands: tuple[Operand, ...]
+    operands: tuple[Operand | Sum, ...]
+
+
+class Sum(NamedTuple):
+    """A sum of products in brackets."""
+
+    products: tuple[Product, ...]
+
+
+def operands_of(products: Iterable[Product]) -> Iterable[Operand]:
+    """All arrays that products read, those in brackets too."""
+    for product in products:
+        for operand in product.operands:
+            if isinstance(operand, Sum):
+                yield from operands_of(operand.products)
+            else:
+                yield operand
+
+
+def axes_of(products: Iterable[Product]) -> tuple[int, ...]:
+    """The axes on which a sum depends."""
+    return tuple(sorted({axis for operand in operands_of(products) for axis in operand.axes}))
+
+
+class Temporary(NamedTuple):
+    """A sum that depends on fewer samples than the results that it is for; evaluated once, before the kernels.
+
+    Attributes:
+        name: tells what it holds.
+        rank: number of axes; 0, 1, .. name them in the products.
+        products: what is summed; operands are tensors, averages and earlier temporaries.
+    """
+
+    name: str
+    rank: int
+    products: tuple[Product, ...]
 
 
 class Case(NamedTuple):
@@ -88,10 +148,13 @@ class Kernel(NamedTuple):
         function: its name in the program.
         key: the key of the result in the state of its level.
         rank: axes of the result.
+        symmetry: axis permutations that leave the result unchanged.
         title: one line for people.
         formula: the recursion as LaTeX.
-        tensors: the arrays of the level below that it reads.
+        below: the arrays of the level below on which it depends.
+        tensors: those of them that it reads itself, not through temporaries.
         averages: names of the averages that it reads.
+        temporaries: names of the temporaries that it reads.
         cases: one for all components where the functions are smooth; one for each way in which slots may carry the
             same input where they have kinks, since those are combined input by input before they are evaluated.
     """
@@ -99,19 +162,30 @@ class Kernel(NamedTuple):
     function: str
     key: str
     rank: int
+    symmetry: Symmetry
     title: str
     formula: str
+    below: tuple[TensorArray, ...]
     tensors: tuple[TensorArray, ...]
     averages: tuple[str, ...]
     cases: tuple[Case, ...]
+    temporaries: tuple[str, ...] = ()
 
 
 class Level(NamedTuple):
-    """One sublayer: the covariance key of each field below, the averages over them, the kernels."""
+    """One sublayer.
+
+    Attributes:
+        covariances: the key of the covariance of each field below.
+        averages: over these fields.
+        kernels: one for each T{k} of the sublayer.
+        temporaries: what kernels share, each after those that it needs.
+    """
 
     covariances: tuple[tuple[str, str], ...]
     averages: tuple[AverageArray, ...]
     kernels: tuple[Kernel, ...]
+    temporaries: tuple[Temporary, ...] = ()
 
 
 class Initial(NamedTuple):

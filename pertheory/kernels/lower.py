@@ -9,7 +9,8 @@ from pertheory.algebra.terms import Average, Terms, sorted_terms
 from pertheory.closure import Theory, covariance_type
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import index_partitions
-from pertheory.graphs.tensor import TensorType, tensor_type
+from pertheory.graphs.tensor import TensorType, symmetry_elements, tensor_type
+from pertheory.kernels.factor import factor
 from pertheory.kernels.language import (
     AverageArray,
     Case,
@@ -20,6 +21,7 @@ from pertheory.kernels.language import (
     Product,
     Program,
     Request,
+    Symmetry,
     TensorArray,
 )
 from pertheory.rulebook.network import IDENTITY, Network
@@ -33,7 +35,9 @@ INPUTS = ("many", "one")
 MANY = 1000
 
 
-def lower(theory: Theory, inputs: str = "many", kinked: bool = False, most: int | None = None) -> Program:
+def lower(
+    theory: Theory, inputs: str = "many", kinked: bool = False, factored: bool = True, most: int | None = None
+) -> Program:
     """A program that computes the tensors of a theory.
 
     Args:
@@ -42,6 +46,7 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False, most: int 
             arrays hold one value for each input.
         kinked: whether a function has kinks: what stands at one input is then combined before it is evaluated, in a
             case of its own for each way in which slots may carry the same input.
+        factored: whether common factors are taken out; without it every kernel is a plain sum of products.
         most: with kinks, the number of different inputs that there will be; cases with more of them are left out.
     """
     if inputs not in INPUTS:
@@ -52,7 +57,7 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False, most: int 
         nodes = [node for node in theory.nodes if node.sublayer == sublayer]
         levels.append(_level(theory, sublayer, nodes, inputs == "one", (most or MANY) if kinked else 0))
     last = [node for node in theory.nodes if node.sublayer == len(rule.sublayers) - 1]
-    return Program(
+    program = Program(
         network=rule.name,
         title=rule.title,
         order=theory.order,
@@ -66,10 +71,21 @@ def lower(theory: Theory, inputs: str = "many", kinked: bool = False, most: int 
             for node in last
         ),
     )
+    return factor(program) if factored else program
 
 
 def _rank(tensor: Tensor, one: bool) -> int:
     return 1 if one else tensor.kind.size
+
+
+def symmetry_of(tensor: Tensor, one: bool = False) -> Symmetry:
+    """The symmetries of a tensor as permutations of its slots, the identity first."""
+    if one:
+        return ((0,),)
+    slot_of = {vertex: slot for slot, vertex in enumerate(tensor.slots)}
+    return tuple(
+        sorted(tuple(slot_of[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(tensor.kind))
+    )
 
 
 def _initial(rule: Network, node: Node, one: bool) -> Initial:
@@ -125,8 +141,10 @@ def _kernel(
         function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),
         key=node.key,
         rank=_rank(node.tensor, one),
+        symmetry=symmetry_of(node.tensor, one),
         title=node.tensor.title or node.tensor.observable,
         formula=write(recursion, LatexStyle(), "diagram"),
+        below=tuple(tensors[name] for name in sorted(tensors)),
         tensors=tuple(tensors[name] for name in sorted(tensors)),
         averages=tuple(sorted(used)),
         cases=tuple(cases),
@@ -164,7 +182,7 @@ def _products(
             tensor, order, slots = written(*component)
             array = tensor.identifier + (f"_{order}" if order else "")
             key = tensor.name + (f"{{{order}}}" if order else "")
-            tensors[array] = TensorArray(array, key, _rank(tensor, one))
+            tensors[array] = TensorArray(array, key, _rank(tensor, one), symmetry_of(tensor, one))
             operands.append(Operand(array, (0,) if one else slots))
         for average in term.averages:
             request, axes = _request(average)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.network import Network
 
 Array = npt.NDArray[np.float64]
 
@@ -80,11 +81,12 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     return layers
 
 
-def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[float] | None:
+def check_widths(widths: Sequence[int] | None, depth: int, below: int, rule: Network) -> list[float] | None:
     """Widths n_0 .. n_(depth-1), or None for equal ones.
 
     Raises:
-        InputError: the wrong number of widths, or one that is not a whole number from 1.
+        InputError: the wrong number of widths, one that is not a whole number from 1, or unequal ones in a network
+            that passes neurons on.
     """
     if widths is None:
         return None
@@ -95,6 +97,11 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int) -> list[f
     for width in widths:
         if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
             raise InputError(f"widths must be whole numbers from 1, not {width!r}")
+    if len(set(widths)) > 1 and rule.passes_neurons:
+        raise InputError(
+            f"widths: network {rule.name} passes neurons on, so all hidden widths "
+            f"must be equal, not {', '.join(str(width) for width in widths)}"
+        )
     return [float(below), *(float(width) for width in widths)]
 
 

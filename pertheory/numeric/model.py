@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from math import comb
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -204,32 +204,13 @@ class Model:
             InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
                 more memory than there is. While the layers are computed: numbers that leave the range of doubles.
         """
-        table = check_inputs(inputs)
-        layers = check_hyperparameters(self.theory.network, depth, hyperparameters)
-        all_widths = check_widths(widths, depth, table.shape[1])
-        if widths is not None and len(set(widths)) > 1 and self.theory.network.passes_neurons:
-            raise InputError(
-                f"widths: network {self.theory.network.name} passes neurons on, so all hidden widths "
-                f"must be equal, not {', '.join(str(width) for width in widths)}"
-            )
-        functions = _functions(self.theory, activation, parameters or {})
-        smooth = all(function.is_smooth for function in functions.values())
-        rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
-        order = np.argsort(rows)  # different inputs in the order in which they come
-        place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
-        program, text = (self.program, self.text) if smooth else self.kinked(len(rows))
-        needed = memory_needed(program, len(rows), len(table), kept)
-        check_memory(needed, f"{len(table)} {'inputs need' if len(table) > 1 else 'input needs'}")
-        return Layers(
-            module=load_text(f"pertheory_{self.theory.network.name}", text),
-            table=table[rows[order]],
-            place=place,
-            layers=layers,
-            widths=all_widths,
-            averages=partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many"),
-            needed=needed,
-            progress=progress,
-        )
+        run = prepare(self.theory, inputs, activation, depth, widths, parameters or {}, hyperparameters)
+        smooth = all(function.is_smooth for function in run.functions.values())
+        program, text = (self.program, self.text) if smooth else self.kinked(len(run.table))
+        needed = run.check_memory(program, kept)
+        averages = partial(GaussianAverages, run.functions, rtol, distinct=not smooth and self.inputs == "many")
+        module = load_text(f"pertheory_{self.theory.network.name}", text)
+        return NumpyLayers(module, run, averages, needed, progress)
 
     def __call__(
         self,
@@ -245,35 +226,115 @@ class Model:
         return Run(states, layers.divergences, layers.error)
 
 
+class Prepared(NamedTuple):
+    """What was asked for, checked.
+
+    Attributes:
+        table: the different inputs, one row each.
+        place: for each input that was given the number of its row; None where all are different.
+        layers: the hyperparameters of each layer.
+        widths: n_0 .. n_(depth-1), or None for equal ones.
+        functions: the activation of each function of the network.
+    """
+
+    table: Array
+    place: npt.NDArray[np.int64] | None
+    layers: list[dict[str, float]]
+    widths: list[float] | None
+    functions: dict[str, Activation]
+
+    def check_memory(self, program: Program, kept: int) -> int:
+        """Bytes that a run needs of which so many layers are kept.
+
+        Raises:
+            InputError: there is not as much.
+        """
+        given = len(self.table) if self.place is None else len(self.place)
+        needed = memory_needed(program, len(self.table), given, kept)
+        check_memory(needed, f"{given} {'inputs need' if given > 1 else 'input needs'}")
+        return needed
+
+    def gram(self, one: bool) -> Array:
+        """The Gram matrix over n_0 of the different inputs, or its diagonal for one input by itself."""
+        if one:
+            return np.asarray(np.einsum("ai,ai->a", self.table, self.table) / self.table.shape[1])
+        return np.asarray(self.table @ self.table.T / self.table.shape[1])
+
+    def spread(self, state: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The tensors over all inputs that were given, from those over different ones."""
+        if self.place is None:
+            return state
+        return {key: array[np.ix_(*[self.place] * array.ndim)] for key, array in state.items()}
+
+
+def prepare(
+    theory: Theory,
+    inputs: npt.ArrayLike,
+    activation: Any,
+    depth: int,
+    widths: Sequence[int] | None,
+    parameters: Mapping[str, float],
+    hyperparameters: Mapping[str, float | Sequence[float]],
+) -> Prepared:
+    """Check the arguments of a run; see `Model.layers`."""
+    table = check_inputs(inputs)
+    layers = check_hyperparameters(theory.network, depth, hyperparameters)
+    all_widths = check_widths(widths, depth, table.shape[1], theory.network)
+    functions = choose_functions(theory, activation, parameters)
+    rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
+    order = np.argsort(rows)  # different inputs in the order in which they come
+    place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
+    return Prepared(table[rows[order]], place, layers, all_widths, functions)
+
+
 class Layers(Iterator[LayerState]):
     """The layers of a run, computed one at a time; only the last one is held.
 
     Attributes:
         depth: how many there are.
         needed: bytes that the run is estimated to need.
+        divergences: reasons for entries that are NaN so far, each once.
+        error: the largest estimated error of a Gaussian average so far, relative to its scale.
     """
+
+    depth: int
+    needed: int
+
+    @property
+    def divergences(self) -> tuple[str, ...]:
+        """Reasons for entries that are NaN so far, each once."""
+        raise NotImplementedError
+
+    @property
+    def error(self) -> float:
+        """The largest estimated error of a Gaussian average so far, relative to its scale."""
+        raise NotImplementedError
+
+    def largest_sets(self) -> tuple[int, int]:
+        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
+        raise NotImplementedError
+
+    def seconds_per_layer(self) -> float:
+        """About how long the averages of one layer take, or 0 where nothing is known."""
+        return 0.0
+
+
+class NumpyLayers(Layers):
+    """Layers by the NumPy module of a theory."""
 
     def __init__(
         self,
-        *,
         module: Any,
-        table: Array,
-        place: npt.NDArray[np.int64] | None,
-        layers: Sequence[Mapping[str, float]],
-        widths: Sequence[float] | None,
+        run: Prepared,
         averages: Callable[[], GaussianAverages],
         needed: int,
         progress: Callable[[int, int, float], None] | None,
     ) -> None:
-        self.depth = len(layers)
+        self.depth = len(run.layers)
         self.needed = needed
-        self._module, self._layers = module, layers
-        self._widths = [1.0] * self.depth if widths is None else widths
-        if module.INPUTS == "one":
-            self._gram = np.einsum("ai,ai->a", table, table) / table.shape[1]
-        else:
-            self._gram = table @ table.T / table.shape[1]
-        self._place = place
+        self._module, self._run, self._layers = module, run, run.layers
+        self._widths = [1.0] * self.depth if run.widths is None else run.widths
+        self._gram = run.gram(module.INPUTS == "one")
         self._new_averages, self._progress = averages, progress
         self._averages = averages()
         self._averages.progress = self._report
@@ -302,11 +363,7 @@ class Layers(Iterator[LayerState]):
                 self._state = self._module.step(self._state, self._parameters(), self._average)
         self._layer += 1
         check_range(self._layer, self._state)
-        if self._place is None:
-            return LayerState(self._layer, self._state)
-        return LayerState(
-            self._layer, {key: array[np.ix_(*[self._place] * array.ndim)] for key, array in self._state.items()}
-        )
+        return LayerState(self._layer, self._run.spread(self._state))
 
     def _parameters(self) -> dict[str, float]:
         """Of the layer that comes next, with the widths below it."""
@@ -360,14 +417,20 @@ def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") 
     """A theory as a callable.
 
     Raises:
-        InputError: a target other than "numpy".
+        InputError: a target other than "numpy" and "c"; no C compiler.
     """
+    if target == "c":
+        from pertheory.numeric.ccompile import find_compiler
+        from pertheory.numeric.cmodel import CModel
+
+        find_compiler()  # that there is none is an error here, not at the first call
+        return CModel(theory, inputs)
     if target != "numpy":
-        raise InputError(f"unknown target {target!r}; known: numpy")
+        raise InputError(f"unknown target {target!r}; known: numpy, c")
     return Model(theory, inputs)
 
 
-def _functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
+def choose_functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
     """The activation of each function of the rule."""
     fixed = dict(theory.network.activations)
     chosen: dict[str, Activation] = {}

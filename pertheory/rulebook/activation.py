@@ -80,6 +80,10 @@ class Activation:
             parts.append((ring, [ring.convert(piece.node, values)]))
         return parts
 
+    def polynomials(self, part: int, order: int) -> tuple[Ring, list[Polynomial]]:
+        """Return the ring of a piece, and the derivatives up to an order as polynomials of it."""
+        return self._parts[part][0], self._polynomials(part, order)[: order + 1]
+
     def _polynomials(self, part: int, order: int) -> list[Polynomial]:
         if not 0 <= order <= MAX_ORDER:
             raise UnsupportedError(f"derivative of order {order} of {self.name}: orders 0 to {MAX_ORDER} exist")

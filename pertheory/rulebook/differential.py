@@ -108,6 +108,10 @@ class Ring:
                 self._partners[index, self._index[key]] = partner
         return {((self._index[key], 1),): Fraction(1)}
 
+    def variable(self, index: int) -> tuple[str, Polynomial]:
+        """Return the kind and the argument of a generator."""
+        return self._kinds[index], self._arguments[index]
+
     def multiply(self, a: Polynomial, b: Polynomial) -> Polynomial:
         """Return the product.
 

@@ -94,7 +94,7 @@ def test_a_kernel_that_meets_itself_only_in_some_components_has_the_others():
 
 def test_with_few_inputs_the_kinked_program_is_the_full_one_without_cases_that_cannot_occur():
     theory = pt.theory("mlp", order=1)
-    full, short = lower(theory, "many", True), lower(theory, "many", True, most=2)
+    full, short = (lower(theory, "many", True, factored=False, most=most) for most in (None, 2))
     for long, few in zip(full.levels[0].kernels, short.levels[0].kernels, strict=True):
         assert few.cases == tuple(case for case in long.cases if len(set(case.pattern)) <= 2)
     assert {average.rank for average in short.levels[0].averages} == {1, 2}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from pertheory.algebra.monomial import Powers
-from pertheory.kernels.language import Case, Initial, Kernel, Product, Program
+from pertheory.kernels.language import Initial, Kernel, Operand, Product, Program, Sum, Temporary, axes_of, operands_of
 
 AXES = "abcdefghijklmnopqrstuvwxyz"
 
@@ -15,8 +15,8 @@ def print_numpy(program: Program) -> str:
     """The module as text; the same bytes for the same program."""
     parts = [_header(program)]
     for number, level in enumerate(program.levels):
-        for kernel in level.kernels:
-            parts.append(_kernel(kernel, number, program))
+        parts += [_temporary(temporary, number, program) for temporary in level.temporaries]
+        parts += [_kernel(kernel, number, program) for kernel in level.kernels]
     parts.append(_tables(program))
     parts.append(_FOOTER_ONE if program.inputs == "one" else _FOOTER_MANY)
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)
@@ -61,50 +61,76 @@ def _kernel(kernel: Kernel, level: int, program: Program) -> str:
     lines = [f"def {name}(state, p, avg):"]
     formula = "\n".join("    " + line for line in kernel.formula.splitlines())
     lines.append(f'    r"""{_plain(kernel.title)}: {kernel.key} one layer up.\n\n{formula}\n    """')
-    reads = [f'    {t.name} = state["{t.key}"]' for t in kernel.tensors]
-    reads += [f'    {a} = avg["{a}"]' for a in kernel.averages]
-    products = [product for case in kernel.cases for product in case.products]
-    symbols = sorted({symbol for product in products for symbol, _ in product.couplings})
-    reads += [f'    {symbol} = p["{symbol}"]' for symbol in symbols]
-    if any(product.width_power for product in products):
-        reads.append(f'    ratio = p["ratio"][{level}]')
-    lines += reads
+    lines += [f'    {t.name} = state["{t.key}"]' for t in kernel.tensors]
+    lines += [f'    {a} = avg["{a}"]' for a in (*kernel.averages, *kernel.temporaries)]
+    lines += _parameters([product for case in kernel.cases for product in case.products], level)
     one = program.inputs == "one"
     if len(kernel.cases) == 1:
-        return "\n".join([*lines, *_sum(kernel.cases[0], one), "    return total"])
+        return "\n".join(
+            [*lines, *_sum("total", kernel.cases[0].products, range(kernel.rank), one), "    return total"]
+        )
     lines.append(f"    result = np.empty(_shape(state, {kernel.rank}))")
     for case in kernel.cases:
         lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
-        lines += _sum(case, one)
+        lines += _sum("total", case.products, sorted(set(case.pattern)), one)
         lines.append(f'    _place(result, "{_axes(case.pattern)}", total)')
     lines.append("    return result")
     return "\n".join(lines)
+
+
+def _temporary(temporary: Temporary, level: int, program: Program) -> str:
+    """A function for a sum that several recursions share."""
+    here = program.levels[level]
+    keys = {t.name: t.key for kernel in here.kernels for t in kernel.below}
+    lines = [
+        f"def {_temporary_name(temporary, level, program)}(state, p, avg):",
+        f'    """{temporary.name}, which depends on {temporary.rank} samples; recursions share it."""',
+    ]
+    for array in sorted({operand.array for operand in operands_of(temporary.products)}):
+        lines.append(f'    {array} = state["{keys[array]}"]' if array in keys else f'    {array} = avg["{array}"]')
+    lines += _parameters(temporary.products, level)
+    lines += _sum("total", temporary.products, range(temporary.rank), program.inputs == "one")
+    return "\n".join([*lines, "    return total"])
+
+
+def _parameters(products: Sequence[Product], level: int) -> list[str]:
+    """Hyperparameters and the width ratio as local names."""
+    symbols: set[str] = set()
+    ratio = False
+    waiting = list(products)
+    for product in waiting:
+        symbols |= {symbol for symbol, _ in product.couplings}
+        ratio = ratio or bool(product.width_power)
+        waiting += [inner for operand in product.operands if isinstance(operand, Sum) for inner in operand.products]
+    lines = [f'    {symbol} = p["{symbol}"]' for symbol in sorted(symbols)]
+    return [*lines, f'    ratio = p["ratio"][{level}]'] if ratio else lines
 
 
 def _function_name(kernel: Kernel, level: int, program: Program) -> str:
     return f"recursion_{kernel.function}" + (f"_at_{level}" if len(program.levels) > 1 else "")
 
 
-def _sum(case: Case, one: bool) -> list[str]:
-    """The products, those with the same hyperparameters together."""
-    axes = sorted(set(case.pattern))
-    groups: dict[tuple[Powers, int], list[Product]] = {}
-    for product in case.products:
-        groups.setdefault((product.couplings, product.width_power), []).append(product)
-    lines = [f"    total = np.zeros(_shape(state, {len(axes)}))"]
-    for (couplings, width_power), products in groups.items():
-        prefix = _scalars(couplings, width_power)
-        if len(products) == 1:
-            product = products[0]
-            lines.append(f"    total += {_joined(_number(product.coefficient), prefix, _array(product, axes, one))}")
-            continue
-        lines.append(
-            "    part = np.zeros_like(total)"
-        )  # not the first product: einsum may return a view of its operand
-        for product in products:
-            sign = "-" if product.coefficient < 0 else "+"
-            lines.append(f"    part {sign}= {_joined(_number(abs(product.coefficient)), _array(product, axes, one))}")
-        lines.append(f"    total += {_joined('', prefix, 'part')}")
+def _temporary_name(temporary: Temporary, level: int, program: Program) -> str:
+    return f"temporary_{temporary.name}" + (f"_at_{level}" if len(program.levels) > 1 else "")
+
+
+def _sum(name: str, products: Sequence[Product], axes: Sequence[int], one: bool) -> list[str]:
+    """Lines that leave a sum in the array of that name; brackets in it get names of their own first."""
+    lines = [f"    {name} = np.zeros(_shape(state, {len(axes)}))"]
+    for number, product in enumerate(products):
+        arrays: list[Operand] = []
+        for operand in product.operands:
+            if isinstance(operand, Sum):
+                bracket = f"{name}_{number}" if name.startswith("part") else f"part_{number}"
+                own = axes_of(operand.products)
+                lines += _sum(bracket, operand.products, own, one)
+                arrays.append(Operand(bracket, own))
+            else:
+                arrays.append(operand)
+        sign = "-" if product.coefficient < 0 else "+"
+        scale = _joined(_number(abs(product.coefficient)), _scalars(product.couplings, product.width_power))
+        scale = "" if scale == "1.0" and arrays else scale
+        lines.append(f"    {name} {sign}= {_joined(scale, _array(arrays, axes, one))}")
     return lines
 
 
@@ -125,15 +151,15 @@ def _joined(*parts: str) -> str:
     return " * ".join(part for part in parts if part) or "1.0"
 
 
-def _array(product: Product, axes: Sequence[int], one: bool) -> str:
-    """The product of arrays, as a new array with the axes of the result."""
-    if not product.operands:
+def _array(operands: Sequence[Operand], axes: Sequence[int], one: bool) -> str:
+    """The product of arrays, with the axes of the result."""
+    if not operands:
         return ""
     if one:
-        return " * ".join(operand.array for operand in product.operands)
-    inputs = ",".join(_axes(operand.axes) for operand in product.operands)
-    present = {axis for operand in product.operands for axis in operand.axes}
-    arrays = ", ".join(operand.array for operand in product.operands)
+        return " * ".join(operand.array for operand in operands)
+    inputs = ",".join(_axes(operand.axes) for operand in operands)
+    present = {axis for operand in operands for axis in operand.axes}
+    arrays = ", ".join(operand.array for operand in operands)
     missing = [axis for axis in axes if axis not in present]
     if missing:  # a slot that no array carries: the product does not depend on its sample
         inputs += "".join("," + AXES[axis] for axis in missing)
@@ -170,6 +196,13 @@ def _tables(program: Program) -> str:
     for number, level in enumerate(program.levels):
         lines.append("    {")
         lines += [f'        "{k.key}": {_function_name(k, number, program)},' for k in level.kernels]
+        lines.append("    },")
+    lines.append("]")
+    lines.append("# sums that recursions of a sublayer share, each after those that it needs")
+    lines.append("TEMPORARIES = [")
+    for number, level in enumerate(program.levels):
+        lines.append("    {")
+        lines += [f'        "{t.name}": {_temporary_name(t, number, program)},' for t in level.temporaries]
         lines.append("    },")
     lines.append("]")
     lines.append("")
@@ -232,11 +265,13 @@ def step(state, layer_parameters, averages):
     widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))
     widths = np.resize(widths, len(RECURSIONS))
     p["ratio"] = widths / np.concatenate([[float(p.get("n_prev", widths[-1]))], widths[:-1]])
-    for recursions, wanted, covariances in zip(RECURSIONS, AVERAGES, COVARIANCES):
+    for recursions, wanted, covariances, shared in zip(RECURSIONS, AVERAGES, COVARIANCES, TEMPORARIES):
         avg = {}
         for field, key in covariances.items():
             names = [name for name, (own, _) in wanted.items() if own == field]
             avg.update(zip(names, averages(state[key], [wanted[name][1] for name in names])))
+        for name, temporary in shared.items():
+            avg[name] = temporary(state, p, avg)
         state = {key: recursion(state, p, avg) for key, recursion in recursions.items()}
     return state
 

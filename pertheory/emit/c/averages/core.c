@@ -1,0 +1,170 @@
+/* Gaussian averages of products of derivatives of the functions of this theory.
+ *
+ * The inputs of an entry are sorted into distinct ones, equal inputs and inputs of zeros apart; all entries over the
+ * same distinct inputs are computed together, as sums of averages ("nodes") that do not depend on the request. */
+
+/* Errors below this fraction of an average's scale are not reported. */
+#define AVG_TOLERANCE 1e-9
+#define AVG_PI 3.14159265358979323846
+/* Residual variances below this fraction of a variance are rounding. */
+#define AVG_NULL 1e-13
+/* Points at which functions are evaluated together. */
+#define AVG_BLOCK 64
+
+/* A product of lines at one input: an earlier product (-1: none) times a line (-1: one). */
+typedef struct {
+    short parent, line;
+} avg_column;
+
+typedef struct {
+    double weight;
+    short node;
+    unsigned char slot, kind;
+} avg_term;
+
+/* An average that is made of others; see the kinds below. */
+typedef struct {
+    unsigned char kind, slot, mask;
+    double place[4];
+    signed char sign[4];
+    int first, count;
+} avg_node;
+
+/* Averages of products over one Gaussian: where the inputs of the slots in `mask` sit, and columns of the others. */
+typedef struct {
+    unsigned char mask;
+    double place[4];
+    int first, count;
+} avg_leaves;
+
+/* weight times a node (-1: one) */
+typedef struct {
+    double weight;
+    int node;
+} avg_part;
+
+/* One entry of a request; count < 0: it is infinite. */
+typedef struct {
+    short request;
+    unsigned char slot[8];
+    int first, count;
+} avg_entry;
+
+/* All averages over `size` distinct inputs. */
+typedef struct {
+    int size, columns, groups, leaves, nodes, entries, zero_entries;
+    const avg_column *column;
+    const avg_leaves *group;
+    const short (*leaf)[4];
+    const avg_node *node;
+    const avg_term *term;
+    const avg_entry *entry, *zero_entry;
+    const avg_part *part;
+} avg_set;
+
+typedef struct {
+    unsigned char rank, classes, class_size[8];
+} avg_request;
+
+typedef struct {
+    int kinked, requests;
+    const avg_request *request;
+    const avg_set *sets, *full;
+} avg_group;
+
+/* What a call works on. */
+typedef struct {
+    size_t inputs;
+    const double *covariance;
+    const avg_group *group;
+    const avg_set *sets;
+    double **target;      /* by request of the group; null if it was not asked for */
+    double *space;        /* workspace that is left */
+    double worst;         /* largest error estimate */
+    double strip, slowest, reach; /* of the trapezoid rules: see avg_frequency */
+    double widen;         /* steps of several variables may be wider than those of one */
+    int status, refused;  /* refused: some averages are beyond the methods here */
+} avg_call;
+
+static size_t avg_choose(size_t n, unsigned k)
+{
+    size_t result = 1;
+    unsigned j;
+    for (j = 1; j <= k; j++) result = result * (n - k + j) / j;
+    return result;
+}
+
+/* Where an entry stands in the packed array of its request. */
+static size_t avg_place(const avg_request *request, size_t inputs, const size_t *index)
+{
+    size_t place = 0;
+    unsigned c, start = 0;
+    if (request->rank == 2) { /* as below: there are many pairs */
+        const size_t i = index[0] < index[1] ? index[1] : index[0], j = index[0] < index[1] ? index[0] : index[1];
+        return request->classes == 1 ? i * (i + 1) / 2 + j : index[0] * inputs + index[1];
+    }
+    for (c = 0; c < request->classes; c++) {
+        const unsigned m = request->class_size[c];
+        size_t sorted[8], own = 0;
+        unsigned i, j;
+        for (i = 0; i < m; i++) {
+            for (j = i; j > 0 && sorted[j - 1] < index[start + i]; j--) sorted[j] = sorted[j - 1];
+            sorted[j] = index[start + i];
+        }
+        for (j = 0; j < m; j++)
+            if (sorted[j]) own += avg_choose(sorted[j] + m - j - 1, m - j);
+        place = place * avg_choose(inputs + m - 1, m) + own;
+        start += m;
+    }
+    return place;
+}
+
+static size_t avg_stored(const avg_request *request, size_t inputs)
+{
+    size_t total = 1;
+    unsigned c;
+    for (c = 0; c < request->classes; c++)
+        total *= avg_choose(inputs + request->class_size[c] - 1, request->class_size[c]);
+    return total;
+}
+
+static void avg_raise(avg_call *call, double error)
+{
+    if (!(error <= call->worst)) call->worst = error;
+}
+
+/* Write the entries whose slots carry the inputs `index`. */
+static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry, int entries, const size_t *index,
+                      const double *values)
+{
+    int e, k;
+    for (e = 0; e < entries; e++, entry++) {
+        double *target = call->target[entry->request];
+        const avg_request *request = &call->group->request[entry->request];
+        size_t where[8];
+        double value = 0;
+        if (target == NULL) continue;
+        for (k = 0; k < request->rank; k++) where[k] = index[entry->slot[k]];
+        for (k = 0; k < entry->count; k++) {
+            const avg_part *part = &set->part[entry->first + k];
+            value += part->weight * (part->node < 0 ? 1.0 : values[part->node]);
+        }
+        if (entry->count < 0 || isnan(value)) {
+            value = NAN;
+            call->status = PT_DIVERGENT;
+        }
+        target[avg_place(request, call->inputs, where)] = value;
+    }
+}
+
+/* Write all that the values over some inputs are good for; `zero` is an input of zeros, or `inputs` if there is none. */
+static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const double *values)
+{
+    size_t with[5];
+    int k;
+    avg_write(call, set, set->entry, set->entries, index, values);
+    if (zero == call->inputs) return;
+    with[0] = zero;
+    for (k = 0; k < set->size; k++) with[k + 1] = index[k];
+    avg_write(call, set, set->zero_entry, set->zero_entries, with, values);
+}

@@ -1,0 +1,140 @@
+"""Derivatives of functions as one C function."""
+
+from __future__ import annotations
+
+import math
+
+from pertheory.kernels.plan import AveragePlan, Instruction, PieceCode
+
+#: Functions of one argument with their C expression; `exp2` below is exp(-2 |u|), which tanh and its slope share.
+CALLS = {
+    "exp": "exp({0})",
+    "sin": "sin({0})",
+    "cos": "cos({0})",
+    "tan": "tan({0})",
+    "sinh": "sinh({0})",
+    "cosh": "cosh({0})",
+    "tanh": "avg_tanh({0}, exp(-2 * fabs({0})))",
+    "sech2": "avg_sech2(exp(-2 * fabs({0})))",
+    "logistic": "avg_logistic({0})",
+    "softplus": "avg_softplus({0})",
+    "erf": "erf({0})",
+    "log": "log({0})",
+    "reciprocal": "1.0 / {0}",
+}
+HELPERS = {
+    "tanh": """/* tanh(u) where tail = exp(-2 |u|) */
+static double avg_tanh(double u, double tail)
+{
+    return fabs(u) < 0.3 ? tanh(u) : copysign((1 - tail) / (1 + tail), u);
+}
+""",
+    "sech2": """/* 1 / cosh(u)^2 where tail = exp(-2 |u|) */
+static double avg_sech2(double tail)
+{
+    return 4 * tail / ((1 + tail) * (1 + tail));
+}
+""",
+    "logistic": """static double avg_logistic(double u)
+{
+    const double tail = exp(-fabs(u));
+    return (u < 0 ? tail : 1.0) / (1 + tail);
+}
+""",
+    "softplus": """static double avg_softplus(double u)
+{
+    return fmax(u, 0.0) + log1p(exp(-fabs(u)));
+}
+""",
+}
+
+
+def number(value: float) -> str:
+    """A double as a C constant."""
+    if math.isinf(value):
+        return "HUGE_VAL" if value > 0 else "-HUGE_VAL"
+    return repr(float(value))
+
+
+def print_functions(plan: AveragePlan) -> str:
+    """A C function that evaluates all lines at up to AVG_BLOCK points."""
+    used = {i.operation for function in plan.functions for piece in function.pieces for i in piece.instructions}
+    text = [HELPERS[name] for name in HELPERS if name in used]
+    text.append(
+        "/* All lines at n points: AVG_BLOCK numbers for each line. */\n"
+        "static void avg_lines(size_t n, const double *x, double *out)\n{\n"
+        "    size_t k;\n"
+        "    for (k = 0; k < n; k++) {\n"
+        "        const double z = x[k];\n"
+        "        out[k] = z;"
+    )
+    for function in plan.functions:
+        place = {line: n for n, line in enumerate(plan.lines)}
+        rows = [place[function.name, order] for order in function.orders]
+        for n, piece in enumerate(function.pieces):
+            last = n == len(function.pieces) - 1
+            if len(function.pieces) > 1:
+                condition = "" if last else f"if (z <= {number(piece.upper)}) "
+                text.append("        " + ("else " if n else "") + condition + "{")
+            else:
+                text.append("        {")
+            text += ["            " + line for line in _piece(piece, rows)]
+            text.append("        }")
+    text.append("    }\n}\n")
+    return "\n".join(text)
+
+
+def print_edges(plan: AveragePlan) -> str:
+    """Where panels of quadrature should end, and which of these places are kinks."""
+    edges = sorted({edge for function in plan.functions for edge in function.edges})
+    kinks = sorted({piece.upper for function in plan.functions for piece in function.pieces[:-1]})
+    return "".join(
+        f"/* One more than there are, since C has no empty arrays. */\n#define {size} {len(values)}\n"
+        f"static const double {name}[] = {{{', '.join(map(number, [*values, 0.0]))}}};\n"
+        for name, size, values in (("avg_edges", "AVG_EDGES", edges), ("avg_kinks", "AVG_KINKS", kinks))
+    )
+
+
+def _piece(piece: PieceCode, rows: list[int]) -> list[str]:
+    """Statements of one piece: a constant for each instruction that is used, then the results."""
+    needed = set(piece.results)
+    for n in range(len(piece.instructions) - 1, -1, -1):
+        if n in needed:
+            needed.update(piece.instructions[n].operands)
+    names: dict[int, str] = {}
+    tails: dict[str, str] = {}
+    lines = []
+    for n, instruction in enumerate(piece.instructions):
+        if n not in needed:
+            continue
+        if instruction.operation == "x":
+            names[n] = "z"
+            continue
+        if instruction.operation == "constant":
+            names[n] = number(instruction.value)
+            continue
+        arguments = [names[operand] for operand in instruction.operands]
+        if instruction.operation in ("tanh", "sech2"):
+            if arguments[0] not in tails:
+                tails[arguments[0]] = f"e{n}"
+                lines.append(f"const double e{n} = exp(-2 * fabs({arguments[0]}));")
+            tail = tails[arguments[0]]
+            call = f"avg_tanh({arguments[0]}, {tail})" if instruction.operation == "tanh" else f"avg_sech2({tail})"
+        else:
+            call = _expression(instruction, arguments)
+        names[n] = f"v{n}"
+        lines.append(f"const double v{n} = {call};")
+    return lines + [f"out[{row} * AVG_BLOCK + k] = {names[n]};" for row, n in zip(rows, piece.results, strict=True)]
+
+
+def _expression(instruction: Instruction, arguments: list[str]) -> str:
+    match instruction.operation:
+        case "add":
+            return " + ".join(arguments)
+        case "multiply":
+            return " * ".join(arguments)
+        case "scale":
+            return f"{number(instruction.value)} * {arguments[0]}"
+        case "power":
+            return f"pow({arguments[0]}, {number(instruction.value)})"
+    return CALLS[instruction.operation].format(*arguments)

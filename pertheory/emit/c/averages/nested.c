@@ -1,0 +1,162 @@
+/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for covariances of any rank. */
+
+/* Beyond this many points panels are better; of four nested directions there are no panels. */
+#define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
+
+/* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
+ * column j was made from, which has zeros after it. */
+static int avg_factor(int size, const double *covariance, double root[4][4], int *pivot)
+{
+    double left[4][4];
+    int i, j, k, rank;
+    for (i = 0; i < size; i++)
+        for (j = 0; j < size; j++) left[i][j] = covariance[i * size + j], root[i][j] = 0;
+    for (rank = 0; rank < size; rank++) {
+        int best = -1;
+        double most = 0;
+        for (i = 0; i < size; i++) {
+            int used = 0;
+            for (j = 0; j < rank; j++) used |= pivot[j] == i;
+            if (!used && left[i][i] > AVG_NULL * covariance[i * size + i] && left[i][i] > most) most = left[i][i], best = i;
+        }
+        if (best < 0) break;
+        pivot[rank] = best;
+        for (i = 0; i < size; i++) {
+            int used = 0;
+            for (j = 0; j < rank; j++) used |= pivot[j] == i;
+            root[i][rank] = used ? 0 : left[i][best] / sqrt(most);
+            if (fabs(root[i][rank]) <= 1e-15 * sqrt(covariance[i * size + i])) root[i][rank] = 0;
+        }
+        for (i = 0; i < size; i++)
+            for (k = 0; k < size; k++) left[i][k] -= root[i][rank] * root[k][rank];
+    }
+    return rank;
+}
+
+typedef struct {
+    int rank, size;
+    double root[4][4], step[4];
+    long half[4];
+    int level[4]; /* of an input: directions that it needs */
+} avg_nest;
+
+/* One nested sum; sums become the fine one, the one with every second node, and that of absolute values, by leaf. */
+static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nest, double *sums)
+{
+    const int rank = nest->rank, size = nest->size, leaves = set->leaves, columns = set->columns;
+    double *x = call->space, *lines = x + AVG_BLOCK, *at = lines + (size_t)AVG_LINES * AVG_BLOCK;
+    double *inner = at + (size_t)4 * AVG_COLUMNS * AVG_BLOCK, *weight = inner + 3 * (AVG_COLUMNS + AVG_LEAVES);
+    double *outer = weight + 2 * AVG_BLOCK; /* columns of the inputs that do not need the last direction */
+    double node[4] = {0, 0, 0, 0};
+    long place[4];
+    int i, j, l, c, changed = 0, last[4], lasts = 0;
+    for (i = 0; i < size; i++)
+        if (nest->level[i] == rank) last[lasts++] = i;
+    for (j = 0; j < rank - 1; j++) place[j] = -nest->half[j];
+    memset(sums, 0, 3 * (size_t)leaves * sizeof(double));
+    for (;;) {
+        double fine = 1, rough = 1;
+        const int alone = lasts == 1, rows = alone ? columns : leaves;
+        long k;
+        for (j = 0; j < rank - 1; j++) {
+            const double density = nest->step[j] * avg_density((double)place[j] * nest->step[j]);
+            node[j] = (double)place[j] * nest->step[j];
+            fine *= density;
+            rough *= place[j] % 2 ? 0 : 2 * density;
+        }
+        for (i = 0; i < size; i++)
+            if (nest->level[i] < rank && nest->level[i] > changed) {
+                x[0] = 0;
+                for (j = 0; j < nest->level[i]; j++) x[0] += nest->root[i][j] * node[j];
+                avg_columns(set, 1, x, lines, at);
+                for (c = 0; c < columns; c++) outer[i * AVG_COLUMNS + c] = at[(size_t)c * AVG_BLOCK];
+            }
+        memset(inner, 0, 3 * (size_t)rows * sizeof(double));
+        for (k = -nest->half[rank - 1]; k <= nest->half[rank - 1];) {
+            size_t n = 0, p;
+            double z[AVG_BLOCK];
+            for (; n < AVG_BLOCK && k <= nest->half[rank - 1]; n++, k++) {
+                z[n] = (double)k * nest->step[rank - 1];
+                weight[n] = nest->step[rank - 1] * avg_density(z[n]);
+                weight[AVG_BLOCK + n] = k % 2 ? 0 : 2 * weight[n];
+            }
+            for (i = 0; i < lasts; i++) {
+                double mean = 0;
+                for (j = 0; j < rank - 1; j++) mean += nest->root[last[i]][j] * node[j];
+                for (p = 0; p < n; p++) x[p] = mean + nest->root[last[i]][rank - 1] * z[p];
+                avg_columns(set, n, x, lines, at + (size_t)i * AVG_COLUMNS * AVG_BLOCK);
+            }
+            for (l = 0; l < rows; l++) {
+                double s = 0, t = 0, u = 0;
+                for (p = 0; p < n; p++) {
+                    double value;
+                    if (alone)
+                        value = at[(size_t)l * AVG_BLOCK + p];
+                    else
+                        for (value = 1, i = 0; i < lasts; i++)
+                            value *= at[((size_t)i * AVG_COLUMNS + (size_t)set->leaf[l][last[i]]) * AVG_BLOCK + p];
+                    s += weight[p] * value;
+                    t += weight[AVG_BLOCK + p] * value;
+                    u += fabs(weight[p] * value);
+                }
+                inner[3 * l] += s, inner[3 * l + 1] += t, inner[3 * l + 2] += u;
+            }
+        }
+        for (l = 0; l < leaves; l++) {
+            const double *sum = inner + 3 * (alone ? set->leaf[l][last[0]] : l);
+            double head = 1;
+            for (i = 0; i < size; i++)
+                if (nest->level[i] < rank) head *= outer[i * AVG_COLUMNS + set->leaf[l][i]];
+            sums[3 * l] += fine * head * sum[0];
+            sums[3 * l + 1] += rough * head * sum[1];
+            sums[3 * l + 2] += fine * fabs(head) * sum[2];
+        }
+        for (changed = rank - 2; changed >= 0; changed--) {
+            if (++place[changed] <= nest->half[changed]) break;
+            place[changed] = -nest->half[changed];
+        }
+        if (changed < 0) return;
+    }
+}
+
+/* Averages of the leaves of a set over inputs of positive variances. */
+static void avg_nested(avg_call *call, const avg_set *set, const double *covariance, double *values)
+{
+    double *sums = call->space, refine = 0.8;
+    avg_nest nest;
+    int pivot[4], i, j, l, attempt;
+    nest.size = set->size;
+    nest.rank = avg_factor(set->size, covariance, nest.root, pivot);
+    for (i = 0; i < nest.size; i++) {
+        nest.level[i] = 1;
+        for (j = 0; j < nest.rank; j++)
+            if (nest.root[i][j] != 0) nest.level[i] = j + 1;
+    }
+    call->space += 3 * AVG_LEAVES;
+    for (attempt = 0;; attempt++) {
+        double worst = 0, points = 1;
+        for (j = 0; j < nest.rank; j++) {
+            nest.step[j] = 2 * AVG_PI / avg_frequency(call, nest.root[pivot[j]][j]) / refine;
+            nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
+            points *= 2.0 * (double)nest.half[j] + 1;
+        }
+        if (points > AVG_MOST_NESTED(nest.rank)) {
+            avg_conditions c;
+            avg_eliminate(set->size, covariance, &c);
+            avg_leaf_values(call, set, &c, values);
+            break;
+        }
+        avg_nest_sum(call, set, &nest, sums);
+        for (l = 0; l < set->leaves; l++) {
+            values[l] = sums[3 * l];
+            if (sums[3 * l + 2] > 0) worst = fmax(worst, fabs(sums[3 * l] - sums[3 * l + 1]) / sums[3 * l + 2]);
+        }
+        worst *= worst; /* of twice the step */
+        if (worst <= 1e-12 || attempt == 4) {
+            avg_raise(call, worst);
+            break;
+        }
+        refine *= 1.4;
+    }
+    call->space = sums;
+}

@@ -1,0 +1,87 @@
+/* Averages of analytic functions by trapezoid rules, whose errors fall exponentially with the step. */
+
+/* Frequency 2 pi / step that a function of sigma * xi needs. The functions behave as if they had poles at a distance
+ * `strip` from the real axis: the transform of such a function times a normal density falls below 1e-14 there. */
+static double avg_frequency(const avg_call *call, double sigma)
+{
+    const double u = call->strip / sigma;
+    return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
+}
+
+#define AVG_MOST_POINTS 200000.0
+
+/* All averages at one input. */
+static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)
+{
+    double *x = call->space, *weight = x + AVG_BLOCK, *rough = weight + AVG_BLOCK, *lines = rough + AVG_BLOCK;
+    double *columns = lines + (size_t)AVG_LINES * AVG_BLOCK, *sums = columns + (size_t)AVG_COLUMNS * AVG_BLOCK;
+    double *rougher = sums + 5 * (size_t)set->leaves;
+    const int leaves = set->leaves;
+    int attempt;
+    for (attempt = 0;; attempt++) {
+        const double step = 2 * AVG_PI / avg_frequency(call, sigma);
+        const double half = 4 * ceil(0.25 * call->reach / step), last = half * step;
+        double worst = 0, doubled = 0, outside = 0, k = 0, power;
+        int l, endless = 0;
+        memset(sums, 0, 5 * (size_t)leaves * sizeof(double));
+        while (k <= half) {
+            size_t n = 0, p;
+            for (; n < AVG_BLOCK && k <= half; k += 1) {
+                const double node = k * step, density = step * avg_density(node);
+                int side;
+                if (n + 2 > AVG_BLOCK) break;
+                for (side = 0; side < (k > 0 ? 2 : 1); side++, n++) {
+                    x[n] = side ? -sigma * node : sigma * node;
+                    weight[n] = density;
+                    rough[n] = fmod(k, 2) ? 0 : 2 * density;
+                    rougher[n] = fmod(k, 4) ? 0 : 4 * density;
+                }
+            }
+            avg_columns(set, n, x, lines, columns);
+            for (l = 0; l < leaves; l++) {
+                const double *column = columns + (size_t)set->leaf[l][0] * AVG_BLOCK;
+                double fine = 0, coarse = 0, coarsest = 0, size = 0;
+                for (p = 0; p < n; p++) {
+                    fine += weight[p] * column[p];
+                    coarse += rough[p] * column[p];
+                    coarsest += rougher[p] * column[p];
+                    size += fabs(weight[p] * column[p]);
+                }
+                sums[5 * l] += fine, sums[5 * l + 1] += coarse, sums[5 * l + 2] += size, sums[5 * l + 4] += coarsest;
+                if (k > half) sums[5 * l + 3] = fmax(fabs(weight[n - 1] * column[n - 1]), fabs(weight[n - 2] * column[n - 2]));
+            }
+        }
+        for (l = 0; l < leaves; l++) {
+            const double size = sums[5 * l + 2];
+            values[l] = sums[5 * l];
+            if (!(size <= DBL_MAX)) endless = 1;
+            if (!(size > 0)) continue;
+            worst = fmax(worst, fabs(sums[5 * l] - sums[5 * l + 1]) / size);
+            doubled = fmax(doubled, fabs(sums[5 * l] - sums[5 * l + 4]) / size);
+            outside = fmax(outside, sums[5 * l + 3] / size);
+        }
+        if (endless || outside > 1e-16) {
+            /* the functions grow: their averages get weight from far out, or do not exist */
+            if (call->reach >= 37 || endless) {
+                for (l = 0; l < leaves; l++)
+                    if (!(sums[5 * l + 2] <= DBL_MAX) || sums[5 * l + 3] > 1e-16 * sums[5 * l + 2]) values[l] = NAN;
+                call->status = PT_DIVERGENT;
+                return;
+            }
+            call->reach += 1.5;
+            continue;
+        }
+        /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire functions */
+        power = 0.9 * log(worst + 1e-16) / log(fmin(doubled + 1e-16, 0.5));
+        worst = pow(worst, fmax(2.0, fmin(power, 4.0)));
+        if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
+        if (worst <= 1e-15 || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
+            avg_raise(call, worst);
+            return;
+        }
+        if (avg_frequency(call, sigma) > call->slowest)
+            call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+        else
+            call->slowest *= 1.1;
+    }
+}

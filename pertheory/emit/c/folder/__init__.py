@@ -1,0 +1,78 @@
+"""A folder that stands alone: a theory in C with what builds, checks, explains and uses it.
+
+`selftest`  what the self-test holds, and its text
+the rest    templates, one for each file of the folder
+"""
+
+from __future__ import annotations
+
+from pertheory.emit.c.folder.selftest import SelfTest, fill, print_selftest, template
+from pertheory.emit.c.printer import Source
+from pertheory.kernels.language import Program
+
+#: Templates by the name of what becomes of them.
+TEMPLATES = {
+    "Makefile": "Makefile.in",
+    "CMakeLists.txt": "CMakeLists.txt.in",
+    "README.md": "README.md.in",
+    "example.c": "example.c.in",
+    "example.f90": "example.f90.in",
+    "example.py": "example.py.in",
+}
+
+
+def print_folder(
+    program: Program, source: Source, header: str, values: SelfTest, activation: str, version: str
+) -> dict[str, str]:
+    """The texts of all files by name; the same bytes for the same program.
+
+    Args:
+        program: what is printed.
+        source: its C text, with the averages of the activation.
+        header: the text of pertheory.h.
+        values: what the self-test compares with.
+        activation: of the built-in averages, for people.
+        version: of pertheory, for pkg-config.
+    """
+    name = source.name
+    kernels = program.levels[-1].kernels
+    what = {key: (observable, title) for key, observable, _, title in program.glossary}
+    one = program.inputs == "one"
+    gram = ("1.0", "0.8") if one else ("1.0", "0.4", "0.4", "0.8")
+    kernel = next(number for number, own in enumerate(kernels) if own.key == program.levels[0].covariances[0][1])
+    replaced = {
+        "NAME": name,
+        "NETWORK": program.network,
+        "TITLE": program.title.rstrip("."),
+        "ORDER": str(program.order),
+        "ACTIVATION": activation,
+        "VERSION": version,
+        "APPROXIMATE": ""
+        if program.closure == "exact"
+        else "\n**An approximation: pairs only, the rule is not sound.**",
+        "INPUTS": (
+            "Every slot carries\nthe same input: tensors have one index."
+            if one
+            else "Tensors\nhave one index for each slot, over the inputs."
+        ),
+        "HYPER": ", ".join(symbol for symbol, _ in program.hyperparameters),
+        "TENSORS": "\n".join(f"| {own.key} | `{what[own.key][0]}` | {what[own.key][1]} |" for own in kernels),
+        "GRAM": ", ".join(gram),
+        "FGRAM": ", ".join(f"{x}_c_double" for x in gram),
+        "GRAMSIZE": str(len(gram)),
+        "DIAGONAL": " (one value an input)" if one else "",
+        "COUNT": str(len(program.hyperparameters)),
+        "FHYPER": ", ".join(f"{float(value)!r}_c_double" for _, value in program.hyperparameters),
+        "FIRST": kernels[kernel].key,
+        "FIRSTNUMBER": str(kernel),
+        "TENSORLIST": repr([(own.key, own.rank) for own in kernels]),
+        "HYPERDICT": repr({symbol: float(value) for symbol, value in program.hyperparameters}),
+    }
+    texts = {f"{name}.c": source.source, f"{name}.h": source.header, "pertheory.h": header}
+    texts["selftest.c"] = print_selftest(program, name, values)
+    texts |= {target: fill(template(own), replaced) for target, own in TEMPLATES.items()}
+    texts[f"{name}.pc"] = fill(template("pkgconfig.in"), replaced)
+    return texts
+
+
+__all__ = ["SelfTest", "print_folder"]

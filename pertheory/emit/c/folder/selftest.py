@@ -1,0 +1,169 @@
+"""What a self-test holds, and its C text: numbers that were found without the code that they test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import NamedTuple
+
+from pertheory.kernels.language import Program
+
+
+class Entry(NamedTuple):
+    """One component as it has to come out.
+
+    Attributes:
+        layer: of a run, from 1; 0 in a single step.
+        tensor: number among the tensors of the theory.
+        place: in the dense row-major array.
+        value: what it is; NaN where it is infinite.
+        size: the sum of the absolute values of its terms: errors are counted relative to it.
+    """
+
+    layer: int
+    tensor: int
+    place: int
+    value: float
+    size: float
+
+
+class Step(NamedTuple):
+    """One layer from given tensors, with a polynomial as activation: all numbers are rational, and were found exactly.
+
+    Attributes:
+        inputs: how many.
+        polynomials: coefficients of 1, x, x^2, ... of what averages hold at one input.
+        requests: for each request and each of its indices a number into `polynomials`.
+        below: for each tensor of the layer below a dense row-major array.
+        hyper: values of the hyperparameters.
+        ratio: n / n_prev for each sublayer.
+        entries: of the new state.
+    """
+
+    inputs: int
+    polynomials: tuple[tuple[float, ...], ...]
+    requests: tuple[tuple[int, ...], ...]
+    below: tuple[tuple[float, ...], ...]
+    hyper: tuple[float, ...]
+    ratio: tuple[float, ...]
+    entries: tuple[Entry, ...]
+
+
+class Layers(NamedTuple):
+    """A run with the built-in averages; found by quadrature with many digits.
+
+    Attributes:
+        title: what it is.
+        inputs: how many.
+        depth: how many layers.
+        gram: the Gram matrix over n_0, row-major, or its diagonal in a theory for one input.
+        hyper: values of the hyperparameters, the same for all layers.
+        entries: of the states.
+    """
+
+    title: str
+    inputs: int
+    depth: int
+    gram: tuple[float, ...]
+    hyper: tuple[float, ...]
+    entries: tuple[Entry, ...]
+
+
+class SelfTest(NamedTuple):
+    """All that a self-test compares with."""
+
+    step: Step
+    runs: tuple[Layers, ...]
+
+
+def template(name: str) -> str:
+    """One of the texts beside this module."""
+    return (files("pertheory.emit.c.folder") / name).read_text(encoding="utf-8")
+
+
+def print_selftest(program: Program, name: str, values: SelfTest) -> str:
+    """The self-test as C99."""
+    runs = "\n".join(_run(number, run) for number, run in enumerate(values.runs))
+    calls = "\n".join(
+        f'    failed += test_run("{run.title}", {run.inputs}, {run.depth}, gram_{number}, hyper_{number}, '
+        f"entries_{number}, {len(run.entries)});"
+        for number, run in enumerate(values.runs)
+    )
+    step = values.step
+    rank = max((len(axes) for axes in step.requests), default=1)
+    degree = max((len(p) for p in step.polynomials), default=1) - 1
+    highest = max((sum(len(step.polynomials[p]) - 1 for p in axes) for axes in step.requests), default=0)
+    replaced = {
+        "NAME": name,
+        "UPPER": name.upper(),
+        "NETWORK": program.network,
+        "INPUTS": str(step.inputs),
+        "VARIABLES": str(1 if program.inputs == "one" else step.inputs),
+        "RANK": str(rank),
+        "DEGREE": str(degree),
+        "HIGHEST": str(highest),
+        "MOMENTS": str((highest + 1) ** (1 if program.inputs == "one" else step.inputs)),
+        "POLYNOMIALS": ",\n".join(
+            "    {" + ", ".join(_number(c) for c in (*p, *[0.0] * (degree + 1 - len(p)))) + "}"
+            for p in step.polynomials
+        ),
+        "SIZES": _numbers(len(p) for p in step.polynomials),
+        "AXES": ",\n".join(
+            "    {" + ", ".join(str(p) for p in (*axes, *[0] * (rank - len(axes)))) + "}" for axes in step.requests
+        ),
+        "BELOW": "\n".join(
+            f"static const double below_{number}[] = {{\n{_wrapped(array)}}};"
+            for number, array in enumerate(step.below)
+        ),
+        "BELOW_LIST": ", ".join(f"below_{number}" for number in range(len(step.below))),
+        "HYPER": _wrapped(step.hyper),
+        "RATIO": _wrapped(step.ratio),
+        "ENTRIES": _entries(step.entries),
+        "COUNT": str(len(step.entries)),
+        "RUNS": runs,
+        "CALLS": calls,
+    }
+    return fill(template("selftest.c.in"), replaced)
+
+
+def fill(text: str, replaced: dict[str, str]) -> str:
+    """A template with @NAMES@ put in."""
+    for key, value in replaced.items():
+        text = text.replace(f"@{key}@", value)
+    return text
+
+
+def _run(number: int, run: Layers) -> str:
+    return (
+        f"static const double gram_{number}[] = {{{', '.join(_number(x) for x in run.gram)}}};\n"
+        f"static const double hyper_{number}[] = {{{', '.join(_number(x) for x in run.hyper)}}};\n"
+        f"static const entry entries_{number}[] = {{\n{_entries(run.entries)}\n}};"
+    )
+
+
+def _entries(entries: Sequence[Entry]) -> str:
+    return ",\n".join(
+        f"    {{{e.layer}, {e.tensor}, {e.place}, {_number(e.value)}, {_number(e.size)}}}" for e in entries
+    )
+
+
+def _number(value: float) -> str:
+    """A double as C reads it back; what is not a number stands as a value that no result has."""
+    return "NOT_A_NUMBER" if value != value else repr(float(value))
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return _wrapped([str(value) for value in values])
+
+
+def _wrapped(values: Sequence[float | str]) -> str:
+    lines: list[str] = []
+    line = "   "
+    for value in values:
+        text = value if isinstance(value, str) else _number(value)
+        if len(line) + len(text) > 116:
+            lines.append(line)
+            line = "   "
+        line += f" {text},"
+    lines.append(line.rstrip(","))
+    return "\n".join(lines)

@@ -1,0 +1,135 @@
+"""Where the arrays of a level are: what the C code of one sublayer keeps in its workspace, and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pertheory.kernels.language import Level, Operand, Program
+from pertheory.kernels.packing import Packing, packing_of, packing_of_classes, stretches
+
+LETTERS = "abcdefghijklmnop"
+#: Words that a name from a rule must not be in C.
+_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int
+long register restrict return short signed sizeof static struct switch typedef union unsigned void
+volatile while index count first out rows row result ratio w tables
+"""
+RESERVED = frozenset(_WORDS.split())
+
+
+class View(NamedTuple):
+    """A dense copy of an array with given axes: ``view[a][b] = array[a, a, b, b]`` has the axes (0, 0, 1, 1)."""
+
+    array: str
+    axes: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        """Number of its own axes."""
+        return len(set(self.axes))
+
+    @property
+    def name(self) -> str:
+        """As the array with letters for the axes: V_aabb."""
+        return f"{self.array}_{letters(self.axes)}"
+
+
+def letters(axes: Iterable[int]) -> str:
+    """The axes as loop indices."""
+    return "".join(LETTERS[axis] for axis in axes)
+
+
+class Packings:
+    """The packings of a program, each with a name."""
+
+    def __init__(self) -> None:
+        self._names: dict[Packing, str] = {}
+        self._ways: dict[str, str] = {}
+
+    def way(self, packing: Packing, axes: tuple[int, ...]) -> str | None:
+        """The name of the table by which `pt_gather` reads an array; None where the general `pt_row` must do."""
+        last = max(axes)
+        if packing.is_dense or last > 3:
+            return None
+        lines = []
+        for found in stretches(packing, axes):
+            numbers = [len(found)]
+            for stretch in found:
+                end = 255 if stretch.end is None else 2 * stretch.end + stretch.inclusive
+                numbers += [end, *stretch.axes]
+            numbers += [0] * (1 + (2 * last + 1) * (1 + packing.rank) - len(numbers))
+            lines.append(", ".join(str(number) for number in numbers))
+        return self._ways.setdefault(",\n    ".join(lines), f"way_{len(self._ways)}")
+
+    def ways(self) -> str:
+        """The tables of all ways."""
+        return "\n".join(
+            f"static const unsigned char {name}[] = {{\n    {numbers}}};" for numbers, name in self._ways.items()
+        )
+
+    def name(self, packing: Packing, like: str) -> str:
+        """The name of a packing; ``like`` names the array that needs it, in case it is new."""
+        if packing not in self._names:
+            known = "_".join(str(size) for size in packing.classes)
+            self._names[packing] = f"classes_{known}" if known else f"like_{like}"
+        return self._names[packing]
+
+    def items(self) -> list[tuple[Packing, str]]:
+        """All of them, in the order in which they came up."""
+        return list(self._names.items())
+
+
+class Frame:
+    """The arrays of one level.
+
+    Attributes:
+        number: of the level.
+        level: what is printed.
+        below: the tensors of the level below that are read, by name.
+        views: all views that are needed.
+        temporaries: by name.
+    """
+
+    def __init__(self, program: Program, number: int, packings: Packings) -> None:
+        self.number = number
+        self.level: Level = program.levels[number]
+        self.packings = packings
+        self.below = {t.name: t for kernel in self.level.kernels for t in kernel.below}
+        self.temporaries = {t.name: t for t in self.level.temporaries}
+        self.views: dict[View, None] = {}
+        self._averages = {a.name: a for a in self.level.averages}
+        taken = {*self.below, *self._averages, *self.temporaries}
+        self.symbols = {name: c_name(name, taken) for name, _ in program.hyperparameters}
+        for name in sorted(self.below):
+            self.packing_name(name)
+        for average in self.level.averages:
+            self.packing_name(average.name)
+
+    def packing(self, array: str) -> Packing:
+        """How an array is stored; temporaries are dense."""
+        if array in self.below:
+            return packing_of(self.below[array].symmetry)
+        if array in self._averages:
+            return packing_of_classes(self._averages[array].classes)
+        return packing_of_classes((1,) * self.temporaries[array].rank)
+
+    def packing_name(self, array: str) -> str:
+        """The name of the packing of an array in the C code."""
+        return self.packings.name(self.packing(array), array)
+
+    def view(self, operand: Operand) -> View | None:
+        """The view through which an operand is read; None if its array is dense and has these axes already."""
+        order = {axis: number for number, axis in enumerate(sorted(set(operand.axes)))}
+        view = View(operand.array, tuple(order[axis] for axis in operand.axes))
+        if view.axes == tuple(range(len(view.axes))) and self.packing(operand.array).is_dense:
+            return None
+        self.views[view] = None
+        return view
+
+
+def c_name(name: str, taken: Iterable[str] = ()) -> str:
+    """A name that C accepts and that nothing else has."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+    bad = not plain or plain[0].isdigit() or plain in RESERVED or (len(plain) == 1 and plain.islower())
+    return plain + "_" if bad or plain in set(taken) else plain

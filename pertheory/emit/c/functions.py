@@ -1,0 +1,242 @@
+"""C functions of one level: temporaries, recursions, and what has to be filled before each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import permutations
+from typing import NamedTuple
+
+from pertheory.emit.c.frame import Frame, View, letters
+from pertheory.emit.c.loops import Nest, place_of
+from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
+from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
+
+
+class Function(NamedTuple):
+    """A static function.
+
+    Attributes:
+        name: in C.
+        text: the definition.
+        needs: the views and temporaries that must have been filled.
+        buffers: rows that it gathers at a time.
+    """
+
+    name: str
+    text: str
+    needs: tuple[View | str, ...]
+    buffers: int
+
+
+def temporary(frame: Frame, item: Temporary) -> Function:
+    """Fills a temporary."""
+    packing = packing_of_classes((1,) * item.rank)
+    nest = Nest(frame, item.rank, packing)
+    body = _loops(nest, packing, item.products, f"w->{item.name}")
+    name = f"fill_{item.name}_{frame.number}"
+    what = " ".join(f"{item.name}[{letters(range(item.rank))}] = {formula(item.products)}".split())
+    text = f"/* {_wrapped(what)} */\n" + _function(nest, name, f"struct level_{frame.number} *w", body)
+    return Function(name, text, tuple(nest.needs), nest.buffers)
+
+
+def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
+    """Computes the kept entries of one T{k} a layer up."""
+    packing = packing_of(kernel.symmetry)
+    nest = Nest(frame, kernel.rank, packing)
+    body: list[str] = []
+    needs: dict[View | str, None] = {}
+    arrays: dict[str, str] = {}
+    symbols: dict[str, None] = {}
+    uses_ratio = False
+    buffers = 0
+    for number, case in enumerate(kernel.cases):
+        axes = sorted(set(case.pattern))
+        if (number == 0 and len(axes) == kernel.rank) or one:
+            body += _loops(nest, packing, case.products, "out")
+        else:
+            if not _is_kept_pattern(packing, case.pattern):
+                continue
+            nest = Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False)
+            body += _case(nest, packing, frame.packings.name(packing, kernel.function), case, axes)
+        needs |= nest.needs
+        arrays |= nest.arrays
+        symbols |= nest.symbols
+        uses_ratio = uses_ratio or nest.uses_ratio
+        buffers = max(buffers, nest.buffers)
+    whole = Nest(frame, kernel.rank, packing)
+    whole.arrays, whole.symbols, whole.uses_ratio, whole.buffers = arrays, symbols, uses_ratio, buffers
+    name = f"recursion_{kernel.function}_{frame.number}"
+    head = f"/* {kernel.key}, {plain(kernel.title)}, one layer up:\n *\n"
+    head += "".join(f" *   {plain(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
+    text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
+    return Function(name, text, tuple(needs), buffers)
+
+
+def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
+    """Whether some kept entry has exactly these slots at one input."""
+    axes = sorted(set(pattern))
+    for values in permutations(range(len(axes))):
+        value = dict(zip(axes, values, strict=True))
+        index = tuple(value[first] for first in pattern)
+        if largest(packing, index) == index:
+            return True
+    return False
+
+
+def _function(nest: Nest, name: str, arguments: str, body: Iterable[str]) -> str:
+    lines = [f"static void {name}({arguments})", "{", "    const size_t n = w->n;"]
+    lines += [
+        f"    const double {nest.frame.symbols[symbol]} = w->p[{number}];"
+        for number, symbol in enumerate(nest.frame.symbols)
+        if symbol in nest.symbols
+    ]
+    if nest.uses_ratio:
+        lines.append("    const double ratio = w->ratio;")
+    lines += [f"    const double *const {array} = {where};" for array, where in nest.arrays.items() if where]
+    lines += [line if not line or line.startswith("#") else "    " + line for line in body]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) -> list[str]:
+    """All entries, those of a row by the innermost loop."""
+    rank, last = nest.rank, nest.rank - 1
+    value = nest.sum(products)
+    inner = ("-" if value.negative else "") + value.text
+    like = nest.frame.packings.name(packing, out)
+    lines = list(nest.lines[0])
+    lines.append(f"double *const result = {out};")
+    if rank > 1:
+        entries = f"pt_entries(&{like}, n)"
+        lines += [
+            "#ifdef _OPENMP",
+            f"#pragma omp parallel for schedule(dynamic) num_threads(pt_team()) if ({entries} > PT_PARALLEL)",
+            "#endif",
+        ]
+    pad = ""
+    before = ""  # number of the beginning that is given by the loops so far
+    blocked = bool(nest.buffers) and rank > 2
+    for loop in range(last if blocked else 0):
+        block = letters((loop,)).upper() + "_"
+        lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += PT_BLOCK) {{")
+        pad += "    "
+    for loop in range(last):
+        letter = letters((loop,))
+        row = f"w->tables->{like}[{loop - 1}]"
+        limit = "n"
+        if not packing.is_dense and loop > 0:
+            limit = f"count_{letter}"
+            lines += [
+                f"{pad}const size_t first_{letter} = {row}[{before}];",
+                f"{pad}const size_t {limit} = {row}[{before} + 1] - first_{letter};",
+            ]
+        start = "0"
+        if blocked:
+            start = f"{letter.upper()}_"
+            lines.append(f"{pad}const size_t end_{letter} = pt_least({start} + PT_BLOCK, {limit});")
+            limit = f"end_{letter}"
+        lines.append(f"{pad}for (size_t {letter} = {start}; {letter} < {limit}; {letter}++) {{")
+        pad += "    "
+        if loop == 0:
+            before = letter
+            if nest.buffers:
+                lines.append(f"{pad}double *const rows = w->rows + (size_t)pt_thread() * ROWS_{nest.frame.number} * n;")
+        elif not packing.is_dense:
+            lines.append(f"{pad}const size_t row_{letter} = first_{letter} + {letter};")
+            before = f"row_{letter}"
+        if loop < last - 1:
+            lines += [pad + line for line in nest.lines[loop + 1]]
+    letter = letters((last,))
+    if last > 0:
+        if packing.is_dense:
+            lines += [f"{pad}const size_t first = {place_of(range(last), True)}, count = n;"]
+        else:
+            row = f"w->tables->{like}[{last - 1}]"
+            lines.append(f"{pad}const size_t first = {row}[{before}], count = {row}[{before} + 1] - first;")
+        if nest.buffers:
+            lines.append(f"{pad}const size_t index[] = {{{', '.join(letters(range(last)))}, 0}};")
+        lines += [pad + line for line in nest.lines[last]]
+        lines.append(f"{pad}double *restrict const row = result + first;")
+        lines += [
+            f"{pad}for (size_t {letter} = 0; {letter} < count; {letter}++)",
+            f"{pad}    row[{letter}] = {inner};",
+        ]
+    else:
+        lines += [f"{pad}for (size_t {letter} = 0; {letter} < n; {letter}++)", f"{pad}    result[{letter}] = {inner};"]
+    while pad:
+        pad = pad[:-4]
+        lines.append(pad + "}")
+    return ["{", *("    " + line if line and not line.startswith("#") else line for line in lines), "}"]
+
+
+def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[int]) -> list[str]:
+    """The entries in which certain slots carry the same input, and no others."""
+    number = {axis: place for place, axis in enumerate(axes)}
+    products = [_renamed(product, number) for product in case.products]
+    value = nest.sum(products)
+    inner = ("-" if value.negative else "") + value.text
+    slots = ", ".join(letters((number[first],)) for first in case.pattern)
+    lines = [f"/* entries {slots}: equal letters carry the same input */", *nest.lines[0]]
+    pad = ""
+    for loop in range(nest.rank):
+        letter = letters((loop,))
+        lines.append(f"{pad}for (size_t {letter} = 0; {letter} < n; {letter}++) {{")
+        pad += "    "
+        if loop == nest.rank - 1:
+            lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
+            keep = "" if packing.is_dense else f"!pt_is_kept(&{like}, slots)"
+        differ = " || ".join(f"{letter} == {other}" for other in letters(range(loop)))
+        if loop == nest.rank - 1:
+            skip = " || ".join(part for part in (differ, keep) if part)
+            if skip:
+                lines += [f"{pad}if ({skip})", f"{pad}    continue;"]
+            lines.append(f"{pad}out[pt_place(&{like}, w->tables->{like}, n, slots)] = {inner};")
+        else:
+            if differ:
+                lines += [f"{pad}if ({differ})", f"{pad}    continue;"]
+            lines += [pad + line for line in nest.lines[loop + 1]]
+    for _ in range(nest.rank):
+        pad = pad[:-4]
+        lines.append(pad + "}")
+    return ["{", *("    " + line for line in lines), "}"]
+
+
+def _renamed(product: Product, number: dict[int, int]) -> Product:
+    operands: list[Operand | Sum] = []
+    for operand in product.operands:
+        if isinstance(operand, Sum):
+            operands.append(Sum(tuple(_renamed(inner, number) for inner in operand.products)))
+        else:
+            operands.append(operand._replace(axes=tuple(number[axis] for axis in operand.axes)))
+    return product._replace(operands=tuple(operands))
+
+
+def formula(products: Sequence[Product]) -> str:
+    """A sum of products for people."""
+    parts = []
+    for product in products:
+        factors = [] if abs(product.coefficient) == 1 and product.operands else [str(abs(product.coefficient))]
+        factors += [name if power == 1 else f"{name}^{power}" for name, power in product.couplings]
+        factors += ["ratio" if product.width_power == 1 else f"ratio^{product.width_power}"] * (product.width_power > 0)
+        for operand in product.operands:
+            if isinstance(operand, Sum):
+                factors.append(f"({formula(operand.products)})")
+            else:
+                factors.append(f"{operand.array}[{letters(operand.axes)}]")
+        parts.append(("- " if product.coefficient < 0 else "+ ") + " ".join(factors))
+    return " ".join(parts).removeprefix("+ ")
+
+
+def plain(text: str) -> str:
+    """Text that cannot end a comment, nor be taken for a trigraph or the start of another comment."""
+    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").strip()
+
+
+def _wrapped(text: str, width: int = 112) -> str:
+    lines, line = [], ""
+    for word in plain(text).split(" "):
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n *   ".join([*lines, line])

@@ -1,0 +1,287 @@
+"""The functions that other programs call, in C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from pertheory.algebra.monomial import Powers
+from pertheory.emit.c.descriptor import print_descriptor
+from pertheory.emit.c.frame import Frame
+from pertheory.emit.c.header import at_level
+from pertheory.emit.c.layers import print_layers
+from pertheory.emit.c.loops import number_text
+from pertheory.kernels.language import Level, Program, operands_of
+from pertheory.kernels.packing import packing_of
+
+if TYPE_CHECKING:
+    from pertheory.emit.c.printer import LevelText
+
+
+def print_interface(
+    program: Program, name: str, frames: Sequence[Frame], levels: Sequence[LevelText], activation: str
+) -> str:
+    """The functions that the header declares."""
+    parts = [
+        "/* ---- descriptor ---- */\n",
+        print_descriptor(program, name, frames, activation),
+        _sizes(program, name, frames),
+    ]
+    for frame, text in zip(frames, levels, strict=True):
+        parts.append(_lay(program, frame))
+        parts.append(_update(program, name, frame, text))
+    parts.append(_first_layer(program, name))
+    parts.append(print_layers(program, name, frames, bool(activation)))
+    return "\n".join(parts)
+
+
+def _names(frame: Frame, level: Level) -> list[str]:
+    return [frame.packings.name(packing_of(k.symmetry), k.function) for k in level.kernels]
+
+
+def _sizes(program: Program, name: str, frames: Sequence[Frame]) -> str:
+    lines = ["/* ---- states ---- */", ""]
+    for frame in frames:
+        packings = ", ".join("&" + own for own in _names(frame, frame.level))
+        lines += [f"static const pt_packing *const state_{frame.number}[] = {{{packings}}};"]
+    last = len(frames) - 1
+    count = len(frames[last].level.kernels)
+    return (
+        "\n".join(lines)
+        + f"""
+
+size_t {name}_state_size(size_t inputs)
+{{
+    const size_t size = inputs == 0 ? 0 : pt_state_size(state_{last}, {count}, inputs);
+    return size > (size_t)-1 / sizeof(double) ? 0 : size;
+}}
+
+size_t {name}_tensor_size(int tensor, size_t inputs)
+{{
+    if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
+        return 0;
+    return pt_entries(state_{last}[tensor], inputs);
+}}
+
+size_t {name}_tensor_offset(int tensor, size_t inputs)
+{{
+    if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
+        return 0;
+    return pt_state_size(state_{last}, tensor, inputs);
+}}
+
+int {name}_unpack(int tensor, size_t inputs, const double *packed, double *dense)
+{{
+    if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
+        return PT_BAD_ARGUMENT;
+    if ({name}_state_size(inputs) == 0)
+        return PT_TOO_LARGE;
+    pt_unpack(state_{last}[tensor], inputs, packed, dense);
+    return PT_OK;
+}}
+
+int {name}_pack(int tensor, size_t inputs, const double *dense, double *packed)
+{{
+    if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
+        return PT_BAD_ARGUMENT;
+    if ({name}_state_size(inputs) == 0)
+        return PT_TOO_LARGE;
+    pt_pack(state_{last}[tensor], inputs, dense, packed);
+    return PT_OK;
+}}
+"""
+    )
+
+
+def _lay(program: Program, frame: Frame) -> str:
+    """Divides the workspace of a level; without memory it only counts."""
+    number, level = frame.number, frame.level
+    below = program.levels[number - 1]
+    places = {kernel.key: place for place, kernel in enumerate(below.kernels)}
+    from_level = (number - 1) % len(program.levels)
+    lines = [
+        f"/* Divides the workspace of level {number}; without memory it only counts. */",
+        f"static size_t lay_level_{number}(size_t n, double *memory, struct level_{number} *w, double **averages,",
+        "    size_t *scratch)",
+        "{",
+        "    size_t used = 0;",
+    ]
+    for place, average in enumerate(level.averages):
+        lines.append(
+            f"    averages[{place}] = pt_take(memory, &used, pt_entries(&{frame.packing_name(average.name)}, n));"
+        )
+    lines.append("    *scratch = used; /* the average routine may use all that follows */")
+    lines += [f"    w->{view.name} = pt_take(memory, &used, pt_power(n, {view.rank}));" for view in frame.views]
+    lines += [f"    w->{t.name} = pt_take(memory, &used, pt_power(n, {t.rank}));" for t in frame.level.temporaries]
+    lines += [
+        f"    w->rows = pt_take(memory, &used, pt_times(n, (size_t)PT_THREADS * ROWS_{number}));",
+        "    return used;",
+        "}",
+        "",
+        "/* Tells a level what it reads. */",
+        f"static void bind_level_{number}(struct level_{number} *w, size_t n, const struct tables *tables,",
+        "    const double *below, double *const *averages, const double *hyper, double ratio)",
+        "{",
+        "    w->n = n;",
+        "    w->p = hyper;",
+        "    w->ratio = ratio;",
+        "    w->tables = tables;",
+    ]
+    for name, tensor in sorted(frame.below.items()):
+        lines.append(f"    w->{name} = below + pt_state_size(state_{from_level}, {places[tensor.key]}, n);")
+    if not frame.below:
+        lines.append("    (void)below;")
+    if not level.averages:
+        lines.append("    (void)averages;")
+    lines += [f"    w->{average.name} = averages[{place}];" for place, average in enumerate(level.averages)]
+    lines += ["}", ""]
+    return "\n".join(lines)
+
+
+def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
+    """The tensors of a level from averages that are given."""
+    number, level = frame.number, frame.level
+    at = at_level(program, number)
+    requests = max(len(level.averages), 1)
+    needs = tuple(dict.fromkeys(need for function in text.recursions for need in function.needs))
+    lines = [
+        "/* All tensors of a level; it has been laid and bound. */",
+        f"static void compute_level_{number}(struct level_{number} *w, double *above)",
+        "{",
+        "    const size_t n = w->n;",
+        *(f"    {text.fills[need]}" for need in text.before(needs)),
+    ]
+    for place, function in enumerate(text.recursions):
+        lines.append(f"    {function.name}(w, above + pt_state_size(state_{number}, {place}, n));")
+    lines += ["}", ""]
+    prepare = [
+        "    struct tables tables;",
+        f"    struct level_{number} w;",
+        f"    double *own[{requests}];",
+        "    size_t scratch, used;",
+        "    if (inputs == 0 || below == NULL || averages == NULL || hyper == NULL || RESULT == NULL ||",
+        "        workspace == NULL)",
+        "        return PT_BAD_ARGUMENT;",
+        f"    if ({name}_workspace_size(inputs) == 0)",
+        "        return PT_TOO_LARGE;",
+        f"    if (workspace_size < {name}_workspace_size(inputs))",
+        "        return PT_SHORT_WORKSPACE;",
+        f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
+        "        return PT_NOT_FINITE;",
+    ]
+    after = [
+        "    used = lay_tables(inputs, workspace, &tables);",
+        f"    (void)lay_level_{number}(inputs, workspace + used, &w, own, &scratch);",
+        f"    bind_level_{number}(&w, inputs, &tables, below, averages, hyper, ratio);",
+    ]
+    lines += [
+        f"int {name}_update{at}(size_t inputs, const double *below, double *const *averages, const double *hyper,",
+        "    double ratio, double *above, double *workspace, size_t workspace_size)",
+        "{",
+        *(line.replace("RESULT", "above") for line in prepare),
+        *_given(len(level.averages)),
+        *after,
+        f"    compute_level_{number}(&w, above);",
+        "    return PT_OK;",
+        "}",
+        "",
+    ]
+    for kernel, function in zip(level.kernels, text.recursions, strict=True):
+        order = text.before(function.needs)
+        read = _averages_read(frame, kernel.averages, kernel.temporaries)
+        check = [f"averages[{place}] == NULL" for place, average in enumerate(level.averages) if average.name in read]
+        lines += [
+            f"int {name}_recursion_{kernel.function}{at}(size_t inputs, const double *below, double *const *averages,",
+            "    const double *hyper, double ratio, double *result, double *workspace, size_t workspace_size)",
+            "{",
+            *(line.replace("RESULT", "result") for line in prepare),
+            *([f"    if ({' || '.join(check)})", "        return PT_BAD_ARGUMENT;"] if check else []),
+            *after,
+            *(f"    {text.fills[need].replace('(w)', '(&w)').replace('w->', 'w.')}" for need in order),
+            f"    {function.name}(&w, result);",
+            "    return PT_OK;",
+            "}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _given(count: int) -> list[str]:
+    """A check that no average is missing."""
+    if not count:
+        return []
+    return [
+        f"    for (used = 0; used < {count}u; used++)",
+        "        if (averages[used] == NULL)",
+        "            return PT_BAD_ARGUMENT;",
+    ]
+
+
+def _averages_read(frame: Frame, direct: Sequence[str], temporaries: Sequence[str]) -> set[str]:
+    """All averages that a recursion depends on, through temporaries too."""
+    found = set(direct)
+    waiting = list(temporaries)
+    names = {average.name for average in frame.level.averages}
+    while waiting:
+        for operand in operands_of(frame.temporaries[waiting.pop()].products):
+            if operand.array in frame.temporaries:
+                waiting.append(operand.array)
+            elif operand.array in names:
+                found.add(operand.array)
+    return found
+
+
+def _first_layer(program: Program, name: str) -> str:
+    one = program.inputs == "one"
+    places = {name: place for place, (name, _) in enumerate(program.hyperparameters)}
+    last = len(program.levels) - 1
+    lines = [
+        f"int {name}_first_layer(size_t inputs, const double *gram, const double *hyper, double *state)",
+        "{",
+        "    size_t t, size;",
+        "    if (inputs == 0 || gram == NULL || hyper == NULL || state == NULL)",
+        "        return PT_BAD_ARGUMENT;",
+        f"    size = {name}_state_size(inputs);",
+        "    if (size == 0)",
+        "        return PT_TOO_LARGE;",
+        f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || "
+        f"!pt_is_finite(gram, {'inputs' if one else 'inputs * inputs'}))",
+        "        return PT_NOT_FINITE;",
+        "    for (t = 0; t < size; t++)",
+        "        state[t] = 0.0;",
+    ]
+    for place, item in enumerate(program.initial):
+        if not item.constant and not item.gram:
+            continue
+        lines += [
+            f"    {{ /* {item.key} */",
+            f"        double *out = state + pt_state_size(state_{last}, {place}, inputs);",
+            f"        const double constant = {_scalar(item.constant, places)};",
+            f"        const double slope = {_scalar(item.gram, places)};",
+        ]
+        if one:
+            lines += [
+                "        size_t a;",
+                "        for (a = 0; a < inputs; a++)",
+                "            *out++ = constant + slope * gram[a];",
+            ]
+        else:
+            lines += [
+                "        size_t a, b;",
+                "        for (a = 0; a < inputs; a++)",
+                "            for (b = 0; b <= a; b++)",
+                "                *out++ = constant + slope * gram[a * inputs + b];",
+            ]
+        lines.append("    }")
+    lines += ["    return PT_OK;", "}", ""]
+    return "\n".join(lines)
+
+
+def _scalar(parts: Sequence[tuple[Fraction, Powers]], places: dict[str, int]) -> str:
+    texts = []
+    for coefficient, powers in parts:
+        factors = [] if coefficient == 1 and powers else [number_text(coefficient)]
+        factors += [f"hyper[{places[symbol]}]" for symbol, power in powers for _ in range(power)]
+        texts.append(" * ".join(factors))
+    return " + ".join(texts) or "0.0"

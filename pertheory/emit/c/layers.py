@@ -1,0 +1,223 @@
+"""Whole layers: averages and tensors of one sublayer after the other, and all layers of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pertheory.emit.c.frame import Frame
+from pertheory.kernels.language import Program
+
+
+def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in: bool) -> str:
+    """The size of the workspace, one step, and a run of all layers."""
+    one = program.inputs == "one"
+    last = len(frames) - 1
+    symbols = len(program.hyperparameters)
+    lines = ["/* ---- whole layers ---- */", ""]
+    first = 0
+    for frame in frames:
+        lines += _advance(program, frame, first, one, f"{name}_builtin_average" if built_in else "")
+        first += len(frame.level.averages)
+    lines += [f"size_t {name}_workspace_size(size_t inputs)", "{", "    size_t fixed, most = 0;"]
+    lines += ["    if (inputs == 0)", "        return 0;"]
+    lines += ["    fixed = lay_tables(inputs, NULL, NULL);"]
+    for frame in frames[:-1]:
+        lines.append(
+            f"    fixed = pt_plus(fixed, pt_state_size(state_{frame.number}, {len(frame.level.kernels)}, inputs));"
+        )
+    for frame in frames:
+        lines += [
+            "    {",
+            f"        struct level_{frame.number} w;",
+            f"        double *own[{max(len(frame.level.averages), 1)}];",
+            "        size_t scratch;",
+            f"        size_t size = lay_level_{frame.number}(inputs, NULL, &w, own, &scratch);",
+            *([] if one else ["        scratch = pt_plus(scratch, pt_times(inputs, inputs));"]),
+        ]
+        if built_in:
+            lines.append(f"        scratch = pt_plus(scratch, {name}_builtin_workspace({'1' if one else 'inputs'}));")
+        lines += [
+            "        size = size > scratch ? size : scratch;",
+            "        most = most > size ? most : size;",
+            "    }",
+        ]
+    lines += [
+        "    fixed = pt_plus(fixed, most);",
+        f"    return fixed > (size_t)-1 / sizeof(double) || {name}_state_size(inputs) == 0 ? 0 : fixed;",
+        "}",
+        "",
+    ]
+    arguments = "pt_average_fn average, void *context"
+    lines += [
+        "/* One layer up, with tables made and everything checked. */",
+        "static int advance(size_t n, const struct tables *tables, const double *below, const double *hyper,",
+        f"    const double *ratio, {arguments}, double *above, double *memory, size_t size, double *worst)",
+        "{",
+        "    int status = PT_OK, found;",
+    ]
+    for frame in frames[:-1]:
+        lines += [
+            f"    double *const between_{frame.number} = memory;",
+            f"    const size_t size_{frame.number} =",
+            f"        pt_state_size(state_{frame.number}, {len(frame.level.kernels)}, n);",
+            f"    memory += size_{frame.number};",
+            f"    size -= size_{frame.number};",
+        ]
+    for frame in frames:
+        source = "below" if frame.number == 0 else f"between_{frame.number - 1}"
+        target = "above" if frame.number == last else f"between_{frame.number}"
+        lines += [
+            f"    found = advance_level_{frame.number}(n, tables, {source}, hyper,",
+            f"        ratio == NULL ? 1.0 : ratio[{frame.number}], average, context, {target}, memory, size, worst);",
+            "    if (pt_is_error(found))",
+            "        return found;",
+            "    status = pt_worse(status, found);",
+        ]
+    lines += ["    return status;", "}", ""]
+    choose = (
+        ["    if (average == NULL)", f"        average = {name}_builtin_average;"]
+        if built_in
+        else ["    if (average == NULL)", "        return PT_BAD_ARGUMENT;"]
+    )
+    lines += [
+        f"int {name}_step(size_t inputs, const double *below, const double *hyper, const double *ratio,",
+        f"    {arguments}, double *above, double *workspace, size_t workspace_size, double *worst_error)",
+        "{",
+        "    struct tables tables;",
+        "    size_t used, need;",
+        "    if (inputs == 0 || below == NULL || hyper == NULL || above == NULL || workspace == NULL)",
+        "        return PT_BAD_ARGUMENT;",
+        *choose,
+        f"    need = {name}_workspace_size(inputs);",
+        "    if (need == 0)",
+        "        return PT_TOO_LARGE;",
+        "    if (workspace_size < need)",
+        "        return PT_SHORT_WORKSPACE;",
+        f"    if (!pt_is_finite(hyper, {symbols}) || (ratio != NULL && !pt_is_finite(ratio, {len(frames)})))",
+        "        return PT_NOT_FINITE;",
+        "    used = lay_tables(inputs, workspace, &tables);",
+        "    return advance(inputs, &tables, below, hyper, ratio, average, context, above, workspace + used,",
+        "        workspace_size - used, worst_error);",
+        "}",
+        "",
+        f"int {name}_run(size_t inputs, size_t depth, const double *gram, const double *hyper, const double *widths,",
+        f"    {arguments}, double *states, double *workspace, size_t workspace_size, double *worst_error)",
+        "{",
+        "    struct tables tables;",
+        "    size_t used, need, size, layer;",
+        "    int status, found;",
+        "    if (inputs == 0 || depth == 0 || gram == NULL || hyper == NULL || states == NULL || workspace == NULL)",
+        "        return PT_BAD_ARGUMENT;",
+        *choose,
+        f"    size = {name}_state_size(inputs);",
+        f"    need = {name}_workspace_size(inputs);",
+        "    if (need == 0 || size == 0 || pt_times(depth, size) > (size_t)-1 / sizeof(double) ||",
+        f"        pt_times(depth, {symbols}) > (size_t)-1 / sizeof(double))",
+        "        return PT_TOO_LARGE;",
+        "    if (workspace_size < need)",
+        "        return PT_SHORT_WORKSPACE;",
+        f"    if (!pt_is_finite(hyper, depth * {symbols}) || (widths != NULL && !pt_is_finite(widths, depth)))",
+        "        return PT_NOT_FINITE;",
+        "    for (layer = 0; widths != NULL && layer < depth; layer++)",
+        "        if (!(widths[layer] > 0.0))",
+        "            return PT_BAD_ARGUMENT;",
+        f"    status = {name}_first_layer(inputs, gram, hyper, states);",
+        "    if (status != PT_OK)",
+        "        return status;",
+        "    used = lay_tables(inputs, workspace, &tables);",
+        "    for (layer = 1; layer < depth; layer++) {",
+        f"        double ratio[{len(frames)}];",
+        f"        for (need = 0; need < {len(frames)}; need++)",
+        "            ratio[need] = 1.0;",
+        "        if (widths != NULL)",
+        "            ratio[0] = widths[layer] / widths[layer - 1];",
+        f"        found = advance(inputs, &tables, states + (layer - 1) * size, hyper + layer * {symbols},",
+        "            ratio, average, context, states + layer * size, workspace + used,",
+        "            workspace_size - used, worst_error);",
+        "        if (pt_is_error(found))",
+        "            return found;",
+        "        status = pt_worse(status, found);",
+        "    }",
+        "    return status;",
+        "}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _reach(built_in: str, entries: str) -> list[str]:
+    """The built-in averages take time that grows with the size of a preactivation: beyond this they are not asked."""
+    if not built_in:
+        return []
+    return [
+        f"        if (average == {built_in} && !pt_is_within({entries}, 1e10))",
+        "            return PT_UNSUPPORTED;",
+    ]
+
+
+def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: str) -> list[str]:
+    """One sublayer up: averages, then tensors."""
+    number, level = frame.number, frame.level
+    below = program.levels[number - 1]
+    places = {kernel.key: place for place, kernel in enumerate(below.kernels)}
+    from_level = (number - 1) % len(program.levels)
+    lines = [
+        f"static int advance_level_{number}(size_t n, const struct tables *tables, const double *below,",
+        "    const double *hyper, double ratio, pt_average_fn average, void *context, double *above, double *memory,",
+        "    size_t size, double *worst)",
+        "{",
+        f"    struct level_{number} w;",
+        f"    double *averages[{max(len(level.averages), 1)}];",
+        "    size_t scratch;",
+        "    int status = PT_OK;",
+        f"    (void)lay_level_{number}(n, memory, &w, averages, &scratch);",
+        f"    bind_level_{number}(&w, n, tables, below, averages, hyper, ratio);",
+    ]
+    if not level.covariances:
+        lines += ["    (void)average;", "    (void)context;", "    (void)size;", "    (void)worst;"]
+    for field_number, (field, key) in enumerate(level.covariances):
+        chosen = [place for place, average in enumerate(level.averages) if average.field == field]
+        lines += [
+            f"    {{ /* averages over {field} */",
+            f"        static const int wanted[] = {{{', '.join(str(first + place) for place in chosen)}}};",
+            f"        const double *covariance = below + pt_state_size(state_{from_level}, {places[key]}, n);",
+            f"        double *out[{len(chosen)}];",
+            "        int found;",
+            f"        if (!pt_is_finite(covariance, pt_entries(state_{from_level}[{places[key]}], n)))",
+            "            return PT_OVERFLOW;",
+            *_reach(built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
+        ]
+        count = len(chosen)
+        if one:
+            lines += [
+                "        for (size_t input = 0; input < n; input++) {",
+                *(f"            out[{k}] = averages[{place}] + input;" for k, place in enumerate(chosen)),
+                f"            found = average(context, 1, covariance + input, {field_number}, {count}, wanted, out,",
+                "                memory + scratch, size - scratch, worst);",
+                "            if (pt_is_error(found))",
+                "                return found;",
+                "            status = pt_worse(status, found);",
+                "        }",
+                "    }",
+            ]
+        else:
+            lines += [
+                "        double *const square = memory + scratch;",
+                "        pt_square(n, covariance, square);",
+                *(f"        out[{k}] = averages[{place}];" for k, place in enumerate(chosen)),
+                f"        found = average(context, n, square, {field_number}, {count}, wanted, out, square + n * n,",
+                "            size - scratch - n * n, worst);",
+                "        if (pt_is_error(found))",
+                "            return found;",
+                "        status = pt_worse(status, found);",
+                "    }",
+            ]
+    lines += [
+        f"    compute_level_{number}(&w, above);",
+        f"    if (pt_has_overflow(above, pt_state_size(state_{number}, {len(level.kernels)}, n)))",
+        "        return PT_OVERFLOW;",
+        "    return status;",
+        "}",
+        "",
+    ]
+    return lines

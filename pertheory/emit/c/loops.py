@@ -1,0 +1,241 @@
+"""Loops: a sum of products as C statements, with everything computed in the outermost loop in which it can be.
+
+The last index runs innermost, over entries that are neighbours in memory. What does not depend on it becomes a named
+constant in the loop where its value is known; a row of an operand is reached through a pointer that is set in the loop
+around the innermost one, or gathered there if the row does not lie in memory in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from pertheory.emit.c.frame import Frame, View, letters
+from pertheory.kernels.language import Operand, Product, Sum
+from pertheory.kernels.packing import Packing, aligned
+
+INDENT = "    "
+
+
+class Value(NamedTuple):
+    """A C expression, the loop (from 0; -1 outside all) in which its value is known, and a name for it."""
+
+    text: str
+    loop: int
+    label: str
+    negative: bool = False
+
+
+class Nest:
+    """The loops over the entries of one array, and what is computed in each.
+
+    Attributes:
+        rank: number of loops.
+        lines: statements at the head of each loop body; [0] stands before all loops.
+        needs: the views and temporaries that are read.
+        buffers: how many rows are gathered.
+    """
+
+    def __init__(self, frame: Frame, rank: int, packing: Packing, buffered: bool = True) -> None:
+        self.frame = frame
+        self.rank = rank
+        self.packing = packing
+        self.buffered = buffered
+        self.lines: list[list[str]] = [[] for _ in range(rank)]
+        self.needs: dict[View | str, None] = {}
+        self.arrays: dict[str, str] = {}  # C name -> what it points to
+        self.symbols: dict[str, None] = {}
+        self.uses_ratio = False
+        self.buffers = 0
+        self._named: dict[tuple[str, int], str] = {}
+        self._names: set[str] = set()
+
+    # ---- values
+
+    def sum(self, products: Sequence[Product]) -> Value:
+        """A sum; parts that are known in an outer loop are added there."""
+        values = [self.product(product) for product in products]
+        loop = max((value.loop for value in values), default=-1)
+        text = ""
+        for level in range(-1, loop + 1):
+            own = [value for value in values if value.loop == level]
+            if not own:
+                continue
+            if text:
+                text = self._hoist(Value(text, level - 1, "sum"), level - 1)
+            for value in own:
+                text += (
+                    f" {'-' if value.negative else '+'} {value.text}" if text else ("-" * value.negative + value.text)
+                )
+        label = "_and_".join(dict.fromkeys(value.label for value in values[:2] if value.label)) or "sum"
+        return Value(text or "0.0", loop, label)
+
+    def product(self, product: Product) -> Value:
+        """A product; factors that are known in an outer loop are multiplied there."""
+        factors = [self._load(o) if isinstance(o, Operand) else self._bracket(o) for o in product.operands]
+        scalar = self._scalar(product)
+        if scalar is not None:
+            factors.insert(0, scalar)
+        loop = max(value.loop for value in factors)
+        done: Value | None = None
+        for level in range(-1, loop + 1):
+            own = [value for value in factors if value.loop == level]
+            if not own:
+                continue
+            if done is not None:
+                own.insert(0, Value(self._hoist(done, done.loop), done.loop, done.label))
+            label = "_".join([value.label for value in own if value.label][:2])
+            done = Value(" * ".join(value.text for value in own), level, label)
+        assert done is not None
+        return done._replace(negative=product.coefficient < 0)
+
+    def _bracket(self, bracket: Sum) -> Value:
+        value = self.sum(bracket.products)
+        if value.loop < self.rank - 1:
+            return Value(self._hoist(value, value.loop), value.loop, value.label)
+        return value._replace(text=f"({value.text})")
+
+    def _scalar(self, product: Product) -> Value | None:
+        """Coefficient, hyperparameters and width ratio."""
+        size = abs(product.coefficient)
+        parts = (
+            [] if size == 1 and (product.operands or product.couplings or product.width_power) else [number_text(size)]
+        )
+        label = []
+        for name, power in product.couplings:
+            symbol = self.frame.symbols[name]
+            self.symbols[name] = None
+            parts += [symbol] * power
+            label.append(symbol + (str(power) if power > 1 else ""))
+        if product.width_power:
+            self.uses_ratio = True
+            parts += ["ratio"] * product.width_power
+            label.append("ratio" + (str(product.width_power) if product.width_power > 1 else ""))
+        return Value(" * ".join(parts), -1, "_".join(label)) if parts else None
+
+    def _hoist(self, value: Value, loop: int) -> str:
+        """The name of a constant that is set in an outer loop."""
+        if value.text.isidentifier() or value.text in ("0.0", "1.0"):
+            return value.text
+        key = (value.text, loop)
+        if key not in self._named:
+            name = self._name(value.label or "factor")
+            self._named[key] = name
+            self.lines[loop + 1].append(f"const double {name} = {value.text};")
+        return self._named[key]
+
+    def _name(self, label: str) -> str:
+        base = name = f"k_{label}"[:60]
+        number = 2
+        while name in self._names:
+            name = f"{base}_{number}"
+            number += 1
+        self._names.add(name)
+        return name
+
+    # ---- operands
+
+    def _load(self, operand: Operand) -> Value:
+        """An entry of an operand."""
+        loop = max(operand.axes)
+        label = f"{operand.array.removeprefix('avg_')}_{letters(operand.axes)}"
+        axes = sorted(set(operand.axes))
+        if loop == self.rank - 1 and self._is_row(operand):
+            return Value(f"{self._row(operand)}[{letters((loop,))}]", loop, label)
+        view = self.frame.view(operand)
+        if view is None:
+            base = self._array(operand.array)
+        else:
+            self.needs[view] = None
+            base = self._array(view.name)
+        if loop < self.rank - 1:
+            return Value(f"{base}[{place_of(axes)}]", loop, label)
+        if len(axes) == 1:
+            return Value(f"{base}[{letters(axes)}]", loop, label)
+        row = self._pointer(f"{operand.array}_{letters(operand.axes)}", f"{base} + {place_of(axes[:-1], True)}")
+        return Value(f"{row}[{letters(axes[-1:])}]", loop, label)
+
+    def _is_row(self, operand: Operand) -> bool:
+        """Whether it is read row by row where it lies, and not through a dense copy."""
+        distinct = len(set(operand.axes))
+        if not self.buffered or distinct < self.rank:
+            return False
+        return len(operand.axes) == distinct or distinct > 3
+
+    def _row(self, operand: Operand) -> str:
+        """A pointer to the row of an operand that has all axes of the result."""
+        frame, own = self.frame, self.frame.packing(operand.array)
+        name = f"{operand.array}_{letters(operand.axes)}"
+        if len(set(operand.axes)) == len(operand.axes):
+            axes = aligned(self.packing, own, operand.axes)
+            if axes is not None:
+                base = self._array(operand.array)
+                return (
+                    base if self.rank == 1 else self._pointer(name, f"{base} + {self._start(operand.array, own, axes)}")
+                )
+        pointer = f"{name}_row"
+        if pointer not in self.arrays:
+            self.arrays[pointer] = ""
+            number, self.buffers = self.buffers, self.buffers + 1
+            base, packing = self._array(operand.array), frame.packing_name(operand.array)
+            way = frame.packings.way(frame.packing(operand.array), operand.axes)
+            self.lines[self.rank - 1].append(f"double *const {pointer} = rows + {number} * n;")
+            if way is not None:
+                self.lines[self.rank - 1].append(
+                    f"pt_gather(&{packing}, w->tables->{packing}, {base}, {way}, index, {self.rank - 1}, count, "
+                    f"{pointer});"
+                )
+                return pointer
+            table = ", ".join(str(axis) for axis in operand.axes)
+            self.lines[0].append(f"static const unsigned char axes_{name}[] = {{{table}}};")
+            self.lines[self.rank - 1] += [
+                f"pt_row(&{packing}, w->tables->{packing}, {base}, axes_{name}, n, index, {self.rank - 1}, count,",
+                f"    {pointer});",
+            ]
+        return pointer
+
+    def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:
+        """Where the row of an aligned operand starts."""
+        if own == self.packing and tuple(axes) == tuple(range(self.rank)):
+            return "first"
+        if own.is_dense:
+            return place_of(axes[:-1], True)
+        place = letters(axes[:1])
+        for number, axis in enumerate(axes[1:-1]):
+            place = f"w->tables->{self.frame.packing_name(array)}[{number}][{place}] + {letters((axis,))}"
+        return f"w->tables->{self.frame.packing_name(array)}[{len(axes) - 2}][{place}]"
+
+    def _pointer(self, name: str, text: str) -> str:
+        pointer = f"{name}_row"
+        if pointer not in self.arrays:
+            self.arrays[pointer] = ""
+            self.lines[self.rank - 1].append(f"const double *const {pointer} = {text};")
+        return pointer
+
+    def _array(self, name: str) -> str:
+        """A local name for an array of the frame."""
+        if name not in self.arrays:
+            self.arrays[name] = f"w->{name}"
+            if name in self.frame.temporaries:
+                self.needs[name] = None
+        return name
+
+
+def place_of(axes: Sequence[int], row: bool = False) -> str:
+    """The place of an entry of a dense array; of the start of a row if only the leading indices are given."""
+    text = letters(axes[:1])
+    for axis in axes[1:]:
+        text = f"({text}) * n + {letters((axis,))}" if "+" in text else f"{text} * n + {letters((axis,))}"
+    if row:
+        text = f"({text}) * n" if "+" in text else f"{text} * n"
+    return text
+
+
+def number_text(value: Fraction) -> str:
+    """A rational number as a C expression."""
+    if value.denominator == 1:
+        return f"{value.numerator}.0"
+    if value.denominator & (value.denominator - 1) == 0:
+        return repr(float(value))
+    return f"({value.numerator}.0 / {value.denominator}.0)"

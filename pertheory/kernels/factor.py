@@ -1,0 +1,285 @@
+"""Factoring: common factors are taken out of sums, and sums of fewer samples become shared temporaries.
+
+Two moves, on the products of each case of each kernel:
+
+collect   what depends on few samples only is summed first: with M(3,4) = lambda <s_3 s_4> + C H(3,4) <s'_3 s'_4>, the
+          products of D that differ in nothing else become one product with M.
+take out  an array that several products share is taken out in front of a bracket, the one that saves most first.
+
+A sum that depends on fewer samples than the result, from either move, becomes a `Temporary` of the level, shared by all
+kernels, whatever they call its samples and up to a scale. The value is the same as without factoring, up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from itertools import combinations, permutations
+from typing import NamedTuple
+
+from pertheory.algebra.monomial import Powers, multiply_powers
+from pertheory.kernels.language import (
+    Kernel,
+    Level,
+    Operand,
+    Product,
+    Program,
+    Sum,
+    Symmetry,
+    Temporary,
+    axes_of,
+    operands_of,
+)
+
+#: The number of inputs at which costs are compared.
+TYPICAL_INPUTS = 16
+#: Axes that a temporary may have; more would take more memory than the tensors.
+MOST_AXES = 3
+
+
+class Scale(NamedTuple):
+    """A factor that several products have in common."""
+
+    coefficient: Fraction
+    couplings: Powers
+    width_power: int
+
+
+def factor(program: Program) -> Program:
+    """The program with common factors taken out."""
+    return program._replace(levels=tuple(_level(level) for level in program.levels))
+
+
+def _level(level: Level) -> Level:
+    symmetries: dict[str, Symmetry] = {t.name: t.symmetry for kernel in level.kernels for t in kernel.tensors}
+    table = _Table(symmetries, {a.name: a.classes for a in level.averages})
+    kernels = [_kernel(kernel, table) for kernel in level.kernels]
+    return level._replace(kernels=tuple(kernels), temporaries=tuple(table.made))
+
+
+def _kernel(kernel: Kernel, table: _Table) -> Kernel:
+    cases = []
+    for case in kernel.cases:
+        axes = tuple(sorted(set(case.pattern)))
+        products = [table.normal(product) for product in case.products]
+        cases.append(case._replace(products=_factored(_collected(products, axes, table), axes, table)))
+    read = {operand.array for case in cases for operand in operands_of(case.products)}
+    made = {temporary.name for temporary in table.made}
+    return kernel._replace(
+        cases=tuple(cases),
+        tensors=tuple(t for t in kernel.tensors if t.name in read),
+        averages=tuple(name for name in kernel.averages if name in read),
+        temporaries=tuple(sorted(read & made)),
+    )
+
+
+@lru_cache(maxsize=100_000)
+def _text(item: Operand | Sum | Product | tuple[object, ...]) -> str:
+    """A fixed order for what cannot be compared."""
+    return repr(tuple(item))
+
+
+class _Table:
+    """The temporaries of a level, each once whatever its axes are called."""
+
+    def __init__(self, symmetries: Mapping[str, Symmetry], classes: Mapping[str, Sequence[int]]) -> None:
+        self._symmetries = symmetries
+        self._classes = classes
+        self._known: dict[tuple[Product, ...], Operand] = {}
+        self._standard: dict[Operand, Operand] = {}
+        self._names: set[str] = set()
+        self.made: list[Temporary] = []
+
+    def normal(self, product: Product) -> Product:
+        """Operands in a fixed order, the axes of each the smallest that its symmetry allows."""
+        return product._replace(operands=tuple(sorted([self._normal(o) for o in product.operands], key=_text)))
+
+    def _normal(self, operand: Operand | Sum) -> Operand | Sum:
+        if isinstance(operand, Sum):
+            return Sum(tuple(sorted([self.normal(p) for p in operand.products], key=_text)))
+        found = self._standard.get(operand)
+        if found is None:
+            found = self._standard[operand] = operand._replace(axes=self._smallest(operand))
+        return found
+
+    def _smallest(self, operand: Operand) -> tuple[int, ...]:
+        symmetry = self._symmetries.get(operand.array)
+        if symmetry is not None:
+            return min(tuple(operand.axes[g] for g in element) for element in symmetry)
+        axes: list[int] = []
+        for size in self._classes.get(operand.array, ()):
+            axes += sorted(operand.axes[len(axes) : len(axes) + size])
+        return tuple(axes) or operand.axes
+
+    def operand(self, products: Sequence[Product]) -> Operand:
+        """The temporary that holds a sum, as an operand with the axes of the sum."""
+        axes = axes_of(products)
+        forms = []
+        for order in permutations(range(len(axes))):
+            forms.append((order, self._renamed(products, dict(zip(axes, order, strict=True)))))
+        for order, form in forms:
+            if form in self._known:
+                array = self._known[form].array
+                place = dict(zip(order, axes, strict=True))
+                return Operand(array, tuple(place[number] for number in range(len(axes))))
+        _, form = forms[0]
+        name = self._name(form)
+        self.made.append(Temporary(name, len(axes), form))
+        self._known[form] = Operand(name, tuple(range(len(axes))))
+        return Operand(name, axes)
+
+    def _renamed(self, products: Iterable[Product], names: Mapping[int, int]) -> tuple[Product, ...]:
+        return tuple(sorted([self.normal(_rename(product, names)) for product in products], key=_text))
+
+    def _name(self, products: Sequence[Product]) -> str:
+        """What it holds: the arrays in it, tensors first."""
+        arrays = dict.fromkeys(operand.array.removeprefix("sum_") for operand in operands_of(products))
+        parts = sorted((name.removeprefix("avg_") for name in arrays), key=lambda part: (part[0] in "sdz", part))
+        base = name = "sum_" + "_".join(parts[:3] if len(parts) > 3 else parts)
+        number = 2
+        while name in self._names:
+            name = f"{base}_{number}"
+            number += 1
+        self._names.add(name)
+        return name
+
+
+def _rename(product: Product, names: Mapping[int, int]) -> Product:
+    operands: list[Operand | Sum] = []
+    for operand in product.operands:
+        if isinstance(operand, Sum):
+            operands.append(Sum(tuple(_rename(inner, names) for inner in operand.products)))
+        else:
+            operands.append(operand._replace(axes=tuple(names[axis] for axis in operand.axes)))
+    return product._replace(operands=tuple(operands))
+
+
+def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:
+    """What all products have in common of coefficients, hyperparameters and widths, and the products without it."""
+    shared = dict(products[0].couplings)
+    for product in products[1:]:
+        own = dict(product.couplings)
+        shared = {symbol: min(power, own[symbol]) for symbol, power in shared.items() if symbol in own}
+    width = min(product.width_power for product in products)
+    first = min(products, key=lambda p: (_text(p.operands), _text(p.couplings)))
+    rest = []
+    for product in products:
+        powers = {symbol: power - shared.get(symbol, 0) for symbol, power in product.couplings}
+        rest.append(
+            Product(
+                product.coefficient / first.coefficient,
+                tuple(sorted((symbol, power) for symbol, power in powers.items() if power)),
+                product.width_power - width,
+                product.operands,
+            )
+        )
+    return Scale(first.coefficient, tuple(sorted(shared.items())), width), rest
+
+
+def _times(scale: Scale, operands: Iterable[Operand | Sum]) -> Product:
+    return Product(scale.coefficient, scale.couplings, scale.width_power, tuple(operands))
+
+
+def _collected(products: list[Product], axes: Sequence[int], table: _Table) -> list[Product]:
+    """Sum over what depends on few samples only, as long as that leaves fewer products."""
+    sizes = range(1, min(len(axes), MOST_AXES + 1))
+    subsets = [sum(1 << axis for axis in chosen) for size in sizes for chosen in combinations(axes, size)]
+    while True:
+        saving = []
+        for subset in subsets:
+            saved = sum(len(group) - 1 for group in _alike_outside(products, subset))
+            if saved:
+                saving.append((-saved, subset))
+        if not saving:
+            return products
+        for _, subset in sorted(saving):  # the one that saves most first; each may leave less for the next
+            for group in _alike_outside(products, subset):
+                if len(group) > 1:
+                    replaced = {id(product) for product in group}
+                    products = [product for product in products if id(product) not in replaced]
+                    outside = [o for o in group[0].operands if _mask(o) & ~subset]
+                    inside = [
+                        p._replace(operands=tuple(o for o in p.operands if not _mask(o) & ~subset)) for p in group
+                    ]
+                    products.append(_shared(outside, inside, axes, table))
+
+
+def _alike_outside(products: Iterable[Product], subset: int) -> list[list[Product]]:
+    """Products with both arrays inside and outside a set of axes, grouped by those outside."""
+    groups: dict[tuple[Operand | Sum, ...], list[Product]] = {}
+    for product in products:
+        outside = tuple([operand for operand in product.operands if _mask(operand) & ~subset])
+        if outside and len(outside) < len(product.operands):
+            groups.setdefault(outside, []).append(product)
+    return list(groups.values())
+
+
+@lru_cache(maxsize=100_000)
+def _mask(operand: Operand | Sum) -> int:
+    """The axes of an operand as a set of bits."""
+    axes = axes_of(operand.products) if isinstance(operand, Sum) else set(operand.axes)
+    return sum(1 << axis for axis in axes)
+
+
+def _shared(outside: Sequence[Operand | Sum], inside: Sequence[Product], axes: Sequence[int], table: _Table) -> Product:
+    """outside * (sum of inside), the sum as a temporary if it depends on fewer samples than the result."""
+    scale, rest = _scale(inside)
+    own = axes_of(rest)
+    inner = _factored([table.normal(product) for product in rest], own, table)
+    bracket: tuple[Operand | Sum, ...]
+    if len(inner) == 1:  # it came out as one product
+        single = inner[0]
+        scale = Scale(
+            scale.coefficient * single.coefficient,
+            multiply_powers((scale.couplings, single.couplings)),
+            scale.width_power + single.width_power,
+        )
+        bracket = single.operands
+        if 0 < len(own) < min(len(axes), MOST_AXES + 1) and len(bracket) > 1:
+            bracket = (table.operand([single._replace(coefficient=Fraction(1), couplings=(), width_power=0)]),)
+    elif 0 < len(own) < min(len(axes), MOST_AXES + 1):
+        bracket = (table.operand(inner),)
+    else:
+        bracket = (Sum(inner),)
+    return table.normal(_times(scale, (*outside, *bracket)))
+
+
+def _cost(products: Iterable[Product]) -> int:
+    """Multiplications, each sum evaluated for the samples on which it depends."""
+    return sum(len(p.operands) * TYPICAL_INPUTS ** len(axes_of([p])) for p in products)
+
+
+def _factored(products: Sequence[Product], axes: Sequence[int], table: _Table) -> tuple[Product, ...]:
+    """Take out common arrays, the one that saves most first."""
+    left = list(products)
+    while True:
+        counts: dict[Operand, int] = {}
+        for product in left:
+            for operand in {o for o in product.operands if isinstance(o, Operand)}:
+                counts[operand] = counts.get(operand, 0) + 1
+        best: tuple[int, bool, int, Operand] | None = None
+        for operand in sorted(o for o, count in counts.items() if count > 1):
+            having = [p for p in left if operand in p.operands]
+            inside = [_without(p, operand) for p in having]
+            after = _cost(inside) + TYPICAL_INPUTS ** len(axes_of(having))
+            gain = (_cost(having) - after, bool(axes) and axes[-1] in operand.axes, len(set(operand.axes)), operand)
+            if gain[0] > 0 and (best is None or gain[:3] > best[:3]):
+                best = gain
+        if best is None:
+            return tuple(sorted(left, key=_standing))
+        taken = best[3]
+        having = [p for p in left if taken in p.operands]
+        left = [p for p in left if taken not in p.operands]
+        left.append(_shared([taken], [_without(p, taken) for p in having], axes, table))
+
+
+def _without(product: Product, operand: Operand) -> Product:
+    operands = list(product.operands)
+    operands.remove(operand)
+    return product._replace(operands=tuple(operands))
+
+
+def _standing(product: Product) -> tuple[int, int, str]:
+    """Products with the fewest powers of the width ratio first, as in the recursion."""
+    return (product.width_power, len(product.operands), _text(product))

@@ -1,0 +1,40 @@
+"""Numbers for self-tests of emitted code, found without that code: no kernels, no printers, no quadrature of ours.
+
+Two ways. With a polynomial as activation all Gaussian averages are finite sums over pairings, and a step from random
+rational tensors is exact in rational arithmetic. With the activation itself, averages over one or two inputs are
+integrated with 25 digits, derivatives by Taylor arithmetic, and all layers are run in that precision.
+
+`exact`  the step
+`runs`   the runs
+`terms`  a recursion's terms at a point
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import mpmath
+
+from pertheory.closure import Theory
+from pertheory.emit.c.folder.selftest import SelfTest
+from pertheory.kernels.language import Program
+from pertheory.numeric.witness.exact import exact_step
+from pertheory.numeric.witness.runs import jumps, pair_run, single_run
+from pertheory.rulebook.activation import Activation
+
+DIGITS = 25
+
+
+def reference_values(theory: Theory, program: Program, functions: Mapping[str, Activation]) -> SelfTest:
+    """What a self-test of a program compares with.
+
+    Args:
+        theory: from which the program was lowered.
+        program: for the order of tensors, requests and hyperparameters.
+        functions: the activation of each function of the network.
+    """
+    with mpmath.workdps(DIGITS):
+        runs = [single_run(theory, program, functions)]
+        if program.inputs == "many" and not jumps(functions):
+            runs.append(pair_run(theory, program, functions))
+        return SelfTest(exact_step(theory, program), tuple(runs))

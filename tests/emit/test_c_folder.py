@@ -1,0 +1,157 @@
+"""The emitted folder stands alone: it builds without warnings, checks itself, and takes bad arguments with a status."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import pertheory as pt
+from tests.emit.harness import STRICT, gcc
+
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
+CASES = [("mlp", 1, "many", "tanh"), ("mlp", 1, "one", "relu"), ("residual", 0, "many", "erf")]
+
+
+@pytest.fixture(scope="module")
+def emitted(tmp_path_factory):
+    """A folder for each case, emitted once."""
+    made = {}
+
+    def emit(network, order, inputs, activation):
+        key = (network, order, inputs, activation)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("folder")
+            pt.theory(network, "all", order).emit("c", folder, inputs, activation)
+            made[key] = folder
+        return made[key]
+
+    return emit
+
+
+def name_of(folder):
+    return next(path.stem for path in folder.glob("*.h") if path.stem != "pertheory")
+
+
+def run(folder, *command, **environment):
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_make_check_passes_where_there_is_no_python(emitted, tmp_path, case):
+    folder = tmp_path / "copy"
+    shutil.copytree(emitted(*case), folder)
+    tools = tmp_path / "bin"  # a machine with a compiler and make, and nothing else
+    tools.mkdir()
+    for tool in ("cc", "gcc", "as", "ld", "ar", "make", "sh", "rm", "sed"):
+        found = shutil.which(tool)
+        if found:
+            (tools / tool).symlink_to(found)
+    done = subprocess.run(
+        ["make", "check", "CFLAGS=-O1 " + " ".join(STRICT[1:])],
+        cwd=folder, env={"PATH": str(tools)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    parts = re.findall(r"^(.+): (\d+) of (\d+) right", done.stdout, re.MULTILINE)
+    assert len(parts) == (2 if case[2] == "one" else 3), done.stdout
+    assert all(right == count and int(count) >= 2 for _, right, count in parts)
+    assert done.stdout.endswith("bad arguments: refused\nall right\n")
+
+
+def test_the_self_test_can_fail(emitted, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(emitted(*CASES[1]), folder)
+    name = name_of(folder)
+    text = (folder / f"{name}.c").read_text()
+    spoiled = text.replace("C_W * avg_s0s0", "1.0001 * C_W * avg_s0s0", 1)
+    assert spoiled != text
+    (folder / f"{name}.c").write_text(spoiled)
+    done = run(folder, "make", "check", "CFLAGS=-O0")
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout
+    assert "layer 2, G[0]" in done.stdout
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_self_test_runs_clean_under_sanitizers(emitted, case):
+    folder = emitted(*case)
+    name = name_of(folder)
+    gcc(folder, *STRICT, "-O1", *SANITIZERS, "-o", "checked", "selftest.c", f"{name}.c", "-lm")
+    done = run(folder, "./checked")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_arguments_give_a_status_and_touch_nothing(emitted, tmp_path, case):
+    folder = emitted(*case)
+    name = name_of(folder)
+    header = (folder / f"{name}.h").read_text()
+    words = {
+        "NAME": name,
+        "COUNT": re.search(rf"{name}_hyperparameters = (\d+)", header)[1],
+        "AT": "_at_0" if f"{name}_update_at_0" in header else "",
+    }
+    text = (Path(__file__).parent / "fuzz.c.txt").read_text()
+    for word, value in words.items():
+        text = text.replace(f"@{word}@", value)
+    (folder / "fuzz.c").write_text(text)
+    gcc(folder, *STRICT, "-O1", *SANITIZERS, "-o", "fuzz", "fuzz.c", f"{name}.c", "-lm")
+    done = run(folder, "./fuzz")
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[:3000]
+    assert done.stdout.endswith("0 wrong\n")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_openmp_and_the_header_in_cpp(emitted, case):
+    folder = emitted(*case)
+    name = name_of(folder)
+    gcc(folder, *STRICT, "-O1", "-fopenmp", "-o", "threads", "selftest.c", f"{name}.c", "-lm")
+    assert run(folder, "./threads", OMP_NUM_THREADS="3").returncode == 0
+    (folder / "use.cpp").write_text(
+        f'#include "{name}.h"\nint main() {{ return {name}_theory.abi - PERTHEORY_ABI; }}\n'
+    )
+    gcc(folder, "-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-c", "use.cpp", compiler="g++")
+    if shutil.which("clang"):
+        gcc(folder, *STRICT, "-O1", "-c", f"{name}.c", compiler="clang")
+
+
+def test_the_examples_run_and_agree(emitted):
+    folder = emitted(*CASES[1])
+    assert run(folder, "make", "all", "example", "CFLAGS=-O1").returncode == 0
+    in_c = re.findall(r"^layer \d: G (\S+)", run(folder, "./example").stdout, re.MULTILINE)
+    in_python = re.findall(r"'G': ([^,}]+)", run(folder, "python3", "example.py").stdout)
+    assert len(in_c) == len(in_python) == 5
+    assert [float(x) for x in in_c] == pytest.approx([float(x) for x in in_python], rel=1e-5)
+    if shutil.which("gfortran"):
+        name = name_of(folder)
+        assert run(folder, "gfortran", "example.f90", f"lib{name}.a", "-o", "example_f").returncode == 0
+        assert " G at the first input" in run(folder, "./example_f").stdout
+
+
+def test_the_same_bytes_every_time(emitted, tmp_path):
+    first = emitted(*CASES[0])
+    pt.theory("mlp", "all", 1).emit("c", tmp_path, "many", "tanh")
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (first / path.name).read_bytes()
+        assert str(tmp_path).encode() not in path.read_bytes()
+
+
+def test_the_library_keeps_no_state_and_calls_nothing_but_mathematics(emitted):
+    folder = emitted(*CASES[0])
+    name = name_of(folder)
+    gcc(folder, *STRICT, "-O0", "-fno-pie", "-c", f"{name}.c", "-o", "plain.o")
+    symbols = run(folder, "nm", "plain.o").stdout.splitlines()
+    outside = {line.split()[-1] for line in symbols if " U " in line}
+    assert not outside & {"malloc", "calloc", "realloc", "free", "printf", "fprintf", "fopen", "exit", "abort"}
+    assert not [line for line in symbols if re.search(r" [bBdDC] ", line) and "_theory" not in line]

@@ -1,0 +1,95 @@
+"""Packed storage: what is kept, how many entries, and how rows of operands are found."""
+
+import math
+from itertools import permutations, product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pertheory.kernels.packing import _orders, aligned, counts, kept, largest, packing_of, stretches
+from tests.emit.harness import program
+
+
+def closure(generators, rank):
+    group = {tuple(range(rank))}
+    while True:
+        more = {tuple(a[i] for i in b) for a in group for b in (*group, *generators)} - group
+        if not more:
+            return tuple(sorted(group))
+        group |= more
+
+
+groups = st.integers(2, 4).flatmap(
+    lambda rank: st.lists(st.permutations(range(rank)).map(tuple), max_size=3).map(lambda gens: closure(gens, rank))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(groups, st.integers(1, 4))
+def test_one_entry_of_each_orbit_is_kept_and_counted(group, inputs):
+    packing = packing_of(group)
+    entries = list(kept(packing, inputs))
+    orbits = {
+        max(tuple(i[g] for g in element) for element in group) for i in product(range(inputs), repeat=len(group[0]))
+    }
+    assert entries == sorted(orbits)
+    for length, row in enumerate(counts(packing), start=1):
+        found = sum(c * math.comb(inputs - 1, j) for j, c in enumerate(row))
+        assert found == len(list(kept(packing, inputs, length))) == len({entry[:length] for entry in entries})
+
+
+@settings(max_examples=60, deadline=None)
+@given(groups, st.integers(2, 4))
+def test_the_last_index_runs_from_zero_without_gaps(group, inputs):
+    rows = {}
+    for *leading, last in kept(packing_of(group), inputs):
+        rows.setdefault(tuple(leading), []).append(last)
+    for found in rows.values():
+        assert found == list(range(len(found)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(groups, st.data())
+def test_stretches_name_the_kept_entry(group, data):
+    packing = packing_of(group)
+    rank = len(group[0])
+    axes = tuple(data.draw(st.permutations([*range(rank)])))
+    table = stretches(packing, axes)
+    inputs = 4
+    for others in product(range(inputs), repeat=rank - 1):
+        code = 0
+        for i in range(rank - 1):
+            for j in range(i + 1, rank - 1):
+                code = 3 * code + (others[i] > others[j]) - (others[i] < others[j]) + 1
+        start = 0
+        for stretch in table[code]:
+            end = inputs if stretch.end is None else others[stretch.end] + stretch.inclusive
+            for running in range(start, min(end, inputs)):
+                index = (*others, running)
+                assert tuple(index[a] for a in stretch.axes) == largest(packing, tuple(index[a] for a in axes))
+            start = max(start, end)
+        assert start >= inputs
+
+
+def test_groups_of_interchangeable_axes_are_recognised():
+    assert packing_of(closure([(1, 0, 2, 3), (0, 1, 3, 2)], 4)).classes == (2, 2)
+    assert packing_of(closure([(1, 0, 2, 3), (0, 1, 3, 2), (2, 3, 0, 1)], 4)).classes == ()
+    assert len(list(_orders(packing_of(tuple(permutations(range(3))))))) == 6
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_aligned_rows_are_kept_rows(order):
+    packings = {
+        packing_of(k.symmetry)
+        for k in program("mlp", "all", order, "one" if order > 2 else "many", False).levels[0].kernels
+    }
+    four = [packing for packing in packings if packing.rank == 4]
+    for result in four:
+        for array in four:
+            for axes in permutations(range(4)):
+                moved = aligned(result, array, axes)
+                if moved is not None:
+                    assert moved[-1] == 3
+                    for index in kept(result, 4):
+                        assert tuple(index[a] for a in moved) == largest(array, tuple(index[a] for a in axes))

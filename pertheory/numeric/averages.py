@@ -334,6 +334,7 @@ class GaussianAverages:
         k = context.covariance[np.ix_(members, members)]
         atoms = share.atoms if len(numbers) == len(share.atoms) else tuple(share.atoms[n] for n in numbers)
         values, errors = self._smooth.averages(k, atoms)
+        errors = np.where(np.isfinite(values), errors, 0.0)  # what overflows is an error later, and named there
         worst = int(np.argmax(errors)) if len(errors) else 0
         if len(errors) and not errors[worst] <= self._rtol:
             self._note(float(errors[worst]), self._rtol, context.show(share.shown[numbers[worst]], members))

@@ -165,10 +165,13 @@ def condition(functions: Functions, product: Product, sigma: float) -> Condition
         scale = float(np.abs(values) @ rule.weights)
         if not scale > 0:
             return Condition()
+        largest = float(np.abs(values).max())  # squares of large values overflow
+        if not np.isfinite(largest):
+            return Condition(1.0, 1.0)
         return Condition(
             float(sizes @ rule.weights) / scale,
             float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
             float(np.abs(slopes) @ rule.weights) / scale,
-            float(np.sqrt((slopes**2 @ rule.weights) / (values**2 @ rule.weights))),
+            float(np.sqrt(((slopes / largest) ** 2 @ rule.weights) / ((values / largest) ** 2 @ rule.weights))),
             abs(shifted - float(values @ rule.weights)) / scale,
         )

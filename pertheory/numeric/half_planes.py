@@ -42,13 +42,15 @@ class HalfPlanes:
 
     def average(self, first: Sides, second: Sides) -> tuple[Array, Array]:
         """Average two piecewise polynomials; returns the averages and their errors relative to the scale of each."""
-        value, size = np.zeros((2, *self._gap.shape))
+        value, error, size = np.zeros((3, *self._gap.shape))
         for one, c in polynomial_terms(*first):
             for two, d in polynomial_terms(*second):
                 part, scale = self._moment(one, two)
                 value += c * d * part
-                size += abs(c * d) * scale
-        return value, np.where(size > 0, ROUNDING, 0.0)
+                error += abs(c * d) * ROUNDING * scale
+                # a power has one sign on a quadrant
+                size += abs(c * d) * (np.abs(part) if one[1] and two[1] else scale)
+        return value, np.divide(error, size, out=np.ones_like(size), where=size > 0) * (error > 0)
 
     def _moment(self, one: tuple[int, int], two: tuple[int, int]) -> tuple[Array, Array]:
         if (one, two) not in self._known:

@@ -14,7 +14,7 @@ import pytest
 from pertheory.errors import UnsupportedError
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
-from tests.reference.gaussian_averages import Case, cases, function, one_average
+from tests.reference.gaussian_averages import Case, cases, function, smooth_average
 
 #: Rounding of a number and of the sum that made it, relative to the scale.
 ROUNDING = 4e-16
@@ -27,7 +27,7 @@ def is_wide(case: Case) -> bool:
 
 def measured(case: Case) -> tuple[float, float]:
     """True error and estimate, relative to the scale."""
-    found, estimate = one_average({"s": function(case.function)}, case.covariance, case.request)
+    found, estimate = smooth_average({"s": function(case.function)}, case.covariance, case.request)
     with mpmath.workdps(30):
         error = abs(mpmath.mpf(case.value) - mpmath.mpf(found)) / mpmath.mpf(case.scale)
     return float(error), estimate

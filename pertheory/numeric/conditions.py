@@ -77,7 +77,7 @@ class Conditions:
             mean = self._mean(fixed, positions, i)
             apart = float(Fraction(value) - mean)
             if left <= COLLINEAR * self._covariance[i, i]:
-                if abs(apart) > 1e-12 * max(abs(mean), abs(value)):
+                if abs(apart) > 1e-12 * max(abs(float(mean)), abs(value)):
                     return None
                 raise Divergent(
                     f"a delta at x = {value:g} is met by deltas of other inputs whose preactivations "
@@ -91,12 +91,12 @@ class Conditions:
         for slot, (i, value) in enumerate(zip(inputs, values, strict=True)):
             if value is not None:
                 continue
-            mean = float(self._mean(fixed, positions, i))
+            own = float(self._mean(fixed, positions, i))
             if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
-                determined.append((slot, mean))
+                determined.append((slot, own))
             else:
                 free.append(slot)
-                means.append(mean)
+                means.append(own)
         return Condition(density, fixed, positions, tuple(free), tuple(means), tuple(determined), doubt)
 
     def _mean(self, fixed: tuple[int, ...], positions: Sequence[float], i: int) -> Fraction:

@@ -64,16 +64,16 @@ Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]
 
 
 class Sum:
-    """A sum of moments with weights, and how many there are."""
+    """A sum of moments with weights, and the largest scale of one."""
 
     def __init__(self) -> None:
         self.moment = Moment(0.0, 0.0, 0.0)
-        self.terms = 0
+        self.largest = 0.0
 
     def add(self, weight: float, moment: Moment) -> None:
         """Add a moment."""
         value, error, size = self.moment
-        self.terms += 1
+        self.largest = max(self.largest, abs(weight) * moment.size)
         self.moment = Moment(
             value + weight * moment.value, error + abs(weight) * moment.error, size + abs(weight) * moment.size
         )
@@ -136,7 +136,7 @@ class KinkedAverages:
             group = groups.setdefault(tuple(i for i, _ in kept), {})
             key = tuple(product for _, product in kept)
             group[key] = group.get(key, 0.0) + weight
-        total, combined = Sum(), False
+        total, raised = Sum(), False
         for inputs, group in groups.items():
             if len(inputs) > MOST_INPUTS:
                 raise UnsupportedError(
@@ -144,8 +144,9 @@ class KinkedAverages:
                 )
             for weight, parts in self._parts(group):
                 total.add(weight, self._mixed(inputs, parts))
-                combined |= total.terms > 1 or any(isinstance(part, Delta) and part.order for part in parts)
+                raised |= any(isinstance(part, Delta) and part.order > 0 for part in parts)
         value, error, size = total.moment
+        combined = raised or size > (1 + CANCELLED) * total.largest
         if combined and abs(value) > max(TOLD * error, CANCELLED * size):
             size = abs(value)
         return Moment(value, error, size)

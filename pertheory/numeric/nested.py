@@ -65,10 +65,17 @@ def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, least:
     return reach
 
 
-def rounding_at(functions: tuple[tuple[str, Activation], ...], mean: Array, noise: Array) -> float:
-    """How much larger rounding is because variables with little noise are compared with kinks far from zero."""
+def rounding_at(functions: tuple[tuple[str, Activation], ...], mean: Array, sigma: Array, noise: Array) -> float:
+    """How much larger rounding is because variables with little noise are compared with kinks far from zero.
+
+    Args:
+        functions: activations by name.
+        mean: of the variables.
+        sigma: their standard deviations.
+        noise: those of what they fluctuate by where they are compared.
+    """
     farthest = max((abs(kink) for _, function in functions for kink in function.kinks), default=0.0)
-    return 1.0 + float(((np.abs(mean) + farthest) / noise).max())
+    return 1.0 + float((np.minimum(np.abs(mean) + 9 * sigma, farthest) / noise).max())
 
 
 @lru_cache(maxsize=512)
@@ -154,7 +161,7 @@ class NestedAverages:
         self._sigma = np.sqrt([float(row[i]) for i, row in enumerate(covariance)])
         noise = np.array([abs(self._root[i, j]) for j, level in enumerate(self._levels) for i in level])
         order = np.argsort([i for level in self._levels for i in level])
-        self._rounding = ROUNDING * rounding_at(self._frozen, mean, noise[order])
+        self._rounding = ROUNDING * rounding_at(self._frozen, mean, self._sigma, noise[order])
 
     def average(self, products: tuple[Product, ...]) -> Moment:
         """Average a product of functions, one product of lines per variable."""

@@ -124,7 +124,8 @@ def orthant4(covariance: Sequence[Sequence[Fraction]]) -> float:
     Args:
         covariance: 4 x 4, exact.
     """
-    return 1 / 16 + _angles(covariance, (1, 1, 1, 1)) / (8 * math.pi) + _joint4(covariance)
+    angles: float = _angles(covariance, (1, 1, 1, 1))
+    return 1 / 16 + angles / (8 * math.pi) + _joint4(covariance)
 
 
 class OrthantMoments:
@@ -148,7 +149,8 @@ class OrthantMoments:
             self._arithmetic = mpmath.MPContext()
             self._arithmetic.prec = bits
             self._rounding = FINE
-        self._covariance, self._finer = covariance, None
+        self._covariance = covariance
+        self._finer: OrthantMoments | None = None
         self._exact = [[Fraction(float(x)) for x in row] for row in covariance]
         self._conditional: dict[tuple[tuple[int, ...], int, int], Fraction] = {}
         self._merged: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, int, float, float], ...]] = {}
@@ -260,9 +262,8 @@ class OrthantMoments:
         part = self.conditional(fixed, tuple(here), tuple(here.values()))
         weight = ratio**m
         missing = math.sqrt(neglected) / math.pi * abs(weight) * part.size
-        return Moment(
-            factor * weight * part.value, abs(weight) * part.error * factor + missing, abs(weight) * part.size
-        )
+        size = abs(weight) * part.size if factor or neglected else 0.0
+        return Moment(factor * weight * part.value, abs(weight) * part.error * factor + missing, size)
 
     def _orthant(self, fixed: tuple[int, ...], steps: tuple[tuple[int, int], ...]) -> Moment:
         """Probability of the signs of the steps."""

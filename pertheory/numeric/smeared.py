@@ -39,7 +39,7 @@ MOST_POINTS = {2: 6e2, 3: 1e6, 4: 2e6}
 #: What is trusted of the power of the coarser lattice's error, and the part of the aim that is always left.
 EXTRAPOLATED, FOUND = 0.8, 0.3
 #: The error of a panel is that of the rule with fewer nodes to this power.
-THINNED = 1.6
+THINNED = 2.0
 
 
 class Smearing:
@@ -67,7 +67,7 @@ class Smearing:
         if len(mean) == 1:
             center, own = float(mean[0]), float(sigma[0])
             reach = self._reach(own)
-            rounding = ROUNDING * rounding_at(self._functions, mean, sigma)
+            rounding = ROUNDING * rounding_at(self._functions, mean, sigma, sigma)
             return SingleAverages(self._panels(center, own, reach, own), center, own, rounding)
         found = split(covariance / np.outer(sigma, sigma), self._aim.digits)
         if found is None:
@@ -90,7 +90,7 @@ class Smearing:
             variables.append(variable)
         variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
         # the noise is a difference of correlations
-        rounding = ROUNDING * rounding_at(self._functions, mean, sigma * found.spreads**2)
+        rounding = ROUNDING * rounding_at(self._functions, mean, sigma, sigma * found.spreads**2)
         return SmearedAverages(grid, variables, found.pair, found.ratio, rounding)
 
     def _reach(self, sigma: float) -> float:

@@ -47,7 +47,7 @@ class HalfPlanes:
             for two, d in polynomial_terms(*second):
                 part, scale = self._moment(one, two)
                 value += c * d * part
-                error += abs(c * d) * ROUNDING * scale
+                error += abs(c * d) * (1 + one[0] + two[0]) * ROUNDING * scale  # a step for each power
                 # a power has one sign on a quadrant
                 size += abs(c * d) * (np.abs(part) if one[1] and two[1] else scale)
         return value, np.divide(error, size, out=np.ones_like(size), where=size > 0) * (error > 0)

@@ -167,6 +167,7 @@ class NestedAverages:
         """Average a product of functions, one product of lines per variable."""
         fine, _ = self._fine.sum(products)
         coarse, size = self._coarse.sum(products)
+        size = max(size, abs(fine))
         # a rule of n nodes is wrong by rho^(-2n): what the coarse one misses tells how much the fine one does
         apart = abs(fine - coarse)
         return Moment(fine, apart * min(1.0, apart / size) ** 0.2 + self._rounding * size if size else 0.0, size)

@@ -198,7 +198,9 @@ class SmearedAverages:
             head, sizes, doubts = head * found[0], sizes * size, doubts + doubt
         inner, beyond, inner_sizes, doubt = self._pair_of(products[self._pair[0]], products[self._pair[1]])
         terms = head * inner
-        total, scale = float(terms.sum()), float(sizes @ inner_sizes)
+        total = float(terms.sum())
+        # the correlation of the pair is not in the sizes
+        scale = max(float(sizes @ inner_sizes), abs(total))
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         chosen, factor = self._grid.coarse

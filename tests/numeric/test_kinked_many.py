@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -83,6 +84,34 @@ def test_half_planes_agree_with_exact_rational_recursion() -> None:
                     value, error = planes.average((left, right), ((), two))
                     true = exact(((n, steps), (m, 1)))
                     assert value[0] == pytest.approx(true.value, rel=1e-15, abs=error[0] * true.size)
+
+
+@pytest.mark.parametrize("name", ["relu", "max(0, x)^2"])
+def test_nearly_opposite_inputs_among_many_keep_their_digits(name: str) -> None:
+    """Cho and Saul (2009): what is left of <s s> where two half planes hardly meet."""
+    k = covariance(8, 0.3)
+    gap = 2.0**-33
+    k[1] = k[:, 1] = -(1 - gap) * k[0]
+    k[0, 1] = k[1, 0] = -(1 - gap) * k[0, 0]
+    k[1, 1] = k[0, 0]
+    request = (f(0), f(0))
+    (_, error, missing), *_ = KinkedPairs((("s", activation(name)),), k).averages([request])
+    assert missing[0, 1]
+    assert missing[1, 0]
+    assert missing.sum() == len(k) + 2
+    assert error < 1e-10
+    found = GaussianAverages({"s": activation(name)})(k, [request])[0]
+    with mpmath.workdps(60):
+        a, b, c = (mpmath.mpf(x) for x in (k[0, 0], k[0, 1], k[1, 1]))
+        angle = mpmath.acos(b / mpmath.sqrt(a * c))
+        left, cosine = mpmath.pi - angle, mpmath.cos(angle)
+        kernel = mpmath.sin(angle) + left * cosine
+        if name != "relu":
+            kernel = 3 * mpmath.sin(angle) * cosine + left * (1 + 2 * cosine**2)
+        exact = float(mpmath.sqrt(a * c) ** (1 if name == "relu" else 2) * kernel / (2 * mpmath.pi))
+    assert 0 < exact < 1e-13
+    assert found[0, 1] == pytest.approx(exact, rel=1e-12)
+    assert found[1, 0] == found[0, 1]
 
 
 def test_the_determinant_of_close_pairs_keeps_its_digits() -> None:

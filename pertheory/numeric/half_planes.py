@@ -63,7 +63,7 @@ class HalfPlanes:
             value = np.full(self._gap.shape, 0.5 ** sum(map(abs, steps)))
             if all(steps):
                 value += steps[0] * steps[1] * np.arctan2(self._k[0][1], np.sqrt(self._gap)) / (2 * math.pi)
-            return value, value
+            return value, np.full_like(value, 0.5)  # the difference of angles loses digits
         a = 0 if powers[0] else 1
         value, size = np.zeros((2, *self._gap.shape))
         for b in (a, 1 - a):

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any, NamedTuple, TypeAlias
 
 import mpmath
@@ -32,6 +33,8 @@ COLLINEAR = 3e-15
 ROUNDING = 1e-15
 #: Relative error from which on a moment is done again with this many bits, and what an operation loses then.
 LOST, BITS, FINE = 1e-13, 240, 2.0**-236
+#: The part of an arithmetic of mpmath that is used here, with doubles.
+DOUBLES = SimpleNamespace(mpf=float, sqrt=math.sqrt, atan2=math.atan2, pi=math.pi)
 
 
 class Moment(NamedTuple):
@@ -103,7 +106,7 @@ def _joint4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float:
     return float(total @ weights) / (4 * math.pi**2)
 
 
-def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int], arithmetic: Any = mpmath.fp) -> Any:
+def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int], arithmetic: Any = DOUBLES) -> Any:
     """Sum of the arcsines of the correlations of all pairs, times their signs."""
     total = arithmetic.mpf(0)
     for i, j in combinations(range(len(k)), 2):
@@ -115,7 +118,7 @@ def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int], arithmetic: A
 
 def _number(x: Fraction, arithmetic: Any) -> Any:
     """A fraction as a double, or with the digits of an arithmetic of mpmath."""
-    return float(x) if arithmetic is mpmath.fp else arithmetic.mpf(x.numerator) / x.denominator
+    return float(x) if arithmetic is DOUBLES else arithmetic.mpf(x.numerator) / x.denominator
 
 
 def orthant4(covariance: Sequence[Sequence[Fraction]]) -> float:
@@ -143,7 +146,7 @@ class OrthantMoments:
     """
 
     def __init__(self, covariance: Array, bits: int = 53) -> None:
-        self._arithmetic: Any = mpmath.fp
+        self._arithmetic: Any = DOUBLES
         self._rounding = ROUNDING
         if bits > 53:
             self._arithmetic = mpmath.MPContext()

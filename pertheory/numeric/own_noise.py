@@ -93,7 +93,7 @@ class Table:
             peaks = np.abs(values).max(axis=1)
             tails = np.abs(values @ last_degrees(NODES)).max(axis=1)
             # a rule of n nodes is exact to degree 2n - 1: the coefficients fall once more as far
-            relative = np.divide(tails, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** 1.5
+            relative = np.divide(tails, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** 1.9
             self._rough[product] = peaks, peaks * relative
         return self._rough[product]
 

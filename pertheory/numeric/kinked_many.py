@@ -97,7 +97,7 @@ class KinkedPairs:
             lost = errors > LACK  # of nearly opposite inputs: for a method with more digits
             table[rows, columns] = np.where(lost, np.nan, averages)
             lacking = missing.copy()
-            lacking[rows[lost], columns[lost]] = True
+            lacking[rows[lost], columns[lost]] = lacking[columns[lost], rows[lost]] = True  # pairs are done both ways
             results.append((table, float(errors[~lost].max(initial=0.0)), lacking))
         return results
 

@@ -32,7 +32,7 @@ COLLINEAR = 3e-15
 #: What one operation of the recursion may lose, relative to the size of its terms.
 ROUNDING = 1e-15
 #: Relative error from which on a moment is done again with this many bits, and what an operation loses then.
-LOST, BITS, FINE = 1e-13, 240, 2.0**-236
+LOST, BITS, FINE = 1e-11, 240, 2.0**-236
 #: The part of an arithmetic of mpmath that is used here, with doubles.
 DOUBLES = SimpleNamespace(mpf=float, sqrt=math.sqrt, atan2=math.atan2, pi=math.pi)
 

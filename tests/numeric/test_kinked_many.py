@@ -118,6 +118,9 @@ def test_nearly_opposite_inputs_among_many_keep_their_digits(name: str) -> None:
     assert 0 < exact < 1e-13
     assert found[0, 1] == pytest.approx(exact, rel=1e-12)
     assert found[1, 0] == found[0, 1]
+    (mixed,) = GaussianAverages({"s": activation(name)})(k, [(f(0), f(1))])
+    assert mixed[0, 1] == pytest.approx(mixed[1, 0] * math.sqrt(k[0, 0] / k[1, 1]), rel=1e-12)
+    assert np.isfinite(mixed).all()
 
 
 def test_the_determinant_of_close_pairs_keeps_its_digits() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from pertheory.numeric.orthant import COLLINEAR, OrthantMoments
+from pertheory.numeric.orthant import COLLINEAR, ROUNDING, OrthantMoments
 from pertheory.numeric.quadrature import Array, bell
 from pertheory.numeric.reduce import Divergent
 
@@ -28,6 +28,7 @@ class Condition(NamedTuple):
         free: slots that still fluctuate.
         means: of the free slots.
         determined: slots without a value of their own, whose variables follow from the others, with what they are.
+        doubt: relative error of the density by rounding.
     """
 
     density: float
@@ -36,6 +37,7 @@ class Condition(NamedTuple):
     free: tuple[int, ...]
     means: tuple[float, ...]
     determined: tuple[tuple[int, float], ...]
+    doubt: float
 
 
 class Conditions:
@@ -65,7 +67,7 @@ class Conditions:
         return self._known[key]
 
     def _find(self, inputs: tuple[int, ...], values: Values) -> Condition | None:
-        density = 1.0
+        density, doubt = 1.0, ROUNDING
         fixed: tuple[int, ...] = ()
         positions: tuple[float, ...] = ()
         for i, value in zip(inputs, values, strict=True):
@@ -73,33 +75,35 @@ class Conditions:
                 continue
             left = float(self._moments.covariance(fixed, i, i))
             mean = self._mean(fixed, positions, i)
+            apart = float(Fraction(value) - mean)
             if left <= COLLINEAR * self._covariance[i, i]:
-                if abs(mean - value) > 1e-12 * max(abs(mean), abs(value)):
+                if abs(apart) > 1e-12 * max(abs(float(mean)), abs(value)):
                     return None
                 raise Divergent(
                     f"a delta at x = {value:g} is met by deltas of other inputs whose preactivations "
                     "determine this one: the average is infinite"
                 )
             spread = math.sqrt(left)
-            density *= bell((value - mean) / spread) / spread
+            density *= bell(apart / spread) / spread
+            doubt += ROUNDING * (1 + (apart / spread) ** 2)
             fixed, positions = (*fixed, i), (*positions, value)
         free, means, determined = [], [], []
         for slot, (i, value) in enumerate(zip(inputs, values, strict=True)):
             if value is not None:
                 continue
-            mean = self._mean(fixed, positions, i)
+            own = float(self._mean(fixed, positions, i))
             if float(self._moments.covariance(fixed, i, i)) <= COLLINEAR * self._covariance[i, i]:
-                determined.append((slot, mean))
+                determined.append((slot, own))
             else:
                 free.append(slot)
-                means.append(mean)
-        return Condition(density, fixed, positions, tuple(free), tuple(means), tuple(determined))
+                means.append(own)
+        return Condition(density, fixed, positions, tuple(free), tuple(means), tuple(determined), doubt)
 
-    def _mean(self, fixed: tuple[int, ...], positions: Sequence[float], i: int) -> float:
+    def _mean(self, fixed: tuple[int, ...], positions: Sequence[float], i: int) -> Fraction:
         """Mean of a variable given others."""
         if not any(positions):
-            return 0.0
-        return float(sum(w * Fraction(x) for w, x in zip(self._solve(fixed, i), positions, strict=True)))
+            return Fraction(0)
+        return sum((w * Fraction(x) for w, x in zip(self._solve(fixed, i), positions, strict=True)), Fraction(0))
 
     def _solve(self, fixed: tuple[int, ...], i: int) -> list[Fraction]:
         """Coefficients of the conditional mean of a variable in the values of others."""

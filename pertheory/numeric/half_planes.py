@@ -42,13 +42,15 @@ class HalfPlanes:
 
     def average(self, first: Sides, second: Sides) -> tuple[Array, Array]:
         """Average two piecewise polynomials; returns the averages and their errors relative to the scale of each."""
-        value, size = np.zeros((2, *self._gap.shape))
+        value, error, size = np.zeros((3, *self._gap.shape))
         for one, c in polynomial_terms(*first):
             for two, d in polynomial_terms(*second):
                 part, scale = self._moment(one, two)
                 value += c * d * part
-                size += abs(c * d) * scale
-        return value, np.where(size > 0, ROUNDING, 0.0)
+                error += abs(c * d) * (1 + one[0] + two[0]) * ROUNDING * scale  # a step for each power
+                # a power has one sign on a quadrant
+                size += abs(c * d) * (np.abs(part) if one[1] and two[1] else scale)
+        return value, np.divide(error, size, out=np.ones_like(size), where=size > 0) * (error > 0)
 
     def _moment(self, one: tuple[int, int], two: tuple[int, int]) -> tuple[Array, Array]:
         if (one, two) not in self._known:
@@ -61,7 +63,7 @@ class HalfPlanes:
             value = np.full(self._gap.shape, 0.5 ** sum(map(abs, steps)))
             if all(steps):
                 value += steps[0] * steps[1] * np.arctan2(self._k[0][1], np.sqrt(self._gap)) / (2 * math.pi)
-            return value, value
+            return value, np.full_like(value, 0.5)  # the difference of angles loses digits
         a = 0 if powers[0] else 1
         value, size = np.zeros((2, *self._gap.shape))
         for b in (a, 1 - a):

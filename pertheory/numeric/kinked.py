@@ -41,6 +41,8 @@ __all__ = ["Divergent", "KinkedAverages"]
 
 #: Distinct inputs that one average may have.
 MOST_INPUTS = 4
+#: A sum is told from zero where it is larger than so many errors, and than this part of its terms.
+TOLD, CANCELLED = 100.0, 1e-9
 
 
 class Delta(NamedTuple):
@@ -54,19 +56,24 @@ class Delta(NamedTuple):
 Part: TypeAlias = Product | Delta
 
 
+#: A product of lines per input, and a coefficient.
+Atom: TypeAlias = tuple[tuple[tuple[int, Product], ...], int]
+
 #: Fixed inputs, their values, inputs that fluctuate.
 Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]
 
 
 class Sum:
-    """A sum of moments with weights."""
+    """A sum of moments with weights, and the largest scale of one."""
 
     def __init__(self) -> None:
         self.moment = Moment(0.0, 0.0, 0.0)
+        self.largest = 0.0
 
     def add(self, weight: float, moment: Moment) -> None:
         """Add a moment."""
         value, error, size = self.moment
+        self.largest = max(self.largest, abs(weight) * moment.size)
         self.moment = Moment(
             value + weight * moment.value, error + abs(weight) * moment.error, size + abs(weight) * moment.size
         )
@@ -100,8 +107,19 @@ class KinkedAverages:
         self._known: dict[tuple[tuple[int, ...], tuple[Part, ...]], Moment] = {}
         self.worst_error = 0.0
 
-    def average(self, terms: Sequence[tuple[tuple[tuple[int, Product], ...], int]]) -> float:
-        """Average a sum of atoms ``((input, product), ...)`` with coefficients.
+    def average(self, terms: Sequence[Atom]) -> float:
+        """Average a sum of atoms ``((input, product), ...)`` with coefficients; see `moment`."""
+        found = self.moment(terms)
+        if found.size:
+            self.worst_error = max(self.worst_error, found.error / found.size)
+        return found.value
+
+    def moment(self, terms: Sequence[Atom]) -> Moment:
+        """Average a sum of atoms, with its error and the scale that the error is compared to.
+
+        The scale of one term is the average of its absolute value. Where terms are summed (by the product rule, by
+        what deltas leave) it is the absolute value of the sum, so that their cancellation counts as a loss; a sum
+        that its error, or `CANCELLED`, does not tell from zero has the sum of the scales of its terms.
 
         Raises:
             Divergent: the average is infinite or undefined.
@@ -118,7 +136,7 @@ class KinkedAverages:
             group = groups.setdefault(tuple(i for i, _ in kept), {})
             key = tuple(product for _, product in kept)
             group[key] = group.get(key, 0.0) + weight
-        total = Sum()
+        total, raised = Sum(), False
         for inputs, group in groups.items():
             if len(inputs) > MOST_INPUTS:
                 raise UnsupportedError(
@@ -126,9 +144,12 @@ class KinkedAverages:
                 )
             for weight, parts in self._parts(group):
                 total.add(weight, self._mixed(inputs, parts))
-        if total.moment.size:
-            self.worst_error = max(self.worst_error, total.moment.error / total.moment.size)
-        return total.moment.value
+                raised |= any(isinstance(part, Delta) and part.order > 0 for part in parts)
+        value, error, size = total.moment
+        combined = raised or size > (1 + CANCELLED) * total.largest
+        if combined and abs(value) > max(TOLD * error, CANCELLED * size):
+            size = abs(value)
+        return Moment(value, error, size)
 
     def _at_zero(self, product: Product) -> float:
         """Evaluate a product at a variable that is always zero."""
@@ -233,12 +254,13 @@ class KinkedAverages:
             assert not isinstance(part, Delta)
             factor *= value_at(part, self._snapped(part, value), self._functions)
         if not condition.free:
-            return Moment(factor, 1e-15 * abs(factor), abs(factor))
+            return Moment(factor, condition.doubt * abs(factor), abs(factor))
         if not factor:
             return Moment(0.0, 0.0, 0.0)
         products = tuple(part for slot in condition.free if not isinstance(part := parts[slot], Delta))
         moment = self._ordinary(condition, tuple(inputs[slot] for slot in condition.free), products)
-        return Moment(factor * moment.value, abs(factor) * moment.error, abs(factor) * moment.size)
+        error = moment.error + condition.doubt * abs(moment.value)
+        return Moment(factor * moment.value, abs(factor) * error, abs(factor) * moment.size)
 
     def _snapped(self, product: Product, x: float) -> float:
         """Undo the rounding of a point that is meant to be a kink."""
@@ -254,22 +276,22 @@ class KinkedAverages:
         if any(condition.means) or any(side is None for side in sides):
             key = (condition.fixed, condition.positions, alive)
             if key not in self._methods:
-                k = np.array([[float(self._moments.covariance(condition.fixed, i, j)) for j in alive] for i in alive])
-                mean = np.array(condition.means)
-                self._methods[key] = self._smearing.prepare(mean, k) or NestedAverages(self._functions, mean, k)
+                exact = [[self._moments.covariance(condition.fixed, i, j) for j in alive] for i in alive]
+                mean, k = np.array(condition.means), np.array(exact, dtype=float)
+                self._methods[key] = self._smearing.prepare(mean, k) or NestedAverages(self._functions, mean, exact)
             found = self._methods[key].average(products)
             return found if found.error <= self._rtol * found.size else self._again(key, condition, products, found)
         total = Sum()
         for choice in cartesian(*(polynomial_terms(*side) for side in sides if side is not None)):
             powers = tuple(power for power, _ in choice)
-            total.add(math.prod(c for _, c in choice), self._moments.conditional(condition.fixed, alive, powers))
+            total.add(math.prod(c for _, c in choice), self._moments.average(condition.fixed, alive, powers))
         return total.moment
 
     def _again(self, key: Setting, condition: Condition, products: tuple[Product, ...], found: Moment) -> Moment:
         """Average by nested panels what is not accurate enough, if they can do better."""
         fixed, _, alive = key
         if key not in self._nested:
-            k = np.array([[float(self._moments.covariance(fixed, i, j)) for j in alive] for i in alive])
+            k = [[self._moments.covariance(fixed, i, j) for j in alive] for i in alive]
             self._nested[key] = NestedAverages(self._functions, np.array(condition.means), k)
         try:
             other = self._nested[key].average(products)

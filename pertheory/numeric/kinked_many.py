@@ -27,7 +27,7 @@ MANY_KINKED = 6
 COUNTS = {64: 1e-4, 128: 2e-4, 256: 7e-4, 512: 2e-3, 1024: 6e-3}
 #: About how many seconds panels take for a pair.
 PAIR = 3e-4
-#: What the series may lack, relative to the product of the norms.
+#: What the series may lack, relative to the product of the norms, and closed forms, relative to the scale.
 LACK = 1e-11
 
 
@@ -73,7 +73,7 @@ class KinkedPairs:
 
         Returns:
             For each the averages, the largest error relative to the scale, and which are missing (NaN): equal and
-            collinear inputs, and inputs that are zero.
+            collinear inputs, inputs that are zero, and those that cost too many digits.
         """
         closed = self._closed(requests)
         open_ = [n for n, found in enumerate(closed) if found is None]
@@ -93,8 +93,12 @@ class KinkedPairs:
                 results.append(None)
                 continue
             table = np.full(k.shape, np.nan)
-            table[rows, columns], errors = planes.average(one, two)
-            results.append((table, float(errors.max(initial=0.0)), missing))
+            averages, errors = planes.average(one, two)
+            lost = errors > LACK  # of nearly opposite inputs: for a method with more digits
+            table[rows, columns] = np.where(lost, np.nan, averages)
+            lacking = missing.copy()
+            lacking[rows[lost], columns[lost]] = lacking[columns[lost], rows[lost]] = True  # pairs are done both ways
+            results.append((table, float(errors[~lost].max(initial=0.0)), lacking))
         return results
 
     def _sides(self, factor: Factor) -> Sides | None:

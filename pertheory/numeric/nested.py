@@ -8,7 +8,9 @@ panels shrink towards these places. Every average is made with two rules on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import combinations, pairwise
 from itertools import product as cartesian
@@ -25,6 +27,7 @@ from pertheory.numeric.smooth import Tables
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]
+Covariance: TypeAlias = Array | Sequence[Sequence[Fraction]]
 
 #: Nodes per panel of the fine and of the coarse rule, and the widest panel in standard deviations: for up to two
 #: directions, and for more, where points are dear.
@@ -60,6 +63,19 @@ def reach_of(functions: tuple[tuple[str, Activation], ...], sigma: float, least:
             f"average of {names} at variance {sigma**2:.3g}: grows too fast, or its average overflows"
         )
     return reach
+
+
+def rounding_at(functions: tuple[tuple[str, Activation], ...], mean: Array, sigma: Array, noise: Array) -> float:
+    """How much larger rounding is because variables with little noise are compared with kinks far from zero.
+
+    Args:
+        functions: activations by name.
+        mean: of the variables.
+        sigma: their standard deviations.
+        noise: those of what they fluctuate by where they are compared.
+    """
+    farthest = max((abs(kink) for _, function in functions for kink in function.kinks), default=0.0)
+    return 1.0 + float((np.minimum(np.abs(mean) + 9 * sigma, farthest) / noise).max())
 
 
 @lru_cache(maxsize=512)
@@ -104,19 +120,25 @@ def _distinct(edges: Array, reach: float) -> Array:
     return edges[:, : 1 + int((edges < reach).sum(axis=1).max())]
 
 
-def _factor(covariance: Array) -> tuple[Array, list[list[int]]]:
-    """Factor a covariance with pivoting, and sort the variables by the last direction that they need."""
-    residual, variances = covariance.copy(), covariance.diagonal()
+def _factor(covariance: Covariance) -> tuple[Array, list[list[int]]]:
+    """Factor a covariance with pivoting, and sort the variables by the last direction that they need.
+
+    What is left of the variances is found in exact arithmetic: nearly collinear variables would lose it.
+    """
+    residual = [[Fraction(x) for x in row] for row in covariance]
+    variances = [residual[i][i] for i in range(len(residual))]
     columns: list[Array] = []
     levels: list[list[int]] = []
     left = list(range(len(variances)))
     while left:
-        pivot = max(left, key=lambda i: float(residual[i, i] / variances[i]))
+        pivot = max(left, key=lambda i: residual[i][i] / variances[i])
+        own = residual[pivot][pivot]
         column = np.zeros(len(variances))
-        column[left] = residual[left, pivot] / np.sqrt(residual[pivot, pivot])
-        residual = residual - np.outer(column, column)
+        column[left] = [float(residual[i][pivot]) / math.sqrt(own) for i in left]
+        known = residual[pivot]
+        residual = [[x - row[pivot] * y / own for x, y in zip(row, known, strict=True)] for row in residual]
         columns.append(column)
-        done = [i for i in left if i == pivot or residual[i, i] <= COLLINEAR * variances[i]]
+        done = [i for i in left if i == pivot or residual[i][i] <= COLLINEAR * variances[i]]
         levels.append(done)
         left = [i for i in left if i not in done]
     return np.stack(columns, axis=1), levels
@@ -128,23 +150,27 @@ class NestedAverages:
     Args:
         functions: activations by name.
         mean: of the variables.
-        covariance: of the variables, with positive variances.
+        covariance: of the variables, with positive variances; fractions keep what is left of collinear ones.
     """
 
-    def __init__(self, functions: Functions, mean: Array, covariance: Array) -> None:
+    def __init__(self, functions: Functions, mean: Array, covariance: Covariance) -> None:
         self._functions = functions
         self._mean = mean
         self._root, self._levels = _factor(covariance)
         self._frozen = tuple(sorted(functions.items()))
-        self._sigma = np.sqrt(covariance.diagonal())
+        self._sigma = np.sqrt([float(row[i]) for i, row in enumerate(covariance)])
+        noise = np.array([abs(self._root[i, j]) for j, level in enumerate(self._levels) for i in level])
+        order = np.argsort([i for level in self._levels for i in level])
+        self._rounding = ROUNDING * rounding_at(self._frozen, mean, self._sigma, noise[order])
 
     def average(self, products: tuple[Product, ...]) -> Moment:
         """Average a product of functions, one product of lines per variable."""
         fine, _ = self._fine.sum(products)
         coarse, size = self._coarse.sum(products)
+        size = max(size, abs(fine))
         # a rule of n nodes is wrong by rho^(-2n): what the coarse one misses tells how much the fine one does
         apart = abs(fine - coarse)
-        return Moment(fine, apart * min(1.0, apart / size) ** 0.2 + ROUNDING * size if size else 0.0, size)
+        return Moment(fine, apart * min(1.0, apart / size) ** 0.2 + self._rounding * size if size else 0.0, size)
 
     @cached_property
     def _fine(self) -> _Grid:

@@ -4,7 +4,8 @@ Every piecewise polynomial with its kink at zero is a sum of terms z^n and z^n s
 ReLU family are sums of these moments. Stein's lemma lowers the powers; a derivative of a step puts its
 variable on zero and leaves a moment of fewer variables with the conditional covariance; at the end stand
 probabilities of orthants. Conditional covariances are formed in exact rational arithmetic, so that nearly
-collinear inputs cost no digits.
+collinear inputs cost no digits. Where the moments of an orthant that two nearly opposite variables leave
+nearly empty cancel, the recursion is gone through once more with more digits.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from itertools import combinations
-from typing import NamedTuple, TypeAlias
+from types import SimpleNamespace
+from typing import Any, NamedTuple, TypeAlias
 
+import mpmath
 import numpy as np
 
 from pertheory.errors import UnsupportedError
@@ -28,10 +31,17 @@ Powers: TypeAlias = tuple[tuple[int, int], ...]
 COLLINEAR = 3e-15
 #: What one operation of the recursion may lose, relative to the size of its terms.
 ROUNDING = 1e-15
+#: Relative error from which on a moment is done again with this many bits, and what an operation loses then.
+LOST, BITS, FINE = 1e-11, 240, 2.0**-236
+#: The part of an arithmetic of mpmath that is used here, with doubles.
+DOUBLES = SimpleNamespace(mpf=float, sqrt=math.sqrt, atan2=math.atan2, pi=math.pi)
 
 
 class Moment(NamedTuple):
-    """A moment, a bound of its error, and the size of what it was summed from."""
+    """A moment, a bound of its error, and its scale.
+
+    The scale is the average of the absolute value, or the size of what the moment was summed from.
+    """
 
     value: float
     error: float
@@ -96,13 +106,19 @@ def _joint4(covariance: Sequence[Sequence[Fraction]], count: int = 16) -> float:
     return float(total @ weights) / (4 * math.pi**2)
 
 
-def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int]) -> float:
+def _angles(k: Sequence[Sequence[Fraction]], signs: Sequence[int], arithmetic: Any = DOUBLES) -> Any:
     """Sum of the arcsines of the correlations of all pairs, times their signs."""
-    total = 0.0
+    total = arithmetic.mpf(0)
     for i, j in combinations(range(len(k)), 2):
-        gap = max(1 - k[i][j] ** 2 / (k[i][i] * k[j][j]), Fraction(0))
-        total += signs[i] * signs[j] * math.atan2(k[i][j] / math.sqrt(k[i][i] * k[j][j]), math.sqrt(gap))
+        square = k[i][j] ** 2 / (k[i][i] * k[j][j])
+        sine, cosine = (arithmetic.sqrt(_number(x, arithmetic)) for x in (square, max(1 - square, Fraction(0))))
+        total += signs[i] * signs[j] * arithmetic.atan2(sine if k[i][j] > 0 else -sine, cosine)
     return total
+
+
+def _number(x: Fraction, arithmetic: Any) -> Any:
+    """A fraction as a double, or with the digits of an arithmetic of mpmath."""
+    return float(x) if arithmetic is DOUBLES else arithmetic.mpf(x.numerator) / x.denominator
 
 
 def orthant4(covariance: Sequence[Sequence[Fraction]]) -> float:
@@ -111,7 +127,8 @@ def orthant4(covariance: Sequence[Sequence[Fraction]]) -> float:
     Args:
         covariance: 4 x 4, exact.
     """
-    return 1 / 16 + _angles(covariance, (1, 1, 1, 1)) / (8 * math.pi) + _joint4(covariance)
+    angles: float = _angles(covariance, (1, 1, 1, 1))
+    return 1 / 16 + angles / (8 * math.pi) + _joint4(covariance)
 
 
 class OrthantMoments:
@@ -119,6 +136,7 @@ class OrthantMoments:
 
     Args:
         covariance: of up to four variables, with positive variances.
+        bits: of the arithmetic; 53 are doubles.
 
     Example:
         >>> import numpy as np
@@ -127,7 +145,15 @@ class OrthantMoments:
         1.0
     """
 
-    def __init__(self, covariance: Array) -> None:
+    def __init__(self, covariance: Array, bits: int = 53) -> None:
+        self._arithmetic: Any = DOUBLES
+        self._rounding = ROUNDING
+        if bits > 53:
+            self._arithmetic = mpmath.MPContext()
+            self._arithmetic.prec = bits
+            self._rounding = FINE
+        self._covariance = covariance
+        self._finer: OrthantMoments | None = None
         self._exact = [[Fraction(float(x)) for x in row] for row in covariance]
         self._conditional: dict[tuple[tuple[int, ...], int, int], Fraction] = {}
         self._merged: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, int, float, float], ...]] = {}
@@ -136,7 +162,19 @@ class OrthantMoments:
 
     def __call__(self, powers: Powers) -> Moment:
         """Average the product over all variables of z^power times its step."""
-        return self.conditional((), tuple(range(len(powers))), powers)
+        return self.average((), tuple(range(len(powers))), powers)
+
+    def average(self, fixed: tuple[int, ...], alive: tuple[int, ...], powers: Powers) -> Moment:
+        """As `conditional`, with digits enough and the scale that the moment has."""
+        found = self.conditional(fixed, alive, powers)
+        if found.value and found.error > LOST * abs(found.value) and len(alive) < 4:
+            if self._finer is None:
+                self._finer = OrthantMoments(self._covariance, BITS)
+            value, error, size = map(float, self._finer.conditional(fixed, alive, powers))
+            found = Moment(value, error + ROUNDING * abs(value), size)
+        if found.value and all(step for power, step in powers if power or step):
+            return found._replace(size=abs(found.value))  # a power has one sign on an orthant
+        return found
 
     def covariance(self, fixed: tuple[int, ...], i: int, j: int) -> Fraction:
         """An entry of the covariance given that the variables of `fixed` have values."""
@@ -181,20 +219,20 @@ class OrthantMoments:
 
     def _evaluate(self, fixed: tuple[int, ...], alive: tuple[int, ...], powers: Powers) -> Moment:
         if not alive:
-            return Moment(1.0, 0.0, 1.0)
+            return Moment(self._arithmetic.mpf(1), 0.0, 1.0)
         for i, j, ratio, neglected in self._links(fixed, alive):
             return self._merge(fixed, dict(zip(alive, powers, strict=True)), i, j, ratio, neglected)
-        k = partial(self.covariance, fixed)
+        k, arithmetic = partial(self.covariance, fixed), self._arithmetic
         lifted = next((i for i, (n, _) in zip(alive, powers, strict=True) if n), None)
         if lifted is None:
             return self._orthant(fixed, tuple(zip(alive, (step for _, step in powers), strict=True)))
         here = dict(zip(alive, powers, strict=True))
         n, step = here[lifted]
         here[lifted] = (n - 1, step)
-        value = error = size = 0.0
+        value = error = size = arithmetic.mpf(0)
         for b in alive:
             n, step = here[b]
-            strength = float(k(lifted, b))
+            strength = _number(k(lifted, b), arithmetic)
             if strength == 0:
                 continue
             if n:
@@ -204,13 +242,13 @@ class OrthantMoments:
             elif step:
                 rest = tuple(i for i in alive if i != b)
                 part = self.conditional((*fixed, b), rest, tuple(here[i] for i in rest))
-                strength *= step / math.sqrt(2 * math.pi * k(b, b))
+                strength *= step / arithmetic.sqrt(2 * arithmetic.pi * _number(k(b, b), arithmetic))
             else:
                 continue
             value += strength * part.value
             error += abs(strength) * part.error
             size += abs(strength) * part.size
-        return Moment(value, error + ROUNDING * size, size)
+        return Moment(value, error + self._rounding * size, size)
 
     def _merge(
         self, fixed: tuple[int, ...], here: dict[int, tuple[int, int]], i: int, j: int, ratio: float, neglected: float
@@ -227,9 +265,8 @@ class OrthantMoments:
         part = self.conditional(fixed, tuple(here), tuple(here.values()))
         weight = ratio**m
         missing = math.sqrt(neglected) / math.pi * abs(weight) * part.size
-        return Moment(
-            factor * weight * part.value, abs(weight) * part.error * factor + missing, abs(weight) * part.size
-        )
+        size = abs(weight) * part.size if factor or neglected else 0.0
+        return Moment(factor * weight * part.value, abs(weight) * part.error * factor + missing, size)
 
     def _orthant(self, fixed: tuple[int, ...], steps: tuple[tuple[int, int], ...]) -> Moment:
         """Probability of the signs of the steps."""
@@ -238,9 +275,9 @@ class OrthantMoments:
         size = len(steps)
         inputs, signs = tuple(i for i, _ in steps), tuple(step for _, step in steps)
         k = [[self.covariance(fixed, i, j) for j in inputs] for i in inputs]
-        value = 0.5**size + _angles(k, signs) / (2 ** (size - 1) * math.pi)
+        value = 0.5**size + _angles(k, signs, self._arithmetic) / (2 ** (size - 1) * self._arithmetic.pi)
         if size < 4:
-            return Moment(value, ROUNDING, 1.0)
+            return Moment(value, self._rounding, 1.0)
         if (fixed, inputs) not in self._joint:
             joint = _joint4(k)
             self._joint[fixed, inputs] = joint, abs(joint - _joint4(k, 12))

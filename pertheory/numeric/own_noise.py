@@ -27,6 +27,8 @@ FULL_REACH = 8.5
 NODES, WIDTH = 16, 2.6
 #: Width of a patch of points in standard deviations of the noise, and most numbers of all patches.
 PATCH, MOST_PATCHES = 1.6, 2e7
+#: Narrowest interval of interpolation in standard deviations of the noise.
+NARROWEST = 1.0
 #: Most numbers in the table of one variable.
 BUDGET = 6e6
 
@@ -91,7 +93,7 @@ class Table:
             peaks = np.abs(values).max(axis=1)
             tails = np.abs(values @ last_degrees(NODES)).max(axis=1)
             # a rule of n nodes is exact to degree 2n - 1: the coefficients fall once more as far
-            relative = np.divide(tails, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** 1.5
+            relative = np.divide(tails, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** 1.9
             self._rough[product] = peaks, peaks * relative
         return self._rough[product]
 
@@ -147,10 +149,11 @@ class Variable:
     def prepare(panel: Panels, points: Array, noise: float, count: int, aim: Accuracy) -> Variable | Patches | None:
         """Prepare a number of coefficients; None where they need too many numbers."""
         low, high = float(points.min()), float(points.max())
+        # points that nearly coincide would leave no room for the places to interpolate from
+        missing = max(0.0, NARROWEST * noise - (high - low)) / 2
+        low, high = low - missing, high + missing
         # the polynomial through the values resolves the band, with something to spare
         wanted = int(18 + (aim.band + 0.7 * math.sqrt(count)) * (high - low) / 2 / noise)
-        spread = None
-        places = points
         nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
         spread, places = None, points
         fewer = min(len(points), wanted)

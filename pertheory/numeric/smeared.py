@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.numeric.atoms import Product
-from pertheory.numeric.nested import reach_of
+from pertheory.numeric.nested import reach_of, rounding_at
 from pertheory.numeric.orthant import ROUNDING, Moment
 from pertheory.numeric.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
 from pertheory.numeric.panelling import thinned
@@ -39,7 +39,7 @@ MOST_POINTS = {2: 6e2, 3: 1e6, 4: 2e6}
 #: What is trusted of the power of the coarser lattice's error, and the part of the aim that is always left.
 EXTRAPOLATED, FOUND = 0.8, 0.3
 #: The error of a panel is that of the rule with fewer nodes to this power.
-THINNED = 1.6
+THINNED = 2.0
 
 
 class Smearing:
@@ -67,7 +67,8 @@ class Smearing:
         if len(mean) == 1:
             center, own = float(mean[0]), float(sigma[0])
             reach = self._reach(own)
-            return SingleAverages(self._panels(center, own, reach, own), center, own)
+            rounding = ROUNDING * rounding_at(self._functions, mean, sigma, sigma)
+            return SingleAverages(self._panels(center, own, reach, own), center, own, rounding)
         found = split(covariance / np.outer(sigma, sigma), self._aim.digits)
         if found is None:
             return None
@@ -88,7 +89,9 @@ class Smearing:
                 return None
             variables.append(variable)
         variables[found.pair[0]].scale(np.power(found.ratio, np.arange(terms, dtype=float)))
-        return SmearedAverages(grid, variables, found.pair, found.ratio)
+        # the noise is a difference of correlations
+        rounding = ROUNDING * rounding_at(self._functions, mean, sigma, sigma * found.spreads**2)
+        return SmearedAverages(grid, variables, found.pair, found.ratio, rounding)
 
     def _reach(self, sigma: float) -> float:
         rounded = float(2.0 ** (np.ceil(2 * np.log2(sigma)) / 2))
@@ -160,8 +163,8 @@ class _Grid(NamedTuple):
 class SingleAverages:
     """Averages of ordinary functions of one Gaussian variable."""
 
-    def __init__(self, panel: Panels, mean: float, sigma: float) -> None:
-        self._panel = panel
+    def __init__(self, panel: Panels, mean: float, sigma: float, rounding: float) -> None:
+        self._panel, self._rounding = panel, rounding
         nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
         self._weights = density((nodes - mean) / sigma) * weights / sigma
 
@@ -172,27 +175,32 @@ class SingleAverages:
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         apart = abs(float((terms.reshape(-1, NODES) @ thinned(NODES, 4)).sum()) - total)
-        error = min(1.0, apart / scale) ** THINNED + self._panel.doubt(products[0]) + ROUNDING
+        error = min(1.0, apart / scale) ** THINNED + self._panel.doubt(products[0]) + self._rounding
         return Moment(total, error * scale, scale)
 
 
 class SmearedAverages:
     """Averages of products of ordinary functions at a few Gaussian variables; made by `Smearing`."""
 
-    def __init__(self, grid: _Grid, variables: list[Variable | Patches], pair: tuple[int, int], ratio: float) -> None:
+    def __init__(
+        self, grid: _Grid, variables: list[Variable | Patches], pair: tuple[int, int], ratio: float, rounding: float
+    ) -> None:
         self._grid, self._variables, self._pair, self._ratio = grid, variables, pair, abs(ratio)
+        self._rounding = rounding
         self._outer = [i for i in range(len(variables)) if i not in pair]
         self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array, float]] = {}
 
     def average(self, products: tuple[Product, ...]) -> Moment:
         """Average a product of functions, one product of lines per variable."""
-        head, sizes, doubts = self._grid.weights, self._grid.weights, ROUNDING
+        head, sizes, doubts = self._grid.weights, self._grid.weights, self._rounding
         for i in self._outer:
             found, size, doubt = self._variables[i][products[i]]
             head, sizes, doubts = head * found[0], sizes * size, doubts + doubt
         inner, beyond, inner_sizes, doubt = self._pair_of(products[self._pair[0]], products[self._pair[1]])
         terms = head * inner
-        total, scale = float(terms.sum()), float(sizes @ inner_sizes)
+        total = float(terms.sum())
+        # the correlation of the pair is not in the sizes
+        scale = max(float(sizes @ inner_sizes), abs(total))
         if not scale:
             return Moment(0.0, 0.0, 0.0)
         chosen, factor = self._grid.coarse

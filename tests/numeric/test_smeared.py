@@ -160,6 +160,21 @@ def test_smeared_kinks_agree_with_nested_panels_at_any_mean(name: str, size: int
             assert one.size == pytest.approx(other.size, rel=0.5)
 
 
+def test_a_variable_that_shares_nothing_with_the_others_is_a_factor() -> None:
+    functions = {"s": activation("hard_swish")}
+    mean, k = np.array([-1.5, -2.25, -1.125]), np.array([[192.0, 0.0, 0.0], [0.0, 112.0, 56.0], [0.0, 56.0, 220.0]])
+    both, alone, rest = (
+        Smearing(functions).prepare(mean[part], k[part, part]) for part in (slice(3), slice(1), slice(1, 3))
+    )
+    assert both is not None
+    assert alone is not None
+    assert rest is not None
+    expected = alone.average(lines(2)).value * rest.average(lines(0, 1)).value
+    found = both.average(lines(2, 0, 1))
+    assert abs(found.value - expected) <= 2 * found.error
+    assert found.error < 1e-11 * found.size
+
+
 def test_more_accuracy_is_there_for_the_asking() -> None:
     k = random_correlation(4, np.random.default_rng(5))
     values, errors = [], []

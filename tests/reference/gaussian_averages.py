@@ -15,7 +15,8 @@ from pertheory.numeric.atoms import Request, atoms
 from pertheory.numeric.averages import _representatives
 from pertheory.numeric.closed import ClosedAverages
 from pertheory.numeric.kinked import Divergent, KinkedAverages
-from pertheory.numeric.quadrature import check_covariance
+from pertheory.numeric.orthant import Moment
+from pertheory.numeric.quadrature import Array, check_covariance
 from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import Activation, activation
 
@@ -64,29 +65,34 @@ def _terms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple
     return atoms(request, pattern)
 
 
-def one_average(functions: Mapping[str, Activation], covariance: object, request: Request) -> tuple[float, float]:
-    """Return one average and its error estimate, by the method that `GaussianAverages` takes for it.
+def _prepared(covariance: object, request: Request) -> tuple[Array, list[int], tuple[tuple[int, tuple], ...]]:
+    k = check_covariance(np.array(covariance))
+    same = _representatives(k)
+    distinct = sorted(set(same))
+    return k, distinct, _terms(request, tuple(distinct.index(i) for i in same))
+
+
+def kinked_average(functions: Mapping[str, Activation], covariance: object, request: Request) -> Moment:
+    """Return one average of kinked functions with the estimate of its absolute error and its scale.
 
     Raises:
         UnsupportedError: the average is refused, or diverges.
     """
-    k = check_covariance(np.array(covariance))
-    same = _representatives(k)
-    distinct = sorted(set(same))
-    pattern = tuple(distinct.index(i) for i in same)
-    terms = _terms(request, pattern)
-    if any(not function.is_smooth for function in functions.values()):
-        kinked = KinkedAverages(functions, k)
-        try:
-            value = kinked.average(
-                [
-                    (tuple((i, part) for i, part in zip(distinct, parts, strict=True) if part), count)
-                    for count, parts in terms
-                ]
-            )
-        except Divergent as error:
-            raise UnsupportedError(str(error)) from None
-        return value, kinked.worst_error
+    k, distinct, terms = _prepared(covariance, request)
+    try:
+        return KinkedAverages(functions, k).moment(
+            [
+                (tuple((i, part) for i, part in zip(distinct, parts, strict=True) if part), count)
+                for count, parts in terms
+            ]
+        )
+    except Divergent as error:
+        raise UnsupportedError(str(error)) from None
+
+
+def smooth_average(functions: Mapping[str, Activation], covariance: object, request: Request) -> tuple[float, float]:
+    """Return one average of smooth functions and its relative error estimate, as `GaussianAverages` makes it."""
+    k, distinct, terms = _prepared(covariance, request)
     value = worst = 0.0
     for count, parts in terms:
         closed = ClosedAverages(functions, k)

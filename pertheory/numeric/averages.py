@@ -268,7 +268,7 @@ class GaussianAverages:
             together = len(groups) if size == 1 else 1
             for start in range(0, len(groups), max(together, 1)):
                 some = groups[start : start + together]
-                averages = self._averages(context, share, np.array([group[0] for group in some]))
+                averages = self._averages(context, share, some)
                 for members, own in zip(some, averages, strict=True):
                     values = share.values(own)
                     for first in range(0, len(members), BLOCK):
@@ -281,8 +281,9 @@ class GaussianAverages:
                 self._other_error = max(self._other_error, exact.worst_error)
         return plan.results(buffer)
 
-    def _averages(self, context: _Context, share: Share, sets: Places) -> Array:
-        """The averages of a share over some sets of inputs, one row a set."""
+    def _averages(self, context: _Context, share: Share, groups: Sequence[Places]) -> Array:
+        """The averages of a share over some groups of sets of inputs with equal covariances, one row a group."""
+        sets = np.array([group[0] for group in groups])
         found = np.empty((len(sets), len(share.atoms) + len(share.sums)))
         self.evaluated += found.size
         quick = [self._maybe_closed(atom) for atom in share.atoms] if self._has_closed else []
@@ -291,9 +292,9 @@ class GaussianAverages:
         elif share.atoms:
             for row, members in zip(found, sets.tolist(), strict=True):
                 row[: len(share.atoms)] = self._plain(context, share, members, quick)
-        for row, members in zip(found, sets.tolist(), strict=True):
+        for row, group in zip(found, groups, strict=True):
             for number, total in enumerate(share.sums):
-                row[len(share.atoms) + number] = self._bent(context, share, members, number, total)
+                row[len(share.atoms) + number] = self._bent(context, share, group, number, total)
         return found
 
     def _maybe_closed(self, atom: Atom) -> bool:
@@ -340,8 +341,9 @@ class GaussianAverages:
             self._note(float(errors[worst]), self._rtol, context.show(share.shown[numbers[worst]], members))
         return values
 
-    def _bent(self, context: _Context, share: Share, members: list[int], number: int, total: Sum) -> float:
+    def _bent(self, context: _Context, share: Share, group: Places, number: int, total: Sum) -> float:
         """A sum of averages of functions with pieces; NaN if it diverges."""
+        members = group[0].tolist()
         place = share.shown[len(share.atoms) + number]
         kinked = context.kinked
         assert kinked is not None  # there are no sums without functions with pieces
@@ -349,15 +351,16 @@ class GaussianAverages:
         try:
             value = kinked.average([(tuple(zip(members, atom, strict=True)), count) for atom, count in total])
         except Divergent as error:
-            self.divergences += context.entries(share, len(share.atoms) + number, members, str(error))
+            for own in group.tolist():
+                self.divergences += context.entries(share, len(share.atoms) + number, own, str(error))
             return float("nan")
         except UnsupportedError as error:
             raise UnsupportedError(f"{context.name(place, members)}: {error}") from None
         finally:
-            own, kinked.worst_error = kinked.worst_error, max(before, kinked.worst_error)
+            found, kinked.worst_error = kinked.worst_error, max(before, kinked.worst_error)
         allowed = max(self._rtol, KINKED)
-        if not own <= allowed:
-            self._note(own, allowed, context.show(place, members))
+        if not found <= allowed:
+            self._note(found, allowed, context.show(place, members))
         return value
 
     def _note(self, error: float, allowed: float, place: str) -> None:
@@ -386,7 +389,7 @@ class GaussianAverages:
                     f"inputs in one average; at most {MOST_INPUTS} are supported"
                 )
             if share.sums:
-                self._bent(context, share, members, 0, share.sums[0])
+                self._bent(context, share, np.array([members]), 0, share.sums[0])
 
 
 @dataclass(frozen=True)

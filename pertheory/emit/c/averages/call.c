@@ -156,6 +156,13 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0;
     call.space = workspace + 3 * inputs;
+#if AVG_EXACT
+    if (call.group->pairs != NULL && avg_exact_fits(&call, variance)) {
+        avg_exact(&call, variance);
+        if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
+        return call.status;
+    }
+#endif
     call.sets = call.group->sets;
     for (i = 0; i < inputs; i++) {
         const double one = variance[i];

@@ -66,10 +66,15 @@ typedef struct {
     unsigned char rank, classes, class_size[8];
 } avg_request;
 
+/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2. */
+typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
+                             double *const *out);
+
 typedef struct {
     int kinked, requests;
     const avg_request *request;
     const avg_set *sets, *full;
+    avg_exact_fn singles, pairs; /* null where a request has no closed form */
 } avg_group;
 
 /* What a call works on. */

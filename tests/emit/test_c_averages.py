@@ -331,3 +331,14 @@ def test_workspace_is_linear_in_the_inputs():
     sizes = [routine("tanh").workspace(n) for n in (1, 2, 3, 101)]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
     assert sizes[3] - sizes[0] == 100 * (sizes[1] - sizes[0])
+
+
+@pytest.mark.parametrize("name", ["tanh", "x3", "elu", "relu"])
+@pytest.mark.parametrize("scale", [1e11, 1e200, 1e308])
+def test_covariances_that_no_rule_resolves_are_refused_at_once(name, scale):
+    k = np.array([[1.0, 0.3], [0.3, 0.5]]) * scale
+    own = routine(name)
+    found = own(k)
+    assert own.status != OK
+    assert all(np.isnan(array).any() for array in found) or name == "relu"
+    assert not any(np.isinf(array).any() for array in found)

@@ -9,15 +9,11 @@ static int avg_exact_fits(const avg_call *call, const double *variance)
     return 1;
 }
 
-/* What cannot be represented is infinite. */
 static void avg_exact_check(avg_call *call, double *values, size_t n)
 {
     size_t p, bad = 0;
     for (p = 0; p < n; p++) bad += !(fabs(values[p]) <= DBL_MAX);
-    if (bad == 0) return;
-    call->status = PT_DIVERGENT;
-    for (p = 0; p < n; p++)
-        if (!(fabs(values[p]) <= DBL_MAX)) values[p] = NAN;
+    for (p = 0; p < n && bad > 0; p++) values[p] = avg_settled(call, values[p]);
 }
 
 static void avg_exact(avg_call *call, const double *variance)

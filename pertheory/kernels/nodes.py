@@ -204,7 +204,7 @@ class KinkedNodes(SetBuilder):
     def _polynomials(self, product: Product) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Polynomials on the two sides of zero, None where the product is of another kind; empty ones are zero."""
         if product not in self._sides:
-            self._sides[product] = _find_polynomials(product, self.functions)
+            self._sides[product] = find_polynomials(product, self.functions)
         return self._sides[product]
 
     def _mixed(self, parts: Parts) -> int:
@@ -319,9 +319,10 @@ def _vanishes(product: Product, functions: Mapping[str, Activation]) -> bool:
     return False
 
 
-def _find_polynomials(
+def find_polynomials(
     product: Product, functions: Mapping[str, Activation]
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Polynomials that a product is on the two sides of zero, if that is all: () is zero, None another function."""
     both: list[tuple[float, ...]] = []
     for side in (0, -1):
         total = [1.0]

@@ -21,7 +21,8 @@ class Instruction(NamedTuple):
     """One operation on the values of instructions before it.
 
     Attributes:
-        operation: "x", "constant", "add", "multiply", "scale", or the name of a function of one argument.
+        operation: "x", "constant", "add", "multiply", "scale", or the name of a function of one argument; in code for
+            pairs of inputs also "a", "b", "k", "gap" and functions of two arguments.
         operands: numbers of earlier instructions.
         value: of a constant, the factor of "scale", the exponent of "power".
     """
@@ -46,6 +47,18 @@ class FunctionCode(NamedTuple):
     orders: tuple[int, ...]
     pieces: tuple[PieceCode, ...]
     edges: tuple[float, ...]
+
+
+class ExactCode(NamedTuple):
+    """Averages over two inputs as code in their variances a and b, their covariance k and gap = a b - k^2.
+
+    Attributes:
+        instructions: what is computed.
+        results: for each average the instruction that holds it.
+    """
+
+    instructions: tuple[Instruction, ...]
+    results: tuple[int, ...]
 
 
 class Column(NamedTuple):
@@ -150,12 +163,16 @@ class AverageGroup(NamedTuple):
         sets: for 0 to 4 distinct inputs; entries in which an input occurs twice are left out where the program does not
             read them.
         full: the same with all entries, for inputs that are equal.
+        singles: closed forms of the requests of one axis, if all requests of the group have closed forms.
+        pairs: the same for those of two axes.
     """
 
     kinked: bool
     requests: tuple[RequestShape, ...]
     sets: tuple[InputSet, ...]
     full: tuple[InputSet, ...]
+    singles: ExactCode | None = None
+    pairs: ExactCode | None = None
 
 
 class AveragePlan(NamedTuple):

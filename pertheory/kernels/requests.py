@@ -12,9 +12,10 @@ from itertools import pairwise
 from itertools import product as cartesian
 
 from pertheory.kernels.evaluation import code_function
+from pertheory.kernels.exact import exact_code
 from pertheory.kernels.language import Program, Request, request_classes
 from pertheory.kernels.nodes import Atoms, KinkedNodes, SetBuilder, SmoothNodes
-from pertheory.kernels.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
+from pertheory.kernels.plan import AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
 from pertheory.numeric.atoms import IDENTITY, Line, atoms
 from pertheory.numeric.reduce import Divergent
 from pertheory.rulebook.activation import Activation
@@ -60,12 +61,25 @@ def _group(
     # a program for kinked functions combines what stands at one input before it is averaged
     apart = any(not function.is_smooth for function in functions.values())
     full = _sets(requests, functions, lines, kinked, False)
+    singles, pairs = _exact([request for _, request in requests], functions)
     return AverageGroup(
         kinked=kinked,
         requests=tuple(RequestShape(number, request_classes(request)) for number, request in requests),
         sets=_sets(requests, functions, lines, kinked, True) if apart else full,
         full=full,
+        singles=singles,
+        pairs=pairs,
     )
+
+
+def _exact(
+    requests: list[Request], functions: Mapping[str, Activation]
+) -> tuple[ExactCode, ExactCode] | tuple[None, None]:
+    """Closed forms, of requests of one axis and of two interchangeable ones; None unless all have them."""
+    if any(request_classes(request) not in ((1,), (2,)) for request in requests):
+        return None, None
+    singles, pairs = (exact_code([r for r in requests if len(r) == rank], functions) for rank in (1, 2))
+    return (None, None) if singles is None or pairs is None else (singles, pairs)
 
 
 def _sets(

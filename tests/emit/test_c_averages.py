@@ -35,15 +35,19 @@ size_t t_builtin_workspace(size_t);
 
 
 class Routine:
-    """The compiled routine of a theory for one activation."""
+    """The compiled routine of a theory for one activation; without closed forms of pairs if they are not wanted."""
 
-    def __init__(self, name, order, inputs):
+    def __init__(self, name, order, inputs, closed=True):
         self.activation = activation(name)
         program = lower(pt.theory("mlp", order=order), inputs, not self.activation.is_smooth)
         self.arrays = [array for level in program.levels for array in level.averages]
         folder = Path(mkdtemp(prefix="pertheory-test-"))
         try:
-            text = print_averages(plan_averages(program, {"s": self.activation}), "t")
+            plan = plan_averages(program, {"s": self.activation})
+            self.is_closed = all(group.pairs is not None for group in plan.groups)
+            if not closed:
+                plan = plan._replace(groups=tuple(g._replace(singles=None, pairs=None) for g in plan.groups))
+            text = print_averages(plan, "t")
             (folder / "t.c").write_text(PROTOTYPES + text)
             command = ["gcc", *STRICT, f"-I{HEADER}", "-fPIC", "-shared", "t.c", "-o", "t.so", "-lm"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -105,8 +109,8 @@ def dense(classes, packed, n):
 
 
 @lru_cache(maxsize=32)
-def routine(name, order=1, inputs="many"):
-    return Routine(name, order, inputs)
+def routine(name, order=1, inputs="many", closed=True):
+    return Routine(name, order, inputs, closed)
 
 
 def disagreement(name, k):
@@ -327,3 +331,14 @@ def test_workspace_is_linear_in_the_inputs():
     sizes = [routine("tanh").workspace(n) for n in (1, 2, 3, 101)]
     assert sizes[2] - sizes[1] == sizes[1] - sizes[0]
     assert sizes[3] - sizes[0] == 100 * (sizes[1] - sizes[0])
+
+
+@pytest.mark.parametrize("name", ["tanh", "x3", "elu", "relu"])
+@pytest.mark.parametrize("scale", [1e11, 1e200, 1e308])
+def test_covariances_that_no_rule_resolves_are_refused_at_once(name, scale):
+    k = np.array([[1.0, 0.3], [0.3, 0.5]]) * scale
+    own = routine(name)
+    found = own(k)
+    assert own.status != OK
+    assert all(np.isnan(array).any() for array in found) or name == "relu"
+    assert not any(np.isinf(array).any() for array in found)

@@ -7,18 +7,19 @@ needs is decided here:
 `rules.c`        values of products of derivatives at points
 `strengths.c`    conditional covariances; `orthant.c` the ReLU family, exactly; `kinked.c` combines
 `panel*.c`       anything else with kinks, and smooth functions that change too fast for trapezoids
+`exact.c`        one and two inputs in closed form
 `smooth.c`       one input; `pairs.c` all pairs of inputs; `conditional.c` three and four; `nested.c` dependent inputs
 `call.c`         the routine: distinct inputs, sets of them, entries
 
 The text needs `pertheory.h` before it, and defines two functions, ``NAME_builtin_average`` and
-``NAME_builtin_workspace``; all
-else is static.
+``NAME_builtin_workspace``; all else is static.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pertheory.emit.c.averages.exact import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
 from pertheory.kernels.plan import ORTHANT, AveragePlan
@@ -59,6 +60,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_KINKED": int(kinked),
         "AVG_PANELLED": int(panelled),
         "AVG_ORTHANTS": int(orthants),
+        "AVG_EXACT": int(any(group.pairs is not None for group in plan.groups)),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }
     parts = [
@@ -87,6 +89,9 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         elif not panelled:
             parts.append(_source("strengths.c"))
         parts.append(_source("kinked.c"))
+    if numbers["AVG_EXACT"]:
+        text = print_exact(plan)
+        parts += [_source(name) for name in ("angle.c",) if "avg_angle" in text] + [text, _source("exact.c")]
     parts += [print_group(group, number) for number, group in enumerate(plan.groups)]
     parts += [print_requests(plan), _source("call.c")]
     return "\n".join(parts)

@@ -1,7 +1,8 @@
 /* The routine itself. */
 
 #if AVG_SMOOTH && AVG_MOST > 2
-#define AVG_CONDITIONAL_ROOM (AVG_TABLE + 2 * AVG_INNER * (AVG_SHORT + 1) + AVG_COLUMNS * (AVG_BLOCK * AVG_COLUMNS + 2 * AVG_SHORT))
+#define AVG_CONDITIONAL_ROOM \
+    (AVG_TABLE + 2 * AVG_INNER * (AVG_SHORT + 1) + AVG_COLUMNS * (AVG_BLOCK * AVG_COLUMNS + 2 * AVG_SHORT))
 #else
 #define AVG_CONDITIONAL_ROOM 0
 #endif
@@ -117,6 +118,17 @@ static int avg_check(size_t inputs, const double *covariance, double *variance, 
     return PT_OK;
 }
 
+/* Whether rules are asked for more than they can resolve. */
+static int avg_too_wide(const avg_call *call, const double *variance)
+{
+    size_t i;
+    int s, rules = 0;
+    for (s = 0; s <= AVG_MOST; s++) rules |= call->sets[s].leaves > 0;
+    for (i = 0; i < call->inputs && rules; i++)
+        if (variance[i] > AVG_LARGEST) return 1;
+    return 0;
+}
+
 size_t AVG_NAME(builtin_workspace)(size_t inputs)
 {
     size_t room = 3 * inputs + AVG_REQUESTS + AVG_ROOM;
@@ -134,7 +146,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     double *same, *live, *variance;
     size_t alive = 0, zero = inputs, distinct = 0, i, j;
     avg_call call;
-    int status, s;
+    int status, s, wide;
     (void)context;
     if (inputs == 0 || covariance == NULL || field < 0 || workspace == NULL) return PT_BAD_ARGUMENT;
     if (inputs > ((size_t)-1 / sizeof(double) / (64 + (size_t)AVG_COLUMNS * 300)) - AVG_ROOM) return PT_TOO_LARGE;
@@ -156,6 +168,13 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0;
     call.space = workspace + 3 * inputs;
+#if AVG_EXACT
+    if (call.group->pairs != NULL && avg_exact_fits(&call, variance)) {
+        avg_exact(&call, variance);
+        if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
+        return call.status;
+    }
+#endif
     call.sets = call.group->sets;
     for (i = 0; i < inputs; i++) {
         const double one = variance[i];
@@ -174,14 +193,19 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
         else
             live[alive++] = (double)i;
     }
+    wide = avg_too_wide(&call, variance);
     for (s = 0; s < call.group->requests; s++) {
         const avg_request *request = &call.group->request[s];
         if (targets[s] == NULL) continue;
-        if (AVG_ANY_KINKED || request->rank > 4) {
+        if (AVG_ANY_KINKED || request->rank > 4 || wide) {
             const size_t stored = avg_stored(request, inputs);
             for (i = 0; i < stored; i++) targets[s][i] = NAN;
         }
         if (request->rank > 4 && distinct > 4) call.status = PT_UNSUPPORTED;
+    }
+    if (wide) {
+        if (worst_error != NULL) *worst_error = HUGE_VAL;
+        return PT_ACCURACY;
     }
     status = call.status;
     call.status = PT_OK;

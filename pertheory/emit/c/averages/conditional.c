@@ -174,7 +174,8 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
     const size_t wide = (size_t)columns * AVG_SHORT, row = wide + (size_t)columns;
     double *const space = call->space;
     double *third = space, *square = third + wide, *heads = square + columns;
-    double *joined = heads + (size_t)2 * AVG_COLUMNS * AVG_BLOCK, *weight = joined + (size_t)columns * (size_t)columns * AVG_BLOCK;
+    double *joined = heads + (size_t)2 * AVG_COLUMNS * AVG_BLOCK;
+    double *weight = joined + (size_t)columns * (size_t)columns * AVG_BLOCK;
     double *fourth = weight + AVG_BLOCK, *table, powers[AVG_SHORT];
     const long reach = ((f->stride[0] < 0 ? -f->stride[0] : f->stride[0]) * f->half[0] +
                         (f->stride[1] < 0 ? -f->stride[1] : f->stride[1]) * f->half[1]) / every;
@@ -233,7 +234,8 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
                     const short *leaf = set->leaf[l];
                     double head = weight[p] * fabs(heads[(size_t)leaf[f->order[0]] * AVG_BLOCK + p]);
                     if (outer > 1) head *= fabs(heads[(size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK + p]);
-                    sizes[l] += head * sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
+                    sizes[l] +=
+                        head * sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
                 }
                 for (n = 0; n < terms; n++) {
                     double most = 0, next = 0;
@@ -250,7 +252,8 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
                 const short *leaf = set->leaf[l];
                 const double *one = heads + (size_t)leaf[f->order[0]] * AVG_BLOCK;
                 const double *two = outer > 1 ? heads + (size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK : NULL;
-                const double *pair = joined + (size_t)(leaf[f->order[outer]] * columns + leaf[f->order[outer + 1]]) * AVG_BLOCK;
+                const double *pair =
+                    joined + (size_t)(leaf[f->order[outer]] * columns + leaf[f->order[outer + 1]]) * AVG_BLOCK;
                 double s = 0;
                 for (p = 0; p < count; p++) s += weight[p] * one[p] * pair[p] * (two ? two[p] : 1.0);
                 sums[l] += s;
@@ -295,7 +298,8 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
         }
         avg_lattice(&f, call->reach);
         if ((2.0 * (double)f.half[0] + 1) * (2.0 * (double)f.half[1] + 1) > AVG_MOST_OUTER ||
-            avg_inner_nodes(call, f.inner[0].spread) > AVG_INNER || avg_inner_nodes(call, f.inner[1].spread) > AVG_INNER) {
+            avg_inner_nodes(call, f.inner[0].spread) > AVG_INNER ||
+            avg_inner_nodes(call, f.inner[1].spread) > AVG_INNER) {
             call->space = space;
             avg_nested(call, set, covariance, values);
             return;

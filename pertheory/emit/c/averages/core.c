@@ -6,6 +6,8 @@
 /* Errors below this fraction of an average's scale are not reported. */
 #define AVG_TOLERANCE 1e-9
 #define AVG_PI 3.14159265358979323846
+/* Beyond this variance no rule resolves a function; rules are refused instead of running for hours. */
+#define AVG_LARGEST 1e10
 /* Residual variances below this fraction of a variance are rounding. */
 #define AVG_NULL 1e-13
 /* Points at which functions are evaluated together. */
@@ -66,10 +68,15 @@ typedef struct {
     unsigned char rank, classes, class_size[8];
 } avg_request;
 
+/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2. */
+typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
+                             double *const *out);
+
 typedef struct {
     int kinked, requests;
     const avg_request *request;
     const avg_set *sets, *full;
+    avg_exact_fn singles, pairs; /* null where a request has no closed form */
 } avg_group;
 
 /* What a call works on. */
@@ -133,6 +140,17 @@ static void avg_raise(avg_call *call, double error)
     if (!(error <= call->worst)) call->worst = error;
 }
 
+/* A value as it is written: NaN where it is infinite or too large, and then the call's status says so. */
+static double avg_settled(avg_call *call, double value)
+{
+    if (fabs(value) <= DBL_MAX) return value;
+    if (!isnan(value))
+        call->status = PT_OVERFLOW;
+    else if (call->status == PT_OK)
+        call->status = PT_DIVERGENT;
+    return NAN;
+}
+
 /* Write the entries whose slots carry the inputs `index`. */
 static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry, int entries, const size_t *index,
                       const double *values)
@@ -149,15 +167,11 @@ static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry
             const avg_part *part = &set->part[entry->first + k];
             value += part->weight * (part->node < 0 ? 1.0 : values[part->node]);
         }
-        if (entry->count < 0 || isnan(value)) {
-            value = NAN;
-            call->status = PT_DIVERGENT;
-        }
-        target[avg_place(request, call->inputs, where)] = value;
+        target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? NAN : value);
     }
 }
 
-/* Write all that the values over some inputs are good for; `zero` is an input of zeros, or `inputs` if there is none. */
+/* Write all that the values over some inputs are good for; `zero` is an input of zeros, or `inputs` without one. */
 static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const double *values)
 {
     size_t with[5];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 from pertheory.kernels.plan import AveragePlan, Instruction, PieceCode
 
@@ -21,6 +22,11 @@ CALLS = {
     "erf": "erf({0})",
     "log": "log({0})",
     "reciprocal": "1.0 / {0}",
+    "sqrt": "sqrt({0})",
+    "abs": "fabs({0})",
+    "drop": "-expm1(-{0})",
+    "copysign": "copysign({0}, {1})",
+    "angle": "avg_angle({0}, {1})",
 }
 HELPERS = {
     "tanh": """/* tanh(u) where tail = exp(-2 |u|) */
@@ -97,10 +103,7 @@ def print_edges(plan: AveragePlan) -> str:
 
 def _piece(piece: PieceCode, rows: list[int]) -> list[str]:
     """Statements of one piece: a constant for each instruction that is used, then the results."""
-    needed = set(piece.results)
-    for n in range(len(piece.instructions) - 1, -1, -1):
-        if n in needed:
-            needed.update(piece.instructions[n].operands)
+    needed = needed_of(piece.instructions, piece.results)
     names: dict[int, str] = {}
     tails: dict[str, str] = {}
     lines = []
@@ -121,13 +124,23 @@ def _piece(piece: PieceCode, rows: list[int]) -> list[str]:
             tail = tails[arguments[0]]
             call = f"avg_tanh({arguments[0]}, {tail})" if instruction.operation == "tanh" else f"avg_sech2({tail})"
         else:
-            call = _expression(instruction, arguments)
+            call = expression(instruction, arguments)
         names[n] = f"v{n}"
         lines.append(f"const double v{n} = {call};")
     return lines + [f"out[{row} * AVG_BLOCK + k] = {names[n]};" for row, n in zip(rows, piece.results, strict=True)]
 
 
-def _expression(instruction: Instruction, arguments: list[str]) -> str:
+def needed_of(instructions: Sequence[Instruction], results: Iterable[int]) -> set[int]:
+    """Numbers of the instructions that some results need."""
+    needed = set(results)
+    for n in range(len(instructions) - 1, -1, -1):
+        if n in needed:
+            needed.update(instructions[n].operands)
+    return needed
+
+
+def expression(instruction: Instruction, arguments: list[str]) -> str:
+    """An instruction as a C expression."""
     match instruction.operation:
         case "add":
             return " + ".join(arguments)

@@ -53,15 +53,14 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
             avg_inverse(&c, node->mask, node->slot, row, shared);
         }
         for (k = 0; k < node->count && met == 1; k++, term++) {
-            double strength = term->weight;
+            double strength = term->weight, own;
             switch (term->kind) {
             case AVG_TERM_CARRIER: strength *= row[term->slot]; break;
             case AVG_TERM_SHARED: strength *= shared[term->slot]; break;
             case AVG_TERM_POWER: strength *= (double)given[node->slot][term->slot]; break;
             case AVG_TERM_STEP:
-                strength *= given[term->slot][term->slot] > 0 ? (double)given[node->slot][term->slot] /
-                                                                    sqrt(2 * AVG_PI * (double)given[term->slot][term->slot])
-                                                              : 0;
+                own = (double)given[term->slot][term->slot];
+                strength *= own > 0 ? (double)given[node->slot][term->slot] / sqrt(2 * AVG_PI * own) : 0;
                 break;
             }
             if (strength != 0) sum += strength * (term->node < 0 ? 1.0 : values[term->node]);

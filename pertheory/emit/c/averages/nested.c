@@ -1,4 +1,4 @@
-/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for covariances of any rank. */
+/* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for any rank. */
 
 /* Beyond this many points panels are better; of four nested directions there are no panels. */
 #define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
@@ -17,7 +17,8 @@ static int avg_factor(int size, const double *covariance, double root[4][4], int
         for (i = 0; i < size; i++) {
             int used = 0;
             for (j = 0; j < rank; j++) used |= pivot[j] == i;
-            if (!used && left[i][i] > AVG_NULL * covariance[i * size + i] && left[i][i] > most) most = left[i][i], best = i;
+            if (!used && left[i][i] > AVG_NULL * covariance[i * size + i] && left[i][i] > most)
+                most = left[i][i], best = i;
         }
         if (best < 0) break;
         pivot[rank] = best;

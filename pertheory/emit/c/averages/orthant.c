@@ -1,11 +1,12 @@
 /* Probabilities of the signs of up to four variables of mean zero. */
 
-/* All four positive. Correlations are switched on together, r -> t r with t = cos(psi): the derivative of the probability
- * is a sum over pairs of the density of the pair at zero times a probability of two variables (Plackett, Biometrika 41
- * (1954) 351). */
+/* All four positive. Correlations are switched on together, r -> t r with t = cos(psi): the derivative of the
+ * probability is a sum over pairs of the density of the pair at zero times a probability of two variables (Plackett,
+ * Biometrika 41 (1954) 351). */
 static double avg_orthant4(long double r[4][4])
 {
-    static const signed char pairs[6][4] = {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 3, 1, 2}, {1, 2, 0, 3}, {1, 3, 0, 2}, {2, 3, 0, 1}};
+    static const signed char pairs[6][4] = {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 3, 1, 2},
+                                             {1, 2, 0, 3}, {1, 3, 0, 2}, {2, 3, 0, 1}};
     double total = 0, low = 0;
     int panel, k, p, sign;
     for (panel = 36; panel >= 0; panel--) {

@@ -207,8 +207,10 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         widest = fmax(widest, sigma[i]);
     }
     for (i = 0; i < count; i++)
-        for (j = i + 1; j < count; j++)
-            largest = fmax(largest, fabs(covariance[(size_t)live[i] * inputs + (size_t)live[j]]) / (sigma[i] * sigma[j]));
+        for (j = i + 1; j < count; j++) {
+            const double k12 = covariance[(size_t)live[i] * inputs + (size_t)live[j]];
+            largest = fmax(largest, fabs(k12) / (sigma[i] * sigma[j]));
+        }
     largest = fmin(largest, 1.0);
     s.live = count;
     s.hermite = square + AVG_BLOCK;
@@ -251,12 +253,14 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
                 square[k] = rho[k] * rho[k];
             }
             for (l = 0; l < set->leaves; l++)
-                avg_sum_series(&s, set->leaf[l][0], set->leaf[l][1], i, j, n, rho, square, sums + (size_t)l * AVG_BLOCK);
+                avg_sum_series(&s, set->leaf[l][0], set->leaf[l][1], i, j, n, rho, square,
+                               sums + (size_t)l * AVG_BLOCK);
             for (k = 0; k < n; k++)
                 /* what is missing of both, times what is left of the correlation */
                 if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), (double)s.most) > AVG_TAIL) {
                     double two[4], values[AVG_LEAVES];
-                    two[0] = sigma[i] * sigma[i], two[1] = two[2] = covariance[(size_t)live[i] * inputs + (size_t)live[j + k]];
+                    two[0] = sigma[i] * sigma[i];
+                    two[1] = two[2] = covariance[(size_t)live[i] * inputs + (size_t)live[j + k]];
                     two[3] = sigma[j + k] * sigma[j + k];
                     avg_nested(call, set, two, values);
                     for (l = 0; l < set->leaves; l++) sums[(size_t)l * AVG_BLOCK + k] = values[l];

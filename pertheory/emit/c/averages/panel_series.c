@@ -70,7 +70,8 @@ static void avg_join(const avg_field *f, const double *first, const double *seco
     for (c = 0; c < columns; c++)
         for (d = 0; d < columns; d++) {
             joined[c * columns + d] = avg_dot(first + (size_t)c * terms, second + (size_t)d * terms, terms);
-            sizes[c * columns + d] = sqrt(fmax(first[(size_t)columns * terms + (size_t)c] * second[(size_t)columns * terms + (size_t)d], 0));
+            sizes[c * columns + d] = sqrt(fmax(first[(size_t)columns * terms + (size_t)c] *
+                                                   second[(size_t)columns * terms + (size_t)d], 0));
         }
 }
 

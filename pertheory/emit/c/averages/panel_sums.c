@@ -190,7 +190,8 @@ again:
     for (k = 0; k < f->size; k++)
         if (f->level[k] == 1) avg_edge_cuts(cuts, &count, f->mean[k], f->root[k][0], 0);
     if (f->rank == 2) avg_meetings(f, 0, f->mean, cuts, &count);
-    for (panels = 0; panels + 1 < count && panels < AVG_PANELS - 1; panels++) low[panels] = cuts[panels], high[panels] = cuts[panels + 1];
+    for (panels = 0; panels + 1 < count && panels < AVG_PANELS - 1; panels++)
+        low[panels] = cuts[panels], high[panels] = cuts[panels + 1];
     high[panels - 1] = f->reach;
     for (k = 0; k < panels; k++) avg_panel(f, low[k], high[k], sums + (size_t)k * 4 * leaves, out);
     for (;;) {

@@ -23,6 +23,15 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
         const double half = 4 * ceil(0.25 * call->reach / step), last = half * step;
         double worst = 0, doubled = 0, outside = 0, k = 0, power;
         int l, endless = 0;
+#if AVG_MOST > 1
+        if (2 * half > AVG_MOST_POINTS) { /* panels follow functions that change fast in one place */
+            const double variance = sigma * sigma;
+            avg_conditions c;
+            avg_eliminate(1, &variance, &c);
+            avg_leaf_values(call, set, &c, values);
+            return;
+        }
+#endif
         memset(sums, 0, 5 * (size_t)leaves * sizeof(double));
         while (k <= half) {
             size_t n = 0, p;
@@ -48,7 +57,8 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
                     size += fabs(weight[p] * column[p]);
                 }
                 sums[5 * l] += fine, sums[5 * l + 1] += coarse, sums[5 * l + 2] += size, sums[5 * l + 4] += coarsest;
-                if (k > half) sums[5 * l + 3] = fmax(fabs(weight[n - 1] * column[n - 1]), fabs(weight[n - 2] * column[n - 2]));
+                if (k > half)
+                    sums[5 * l + 3] = fmax(fabs(weight[n - 1] * column[n - 1]), fabs(weight[n - 2] * column[n - 2]));
             }
         }
         for (l = 0; l < leaves; l++) {
@@ -71,7 +81,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             call->reach += 1.5;
             continue;
         }
-        /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire functions */
+        /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire ones */
         power = 0.9 * log(worst + 1e-16) / log(fmin(doubled + 1e-16, 0.5));
         worst = pow(worst, fmax(2.0, fmin(power, 4.0)));
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;

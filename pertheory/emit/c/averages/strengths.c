@@ -3,9 +3,9 @@
 /* Conditional variances below this fraction of the variance are rounding: the inputs are collinear. */
 #define AVG_COLLINEAR 3e-15
 
-/* Covariances of the inputs, given that those of a mask are fixed. Eliminations of nearly collinear inputs cancel, hence
- * long double. What is left of an input that others determine is set to zero; how it would be correlated is then told by
- * `slight`, what remains if every input has a little noise of its own, to first order in its variance. */
+/* Covariances of the inputs, given that those of a mask are fixed. Eliminations of nearly collinear inputs cancel,
+ * hence long double. What is left of an input that others determine is set to zero; how it would be correlated is then
+ * told by `slight`, what remains if every input has a little noise of its own, to first order in its variance. */
 typedef struct {
     int size;
     long double given[16][4][4], slight[16][4][4];

@@ -16,10 +16,12 @@ from scipy.integrate import quad
 
 import pertheory as pt
 from pertheory.emit.c.averages import print_averages
+from pertheory.emit.c.averages.functions import CALLS
 from pertheory.kernels.lower import lower
 from pertheory.kernels.requests import plan_averages
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
+from pertheory.rulebook.differential import _EVALUATE
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
@@ -342,3 +344,7 @@ def test_covariances_that_no_rule_resolves_are_refused_at_once(name, scale):
     assert own.status != OK
     assert all(np.isnan(array).any() for array in found) or name == "relu"
     assert not any(np.isinf(array).any() for array in found)
+
+
+def test_every_function_of_formulas_has_its_c():
+    assert set(_EVALUATE) <= set(CALLS)

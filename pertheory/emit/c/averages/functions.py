@@ -10,6 +10,7 @@ from pertheory.kernels.plan import AveragePlan, Instruction, PieceCode
 #: Functions of one argument with their C expression; `exp2` below is exp(-2 |u|), which tanh and its slope share.
 CALLS = {
     "exp": "exp({0})",
+    "expm1": "expm1({0})",
     "sin": "sin({0})",
     "cos": "cos({0})",
     "tan": "tan({0})",

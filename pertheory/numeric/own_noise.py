@@ -8,6 +8,7 @@ a few places and interpolated to the points where they are needed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -57,13 +58,15 @@ class Accuracy(NamedTuple):
 class Table:
     """Values of products on panels, cut at the kinks and where the functions change quickly."""
 
-    def __init__(self, functions: Functions, ends: tuple[float, float], limit: float, width: float) -> None:
+    def __init__(
+        self, functions: Functions, ends: tuple[float, float], limit: float, width: float, more: Iterable[float] = ()
+    ) -> None:
         low, high = ends
-        cuts = sorted({low, high, *(cut for cut in edges_of(functions, limit) if low < cut < high)})
+        cuts = sorted({low, high, *(cut for cut in (*edges_of(functions, limit), *more) if low < cut < high)})
         parts = [np.linspace(a, b, math.ceil((b - a) / width), endpoint=False) for a, b in pairwise(cuts)]
-        self._edges = np.concatenate([*parts, [high]])
+        self.edges = np.concatenate([*parts, [high]])
         self._functions = dict(functions)
-        self.nodes, self.weights = panels(self._edges, NODES)
+        self.nodes, self.weights = panels(self.edges, NODES)
         self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
         self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
         self._rough: dict[Product, tuple[Array, Array]] = {}
@@ -71,9 +74,9 @@ class Table:
     def part(self, center: float, sigma: float, reach: float) -> Panels:
         """The panels that cover some standard deviations around a center."""
         low, high = center - reach * sigma, center + reach * sigma
-        first = max(int(np.searchsorted(self._edges, low, side="right")) - 1, 0)
-        last = int(np.searchsorted(self._edges, high, side="left"))
-        edges = (self._edges[first : last + 1] - center) / sigma
+        first = max(int(np.searchsorted(self.edges, low, side="right")) - 1, 0)
+        last = int(np.searchsorted(self.edges, high, side="left"))
+        edges = (self.edges[first : last + 1] - center) / sigma
         # the density at the place of a panel that is closest to the center
         nearest = np.clip(0.0, edges[:-1], edges[1:])
         return Panels(self, first, last, density(nearest) * np.minimum(np.diff(edges), 1.0))

@@ -119,7 +119,7 @@ def pair_averages(functions: Functions, covariance: Array, layout: Layout, refin
 
 
 def pair_points(functions: Functions, covariance: Array, lines: tuple[Product, ...]) -> float:
-    """About how many points `pair_averages` sums over three or four inputs; infinite where it does not apply.
+    """About how many points `pair_averages` sums; infinite where it does not apply.
 
     Args:
         functions: activations by name.

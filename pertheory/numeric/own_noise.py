@@ -187,13 +187,14 @@ class Patches:
     Args:
         panel: where the functions are looked at.
         parts: for each patch the nodes around it, kernels, the interpolation to its points, and their numbers.
-        size: number of points.
+        points: where the averages are wanted.
     """
 
     def __init__(
-        self, panel: Panels, parts: list[tuple[slice, Array, _Interpolation, NDArray[np.intp]]], size: int
+        self, panel: Panels, parts: list[tuple[slice, Array, _Interpolation, NDArray[np.intp]]], points: Array
     ) -> None:
-        self._panel, self._parts, self._size = panel, parts, size
+        self._panel, self._parts, self._size = panel, parts, len(points)
+        self._central = int(np.argmin(np.abs(points - points.mean())))
         self._known: dict[Product, tuple[Array, Array, float]] = {}
 
     @staticmethod
@@ -216,7 +217,7 @@ class Patches:
             span = slice(*np.searchsorted(nodes, [left - around, right + around]).tolist())
             spread = _Interpolation(left, right, wanted, points[some])
             parts.append((span, _kernels(nodes[span], weights[span], spread.places, noise, count), spread, some))
-        return Patches(panel, parts, len(points))
+        return Patches(panel, parts, points)
 
     def scale(self, factors: Array) -> None:
         """Multiply the coefficients by a factor for each degree."""
@@ -229,11 +230,16 @@ class Patches:
             values = self._panel.table[product][self._panel.span]
             sizes = np.abs(values)
             result = np.empty((len(self._parts[0][1]) + 1, self._size))
-            doubt = 0.0
+            doubts, peaks = [], []
             for span, kernels, spread, some in self._parts:
                 found = np.concatenate([kernels @ values[span], kernels[:1] @ sizes[span]])
-                doubt = max(doubt, spread.doubt(found[:-1]))
+                doubts.append(spread.doubt(found[:-1]))
+                peaks.append(float(np.abs(found[:-1]).max()))
                 result[:, some] = spread(found)
+            # what is off where a function has nearly vanished is little compared with what it is in the middle
+            middle = float(np.abs(result[-1, self._central]))
+            shares = (own * peak / max(peak, middle) for own, peak in zip(doubts, peaks, strict=True) if peak)
+            doubt = max(shares, default=0.0)
             self._known[product] = result[:-1], np.abs(result[-1]), doubt + self._panel.doubt(product)
         return self._known[product]
 

@@ -45,7 +45,7 @@ __all__ = ["SmoothAverages", "Tables"]
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
-BUDGET = 5e7
+BUDGET = 1e7
 
 
 class SmoothAverages:

@@ -23,7 +23,7 @@ from pertheory.numeric.smeared import Smearing
 from pertheory.numeric.splitting import split
 
 #: Points of the other method that take as long as one unit of what a split costs, by the number of inputs.
-FAST = {3: 150.0, 4: 4e3}
+FAST = {2: 1e3, 3: 150.0, 4: 4e3}
 #: Terms of a series are followed to exp(-DIGITS) where costs are compared.
 DIGITS = 33.0
 #: Error of the integral over a panel, relative to that over all of them, above which the panel is halved.
@@ -35,7 +35,7 @@ REACH = 8.0
 
 
 class WideAverages:
-    """Averages of atoms over three or four inputs of large variances.
+    """Averages of atoms over two to four inputs of large variances.
 
     Args:
         functions: activations by name.
@@ -46,18 +46,19 @@ class WideAverages:
         self._functions, self._rtol = functions, rtol
         self._smearings: dict[tuple[Product, ...], Smearing] = {}
 
-    def averages(self, covariance: Array, layout: Layout) -> tuple[Array, Array] | None:
+    def averages(self, inputs: Array, layout: Layout) -> tuple[Array, Array] | None:
         """Average atoms.
 
         Args:
-            covariance: of the inputs, one row for each product of an atom.
+            inputs: their covariance, one row for each product of an atom.
             layout: the atoms.
 
         Returns:
             The averages and their errors relative to the scale of each; None where the other method is faster,
             and where the inputs have (nearly) no noise of their own.
         """
-        if not self._is_faster(covariance, layout):
+        covariance = self._chosen(inputs, layout)
+        if covariance is None:
             return None
         products = tuple(sorted({product for own in layout.products for product in own}))
         if products not in self._smearings:
@@ -72,21 +73,22 @@ class WideAverages:
             return None
         values, errors = np.empty((2, len(layout.index)))
         for n, places in enumerate(layout.index.tolist()):
-            value, error, scale = sums.average(tuple(own[k] for own, k in zip(layout.products, places, strict=True)))
+            atom = [own[k] for own, k in zip(layout.products, places, strict=True)]
+            value, error, scale = sums.average(tuple(atom))
             values[n], errors[n] = value, error / scale if scale else 0.0
         return values, errors
 
-    def _is_faster(self, covariance: Array, layout: Layout) -> bool:
-        """Whether a trapezoid rule in all directions takes longer."""
+    def _chosen(self, covariance: Array, layout: Layout) -> Array | None:
+        """The covariance, if it is to be split; None where trapezoids are faster."""
         sigma = np.sqrt(covariance.diagonal())
         if len(covariance) not in FAST or not sigma.all():
-            return False
-        found = split(covariance / np.outer(sigma, sigma), DIGITS)
-        if found is None:
-            return False
+            return None
         lines = {line for own in layout.products for product in own for line in product}
         points = pair_points(self._functions, covariance, tuple((line,) for line in sorted(lines)))
-        return points > FAST[len(covariance)] * found.cost
+        found = split(covariance / np.outer(sigma, sigma), DIGITS)
+        if found is not None and points > FAST[len(covariance)] * found.cost:
+            return covariance
+        return None
 
 
 @lru_cache(maxsize=256)

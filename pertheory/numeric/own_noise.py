@@ -150,6 +150,8 @@ class Variable:
     def prepare(panel: Panels, points: Array, noise: float, count: int, aim: Accuracy) -> Variable | Patches | None:
         """Prepare a number of coefficients; None where they need too many numbers."""
         low, high = float(points.min()), float(points.max())
+        if high - low < noise:  # a variable without shared directions has one point, through which goes no polynomial
+            low, high = low - noise / 2, high + noise / 2
         # the polynomial through the values resolves the band, with something to spare
         wanted = int(18 + (aim.band + 0.7 * math.sqrt(count)) * (high - low) / 2 / noise)
         spread = None

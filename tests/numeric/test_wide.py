@@ -11,6 +11,7 @@ import pytest
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.numeric.conditional import Layout, pair_averages
 from pertheory.numeric.grids import Functions
+from pertheory.numeric.smeared import Smearing
 from pertheory.numeric.wide import WideAverages, cuts
 from pertheory.rulebook.activation import activation
 
@@ -67,6 +68,13 @@ def test_saturated_functions_are_signs_up_to_one_over_the_spread(variance: float
     assert found[0][0, 1, 2, 3] == pytest.approx(found[1][0, 1] * found[1][2, 3], rel=1e-10)
     signs = (2 / math.pi) ** 2 * math.asin(0.6) * math.asin(-0.3)
     assert found[0][0, 1, 2, 3] == pytest.approx(signs, rel=2 / math.sqrt(variance))
+
+
+def test_the_average_of_one_is_one_where_an_input_is_independent_of_three_others() -> None:
+    k = 9.0 * np.array([[1.0, -0.04, -0.53, 0], [-0.04, 1.0, 0.86, 0], [-0.53, 0.86, 1.0, 0], [0, 0, 0, 1.0]])
+    sums = Smearing(dict(TANH), 1e-10).prepare(np.zeros(4), k)
+    assert sums is not None
+    assert sums.average(((), (), (), ())).value == pytest.approx(1.0, abs=1e-12)
 
 
 def test_order_of_the_inputs_does_not_matter_at_mixed_sizes() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.numeric.atoms import Product
-from pertheory.numeric.grids import Functions, Tables, measured
+from pertheory.numeric.grids import Functions, Tables, measure, measured, rounded
 from pertheory.numeric.quadrature import Array, Rule, trapezoid
 
 Atom: TypeAlias = tuple[Product, ...]
@@ -116,6 +116,24 @@ def pair_averages(functions: Functions, covariance: Array, layout: Layout, refin
     with np.errstate(invalid="ignore", divide="ignore"):
         errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** frame.power + 2 * tail, 0.0)
     return fine[place], errors[place]
+
+
+def pair_points(functions: Functions, covariance: Array, lines: tuple[Product, ...]) -> float:
+    """About how many points `pair_averages` sums; infinite where it does not apply.
+
+    Args:
+        functions: activations by name.
+        covariance: of the inputs.
+        lines: what the steps are measured for; single derivatives are measured sooner than all atoms.
+    """
+    factored = _root(covariance)
+    if factored is None:
+        return float("inf")
+    root, _ = factored
+    outer = len(root) - 2
+    widths = [*np.abs(root[:, :outer]).max(axis=0).tolist(), float(np.hypot(root[-1, -2], root[-1, -1]))]
+    rules = [measure(functions, lines, rounded(width)) for width in widths if width > 0]
+    return float(np.prod([2 * reach / step for step, reach, _ in rules]))
 
 
 def _root(covariance: Array) -> tuple[Array, list[int]] | None:

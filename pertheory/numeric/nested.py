@@ -21,9 +21,9 @@ from scipy.interpolate import make_interp_spline
 
 from pertheory.errors import UnsupportedError
 from pertheory.numeric.atoms import Product
+from pertheory.numeric.grids import Tables
 from pertheory.numeric.orthant import COLLINEAR, ROUNDING, Moment
 from pertheory.numeric.quadrature import Array, density, panels
-from pertheory.numeric.smooth import Tables
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]

@@ -8,6 +8,7 @@ a few places and interpolated to the points where they are needed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -59,13 +60,15 @@ class Accuracy(NamedTuple):
 class Table:
     """Values of products on panels, cut at the kinks and where the functions change quickly."""
 
-    def __init__(self, functions: Functions, ends: tuple[float, float], limit: float, width: float) -> None:
+    def __init__(
+        self, functions: Functions, ends: tuple[float, float], limit: float, width: float, more: Iterable[float] = ()
+    ) -> None:
         low, high = ends
-        cuts = sorted({low, high, *(cut for cut in edges_of(functions, limit) if low < cut < high)})
+        cuts = sorted({low, high, *(cut for cut in (*edges_of(functions, limit), *more) if low < cut < high)})
         parts = [np.linspace(a, b, math.ceil((b - a) / width), endpoint=False) for a, b in pairwise(cuts)]
-        self._edges = np.concatenate([*parts, [high]])
+        self.edges = np.concatenate([*parts, [high]])
         self._functions = dict(functions)
-        self.nodes, self.weights = panels(self._edges, NODES)
+        self.nodes, self.weights = panels(self.edges, NODES)
         self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
         self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
         self._rough: dict[Product, tuple[Array, Array]] = {}
@@ -73,9 +76,9 @@ class Table:
     def part(self, center: float, sigma: float, reach: float) -> Panels:
         """The panels that cover some standard deviations around a center."""
         low, high = center - reach * sigma, center + reach * sigma
-        first = max(int(np.searchsorted(self._edges, low, side="right")) - 1, 0)
-        last = int(np.searchsorted(self._edges, high, side="left"))
-        edges = (self._edges[first : last + 1] - center) / sigma
+        first = max(int(np.searchsorted(self.edges, low, side="right")) - 1, 0)
+        last = int(np.searchsorted(self.edges, high, side="left"))
+        edges = (self.edges[first : last + 1] - center) / sigma
         # the density at the place of a panel that is closest to the center
         nearest = np.clip(0.0, edges[:-1], edges[1:])
         return Panels(self, first, last, density(nearest) * np.minimum(np.diff(edges), 1.0))
@@ -187,13 +190,14 @@ class Patches:
     Args:
         panel: where the functions are looked at.
         parts: for each patch the nodes around it, kernels, the interpolation to its points, and their numbers.
-        size: number of points.
+        points: where the averages are wanted.
     """
 
     def __init__(
-        self, panel: Panels, parts: list[tuple[slice, Array, _Interpolation, NDArray[np.intp]]], size: int
+        self, panel: Panels, parts: list[tuple[slice, Array, _Interpolation, NDArray[np.intp]]], points: Array
     ) -> None:
-        self._panel, self._parts, self._size = panel, parts, size
+        self._panel, self._parts, self._size = panel, parts, len(points)
+        self._central = int(np.argmin(np.abs(points - points.mean())))
         self._known: dict[Product, tuple[Array, Array, float]] = {}
 
     @staticmethod
@@ -216,7 +220,7 @@ class Patches:
             span = slice(*np.searchsorted(nodes, [left - around, right + around]).tolist())
             spread = _Interpolation(left, right, wanted, points[some])
             parts.append((span, _kernels(nodes[span], weights[span], spread.places, noise, count), spread, some))
-        return Patches(panel, parts, len(points))
+        return Patches(panel, parts, points)
 
     def scale(self, factors: Array) -> None:
         """Multiply the coefficients by a factor for each degree."""
@@ -229,11 +233,16 @@ class Patches:
             values = self._panel.table[product][self._panel.span]
             sizes = np.abs(values)
             result = np.empty((len(self._parts[0][1]) + 1, self._size))
-            doubt = 0.0
+            doubts, peaks = [], []
             for span, kernels, spread, some in self._parts:
                 found = np.concatenate([kernels @ values[span], kernels[:1] @ sizes[span]])
-                doubt = max(doubt, spread.doubt(found[:-1]))
+                doubts.append(spread.doubt(found[:-1]))
+                peaks.append(float(np.abs(found[:-1]).max()))
                 result[:, some] = spread(found)
+            # what is off where a function has nearly vanished is little compared with what it is in the middle
+            middle = float(np.abs(result[-1, self._central]))
+            shares = (own * peak / max(peak, middle) for own, peak in zip(doubts, peaks, strict=True) if peak)
+            doubt = max(shares, default=0.0)
             self._known[product] = result[:-1], np.abs(result[-1]), doubt + self._panel.doubt(product)
         return self._known[product]
 

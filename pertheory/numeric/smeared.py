@@ -15,7 +15,7 @@ exp(-1/step^2), with a step that is known beforehand. Only one-dimensional integ
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +48,16 @@ class Smearing:
     Args:
         functions: activations by name.
         rtol: the error to aim at, relative to the scale of each average.
+        cuts: where panels on [-limit, limit] are cut besides, as a function of the limit.
     """
 
-    def __init__(self, functions: Mapping[str, Activation], rtol: float = 1e-8) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, Activation],
+        rtol: float = 1e-8,
+        cuts: Callable[[float], Iterable[float]] = lambda limit: (),
+    ) -> None:
+        self._cuts = cuts
         self._functions = tuple(sorted(functions.items()))
         self._aim = Accuracy.of(rtol)
         self._reaches: dict[float, float] = {}
@@ -107,7 +114,7 @@ class Smearing:
         ends = (-limit, limit) if limit <= LONGEST * width else (low, high)
         key = (width, *ends)
         if key not in self._tables:
-            self._tables[key] = Table(self._functions, ends, limit, width)
+            self._tables[key] = Table(self._functions, ends, limit, width, self._cuts(limit))
         return self._tables[key].part(center, sigma, reach)
 
 

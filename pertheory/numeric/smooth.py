@@ -29,6 +29,7 @@ from pertheory.numeric.grids import (
     rounded,
 )
 from pertheory.numeric.quadrature import NULL, Array, Rule, factor, hermite
+from pertheory.numeric.wide import WideAverages
 from pertheory.rulebook.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.
@@ -44,7 +45,7 @@ __all__ = ["SmoothAverages", "Tables"]
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
 #: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
-BUDGET = 5e7
+BUDGET = 1e7
 
 
 class SmoothAverages:
@@ -60,6 +61,7 @@ class SmoothAverages:
         self._rtol = rtol
         self.worst_error = 0.0
         self._conditions: dict[tuple[Product, float], Condition] = {}
+        self._wide = WideAverages(self._frozen, 0.1 * rtol)
 
     def _degree(self, atoms: Sequence[tuple[Product, ...]]) -> int | None:
         """Total degree of polynomial atoms, None where a function is not a polynomial."""
@@ -98,12 +100,21 @@ class SmoothAverages:
             layout = Layout.of(atoms)
         large = np.count_nonzero(covariance.diagonal()) > (3 if layout else 2)
         refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
+        wide = self._wide.averages(covariance, layout) if layout else None
+        if wide and wide[1].max(initial=0.0) <= self._rtol:
+            return self._noted(covariance, atoms, *wide)
         for _ in range(4):
             found = layout and pair_averages(self._frozen, covariance, layout, refine)
             values, errors, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
             if widened or errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol
+        return self._noted(covariance, atoms, values, errors)
+
+    def _noted(
+        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], values: Array, errors: Array
+    ) -> tuple[Array, Array]:
+        """Add what rounding does to the errors, and keep the worst."""
         errors = errors + self.rounding(covariance, atoms)
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors

@@ -44,7 +44,7 @@ from pertheory.book.syntax import (
     Sum,
     Zed,
 )
-from pertheory.book.verdict import STATUSES, UNCHECKED, kinds
+from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.network import Network, network
@@ -364,6 +364,9 @@ def _equation(place: str, entry: Mapping[str, Any], own: Words, definitions: tup
         raise RuleError(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
+    if entry.get("setting") and not takes_setting(entry.get("kind", "")):
+        what = f"the kind {entry['kind']!r} has" if entry.get("kind") else "an equation that is not posed has"
+        raise RuleError(f"{place}: setting: {entry['setting']!r} is not used; {what} no settings")
     rule = _rule(entry.get("network") or "mlp")
     symbols = own.symbols | frozenset(name for name, _ in rule.hyperparameters) | frozenset(WIDTHS)
     words = Words(symbols, own.abbreviations)

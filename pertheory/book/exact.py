@@ -226,7 +226,7 @@ class Evaluator:
     def __init__(self, rule: Network, samples: Mapping[str, int], point: Point) -> None:
         self.rule, self.names, self.point = rule, dict(samples), point
         self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
-        self.open: dict[int, tuple[str, ...]] = {}
+        self.open: dict[int, tuple[Node, tuple[str, ...]]] = {}
         self.sums: dict[int, tuple[str, ...]] = {}
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
@@ -237,9 +237,9 @@ class Evaluator:
 
     def value(self, node: Node, place: Mapping[str, int]) -> Polynomial:
         """The value of a node, a polynomial in preactivations inside an average and a number outside."""
-        if id(node) not in self.open:
-            self.open[id(node)] = tuple(sorted(open_dummies(node)))
-        key = (id(node), tuple([place[name] for name in self.open[id(node)]]))
+        if id(node) not in self.open:  # the node is kept with its dummies, so that no other one gets its id
+            self.open[id(node)] = node, tuple(sorted(open_dummies(node)))
+        key = (id(node), tuple([place[name] for name in self.open[id(node)][1]]))
         if key not in self.memo:
             self.memo[key] = self.fresh(node, place)
         return self.memo[key]

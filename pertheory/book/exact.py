@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from copy import copy
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pertheory.algebra.terms import Terms
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
+from pertheory.book.matrices import Matrix, invert_matrix, is_regular
 from pertheory.book.syntax import (
     Apply,
     Average,
@@ -48,7 +50,6 @@ SLOPE_STEPS = 3
 
 Exponents = tuple[int, ...]
 Polynomial = dict[Exponents, "Dual"]
-Matrix = list[list[Fraction]]
 
 
 class Dual(NamedTuple):
@@ -102,14 +103,20 @@ class Point:
                 [off[min(a, b)][max(a, b)] if a != b else draw.randint(20, 200) for b in range(samples)]
                 for a in range(samples)
             ]
-            inverse = invert_matrix(whole)
-            if inverse is not None:
+            if is_regular(whole):
                 break
-        self.inverse = inverse
+        self.whole = whole
         own = 1 if variable == KERNEL else 0
         self.kernel = [[Dual(entry, own) for entry in row] for row in whole]  # type: ignore[arg-type]
         self.moments: dict[Exponents, Dual] = {(0,) * samples: dual(1)}
         self.raised: dict[tuple[TensorType, int], dict[Exponents, Dual]] = {}
+
+    @cached_property
+    def inverse(self) -> Matrix:
+        """The inverse of the kernel, which raises indices."""
+        found = invert_matrix(self.whole)
+        assert found is not None, "a regular matrix has its inverse"
+        return found
 
     def symbol(self, name: str) -> Dual:
         """The value of a scalar."""
@@ -183,24 +190,6 @@ class Point:
     def one(self) -> Exponents:
         """The exponents of a constant."""
         return (0,) * self.samples
-
-
-def invert_matrix(matrix: Sequence[Sequence[int]]) -> Matrix | None:
-    """The inverse by elimination, or None if there is none."""
-    size = len(matrix)
-    rows = [[Fraction(x) for x in row] + [Fraction(int(i == j)) for j in range(size)] for i, row in enumerate(matrix)]
-    for column in range(size):
-        pivot = next((r for r in range(column, size) if rows[r][column]), None)
-        if pivot is None:
-            return None
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        lead = rows[column][column]
-        rows[column] = [x / lead for x in rows[column]]
-        for r in range(size):
-            if r != column and rows[r][column]:
-                factor = rows[r][column]
-                rows[r] = [x - factor * y for x, y in zip(rows[r], rows[column], strict=True)]
-    return [row[size:] for row in rows]
 
 
 def multiply(a: Polynomial, b: Polynomial) -> Polynomial:

@@ -19,7 +19,6 @@ from typing import Any
 
 import mpmath
 import numpy as np
-from scipy.optimize import brentq
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
@@ -77,11 +76,7 @@ def susceptibilities(functions: Any, kernel: Any) -> tuple[Any, Any, Any]:
     couplings = {name: functions.number(int(name != "C_b")) for name in ("C_b", "C_W", "lambda_b", "lambda_W")}
     step = OneInput(network("mlp"), functions, couplings, kernel)
     metric, ntk = step.node("G{1}"), step.node("Theta")
-    return (
-        step.kernel_above,
-        step.polynomial(metric).get((metric,), functions.number(0)),
-        step.polynomial(ntk).get((ntk,), functions.number(0)),
-    )
+    return step.kernel_above, step.coefficient(metric, metric), step.coefficient(ntk, ntk)
 
 
 def critical_kernels(function: Activation) -> list[tuple[float, float]]:
@@ -133,6 +128,8 @@ def half_stable(name: str) -> tuple[AtPoint, AtPoint]:
     Raises:
         UnsupportedError: there is none in the range that was searched, or more than one.
     """
+    from scipy.optimize import brentq  # half a second to import, and only these points need it
+
     function = activation(name)
     intervals = critical_kernels(function)
     if len(intervals) != 1:

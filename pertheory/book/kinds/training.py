@@ -25,7 +25,8 @@ from itertools import count
 
 import numpy as np
 
-from pertheory.book.chapters import Equation, relabel
+from pertheory.book.abbreviations import relabel
+from pertheory.book.chapters import Equation
 from pertheory.book.compare import walk
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, evaluate, plus
 from pertheory.book.indices import check_indices, samples

@@ -17,6 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 from pertheory.book.canonical import Mono, Poly, add, powers
@@ -81,7 +82,7 @@ def explicit_residual(equation: Equation, shape: str, labels: tuple[int, ...], r
     draw = random.Random(equation.number)
     symbols = {name: Fraction(draw.randint(10, 99), 7) for name in sorted(equation.words.symbols)}
     worst = 0.0
-    network = Explicit(3, len(labels), len(labels), symbols, equation.number)
+    network = explicit_network(len(labels), tuple(symbols.items()), equation.number)
     for partition in set_partitions(range(len(labels))):
         neuron = {labels[i]: number for number, block in enumerate(partition) for i in block}
         above = [(neuron[label], place[label]) for label in labels]
@@ -91,7 +92,7 @@ def explicit_residual(equation: Equation, shape: str, labels: tuple[int, ...], r
             left = network.covariance(3, above[0], above[1])
             right = {mono._replace(marks=(*mono.marks, ("delta", labels))): c for mono, c in right.items()}
         else:
-            left = network.tree(3, shape, above)
+            left = explicit_tree(network, 3, shape, tuple(above))
         stated = sum((c * explicit_value(network, mono, neuron, place) for mono, c in right.items()), Fraction(0))
         if left != stated:
             worst = max(worst, float(abs(left - stated) / max(abs(left), abs(stated))))
@@ -125,16 +126,23 @@ def explicit_value(network: Explicit, mono: Mono, neuron: Mapping[int, int], pla
         for label, order in mono.lines:
             term *= network.line(2, order, below[site[label]], place[label])
         for shape, vertices in trees:
-            term *= explicit_tree(network, shape, tuple((below[site[v]], place[v]) for v in vertices))
+            term *= explicit_tree(network, 2, shape, tuple((below[site[v]], place[v]) for v in vertices))
         total += term
     return total
 
 
-def explicit_tree(network: Explicit, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
-    """A tree of the second layer, kept."""
-    if (shape, places) not in network.trees:
-        network.trees[shape, places] = network.tree(2, shape, places)
-    return network.trees[shape, places]
+@lru_cache(maxsize=4)
+def explicit_network(size: int, symbols: tuple[tuple[str, Fraction], ...], seed: str) -> Explicit:
+    """A network of three layers with so many inputs and neurons above; it knows nothing of the engine."""
+    return Explicit(3, size, size, dict(symbols), seed)
+
+
+def explicit_tree(network: Explicit, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
+    """A tree of a layer, kept."""
+    key = (layer, shape, places)
+    if key not in network.trees:
+        network.trees[key] = network.tree(layer, shape, places)
+    return network.trees[key]
 
 
 def _labels(node: Node) -> tuple[str, ...]:

@@ -20,31 +20,14 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pertheory.book.abbreviations import Definition, Inline
 from pertheory.book.indices import check_indices
-from pertheory.book.parse import WIDTHS, Words, parse_expression, parse_statement
-from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Call,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
-    Node,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Statement,
-    Sum,
-    Zed,
-)
-from pertheory.book.verdict import STATUSES, UNCHECKED, kinds
+from pertheory.book.parse import WIDTHS, Words, parse_statement
+from pertheory.book.syntax import Statement
+from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.network import Network, network
@@ -68,15 +51,6 @@ _KEYS = (
     "setting",
 )
 _TEXTS = tuple(key for key in _KEYS if key != "certain")
-
-
-@dataclass(frozen=True)
-class Definition:
-    """An abbreviation: its name, the labels it takes, and what it stands for."""
-
-    name: str
-    labels: tuple[str, ...]
-    text: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +110,7 @@ class Equation:
         """A form of the equation with abbreviations written out and indices checked; errors as in `parsed`."""
         statement = self.parsed(form)
         try:
-            inline = Inline(self)
+            inline = Inline(self.definitions, self.words, self.one)
             written = Statement(statement.text, tuple(inline(side) for side in statement.sides), statement.one)
             check_indices(written)
         except InputError as error:
@@ -151,99 +125,6 @@ class Chapter:
     name: str
     title: str
     equations: tuple[Equation, ...]
-
-
-class Inline:
-    """Writes abbreviations out; every use gets dummies of its own."""
-
-    def __init__(self, equation: Equation) -> None:
-        self.definitions = {item.name: item for item in equation.definitions}
-        self.words, self.one = equation.words, equation.one
-        self.fresh = count()
-        self.busy: list[str] = []
-
-    def __call__(self, node: Node) -> Node:
-        """A node with all abbreviations written out."""
-        match node:
-            case Call(name, labels):
-                return self.written(name, labels)
-            case Sum(terms):
-                return Sum(tuple(self(term) for term in terms))
-            case Product(factors):
-                return Product(tuple(self(factor) for factor in factors))
-            case Average(pieces):
-                return Average(tuple(self(piece) for piece in pieces))
-            case Expectation(pieces, first):
-                return Expectation(tuple(self(piece) for piece in pieces), first)
-            case Power(base, exponent):
-                return Power(self(base), exponent)
-            case Raise(base, exponent):
-                return Raise(self(base), self(exponent))
-            case Apply(function, of):
-                return Apply(function, self(of))
-            case Derivative(label, of, neuron):
-                return Derivative(label, self(of), neuron)
-            case Slope(variable, of):
-                return Slope(variable, self(of))
-        return node
-
-    def written(self, name: str, labels: tuple[str, ...]) -> Node:
-        """What an abbreviation stands for at some samples."""
-        if name not in self.definitions:
-            return Call(name, labels)  # an object of the kind
-        if name in self.busy:
-            raise InputError(f"the abbreviation {name} is defined by itself")
-        definition = self.definitions[name]
-        body = parse_expression(definition.text, self.words, self.one)
-        self.busy.append(name)
-        body = self(body)
-        self.busy.pop()
-        names = dict(zip(definition.labels, labels, strict=True))
-        return body if self.one else relabel(body, names, self.fresh)
-
-
-def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
-    """A node with labels replaced; dummies that are not among them get names of their own."""
-    names = dict(names)
-
-    def new(label: str) -> str:
-        if label not in names:
-            names[label] = label if label.isdigit() else f"{label}#{next(fresh)}"
-        return names[label]
-
-    def walk(node: Node) -> Node:
-        match node:
-            case Line(order, label, neuron):
-                return Line(order, new(label), new(neuron) if neuron else "")
-            case Zed(label, neuron):
-                return Zed(new(label), new(neuron) if neuron else "")
-            case Component(name, order, up, layer, labels, raised):
-                return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
-            case Mark(name, labels, up):
-                return Mark(name, tuple(new(x) for x in labels), up)
-            case Call(name, labels):
-                return Call(name, tuple(new(x) for x in labels))
-            case Sum(terms):
-                return Sum(tuple(walk(term) for term in terms))
-            case Product(factors):
-                return Product(tuple(walk(factor) for factor in factors))
-            case Average(pieces):
-                return Average(tuple(walk(piece) for piece in pieces))
-            case Expectation(pieces, first):
-                return Expectation(tuple(walk(piece) for piece in pieces), first)
-            case Power(base, exponent):
-                return Power(walk(base), exponent)
-            case Raise(base, exponent):
-                return Raise(walk(base), walk(exponent))
-            case Apply(function, of):
-                return Apply(function, walk(of))
-            case Derivative(label, of, neuron):
-                return Derivative(new(label), walk(of), new(neuron) if neuron else "")
-            case Slope(variable, of):
-                return Slope(variable, walk(of))
-        return node
-
-    return walk(node)
 
 
 def book_folder() -> Path:
@@ -310,9 +191,10 @@ def read_chapter(path: Path) -> Chapter:
         n for n, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if row.strip() == "[[equation]]"
     ]
     equations: list[Equation] = []
+    rules: dict[str, Network] = {}
     for position, entry in enumerate(entries):
         place = f"{path.name}: line {lines[position] if len(lines) == len(entries) else '?'}"
-        equation = _equation(place, entry, own, definitions)
+        equation = _equation(place, entry, own, definitions, rules)
         if any(other.number == equation.number for other in equations):
             raise RuleError(f"{place}: a second equation {equation.number}")
         equations.append(equation)
@@ -340,7 +222,14 @@ def _definition(path: Path, head: str, text: Any, key: str = "definitions") -> D
     return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
 
 
-def _equation(place: str, entry: Mapping[str, Any], own: Words, definitions: tuple[Definition, ...]) -> Equation:
+def _equation(
+    place: str,
+    entry: Mapping[str, Any],
+    own: Words,
+    definitions: tuple[Definition, ...],
+    rules: dict[str, Network],
+) -> Equation:
+    """An equation from its entry; networks that were read before are in `rules`."""
     for key in entry:
         if key not in _KEYS:
             raise RuleError(f"{place}: unknown key {key!r}; {nearest(key, _KEYS)}")
@@ -364,7 +253,11 @@ def _equation(place: str, entry: Mapping[str, Any], own: Words, definitions: tup
         raise RuleError(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
-    rule = _rule(entry.get("network") or "mlp")
+    if entry.get("setting") and not takes_setting(entry.get("kind", "")):
+        what = f"the kind {entry['kind']!r} has" if entry.get("kind") else "an equation that is not posed has"
+        raise RuleError(f"{place}: setting: {entry['setting']!r} is not used; {what} no settings")
+    name = entry.get("network") or "mlp"
+    rule = rules[name] if name in rules else rules.setdefault(name, _rule(name))
     symbols = own.symbols | frozenset(name for name, _ in rule.hyperparameters) | frozenset(WIDTHS)
     words = Words(symbols, own.abbreviations)
     certain = entry.get("certain", True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -85,20 +85,34 @@ def check(
     return found
 
 
-def select(book: Iterable[Chapter], chapter: str = "", number: str = "") -> list[tuple[Chapter, Equation]]:
-    """The equations of a chapter, or the one with a number, or all.
+def select(
+    book: Iterable[Chapter], chapter: str | Sequence[str] = (), number: str | Sequence[str] = ()
+) -> list[tuple[Chapter, Equation]]:
+    """The equations of some chapters, or those with some numbers, or all, in the order of the book.
+
+    Args:
+        book: all chapters.
+        chapter: one or several; none for all.
+        number: one or several; none for all. With chapters they have to be in one of these.
 
     Raises:
         InputError: there is none; names what there is.
     """
+    names = [chapter] if isinstance(chapter, str) and chapter else list(chapter)
+    numbers = [number] if isinstance(number, str) and number else list(number)
     everything = [(own, equation) for own in book for equation in own.equations]
-    chosen = [(own, equation) for own, equation in everything if chapter in ("", own.name)]
-    if chapter and not chosen:
-        raise InputError(f"no chapter {chapter!r}; {nearest(chapter, {own.name for own, _ in everything})}")
-    found = [(own, equation) for own, equation in chosen if number in ("", equation.number)]
-    if not found:
-        elsewhere = [own.name for own, equation in everything if equation.number == number]
-        if elsewhere:
-            raise InputError(f"no equation {number!r} in chapter {chapter}; it is in chapter {elsewhere[0]}")
-        raise InputError(f"no equation {number!r}; {nearest(number, [equation.number for _, equation in chosen])}")
-    return found
+    known = {own.name for own, _ in everything}
+    for name in names:
+        if name not in known:
+            raise InputError(f"no chapter {name!r}; {nearest(name, known)}")
+    chosen = [(own, equation) for own, equation in everything if not names or own.name in names]
+    there = [equation.number for _, equation in chosen]
+    for wanted in numbers:
+        if wanted not in there:
+            elsewhere = [own.name for own, equation in everything if equation.number == wanted]
+            if elsewhere:
+                raise InputError(
+                    f"no equation {wanted!r} in chapter {', '.join(names)}; it is in chapter {elsewhere[0]}"
+                )
+            raise InputError(f"no equation {wanted!r}; {nearest(wanted, there)}")
+    return [(own, equation) for own, equation in chosen if not numbers or equation.number in numbers]

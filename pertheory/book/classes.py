@@ -131,6 +131,10 @@ class Series:
     def __init__(self, coefficients: Sequence[Element]) -> None:
         self.coefficients = tuple(coefficients)
 
+    def __str__(self) -> str:
+        """The coefficients in the order of their powers."""
+        return f"[{', '.join(map(str, self.coefficients))}]"
+
     def __add__(self, other: Any) -> Series:
         pairs = zip(self.coefficients, self._like(other).coefficients, strict=True)
         return Series([a + b for a, b in pairs])

@@ -121,7 +121,7 @@ def write_term(mono: Mono, coefficient: Fraction, labels: list[str]) -> str:
     parts += [f"K^{slots(pair)}" for pair in mono.inverses]
     parts += [f"{name}({','.join(label(n) for n in numbers)})" for name, numbers in mono.marks]
     parts += ["<" + " ".join(line(*entry) for entry in lines) + ">" for lines in mono.averages]
-    parts += [line(*entry) for entry in mono.lines]
+    parts += [line(*entry) for entry in mono.lines] + [f"z{at(sample)}" for sample in mono.zeds]
     return ("- " if coefficient < 0 else "+ ") + " ".join(parts)
 
 

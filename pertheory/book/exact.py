@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from copy import copy
 from fractions import Fraction
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pertheory.algebra.terms import Terms
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
+from pertheory.book.matrices import Matrix, invert_matrix, is_regular
 from pertheory.book.syntax import (
     Apply,
     Average,
@@ -48,7 +50,6 @@ SLOPE_STEPS = 3
 
 Exponents = tuple[int, ...]
 Polynomial = dict[Exponents, "Dual"]
-Matrix = list[list[Fraction]]
 
 
 class Dual(NamedTuple):
@@ -102,14 +103,20 @@ class Point:
                 [off[min(a, b)][max(a, b)] if a != b else draw.randint(20, 200) for b in range(samples)]
                 for a in range(samples)
             ]
-            inverse = invert_matrix(whole)
-            if inverse is not None:
+            if is_regular(whole):
                 break
-        self.inverse = inverse
+        self.whole = whole
         own = 1 if variable == KERNEL else 0
         self.kernel = [[Dual(entry, own) for entry in row] for row in whole]  # type: ignore[arg-type]
         self.moments: dict[Exponents, Dual] = {(0,) * samples: dual(1)}
         self.raised: dict[tuple[TensorType, int], dict[Exponents, Dual]] = {}
+
+    @cached_property
+    def inverse(self) -> Matrix:
+        """The inverse of the kernel, which raises indices."""
+        found = invert_matrix(self.whole)
+        assert found is not None, "a regular matrix has its inverse"
+        return found
 
     def symbol(self, name: str) -> Dual:
         """The value of a scalar."""
@@ -185,24 +192,6 @@ class Point:
         return (0,) * self.samples
 
 
-def invert_matrix(matrix: Sequence[Sequence[int]]) -> Matrix | None:
-    """The inverse by elimination, or None if there is none."""
-    size = len(matrix)
-    rows = [[Fraction(x) for x in row] + [Fraction(int(i == j)) for j in range(size)] for i, row in enumerate(matrix)]
-    for column in range(size):
-        pivot = next((r for r in range(column, size) if rows[r][column]), None)
-        if pivot is None:
-            return None
-        rows[column], rows[pivot] = rows[pivot], rows[column]
-        lead = rows[column][column]
-        rows[column] = [x / lead for x in rows[column]]
-        for r in range(size):
-            if r != column and rows[r][column]:
-                factor = rows[r][column]
-                rows[r] = [x - factor * y for x, y in zip(rows[r], rows[column], strict=True)]
-    return [row[size:] for row in rows]
-
-
 def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
     total: Polynomial = {}
@@ -226,7 +215,7 @@ class Evaluator:
     def __init__(self, rule: Network, samples: Mapping[str, int], point: Point) -> None:
         self.rule, self.names, self.point = rule, dict(samples), point
         self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
-        self.open: dict[int, tuple[str, ...]] = {}
+        self.open: dict[int, tuple[Node, tuple[str, ...]]] = {}
         self.sums: dict[int, tuple[str, ...]] = {}
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
@@ -237,9 +226,9 @@ class Evaluator:
 
     def value(self, node: Node, place: Mapping[str, int]) -> Polynomial:
         """The value of a node, a polynomial in preactivations inside an average and a number outside."""
-        if id(node) not in self.open:
-            self.open[id(node)] = tuple(sorted(open_dummies(node)))
-        key = (id(node), tuple([place[name] for name in self.open[id(node)]]))
+        if id(node) not in self.open:  # the node is kept with its dummies, so that no other one gets its id
+            self.open[id(node)] = node, tuple(sorted(open_dummies(node)))
+        key = (id(node), tuple([place[name] for name in self.open[id(node)][1]]))
         if key not in self.memo:
             self.memo[key] = self.fresh(node, place)
         return self.memo[key]

@@ -56,7 +56,7 @@ class Explicit:
                 for j in range(below):
                     self.weights[layer, neuron, j] = self.parameter(layer, "lambda_W", "C_W", below)
         self.known: dict[tuple[int, int, int], Taylor] = {}
-        self.trees: dict[tuple[str, tuple[tuple[int, int], ...]], Fraction] = {}
+        self.trees: dict[tuple[int, str, tuple[tuple[int, int], ...]], Fraction] = {}
 
     def number(self) -> Fraction:
         """A random number that is not zero."""

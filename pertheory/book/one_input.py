@@ -100,6 +100,12 @@ class OneInput:
             self._polynomials[node] = self._whole_layer(node)
         return self._polynomials[node]
 
+    def coefficient(self, node: Node, of: Node) -> Element:
+        """The coefficient of one tensor in T{k} of a layer of one sublayer; no other average is evaluated."""
+        if self.last:
+            raise UnsupportedError("a single coefficient is read off rules of one sublayer")
+        return self._one_sublayer(node, (of,)).get((of,), self.functions.number(0))
+
     def _whole_layer(self, node: Node) -> Polynomial:
         own = self._one_sublayer(node)
         if node.sublayer == 0:
@@ -113,16 +119,18 @@ class OneInput:
                 add_to(total, key, value)
         return without_zeros(total)
 
-    def _one_sublayer(self, node: Node) -> Polynomial:
+    def _one_sublayer(self, node: Node, only: tuple[Node, ...] | None = None) -> Polynomial:
         below = (node.sublayer - 1) % len(self.rule.sublayers)
         total: Polynomial = {}
         for term, rational in terms_of(self.rule, node.sublayer, node.kind, node.order).items():
+            key = tuple(sorted(Node(below, part.kind, part.order) for part in term.tensors))
+            if only not in (None, key):
+                continue
             value = self.functions.number(rational)
             for name, power in term.couplings:
                 value = value * self._coupling(name) ** power
             for average in term.averages:
                 value = value * self._average(node.sublayer - 1, average.field, average.factors)
-            key = tuple(sorted(Node(below, part.kind, part.order) for part in term.tensors))
             add_to(total, key, value)
         return without_zeros(total)
 

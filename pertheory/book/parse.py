@@ -1,4 +1,4 @@
-"""Text to nodes: a tokeniser and a recursive descent. No text is ever executed.
+"""Text to nodes by recursive descent over tokens (`pertheory/book/tokens.py`). No text is ever executed.
 
 The grammar, complete::
 
@@ -8,7 +8,7 @@ The grammar, complete::
     factor     = "d_" (label | place) factor | atom ["^" (["-"] whole | "(" sum ")")]
     atom       = number | symbol ["'"] | function "(" sum ")" | line | "z" ["_" label] | tensor | mark | abbreviation
                | "<" sum (";" sum)* ">" | "(" sum ")" | "[" sum "]" | "d/d" name "[" sum "]"
-               | ("z" | "s" primes) place | ("E" | "E_1") "[" sum (";" sum)* "]" | "Obs"
+               | ("z" | "s" primes) place | ("E" | "E_1") "[" sum (";" sum)* "]" | "Obs" | "z'" "(" label ")"
     line       = "s" primes ["_" label] | "s^(" whole ")" ["_" label]
     place      = "(" label ";" label ")"                   a neuron, named by a sample of the statement, and a sample
     tensor     = name ["{" whole "}"] ["'" | "[" whole "]"] ["^"] ["(" labels ")"]
@@ -21,7 +21,6 @@ statement about a single input labels are left out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -48,6 +47,7 @@ from pertheory.book.syntax import (
     Symbol,
     Zed,
 )
+from pertheory.book.tokens import LABEL, Token, located, split
 from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.tensors import named_tensors
@@ -62,25 +62,6 @@ WIDTHS = ("n", "n_prev")
 MAX_LENGTH = 4000
 MAX_NESTING = 40
 MAX_POWER = 12
-
-_TOKEN = re.compile(
-    r"(?P<slope>d/d(?P<variable>[A-Za-z]\w*))"
-    r"|(?P<line>s(?P<primes>'*)(?:\^\((?P<order>\d{1,2})\))?(?:_(?P<at>[0-9]|[a-z]\d{0,2}))?(?![\w']))"
-    r"|(?P<zed>z(?:_(?P<where>[0-9]|[a-z]\d{0,2}))?(?!\w))"
-    r"|(?P<derivative>d_(?:(?P<along>[0-9]|[a-z]\d{0,2})(?!\w)|(?=\()))"
-    r"|(?P<name>[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*)"
-    r"|(?P<number>\d+(?:\.\d+)?)"
-    r"|(?P<sign>[-+*/^()<>{}\[\],;='])",
-    re.ASCII,
-)
-_LABEL = re.compile(r"[0-9]|[a-z]\d{0,2}", re.ASCII)
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-    match: re.Match[str]
 
 
 class Words(NamedTuple):
@@ -143,37 +124,13 @@ class _Parser:
         self.text, self.one = text, one
         self.symbols = words.symbols | set(WIDTHS)
         self.abbreviations = dict(words.abbreviations)
-        self.tokens = self.split(text)
+        self.tokens = split(text)
         self.place = 0
         self.depth = 0
 
-    def split(self, text: str) -> list[_Token]:
-        found, at = [], 0
-        while at < len(text):
-            if text[at].isspace():
-                at += 1
-                continue
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise self.error(at, f"character {text[at]!r} is not part of the notation")
-            kind = next(
-                k
-                for k in ("slope", "line", "zed", "derivative", "name", "number", "sign")
-                if match.group(k) is not None
-            )
-            found.append(_Token(kind, match.group(), at, match))
-            at = match.end()
-        return found
-
     def error(self, at: int, message: str) -> InputError:
-        """The error with line, column and the line itself, a caret in front of the place."""
-        line = self.text.count("\n", 0, at) + 1
-        start = self.text.rfind("\n", 0, at) + 1
-        end = self.text.find("\n", at)
-        row = self.text[start : end if end >= 0 else len(self.text)]
-        column = at - start
-        shown = f"{row[:column]}>>>{row[column:]}".strip()
-        return InputError(f"line {line}, column {column + 1}: {message}: {shown}")
+        """The error with line, column and the line itself, a mark in front of the place."""
+        return located(self.text, at, message)
 
     def wrong(self, expected: str) -> NoReturn:
         token = self.token
@@ -181,7 +138,7 @@ class _Parser:
         raise self.error(token.at if token else len(self.text), f"expected {expected}, found {found}")
 
     @property
-    def token(self) -> _Token | None:
+    def token(self) -> Token | None:
         return self.tokens[self.place] if self.place < len(self.tokens) else None
 
     def sees(self, *signs: str) -> bool:
@@ -282,6 +239,9 @@ class _Parser:
             return Line(number, self.sample(token, "at"))
         if token.kind == "zed":
             self.place += 1
+            if token.text == "z" and self.sees("'"):
+                self.place += 1
+                return Mark("z", self.labels(token, 1, always=True), True)
             if self.sees("(") and token.match.group("where") is None and not self.one:
                 neuron, label = self.place_of_neuron(token)
                 return Zed(label, neuron)
@@ -306,7 +266,7 @@ class _Parser:
                 return inside
         self.wrong("a factor")
 
-    def place_of_neuron(self, token: _Token) -> tuple[str, str]:
+    def place_of_neuron(self, token: Token) -> tuple[str, str]:
         """The neuron and the sample in ``z(3;b1)``."""
         self.take("(")
         neuron = self.label()
@@ -315,7 +275,7 @@ class _Parser:
         self.take(")")
         return neuron, label
 
-    def sample(self, token: _Token, group: str) -> str:
+    def sample(self, token: Token, group: str) -> str:
         label: str | None = token.match.group(group)
         if self.one and label is not None:
             raise self.error(token.at, f"{token.text} has a label, but the statement is about a single input")
@@ -323,7 +283,7 @@ class _Parser:
             raise self.error(token.at, f"{token.text} needs the label of a sample, such as {token.text}_1")
         return ONE_INPUT if label is None else label
 
-    def slope(self, token: _Token) -> Node:
+    def slope(self, token: Token) -> Node:
         variable = token.match.group("variable")
         if not self.one:
             raise self.error(token.at, f"{token.text} is for statements about a single input")
@@ -335,7 +295,7 @@ class _Parser:
         self.take("]")
         return Slope(variable, inside)
 
-    def named(self, token: _Token) -> Node:
+    def named(self, token: Token) -> Node:
         name = token.text
         self.place += 1
         if name in self.abbreviations:
@@ -372,7 +332,7 @@ class _Parser:
         self.take("]", "']' that closes the expectation")
         return Expectation(tuple(pieces), name == "E_1")
 
-    def component(self, token: _Token, size: int, fixed: bool) -> Node:
+    def component(self, token: Token, size: int, fixed: bool) -> Node:
         order, up, layer, raised = 0, False, 0, False
         if self.sees("{"):
             self.place += 1
@@ -406,7 +366,7 @@ class _Parser:
         following = self.tokens[self.place + 1 : self.place + 3]
         return len(following) == 2 and following[0].kind == "number" and following[1].text == "]"
 
-    def labels(self, token: _Token, size: int, always: bool = False) -> tuple[str, ...]:
+    def labels(self, token: Token, size: int, always: bool = False) -> tuple[str, ...]:
         if (self.one and not always) or size == 0:
             if (
                 self.sees("(")
@@ -428,7 +388,7 @@ class _Parser:
 
     def label(self) -> str:
         token = self.token
-        if token is None or not _LABEL.fullmatch(token.text):
+        if token is None or not LABEL.fullmatch(token.text):
             self.wrong("a label: a digit, or a letter with a number such as b1")
         self.place += 1
         return token.text

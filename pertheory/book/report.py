@@ -98,8 +98,11 @@ def _derivation(equation: Equation) -> list[str]:
 
 
 def _is_derived(equation: Equation, node: Component) -> bool:
-    """Whether the engine's recursion decides about a tensor: that of the layer above, or any of a solution."""
-    return node.up or node.layer == 2 or bool(equation.setting)
+    """Whether the engine's recursion decides about a tensor: that of the layer above, or any of a solution.
+
+    Statements at one layer (insertions) take the tensors as they are.
+    """
+    return node.up or node.layer == 2 or (equation.one and bool(equation.setting))
 
 
 def _indent(text: str) -> list[str]:

@@ -36,15 +36,23 @@ class Verdict:
 #: decides one form (as stated, or as printed) of an equation
 Decider = Callable[["Equation", str], Verdict]
 _KINDS: dict[str, Decider] = {}
+_WITH_SETTING: set[str] = set()
 
 
-def kind(name: str) -> Callable[[Decider], Decider]:
-    """Register the function that decides statements of a kind: ``@kind("recursion")``."""
+def kind(name: str, setting: bool = False) -> Callable[[Decider], Decider]:
+    """Register the function that decides statements of a kind: ``@kind("recursion")``.
+
+    Args:
+        name: of the kind.
+        setting: whether its equations may have a setting.
+    """
 
     def register(decider: Decider) -> Decider:
         if name in _KINDS:
             raise ValueError(f"kind {name!r} is registered twice")
         _KINDS[name] = decider
+        if setting:
+            _WITH_SETTING.add(name)
         return decider
 
     return register
@@ -55,6 +63,11 @@ def kinds() -> dict[str, Decider]:
     import pertheory.book.kinds  # noqa: F401  registers them
 
     return dict(_KINDS)
+
+
+def takes_setting(name: str) -> bool:
+    """Whether equations of a kind may have a setting."""
+    return name in _WITH_SETTING
 
 
 def unchecked(reason: str) -> Verdict:

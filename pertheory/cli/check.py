@@ -19,8 +19,16 @@ EXAMPLE = "pertheory check --equation 8.97"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
-    parser.add_argument("--chapter", default="", help="only this chapter, such as 8")
-    parser.add_argument("--equation", default="", metavar="NUMBER", help="only this equation, such as 8.97, in detail")
+    parser.add_argument(
+        "--chapter", action="append", default=[], help="only this chapter, such as 8; may be given several times"
+    )
+    parser.add_argument(
+        "--equation",
+        action="append",
+        default=[],
+        metavar="NUMBER",
+        help="only this equation, such as 8.97, in detail; may be given several times",
+    )
     add_output(parser, ("text", "json"))
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from pertheory.book.canonical import KERNEL, Mono, average
 from pertheory.book.compare import write_term
-from pertheory.book.exact import Evaluator, Point, dual, invert_matrix
+from pertheory.book.exact import Evaluator, Point, dual
 from pertheory.book.expand import Expander
 from pertheory.book.indices import check_indices, open_dummies
+from pertheory.book.matrices import invert_matrix, is_regular
 from pertheory.book.parse import Words, parse_expression, parse_statement
 from pertheory.errors import InputError
 from pertheory.rulebook.network import network
@@ -105,6 +106,9 @@ def test_the_inverse_is_one():
     product = [[sum(matrix[i][k] * inverse[k][j] for k in range(4)) for j in range(4)] for i in range(4)]
     assert product == [[int(i == j) for j in range(4)] for i in range(4)]
     assert invert_matrix([[1, 2], [2, 4]]) is None
+    assert is_regular(matrix)
+    assert is_regular([[0, 1], [1, 0]])
+    assert not is_regular([[1, 2], [2, 4]])
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ import pytest
 
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
+from pertheory.book.chapters import chapters
+from pertheory.book.check import select
 from pertheory.book.cumulants import Moments, Tree
 from pertheory.book.exact import dual
 from pertheory.book.explicit import Explicit
 from pertheory.book.kinds.forward import forward, shaped
 from pertheory.book.neurons import Fields
 from pertheory.book.sums import Sums
-from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED
+from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED, kinds
 from pertheory.errors import RuleError, UnsupportedError
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import network
@@ -132,6 +134,35 @@ def test_sums_over_neurons_by_hand():
     mean = sum(c * point.moment((power,)).value for power, c in enumerate(square))
     assert value.value == point.symbol("C_b").value + point.symbol("C_W").value * mean
     assert sums.cumulant([[("z", (0,))], [("z", (1,))]], {0: 0, 1: 1}) == dual(0)
+
+
+def test_a_value_is_not_taken_from_another_node_that_had_its_place_in_memory():
+    square = "E[z(2;1) z(2;1)]"
+    rest = "1/3 E[z(2;1) z(2;1) z(2;1) z(2;1)]"
+    ((_, equation),) = select(chapters(), number="3.30")
+    for right in (f"{rest} - {square} {square}", f"- {square} {square} + {rest}", f"{rest} - {square}^2"):
+        form = f"E[z(1;1) z(1;1) ; z(2;1) z(2;1)] = {right}"
+        assert kinds()["insertion"](equation, form).status == VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("rule", "right", "status"),
+    [
+        ("mlp", "b(1) + W(1) s_1", VERIFIED),
+        ("mlp", "2 b(1) + W(1) s_1", MISMATCH),
+        ("mlp", "b(1) + W(1) s'_1", MISMATCH),
+        ("mlp", "W(1) s_1", MISMATCH),
+        ("deep_linear", "b(1) + W(1) z_1", VERIFIED),
+        ("deep_linear", "b(1) + z_1", MISMATCH),
+        ("skip", "gamma z_1 + b(1) + W(1) s_1", VERIFIED),
+        ("skip", "gamma^2 z_1 + b(1) + W(1) s_1", MISMATCH),
+    ],
+)
+def test_the_equation_of_the_network_itself(tmp_path, rule, right, status):
+    found = verdict(tmp_path, kind="forward", network=rule, statement=f"z'(1) = {right}")
+    assert found.status == status
+    assert found.method == (BOTH if rule == "mlp" else SYMBOLIC)
+    assert "disagree" not in found.note
 
 
 # statements that hold, and the same with a slip

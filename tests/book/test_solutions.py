@@ -26,6 +26,7 @@ from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
 from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
+from pertheory.rulebook.network import network
 
 LINES = [
     (("s", 0), ("s", 0)),
@@ -426,3 +427,52 @@ def test_a_divergent_average_leaves_an_equation_unchecked(tmp_path):
     found = verdict(tmp_path, "solution", "scale-invariant", "S = 0")
     assert found.status == UNCHECKED
     assert "smoothed, or diverges" in found.note
+
+
+# -- tensors that are infinite -------------------------------------------------------------------------------
+
+
+def divergent(folder, statement, setting="leaky_relu"):
+    path = folder / "ch01.toml"
+    path.write_text(
+        'chapter = "1"\ntitle = "one"\nsymbols = ["infinity"]\n[[equation]]\nnumber = "1.1"\ntitle = "test"\n'
+        f'source = "ours"\nkind = "divergent"\ninputs = "one"\nsetting = "{setting}"\nstatement = "{statement}"\n'
+    )
+    return decide(read_chapter(path).equations[0])
+
+
+@pytest.mark.parametrize("setting", ["leaky_relu", "relu", "abs"])
+def test_second_differentials_of_a_corner_are_infinite(tmp_path, setting):
+    assert divergent(tmp_path, "R = S = T = U = infinity", setting).status == VERIFIED
+
+
+@pytest.mark.parametrize("name", ["V", "B", "P", "Q"])
+def test_a_finite_tensor_is_not_called_infinite(tmp_path, name):
+    found = divergent(tmp_path, f"S = {name} = infinity")
+    assert (found.status, found.difference) == (MISMATCH, (f"{name} is finite",))
+
+
+@pytest.mark.parametrize(
+    ("statement", "setting", "message"),
+    [
+        ("S = infinity", "tanh", "an activation with a corner"),
+        ("S = infinity", "", "an activation with a corner"),
+        ("S = 1", "relu", "of the form S = T = infinity"),
+        ("S' = infinity", "relu", "of the form S = T = infinity"),
+        ("S = S = infinity", "relu", "named twice"),
+    ],
+)
+def test_a_wrong_statement_on_infinite_tensors_is_refused(tmp_path, statement, setting, message):
+    with pytest.raises(RuleError, match=message):
+        divergent(tmp_path, statement, setting)
+
+
+def test_one_coefficient_of_a_recursion_is_that_of_the_whole():
+    of, names = rational_functions(["K", "C_b", "C_W", "lambda_b", "lambda_W"])
+    step = OneInput(network("mlp"), PiecewiseLinear(of, of(1), of(rational(Fraction(1, 3)))), names, names["K"])
+    for above, below in (("G{1}", "G{1}"), ("G{1}", "V"), ("Theta", "Theta"), ("V", "V"), ("V", "Theta"), ("D", "V")):
+        node, own = step.node(above), step.node(below)
+        assert step.coefficient(node, own) == step.polynomial(node).get((own,), 0)
+    residual = OneInput(network("residual"), step.functions, names, names["K"])
+    with pytest.raises(UnsupportedError, match="one sublayer"):
+        residual.coefficient(residual.node("V"), residual.node("V"))

@@ -124,7 +124,7 @@ def _sorted(at: Sequence[int]) -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
-@kind("action")
+@kind("action", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the expansion of the exponential, and see that the engine agrees with it."""
     where = f"{equation.place}: equation {equation.number}"

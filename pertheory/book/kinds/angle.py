@@ -32,7 +32,7 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.network import network
 
 #: the power of psi that is kept
-ORDER = 6
+ORDER = 4
 SLOPE, ANGLE, TOLERANCE = Fraction(3, 10), 1.1, 1e-9
 
 

@@ -216,7 +216,7 @@ def setting_of(rule: Network, name: str) -> AtLargeDepth:
     return AtLargeDepth(rule, name)
 
 
-@kind("asymptotics")
+@kind("asymptotics", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the ansatz, and with recursions that are iterated."""
     statement = read_one(equation, form)

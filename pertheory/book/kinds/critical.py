@@ -13,12 +13,12 @@ K*=0" (from the derivatives at 0; ``decay`` is the limit of 1/(K^r l), r = 1, or
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import mpmath
 import numpy as np
-from scipy.optimize import brentq
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
@@ -46,10 +46,17 @@ SHARP = 1e-15
 
 
 class Doubles:
-    """Averages in double precision, by the same code as `pertheory run`."""
+    """Averages in double precision, by the same code as `pertheory run`.
 
-    def __init__(self, function: Activation) -> None:
+    Args:
+        function: the activation.
+        kernels: at these an average is evaluated together when one of them is asked for, which shares its grids.
+    """
+
+    def __init__(self, function: Activation, kernels: Sequence[float] = ()) -> None:
         self.averages = GaussianAverages({"s": function})
+        self.kernels = tuple(kernels)
+        self.known: dict[tuple[float, int, Lines], float] = {}
 
     def number(self, value: Any) -> float:
         """A rational number."""
@@ -57,27 +64,25 @@ class Doubles:
 
     def average(self, kernel: float, legs: int, lines: Lines) -> float:
         """The average."""
-        return float(self.averages(np.array([[kernel]]), [((legs, lines),)])[0].item())
+        if (kernel, legs, lines) not in self.known:
+            together = self.kernels if kernel in self.kernels else (kernel,)
+            (found,) = self.averages.alone(np.array(together), [((legs, lines),)])
+            self.known |= {(k, legs, lines): float(value) for k, value in zip(together, found, strict=True)}
+        return self.known[kernel, legs, lines]
 
 
 def susceptibilities(functions: Any, kernel: Any) -> tuple[Any, Any, Any]:
     """g, chi_parallel and chi_perpendicular at C_b = 0, C_W = 1, from the engine's recursions."""
-    couplings = {"C_b": functions.number(0), "C_W": functions.number(1)}
+    couplings = {name: functions.number(int(name != "C_b")) for name in ("C_b", "C_W", "lambda_b", "lambda_W")}
     step = OneInput(network("mlp"), functions, couplings, kernel)
     metric, ntk = step.node("G{1}"), step.node("Theta")
-    one = {**couplings, "lambda_b": functions.number(1), "lambda_W": functions.number(1)}
-    with_rates = OneInput(network("mlp"), functions, one, kernel)
-    return (
-        step.kernel_above,
-        step.polynomial(metric).get((metric,), functions.number(0)),
-        with_rates.polynomial(ntk).get((ntk,), functions.number(0)),
-    )
+    return step.kernel_above, step.coefficient(metric, metric), step.coefficient(ntk, ntk)
 
 
 def critical_kernels(function: Activation) -> list[tuple[float, float]]:
     """Intervals of K in which the susceptibilities of equal C_W cross, where C_W > 0 and C_b >= 0 are possible."""
-    functions = Doubles(function)
     looks = [float(k) for k in np.geomspace(LOWEST, HIGHEST, LOOKS)]
+    functions = Doubles(function, looks)
     values = [susceptibilities(functions, k) for k in looks]
     found = []
     for (low, (_, par, perp)), (high, (g, next_par, next_perp)) in zip(
@@ -123,6 +128,8 @@ def half_stable(name: str) -> tuple[AtPoint, AtPoint]:
     Raises:
         UnsupportedError: there is none in the range that was searched, or more than one.
     """
+    from scipy.optimize import brentq  # half a second to import, and only these points need it
+
     function = activation(name)
     intervals = critical_kernels(function)
     if len(intervals) != 1:
@@ -218,7 +225,7 @@ def _single(name: str, what: str) -> Setting:
         return AtZero(activation(name)) if what == "K*=0" else Searched(activation(name))
 
 
-@kind("critical")
+@kind("critical", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare a number with the digits that are stated."""
     statement = read_one(equation, form)

@@ -150,7 +150,7 @@ def setting_of(name: str, rule: Network) -> OffCritical:
     return SETTINGS[name](rule)
 
 
-@kind("expansion")
+@kind("expansion", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides in the algebra of the class."""
     statement = read_one(equation, form)

@@ -5,6 +5,8 @@ As in ``H'(1,2) = delta(1,2) [lambda_b + lambda_W/n s_1 s_2] + W(1) W(2) s'_1 s'
 Sample a carries a neuron of its own in each layer; W(a) is the weight between the two, and delta(a,b) makes both equal,
 in the layer above and, where functions stand beside it, in the layer below; neurons below are summed.
 
+``z'(1) = b(1) + W(1) s_1`` is the equation of the network, read off the joins of one preactivation.
+
 The engine's moves 1 and 2 act on a tree with a spare preactivation paired to every vertex that passes on through a
 weight: joining the two brings that weight, while two vertices of the tree can be joined only by a step that uses up the
 edge between them. What the two moves find is the forward equation.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 from pertheory.book.canonical import Mono, Poly, add, powers
@@ -32,14 +35,18 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, tensor_type
-from pertheory.rulebook.network import Network
+from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.observable import SHAPES
 
 TREES = frozenset(SHAPES) - {"z", "H"}
+#: marks that a forward equation may hold besides trees
+MARKS = frozenset({"delta", "W", "b"})
 #: the network that explicit parameters are about
 PERCEPTRON = "mlp"
 #: a tree: its shape and the numbers of its vertices
 Above = tuple[str, tuple[int, ...]]
+#: the preactivation itself, z'(1) = b(1) + W(1) s_1
+PREACTIVATION = "z"
 #: the stochastic metric: two preactivations above on one neuron, before any average of what is below
 METRIC = "hatG"
 
@@ -50,13 +57,13 @@ def decide(equation: Equation, form: str) -> Verdict:
     statement = equation.read(form)
     left, *rest = statement.sides
     shape = left.name if isinstance(left, Component | Mark) and left.up else ""
-    if shape not in TREES | {"H", METRIC} or len(rest) != 1:
+    if shape not in TREES | {"H", METRIC, PREACTIVATION} or len(rest) != 1:
         raise RuleError(
-            f"{equation.place}: equation {equation.number}: the left side must be H', dH', ddH_I', ddH_II' or hatG'"
+            f"{equation.place}: equation {equation.number}: the left side must be z', H', dH', ddH_I', ddH_II' or hatG'"
         )
     names = check_indices(statement)
     samples = {label: number for number, label in enumerate(names)}
-    expander = Expander(equation.rule, samples, False, frozenset({"delta", "W"}) | TREES)
+    expander = Expander(equation.rule, samples, False, MARKS | TREES)
     right = as_trees(expander.opened(rest[0]))
     labels = tuple(samples[label] for label in _labels(left))
     difference = add(forward(equation.rule, shape, labels), right, -1)
@@ -75,7 +82,7 @@ def explicit_residual(equation: Equation, shape: str, labels: tuple[int, ...], r
     draw = random.Random(equation.number)
     symbols = {name: Fraction(draw.randint(10, 99), 7) for name in sorted(equation.words.symbols)}
     worst = 0.0
-    network = Explicit(3, len(labels), len(labels), symbols, equation.number)
+    network = explicit_network(len(labels), tuple(symbols.items()), equation.number)
     for partition in set_partitions(range(len(labels))):
         neuron = {labels[i]: number for number, block in enumerate(partition) for i in block}
         above = [(neuron[label], place[label]) for label in labels]
@@ -85,7 +92,7 @@ def explicit_residual(equation: Equation, shape: str, labels: tuple[int, ...], r
             left = network.covariance(3, above[0], above[1])
             right = {mono._replace(marks=(*mono.marks, ("delta", labels))): c for mono, c in right.items()}
         else:
-            left = network.tree(3, shape, above)
+            left = explicit_tree(network, 3, shape, tuple(above))
         stated = sum((c * explicit_value(network, mono, neuron, place) for mono, c in right.items()), Fraction(0))
         if left != stated:
             worst = max(worst, float(abs(left - stated) / max(abs(left), abs(stated))))
@@ -104,6 +111,8 @@ def explicit_value(network: Explicit, mono: Mono, neuron: Mapping[int, int], pla
             if neuron[a] != neuron[b]:
                 return Fraction(0)
             site = {label: site[a] if at == site[b] else at for label, at in site.items()}
+        elif name == "b":
+            value *= network.values[network.biases[3, neuron[labels[0]]]]
     weights = [labels[0] for name, labels in mono.marks if name == "W"]
     trees = [shaped(labels) for name, labels in mono.marks if name == "tree"]
     used = {*weights, *(label for label, _ in mono.lines), *(v for _, vertices in trees for v in vertices)}
@@ -117,16 +126,23 @@ def explicit_value(network: Explicit, mono: Mono, neuron: Mapping[int, int], pla
         for label, order in mono.lines:
             term *= network.line(2, order, below[site[label]], place[label])
         for shape, vertices in trees:
-            term *= explicit_tree(network, shape, tuple((below[site[v]], place[v]) for v in vertices))
+            term *= explicit_tree(network, 2, shape, tuple((below[site[v]], place[v]) for v in vertices))
         total += term
     return total
 
 
-def explicit_tree(network: Explicit, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
-    """A tree of the second layer, kept."""
-    if (shape, places) not in network.trees:
-        network.trees[shape, places] = network.tree(2, shape, places)
-    return network.trees[shape, places]
+@lru_cache(maxsize=4)
+def explicit_network(size: int, symbols: tuple[tuple[str, Fraction], ...], seed: str) -> Explicit:
+    """A network of three layers with so many inputs and neurons above; it knows nothing of the engine."""
+    return Explicit(3, size, size, dict(symbols), seed)
+
+
+def explicit_tree(network: Explicit, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
+    """A tree of a layer, kept."""
+    key = (layer, shape, places)
+    if key not in network.trees:
+        network.trees[key] = network.tree(layer, shape, places)
+    return network.trees[key]
 
 
 def _labels(node: Node) -> tuple[str, ...]:
@@ -159,6 +175,8 @@ def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
     """The forward equation of a tree, or the stochastic metric, from moves 1 and 2 of the engine."""
     if shape == METRIC:
         return stochastic_metric(rule, labels)
+    if shape == PREACTIVATION:
+        return preactivation(rule, labels[0])
     _, edges = SHAPES[shape]
     size = len(labels)
     total: Poly = {}
@@ -177,6 +195,26 @@ def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
                 continue
             for sites in refine(kind_, chosen):
                 add(total, {_term(sites, ends, vertex_at, labels, size): Fraction(1)})
+    return total
+
+
+def preactivation(rule: Network, label: int) -> Poly:
+    """The forward equation itself: what joins a preactivation to a spare one, of which one half is written out."""
+    kind_, _ = tensor_type(("z", "z"), (), ((0, 1),))
+    if len(rule.sublayers) != 1:
+        raise UnsupportedError("the forward equation of z is written out for rules of one sublayer")
+    total: Poly = {}
+    for (join,) in pair(rule, 0, kind_):
+        if not join.site:
+            term = Mono(marks=(("b", (label,)),))
+        else:
+            function = join.functions[0]
+            term = Mono(zeds=(label,)) if function == IDENTITY else Mono(lines=((label, 0),))
+            if join.site == "sum":
+                term = term._replace(marks=(("W", (label,)),))
+            else:  # both ends bring the factor with which the neuron is passed on
+                term = term._replace(scalars=tuple((name, power // 2) for name, power in join.factor.powers))
+        add(total, {term: Fraction(1)})
     return total
 
 

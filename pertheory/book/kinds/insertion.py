@@ -31,7 +31,7 @@ from pertheory.rulebook.observable import SHAPES
 METRIC = "metric G"
 
 
-@kind("insertion")
+@kind("insertion", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides at random points, for every way in which samples may share neurons."""
     statement = equation.read(form)

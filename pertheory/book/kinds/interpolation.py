@@ -90,7 +90,7 @@ class BetweenTwoInputs(Setting):
         return int(above - below)
 
 
-@kind("interpolation")
+@kind("interpolation", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the exact prediction."""
     if equation.setting not in SETTINGS:

@@ -286,7 +286,7 @@ def equal_widths(name: str, fixed_ratio: bool) -> EqualWidths:
     return (FixedRatio if fixed_ratio else EqualWidths)(SLOPES[name])
 
 
-@kind("moment")
+@kind("moment", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's cumulants, and for the linear network with counted loops."""
     statement = read_one(equation, form)

@@ -181,7 +181,7 @@ def setting_of(name: str, rule: Network) -> InDepth:
     return HalfStable(rule) if name == "half-stable" else ScaleInvariant(rule, SCALE_INVARIANT[name])
 
 
-@kind("solution")
+@kind("solution", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's recursions, solved exactly, and with emitted code."""
     statement = read_one(equation, form)

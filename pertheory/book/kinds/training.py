@@ -25,7 +25,8 @@ from itertools import count
 
 import numpy as np
 
-from pertheory.book.chapters import Equation, relabel
+from pertheory.book.abbreviations import relabel
+from pertheory.book.chapters import Equation
 from pertheory.book.compare import walk
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, evaluate, plus
 from pertheory.book.indices import check_indices, samples
@@ -85,7 +86,7 @@ def same(a: Pair, b: Pair, setting: str = "") -> bool:
     return setting == INFINITE_WIDTH or not np.any((a.slope - b.slope) % PRIME)
 
 
-@kind("gradient step")
+@kind("gradient step", setting=True)
 def decide_step(equation: Equation, form: str) -> Verdict:
     """Compare with leaves grafted onto the tree."""
     left, right = two_sides(equation, form)
@@ -169,7 +170,7 @@ def on_training(array: Array, labels: tuple[str, ...]) -> Factor:
     return Factor(constant(array.reshape((TRAINING, NEURONS) * len(labels)).transpose(order)), labels, labels)
 
 
-@kind("trained")
+@kind("trained", setting=True)
 def decide_trained(equation: Equation, form: str) -> Verdict:
     """See whether the prediction stays the same when training starts a step later."""
     left, right = two_sides(equation, form)

@@ -17,10 +17,11 @@ from fractions import Fraction
 
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import walk
-from pertheory.book.exact import Dual, Polynomial, dual, invert_matrix, multiply
+from pertheory.book.exact import Dual, Polynomial, dual, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import forward
 from pertheory.book.kinds.insertion import mismatch
+from pertheory.book.matrices import invert_matrix
 from pertheory.book.memory import remembered
 from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol

@@ -21,12 +21,13 @@ from pertheory.book.kinds import asymptotics, critical, solution
 from pertheory.book.large_depth import LargeDepth, kernel_decay
 from pertheory.book.moments import Moments, loops
 from pertheory.book.one_input import OneInput
-from pertheory.book.precise import Precise, jet
+from pertheory.book.precise import Precise
 from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
 from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.network import network
+from pertheory.rulebook.taylor import jet
 
 LINES = [
     (("s", 0), ("s", 0)),

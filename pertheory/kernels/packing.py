@@ -169,64 +169,14 @@ def aligned(result: Packing, array: Packing, axes: tuple[int, ...]) -> tuple[int
     return None
 
 
-class Stretch(NamedTuple):
-    """A range of the last index in which the kept entries of an operand have one order of axes.
-
-    Attributes:
-        end: the number of the other index that ends it, None at the end of the range.
-        inclusive: whether the value of that index belongs to it.
-        axes: which index stands on each axis of the kept entry.
-    """
-
-    end: int | None
-    inclusive: bool
-    axes: tuple[int, ...]
-
-
-def stretches(packing: Packing, axes: tuple[int, ...]) -> list[list[Stretch]]:
-    """How an operand is read along its last index, for each order of the other ones.
+def orders(packing: Packing, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The ways in which indices may stand on the axes of a kept entry.
 
     Args:
         packing: of the operand.
-        axes: the index on each axis of the operand; the largest number is the one that runs.
-
-    Returns:
-        A list for each number in base 3 whose digits say for each pair of the other indices whether the first is
-        smaller (0), equal (1) or larger (2); empty where no indices have that order.
+        axes: the index on each axis of the operand; some may be equal.
     """
-    last = max(axes)
-    pairs = [(i, j) for i in range(last) for j in range(i + 1, last)]
-    found: list[list[Stretch]] = [[] for _ in range(3 ** len(pairs))]
-    orders = sorted({tuple(axes[g] for g in order) for order in _orders(packing)})
-    for levels in product(range(last), repeat=last):
-        if levels and set(levels) != set(range(max(levels) + 1)):
-            continue
-        code = 0
-        for i, j in pairs:
-            code = 3 * code + (levels[i] > levels[j]) - (levels[i] < levels[j]) + 1
-        found[code] = _stretches(packing, axes, orders, tuple(2 * level + 1 for level in levels))
-    return found
-
-
-def _stretches(
-    packing: Packing, axes: tuple[int, ...], orders: list[tuple[int, ...]], values: tuple[int, ...]
-) -> list[Stretch]:
-    """The stretches for given other indices; even values of the running one stand for what lies between them."""
-    found: list[Stretch] = []
-    possible: set[tuple[int, ...]] = set()
-    for running in range(max(values, default=-1) + 2):
-        index = (*values, running)
-        best = largest(packing, tuple(index[axis] for axis in axes))
-        good = {order for order in orders if tuple(index[axis] for axis in order) == best}
-        if running and not possible & good:
-            odd = (running - 1) % 2 == 1  # the last value that still belongs to the stretch is that of an index
-            end = values.index(running - 1 if odd else running)
-            found.append(Stretch(end, odd, min(possible)))
-            possible = good
-        else:
-            possible = possible & good if running else good
-    found.append(Stretch(None, False, min(possible)))
-    return found
+    return sorted({tuple(axes[g] for g in order) for order in _orders(packing)})
 
 
 @lru_cache(maxsize=100)
@@ -252,4 +202,4 @@ def _orders(packing: Packing) -> Iterator[tuple[int, ...]]:
         yield tuple(axis for part in parts for axis in part)
 
 
-__all__ = ["Packing", "aligned", "counts", "kept", "largest", "packing_of", "packing_of_classes"]
+__all__ = ["Packing", "aligned", "counts", "kept", "largest", "orders", "packing_of", "packing_of_classes"]

@@ -162,9 +162,9 @@ def aligned(result: Packing, array: Packing, axes: tuple[int, ...]) -> tuple[int
         moved = tuple(axes[g] for g in order)
         if moved[-1] == last:
             candidates.append(moved)
-    visited = _visited(result)
+    tuples = visited(result)
     for moved in sorted(candidates):
-        if all(largest(array, tuple(x[axis] for axis in moved)) == tuple(x[axis] for axis in moved) for x in visited):
+        if all(largest(array, tuple(x[axis] for axis in moved)) == tuple(x[axis] for axis in moved) for x in tuples):
             return moved
     return None
 
@@ -180,7 +180,7 @@ def orders(packing: Packing, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
 
 
 @lru_cache(maxsize=100)
-def _visited(packing: Packing) -> tuple[tuple[int, ...], ...]:
+def visited(packing: Packing) -> tuple[tuple[int, ...], ...]:
     """Kept tuples, one for each order pattern."""
     return tuple(
         index
@@ -202,4 +202,4 @@ def _orders(packing: Packing) -> Iterator[tuple[int, ...]]:
         yield tuple(axis for part in parts for axis in part)
 
 
-__all__ = ["Packing", "aligned", "counts", "kept", "largest", "orders", "packing_of", "packing_of_classes"]
+__all__ = ["Packing", "aligned", "counts", "kept", "largest", "orders", "packing_of", "packing_of_classes", "visited"]

@@ -45,12 +45,17 @@ class Packings:
 
     def __init__(self) -> None:
         self._names: dict[Packing, str] = {}
+        self.copies: dict[tuple[Packing, tuple[int, ...], Packing], str] = {}
         self._orders: dict[tuple[tuple[int, ...], ...], str] = {}
 
     def orders(self, packing: Packing, axes: tuple[int, ...]) -> tuple[str, int]:
         """The name and the length of the table by which `pt_copy` reads an array with given indices on its axes."""
         table = tuple(orders(packing, axes))
         return self._orders.setdefault(table, f"orders_{len(self._orders)}"), len(table)
+
+    def copy(self, own: Packing, axes: tuple[int, ...], result: Packing) -> str:
+        """The name of the function that copies an operand for a block of a result."""
+        return self.copies.setdefault((own, axes, result), f"copy_{len(self.copies)}")
 
     def tables(self) -> str:
         """The tables of all orders."""

@@ -180,11 +180,15 @@ class Nest:
             self.arrays[pointer] = ""
             number, self.buffers = self.buffers, self.buffers + 1
             base, packing = self._array(operand.array), frame.packing_name(operand.array)
-            table, ways = frame.packings.orders(own, operand.axes)
-            self.tiles += [
-                f"double *const {pointer} = tiles + {number} * size;",
-                f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride, {pointer});",
-            ]
+            self.tiles.append(f"double *const {pointer} = tiles + {number} * size;")
+            if self.rank == len(operand.axes) == 4:
+                copy = frame.packings.copy(own, operand.axes, self.packing)
+                self.tiles.append(f"{copy}({base}, w->tables->{packing}, n, from, to, stride, {pointer});")
+            else:
+                table, ways = frame.packings.orders(own, operand.axes)
+                self.tiles.append(
+                    f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride, {pointer});"
+                )
         return self._pointer(name, f"{pointer} + at")
 
     def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:

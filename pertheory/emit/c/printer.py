@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from pertheory.emit.c.copies import print_copy
 from pertheory.emit.c.descriptor import HASH
 from pertheory.emit.c.frame import Frame, Packings, View, c_name
 from pertheory.emit.c.functions import Function, plain, recursion, temporary
@@ -44,6 +45,8 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
     words = _words(body)
     used = [(packing, own) for packing, own in packings.items() if own in words or not packing.is_dense]
     packing_text = "\n".join(_packing(packing, own) for packing, own in used)
+    copies = "\n".join(print_copy(own, *what) for what, own in packings.copies.items())
+    body = f"{copies}\n{body}"
     body = f"{packing_text}\n{_ORDERS}{packings.tables()}\n\n{_tables(used)}\n{body}"
     head = _head(program, name, bool(averages), activation)
     text = f"{head}\n{_support(body)}\n{body}" + (f"\n{averages}" if averages else "")

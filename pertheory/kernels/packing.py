@@ -169,14 +169,37 @@ def aligned(result: Packing, array: Packing, axes: tuple[int, ...]) -> tuple[int
     return None
 
 
-def orders(packing: Packing, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The ways in which indices may stand on the axes of a kept entry.
+@lru_cache(maxsize=10_000)
+def needed_orders(array: Packing, axes: tuple[int, ...], result: Packing) -> tuple[tuple[int, ...], ...]:
+    """The orders in which indices stand on the axes of kept entries of an operand.
 
     Args:
-        packing: of the operand.
-        axes: the index on each axis of the operand; some may be equal.
+        array: the packing of the operand.
+        axes: of the result, for each axis of the operand; some may be equal.
+        result: the packing of the result.
+
+    Returns:
+        Enough orders, equal to ``axes`` by symmetry, for the operand's kept entry to be found for all kept entries of
+        the result.
     """
-    return sorted({tuple(axes[g] for g in order) for order in _orders(packing)})
+    possible = sorted({tuple(axes[g] for g in order) for order in _orders(array)})
+    chosen: list[tuple[int, ...]] = []
+    # entries without equal indices leave no choice and go first
+    for index in sorted(visited(result), key=lambda index: -len(set(index))):
+        entry = largest(array, tuple(index[axis] for axis in axes))
+        good = [order for order in possible if tuple(index[axis] for axis in order) == entry]
+        if not set(good) & set(chosen):
+            chosen.append(good[0])
+    return tuple(sorted(chosen))
+
+
+def bounds(packing: Packing) -> list[set[int]]:
+    """For each index of kept entries the others that it does not exceed in any of them."""
+    tuples = visited(packing)
+    return [
+        {j for j in range(packing.rank) if j != i and all(index[i] <= index[j] for index in tuples)}
+        for i in range(packing.rank)
+    ]
 
 
 @lru_cache(maxsize=100)
@@ -202,4 +225,15 @@ def _orders(packing: Packing) -> Iterator[tuple[int, ...]]:
         yield tuple(axis for part in parts for axis in part)
 
 
-__all__ = ["Packing", "aligned", "counts", "kept", "largest", "orders", "packing_of", "packing_of_classes", "visited"]
+__all__ = [
+    "Packing",
+    "aligned",
+    "bounds",
+    "counts",
+    "kept",
+    "largest",
+    "needed_orders",
+    "packing_of",
+    "packing_of_classes",
+    "visited",
+]

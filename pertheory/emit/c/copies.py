@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pertheory.emit.c.frame import letters
-from pertheory.kernels.packing import Packing, largest, orders, visited
+from pertheory.kernels.packing import Packing, bounds, needed_orders
 
 
 def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) -> str:
@@ -38,28 +38,6 @@ def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) 
     else:
         lines.append("    (void)n;")
     return "\n".join([*lines, "}"]) + "\n"
-
-
-def bounds(packing: Packing) -> list[set[int]]:
-    """For each index of kept entries the others that it does not exceed in any of them."""
-    tuples = visited(packing)
-    return [
-        {j for j in range(packing.rank) if j != i and all(index[i] <= index[j] for index in tuples)}
-        for i in range(packing.rank)
-    ]
-
-
-def needed_orders(own: Packing, axes: tuple[int, ...], result: Packing) -> list[tuple[int, ...]]:
-    """Orders of the axes of kept entries, enough of them for all entries of the result."""
-    chosen: list[tuple[int, ...]] = []
-    possible = orders(own, axes)
-    # entries without equal indices leave no choice and go first
-    for index in sorted(visited(result), key=lambda index: -len(set(index))):
-        kept = largest(own, tuple(index[axis] for axis in axes))
-        good = [order for order in possible if tuple(index[axis] for axis in order) == kept]
-        if not set(good) & set(chosen):
-            chosen.append(good[0])
-    return sorted(chosen)
 
 
 def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]]) -> list[str]:

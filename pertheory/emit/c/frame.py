@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pertheory.kernels.language import Level, Operand, Program
-from pertheory.kernels.packing import Packing, orders, packing_of, packing_of_classes
+from pertheory.kernels.packing import Packing, needed_orders, packing_of, packing_of_classes
 
 LETTERS = "abcdefghijklmnop"
 #: Words that a name from a rule must not be in C.
@@ -48,9 +48,9 @@ class Packings:
         self.copies: dict[tuple[Packing, tuple[int, ...], Packing], str] = {}
         self._orders: dict[tuple[tuple[int, ...], ...], str] = {}
 
-    def orders(self, packing: Packing, axes: tuple[int, ...]) -> tuple[str, int]:
+    def orders(self, packing: Packing, axes: tuple[int, ...], result: Packing) -> tuple[str, int]:
         """The name and the length of the table by which `pt_copy` reads an array with given indices on its axes."""
-        table = tuple(orders(packing, axes))
+        table = tuple(needed_orders(packing, axes, result))
         return self._orders.setdefault(table, f"orders_{len(self._orders)}"), len(table)
 
     def copy(self, own: Packing, axes: tuple[int, ...], result: Packing) -> str:

@@ -185,7 +185,7 @@ class Nest:
                 copy = frame.packings.copy(own, operand.axes, self.packing)
                 self.tiles.append(f"{copy}({base}, w->tables->{packing}, n, from, to, stride, {pointer});")
             else:
-                table, ways = frame.packings.orders(own, operand.axes)
+                table, ways = frame.packings.orders(own, operand.axes, self.packing)
                 self.tiles.append(
                     f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride, {pointer});"
                 )

@@ -16,7 +16,7 @@ from pertheory.emit.c.functions import Function, plain, recursion, temporary
 from pertheory.emit.c.header import print_header
 from pertheory.emit.c.interface import print_interface
 from pertheory.kernels.language import Program
-from pertheory.kernels.packing import Packing, counts
+from pertheory.kernels.packing import Packing, counts, packing_of_classes
 
 
 class Source(NamedTuple):
@@ -97,7 +97,8 @@ def _level(program: Program, frame: Frame) -> LevelText:
     fills: dict[View | str, str] = {}
     for view in frame.views:
         like = frame.packing_name(view.array)
-        table, ways = frame.packings.orders(frame.packing(view.array), view.axes)
+        dense = packing_of_classes((1,) * view.rank)
+        table, ways = frame.packings.orders(frame.packing(view.array), view.axes, dense)
         fills[view] = (
             f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}, {ways}, {view.rank}, w->n, w->{view.name});"
         )

@@ -164,26 +164,38 @@ static size_t pt_table_size(const pt_packing *p, size_t n)
     return total;
 }
 
+/* ---- pt_offsets ---- */
+
+/* Sets the offsets of a beginning of length k and of all that continue it; used and next count, for each length, the
+ * beginnings so far and those that continue them. */
+static void pt_offsets(const pt_packing *p, size_t n, size_t **rows, size_t *index, size_t *used, size_t *next, int k)
+{
+    const size_t children = pt_children(p, n, index, k);
+    rows[k - 1][used[k]++] = next[k];
+    next[k] += children;
+    if (k + 1 < p->rank)
+        for (index[k] = 0; index[k] < children; index[k]++)
+            pt_offsets(p, n, rows, index, used, next, k + 1);
+}
+
 /* ---- pt_table ---- */
 
 /* Fills the tables: rows[k - 1][r] is the number of the first beginning of length k + 1 that continues beginning number
  * r of length k. */
 static void pt_table(const pt_packing *p, size_t n, size_t *memory, size_t **rows)
 {
+    size_t index[PT_MOST_RANK] = {0}, used[PT_MOST_RANK] = {0}, next[PT_MOST_RANK] = {0};
     int k;
     if (p->classes == p->rank)
         return;
     for (k = 1; k < p->rank; k++) {
-        size_t index[PT_MOST_RANK] = {0};
-        size_t row = 0, next = 0;
         rows[k - 1] = memory;
         memory += pt_prefixes(p, n, k) + 1;
-        do {
-            rows[k - 1][row++] = next;
-            next += pt_children(p, n, index, k);
-        } while (pt_next(p, n, index, k));
-        rows[k - 1][row] = next;
     }
+    for (index[0] = 0; index[0] < n; index[0]++)
+        pt_offsets(p, n, rows, index, used, next, 1);
+    for (k = 1; k < p->rank; k++)
+        rows[k - 1][used[k]] = next[k];
 }
 
 /* ---- pt_largest ---- */

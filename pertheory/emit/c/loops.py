@@ -186,9 +186,10 @@ class Nest:
                 self.tiles.append(f"{copy}({base}, w->tables->{packing}, n, from, to, stride, {pointer});")
             else:
                 table, ways = frame.packings.orders(own, operand.axes, self.packing)
-                self.tiles.append(
-                    f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride, {pointer});"
-                )
+                self.tiles += [
+                    f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride,",
+                    f"    {pointer});",
+                ]
         return self._pointer(name, f"{pointer} + at")
 
     def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:

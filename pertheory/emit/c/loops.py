@@ -173,7 +173,7 @@ class Nest:
                 return (
                     base if self.rank == 1 else self._pointer(name, f"{base} + {self._start(operand.array, own, axes)}")
                 )
-        if self.rank < 3:
+        if self.rank < 3 or (distinct < len(operand.axes) and distinct < 4):
             return None
         pointer = f"{name}_tile"
         if pointer not in self.arrays:

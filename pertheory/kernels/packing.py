@@ -162,75 +162,48 @@ def aligned(result: Packing, array: Packing, axes: tuple[int, ...]) -> tuple[int
         moved = tuple(axes[g] for g in order)
         if moved[-1] == last:
             candidates.append(moved)
-    visited = _visited(result)
+    tuples = visited(result)
     for moved in sorted(candidates):
-        if all(largest(array, tuple(x[axis] for axis in moved)) == tuple(x[axis] for axis in moved) for x in visited):
+        if all(largest(array, tuple(x[axis] for axis in moved)) == tuple(x[axis] for axis in moved) for x in tuples):
             return moved
     return None
 
 
-class Stretch(NamedTuple):
-    """A range of the last index in which the kept entries of an operand have one order of axes.
-
-    Attributes:
-        end: the number of the other index that ends it, None at the end of the range.
-        inclusive: whether the value of that index belongs to it.
-        axes: which index stands on each axis of the kept entry.
-    """
-
-    end: int | None
-    inclusive: bool
-    axes: tuple[int, ...]
-
-
-def stretches(packing: Packing, axes: tuple[int, ...]) -> list[list[Stretch]]:
-    """How an operand is read along its last index, for each order of the other ones.
+@lru_cache(maxsize=10_000)
+def needed_orders(array: Packing, axes: tuple[int, ...], result: Packing) -> tuple[tuple[int, ...], ...]:
+    """The orders in which indices stand on the axes of kept entries of an operand.
 
     Args:
-        packing: of the operand.
-        axes: the index on each axis of the operand; the largest number is the one that runs.
+        array: the packing of the operand.
+        axes: of the result, for each axis of the operand; some may be equal.
+        result: the packing of the result.
 
     Returns:
-        A list for each number in base 3 whose digits say for each pair of the other indices whether the first is
-        smaller (0), equal (1) or larger (2); empty where no indices have that order.
+        Enough orders, equal to ``axes`` by symmetry, for the operand's kept entry to be found for all kept entries of
+        the result.
     """
-    last = max(axes)
-    pairs = [(i, j) for i in range(last) for j in range(i + 1, last)]
-    found: list[list[Stretch]] = [[] for _ in range(3 ** len(pairs))]
-    orders = sorted({tuple(axes[g] for g in order) for order in _orders(packing)})
-    for levels in product(range(last), repeat=last):
-        if levels and set(levels) != set(range(max(levels) + 1)):
-            continue
-        code = 0
-        for i, j in pairs:
-            code = 3 * code + (levels[i] > levels[j]) - (levels[i] < levels[j]) + 1
-        found[code] = _stretches(packing, axes, orders, tuple(2 * level + 1 for level in levels))
-    return found
+    possible = sorted({tuple(axes[g] for g in order) for order in _orders(array)})
+    chosen: list[tuple[int, ...]] = []
+    # entries without equal indices leave no choice and go first
+    for index in sorted(visited(result), key=lambda index: -len(set(index))):
+        entry = largest(array, tuple(index[axis] for axis in axes))
+        good = [order for order in possible if tuple(index[axis] for axis in order) == entry]
+        if not set(good) & set(chosen):
+            chosen.append(good[0])
+    return tuple(sorted(chosen))
 
 
-def _stretches(
-    packing: Packing, axes: tuple[int, ...], orders: list[tuple[int, ...]], values: tuple[int, ...]
-) -> list[Stretch]:
-    """The stretches for given other indices; even values of the running one stand for what lies between them."""
-    found: list[Stretch] = []
-    possible: set[tuple[int, ...]] = set()
-    for running in range(max(values, default=-1) + 2):
-        index = (*values, running)
-        best = largest(packing, tuple(index[axis] for axis in axes))
-        good = {order for order in orders if tuple(index[axis] for axis in order) == best}
-        if running and not possible & good:
-            odd = (running - 1) % 2 == 1  # the last value that still belongs to the stretch is that of an index
-            end = values.index(running - 1 if odd else running)
-            found.append(Stretch(end, odd, min(possible)))
-            possible = good
-        else:
-            possible = possible & good if running else good
-    found.append(Stretch(None, False, min(possible)))
-    return found
+def bounds(packing: Packing) -> list[set[int]]:
+    """For each index of kept entries the others that it does not exceed in any of them."""
+    tuples = visited(packing)
+    return [
+        {j for j in range(packing.rank) if j != i and all(index[i] <= index[j] for index in tuples)}
+        for i in range(packing.rank)
+    ]
 
 
 @lru_cache(maxsize=100)
-def _visited(packing: Packing) -> tuple[tuple[int, ...], ...]:
+def visited(packing: Packing) -> tuple[tuple[int, ...], ...]:
     """Kept tuples, one for each order pattern."""
     return tuple(
         index
@@ -252,4 +225,15 @@ def _orders(packing: Packing) -> Iterator[tuple[int, ...]]:
         yield tuple(axis for part in parts for axis in part)
 
 
-__all__ = ["Packing", "aligned", "counts", "kept", "largest", "packing_of", "packing_of_classes"]
+__all__ = [
+    "Packing",
+    "aligned",
+    "bounds",
+    "counts",
+    "kept",
+    "largest",
+    "needed_orders",
+    "packing_of",
+    "packing_of_classes",
+    "visited",
+]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pertheory.kernels.packing import _orders, aligned, counts, kept, largest, packing_of, stretches
+from pertheory.kernels.packing import _orders, aligned, bounds, counts, kept, largest, needed_orders, packing_of
 from tests.emit.harness import program
 
 
@@ -51,25 +51,24 @@ def test_the_last_index_runs_from_zero_without_gaps(group, inputs):
 
 @settings(max_examples=40, deadline=None)
 @given(groups, st.data())
-def test_stretches_name_the_kept_entry(group, data):
-    packing = packing_of(group)
+def test_needed_orders_reach_the_kept_entry_of_every_entry_of_a_result(group, data):
+    array = packing_of(group)
     rank = len(group[0])
     axes = tuple(data.draw(st.permutations([*range(rank)])))
-    table = stretches(packing, axes)
-    inputs = 4
-    for others in product(range(inputs), repeat=rank - 1):
-        code = 0
-        for i in range(rank - 1):
-            for j in range(i + 1, rank - 1):
-                code = 3 * code + (others[i] > others[j]) - (others[i] < others[j]) + 1
-        start = 0
-        for stretch in table[code]:
-            end = inputs if stretch.end is None else others[stretch.end] + stretch.inclusive
-            for running in range(start, min(end, inputs)):
-                index = (*others, running)
-                assert tuple(index[a] for a in stretch.axes) == largest(packing, tuple(index[a] for a in axes))
-            start = max(start, end)
-        assert start >= inputs
+    result = packing_of(data.draw(groups.filter(lambda other: len(other[0]) == rank)))
+    found = needed_orders(array, axes, result)
+    for index in kept(result, 4):
+        entry = largest(array, tuple(index[a] for a in axes))
+        assert entry in {tuple(index[a] for a in order) for order in found}
+
+
+@settings(max_examples=40, deadline=None)
+@given(groups)
+def test_bounds_hold_for_all_kept_entries(group):
+    packing = packing_of(group)
+    for index in kept(packing, 4):
+        for axis, others in enumerate(bounds(packing)):
+            assert all(index[axis] <= index[other] for other in others)
 
 
 def test_groups_of_interchangeable_axes_are_recognised():

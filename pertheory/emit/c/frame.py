@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pertheory.kernels.language import Level, Operand, Program
-from pertheory.kernels.packing import Packing, packing_of, packing_of_classes, stretches
+from pertheory.kernels.packing import Packing, needed_orders, packing_of, packing_of_classes
 
 LETTERS = "abcdefghijklmnop"
 #: Words that a name from a rule must not be in C.
 _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int
 long register restrict return short signed sizeof static struct switch typedef union unsigned void
-volatile while index count first out rows row result ratio w tables
+volatile while at count first from out row result ratio size stride tables tiles to w
 """
 RESERVED = frozenset(_WORDS.split())
 
@@ -45,28 +45,25 @@ class Packings:
 
     def __init__(self) -> None:
         self._names: dict[Packing, str] = {}
-        self._ways: dict[str, str] = {}
+        self.copies: dict[tuple[Packing, tuple[int, ...], Packing], str] = {}
+        self._orders: dict[tuple[tuple[int, ...], ...], str] = {}
 
-    def way(self, packing: Packing, axes: tuple[int, ...]) -> str | None:
-        """The name of the table by which `pt_gather` reads an array; None where the general `pt_row` must do."""
-        last = max(axes)
-        if packing.is_dense or last > 3:
-            return None
+    def orders(self, packing: Packing, axes: tuple[int, ...], result: Packing) -> tuple[str, int]:
+        """The name and the length of the table by which `pt_copy` reads an array with given indices on its axes."""
+        table = tuple(needed_orders(packing, axes, result))
+        return self._orders.setdefault(table, f"orders_{len(self._orders)}"), len(table)
+
+    def copy(self, own: Packing, axes: tuple[int, ...], result: Packing) -> str:
+        """The name of the function that copies an operand for a block of a result."""
+        return self.copies.setdefault((own, axes, result), f"copy_{len(self.copies)}")
+
+    def tables(self) -> str:
+        """The tables of all orders."""
         lines = []
-        for found in stretches(packing, axes):
-            numbers = [len(found)]
-            for stretch in found:
-                end = 255 if stretch.end is None else 2 * stretch.end + stretch.inclusive
-                numbers += [end, *stretch.axes]
-            numbers += [0] * (1 + (2 * last + 1) * (1 + packing.rank) - len(numbers))
-            lines.append(", ".join(str(number) for number in numbers))
-        return self._ways.setdefault(",\n    ".join(lines), f"way_{len(self._ways)}")
-
-    def ways(self) -> str:
-        """The tables of all ways."""
-        return "\n".join(
-            f"static const unsigned char {name}[] = {{\n    {numbers}}};" for numbers, name in self._ways.items()
-        )
+        for table, name in self._orders.items():
+            rows = ",\n    ".join(", ".join(str(axis) for axis in order) for order in table)
+            lines.append(f"static const unsigned char {name}[] = {{\n    {rows}}};")
+        return "\n".join(lines)
 
     def name(self, packing: Packing, like: str) -> str:
         """The name of a packing; ``like`` names the array that needs it, in case it is new."""
@@ -89,6 +86,7 @@ class Frame:
         below: the tensors of the level below that are read, by name.
         views: all views that are needed.
         temporaries: by name.
+        copies: for functions that copy operands for a block of entries, the rank of the result and how many.
     """
 
     def __init__(self, program: Program, number: int, packings: Packings) -> None:
@@ -98,6 +96,7 @@ class Frame:
         self.below = {t.name: t for kernel in self.level.kernels for t in kernel.below}
         self.temporaries = {t.name: t for t in self.level.temporaries}
         self.views: dict[View, None] = {}
+        self.copies: tuple[tuple[int, int], ...] = ()
         self._averages = {a.name: a for a in self.level.averages}
         taken = {*self.below, *self._averages, *self.temporaries}
         self.symbols = {name: c_name(name, taken) for name, _ in program.hyperparameters}

@@ -19,12 +19,14 @@ class Function(NamedTuple):
         name: in C.
         text: the definition.
         needs: the views and temporaries that must have been filled.
-        buffers: rows that it gathers at a time.
+        rank: of the result.
+        buffers: operands that it copies for a block of entries.
     """
 
     name: str
     text: str
     needs: tuple[View | str, ...]
+    rank: int
     buffers: int
 
 
@@ -36,7 +38,7 @@ def temporary(frame: Frame, item: Temporary) -> Function:
     name = f"fill_{item.name}_{frame.number}"
     what = " ".join(f"{item.name}[{letters(range(item.rank))}] = {formula(item.products)}".split())
     text = f"/* {_wrapped(what)} */\n" + _function(nest, name, f"struct level_{frame.number} *w", body)
-    return Function(name, text, tuple(nest.needs), nest.buffers)
+    return Function(name, text, tuple(nest.needs), item.rank, nest.buffers)
 
 
 def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
@@ -69,7 +71,7 @@ def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
     head = f"/* {kernel.key}, {plain(kernel.title)}, one layer up:\n *\n"
     head += "".join(f" *   {plain(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
     text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
-    return Function(name, text, tuple(needs), buffers)
+    return Function(name, text, tuple(needs), kernel.rank, buffers)
 
 
 def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
@@ -114,11 +116,12 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         ]
     pad = ""
     before = ""  # number of the beginning that is given by the loops so far
-    blocked = bool(nest.buffers) and rank > 2
-    for loop in range(last if blocked else 0):
-        block = letters((loop,)).upper() + "_"
-        lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += PT_BLOCK) {{")
-        pad += "    "
+    blocked = bool(nest.buffers)
+    if blocked:
+        for loop, block in enumerate(_blocks(rank)):
+            lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += {_step(loop, rank)}) {{")
+            pad += "    "
+        lines += [pad + line for line in _tile(nest, packing, like)]
     for loop in range(last):
         letter = letters((loop,))
         row = f"w->tables->{like}[{loop - 1}]"
@@ -131,15 +134,14 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
             ]
         start = "0"
         if blocked:
-            start = f"{letter.upper()}_"
-            lines.append(f"{pad}const size_t end_{letter} = pt_least({start} + PT_BLOCK, {limit});")
-            limit = f"end_{letter}"
+            start = _blocks(rank)[loop]
+            if limit != "n":
+                lines.append(f"{pad}const size_t end_{letter} = pt_least(to[{loop}], {limit});")
+            limit = f"end_{letter}" if limit != "n" else f"to[{loop}]"
         lines.append(f"{pad}for (size_t {letter} = {start}; {letter} < {limit}; {letter}++) {{")
         pad += "    "
         if loop == 0:
             before = letter
-            if nest.buffers:
-                lines.append(f"{pad}double *const rows = w->rows + (size_t)pt_thread() * ROWS_{nest.frame.number} * n;")
         elif not packing.is_dense:
             lines.append(f"{pad}const size_t row_{letter} = first_{letter} + {letter};")
             before = f"row_{letter}"
@@ -152,8 +154,9 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         else:
             row = f"w->tables->{like}[{last - 1}]"
             lines.append(f"{pad}const size_t first = {row}[{before}], count = {row}[{before} + 1] - first;")
-        if nest.buffers:
-            lines.append(f"{pad}const size_t index[] = {{{', '.join(letters(range(last)))}, 0}};")
+        if blocked:
+            place = " + ".join(f"({letters((k,))} - {b}) * stride[{k}]" for k, b in enumerate(_blocks(rank)))
+            lines.append(f"{pad}const size_t at = {place};")
         lines += [pad + line for line in nest.lines[last]]
         lines.append(f"{pad}double *restrict const row = result + first;")
         lines += [
@@ -166,6 +169,38 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         pad = pad[:-4]
         lines.append(pad + "}")
     return ["{", *("    " + line if line and not line.startswith("#") else line for line in lines), "}"]
+
+
+def _blocks(rank: int) -> list[str]:
+    """The loops over blocks, which begin at these indices; the innermost loop is not divided."""
+    return [letters((loop,)).upper() + "_" for loop in range(rank - 1)]
+
+
+def _step(loop: int, rank: int) -> str:
+    """How long the blocks of a loop are."""
+    return "PT_BLOCK" if loop >= rank - 3 else "PT_OUTER" if loop == rank - 4 else "1"
+
+
+def _tile(nest: Nest, packing: Packing, like: str) -> list[str]:
+    """Copies the operands that are read across their rows, for the entries of a block."""
+    rank, blocks = nest.rank, _blocks(nest.rank)
+    ends = [f"pt_least({block} + {_step(loop, rank)}, n)" for loop, block in enumerate(blocks)]
+    strides = ["1", "pt_padded(n)"]
+    for loop in range(rank - 2, 0, -1):
+        strides.append(f"{strides[-1]} * pt_least({_step(loop, rank)}, n)" if _step(loop, rank) != "1" else strides[-1])
+    return [
+        f"const size_t from[] = {{{', '.join(blocks)}, 0}};",
+        f"size_t to[] = {{{', '.join(ends)}, n}};",
+        f"const size_t stride[] = {{{', '.join(reversed(strides))}}};",
+        "double *const tiles = w->tiles + (size_t)pt_thread() * w->tiles_size;",
+        f"const size_t size = pt_tile(n, {rank});",
+        *([] if packing.is_dense else [
+            f"to[{rank - 1}] = pt_reach(&{like}, w->tables->{like}, n, from, to, {rank - 1}, 0, 0);",
+            f"if (to[{rank - 1}] == 0)",
+            "    continue;",
+        ]),
+        *nest.tiles,
+    ]  # fmt: skip
 
 
 def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[int]) -> list[str]:

@@ -115,7 +115,12 @@ def _lay(program: Program, frame: Frame) -> str:
     lines += [f"    w->{view.name} = pt_take(memory, &used, pt_power(n, {view.rank}));" for view in frame.views]
     lines += [f"    w->{t.name} = pt_take(memory, &used, pt_power(n, {t.rank}));" for t in frame.level.temporaries]
     lines += [
-        f"    w->rows = pt_take(memory, &used, pt_times(n, (size_t)PT_THREADS * ROWS_{number}));",
+        "    w->tiles_size = 0;",
+        *(
+            f"    w->tiles_size = pt_most(w->tiles_size, pt_times({copies}, pt_tile(n, {rank})));"
+            for rank, copies in frame.copies
+        ),
+        "    w->tiles = pt_take(memory, &used, pt_times(PT_THREADS, w->tiles_size));",
         "    return used;",
         "}",
         "",

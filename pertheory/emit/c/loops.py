@@ -2,7 +2,7 @@
 
 The last index runs innermost, over entries that are neighbours in memory. What does not depend on it becomes a named
 constant in the loop where its value is known; a row of an operand is reached through a pointer that is set in the loop
-around the innermost one, or gathered there if the row does not lie in memory in this order.
+around the innermost one, or, if rows do not lie in memory in this order, copied for a block of entries at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Nest:
         rank: number of loops.
         lines: statements at the head of each loop body; [0] stands before all loops.
         needs: the views and temporaries that are read.
-        buffers: how many rows are gathered.
+        tiles: statements that copy the operands of the entries that are computed together.
+        buffers: how many operands are copied.
     """
 
     def __init__(self, frame: Frame, rank: int, packing: Packing, buffered: bool = True) -> None:
@@ -43,6 +44,7 @@ class Nest:
         self.packing = packing
         self.buffered = buffered
         self.lines: list[list[str]] = [[] for _ in range(rank)]
+        self.tiles: list[str] = []
         self.needs: dict[View | str, None] = {}
         self.arrays: dict[str, str] = {}  # C name -> what it points to
         self.symbols: dict[str, None] = {}
@@ -141,8 +143,9 @@ class Nest:
         loop = max(operand.axes)
         label = f"{operand.array.removeprefix('avg_')}_{letters(operand.axes)}"
         axes = sorted(set(operand.axes))
-        if loop == self.rank - 1 and self._is_row(operand):
-            return Value(f"{self._row(operand)}[{letters((loop,))}]", loop, label)
+        row = self._row(operand) if loop == self.rank - 1 else None
+        if row is not None:
+            return Value(f"{row}[{letters((loop,))}]", loop, label)
         view = self.frame.view(operand)
         if view is None:
             base = self._array(operand.array)
@@ -156,44 +159,38 @@ class Nest:
         row = self._pointer(f"{operand.array}_{letters(operand.axes)}", f"{base} + {place_of(axes[:-1], True)}")
         return Value(f"{row}[{letters(axes[-1:])}]", loop, label)
 
-    def _is_row(self, operand: Operand) -> bool:
-        """Whether it is read row by row where it lies, and not through a dense copy."""
-        distinct = len(set(operand.axes))
-        if not self.buffered or distinct < self.rank:
-            return False
-        return len(operand.axes) == distinct or distinct > 3
-
-    def _row(self, operand: Operand) -> str:
-        """A pointer to the row of an operand that has all axes of the result."""
+    def _row(self, operand: Operand) -> str | None:
+        """A pointer to the row of an operand that has all axes of the result; None if a dense copy of all serves it."""
         frame, own = self.frame, self.frame.packing(operand.array)
         name = f"{operand.array}_{letters(operand.axes)}"
-        if len(set(operand.axes)) == len(operand.axes):
+        distinct = len(set(operand.axes))
+        if not self.buffered or distinct < self.rank:
+            return None
+        if distinct == len(operand.axes):
             axes = aligned(self.packing, own, operand.axes)
             if axes is not None:
                 base = self._array(operand.array)
                 return (
                     base if self.rank == 1 else self._pointer(name, f"{base} + {self._start(operand.array, own, axes)}")
                 )
-        pointer = f"{name}_row"
+        if self.rank < 3 or (distinct < len(operand.axes) and distinct < 4):
+            return None
+        pointer = f"{name}_tile"
         if pointer not in self.arrays:
             self.arrays[pointer] = ""
             number, self.buffers = self.buffers, self.buffers + 1
             base, packing = self._array(operand.array), frame.packing_name(operand.array)
-            way = frame.packings.way(frame.packing(operand.array), operand.axes)
-            self.lines[self.rank - 1].append(f"double *const {pointer} = rows + {number} * n;")
-            if way is not None:
-                self.lines[self.rank - 1].append(
-                    f"pt_gather(&{packing}, w->tables->{packing}, {base}, {way}, index, {self.rank - 1}, count, "
-                    f"{pointer});"
-                )
-                return pointer
-            table = ", ".join(str(axis) for axis in operand.axes)
-            self.lines[0].append(f"static const unsigned char axes_{name}[] = {{{table}}};")
-            self.lines[self.rank - 1] += [
-                f"pt_row(&{packing}, w->tables->{packing}, {base}, axes_{name}, n, index, {self.rank - 1}, count,",
-                f"    {pointer});",
-            ]
-        return pointer
+            self.tiles.append(f"double *const {pointer} = tiles + {number} * size;")
+            if self.rank == len(operand.axes) == 4:
+                copy = frame.packings.copy(own, operand.axes, self.packing)
+                self.tiles.append(f"{copy}({base}, w->tables->{packing}, n, from, to, stride, {pointer});")
+            else:
+                table, ways = frame.packings.orders(own, operand.axes, self.packing)
+                self.tiles += [
+                    f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride,",
+                    f"    {pointer});",
+                ]
+        return self._pointer(name, f"{pointer} + at")
 
     def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:
         """Where the row of an aligned operand starts."""

@@ -9,13 +9,14 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from pertheory.emit.c.copies import print_copy
 from pertheory.emit.c.descriptor import HASH
 from pertheory.emit.c.frame import Frame, Packings, View, c_name
 from pertheory.emit.c.functions import Function, plain, recursion, temporary
 from pertheory.emit.c.header import print_header
 from pertheory.emit.c.interface import print_interface
 from pertheory.kernels.language import Program
-from pertheory.kernels.packing import Packing, counts
+from pertheory.kernels.packing import Packing, counts, packing_of_classes
 
 
 class Source(NamedTuple):
@@ -44,7 +45,9 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
     words = _words(body)
     used = [(packing, own) for packing, own in packings.items() if own in words or not packing.is_dense]
     packing_text = "\n".join(_packing(packing, own) for packing, own in used)
-    body = f"{packing_text}\n{_WAYS}{packings.ways()}\n\n{_tables(used)}\n{body}"
+    copies = "\n".join(print_copy(own, *what) for what, own in packings.copies.items())
+    body = f"{copies}\n{body}"
+    body = f"{packing_text}\n{_ORDERS}{packings.tables()}\n\n{_tables(used)}\n{body}"
     head = _head(program, name, bool(averages), activation)
     text = f"{head}\n{_support(body)}\n{body}" + (f"\n{averages}" if averages else "")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -52,7 +55,7 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
     return Source(name, text.replace(HASH, digest), header)
 
 
-_WAYS = "/* How packed arrays are read along an index, see pt_gather. */\n"
+_ORDERS = "/* The indices on the axes of kept entries, see pt_copy. */\n"
 
 
 def program_name(program: Program) -> str:
@@ -92,35 +95,25 @@ def _level(program: Program, frame: Frame) -> LevelText:
     temporaries = {item.name: temporary(frame, item) for item in frame.level.temporaries}
     recursions = [recursion(frame, kernel, program.inputs == "one") for kernel in frame.level.kernels]
     fills: dict[View | str, str] = {}
-    axes: dict[tuple[int, ...], str] = {}
     for view in frame.views:
         like = frame.packing_name(view.array)
-        way = frame.packings.way(frame.packing(view.array), view.axes)
-        table = "NULL"
-        if way is None:
-            table = axes.setdefault(view.axes, "axes_" + "_".join(str(axis) for axis in view.axes)) + f"_{frame.number}"
+        dense = packing_of_classes((1,) * view.rank)
+        table, ways = frame.packings.orders(frame.packing(view.array), view.axes, dense)
         fills[view] = (
-            f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}, {way or 'NULL'}, {view.rank}, w->n, "
-            f"w->{view.name});"
+            f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}, {ways}, {view.rank}, w->n, w->{view.name});"
         )
     for name, function in temporaries.items():
         fills[name] = f"{function.name}(w);"
-    lines = [
-        f"static const unsigned char {table}_{frame.number}[] = {{{', '.join(str(axis) for axis in own)}}};"
-        for own, table in axes.items()
-    ]
-    buffers = max([function.buffers for function in [*temporaries.values(), *recursions]], default=0)
-    parts = [_struct(program, frame, buffers), "\n".join(lines)]
+    frame.copies = tuple(sorted({(f.rank, f.buffers) for f in [*temporaries.values(), *recursions] if f.buffers}))
+    parts = [_struct(program, frame)]
     parts += [function.text for function in [*temporaries.values(), *recursions]]
     return LevelText("\n".join(parts), fills, recursions, temporaries)
 
 
-def _struct(program: Program, frame: Frame, buffers: int) -> str:
+def _struct(program: Program, frame: Frame) -> str:
     number = frame.number
     lines = [
         f"/* ---- level {number} of {len(program.levels)}: arrays in the workspace ---- */",
-        "",
-        f"#define ROWS_{number} {buffers} /* rows that are gathered at a time */",
         "",
         f"struct level_{number} {{",
         "    size_t n;                    /* inputs */",
@@ -135,7 +128,9 @@ def _struct(program: Program, frame: Frame, buffers: int) -> str:
         *(f"    double *{view.name};" for view in frame.views),
         "    /* sums that recursions share */",
         *(f"    double *{name};" for name in frame.temporaries),
-        "    double *rows;",
+        "    /* copies for the entries that are computed together, of each thread */",
+        "    double *tiles;",
+        "    size_t tiles_size;",
         "};",
         "",
     ]

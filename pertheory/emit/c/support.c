@@ -164,26 +164,38 @@ static size_t pt_table_size(const pt_packing *p, size_t n)
     return total;
 }
 
+/* ---- pt_offsets ---- */
+
+/* Sets the offsets of a beginning of length k and of all that continue it; used and next count, for each length, the
+ * beginnings so far and those that continue them. */
+static void pt_offsets(const pt_packing *p, size_t n, size_t **rows, size_t *index, size_t *used, size_t *next, int k)
+{
+    const size_t children = pt_children(p, n, index, k);
+    rows[k - 1][used[k]++] = next[k];
+    next[k] += children;
+    if (k + 1 < p->rank)
+        for (index[k] = 0; index[k] < children; index[k]++)
+            pt_offsets(p, n, rows, index, used, next, k + 1);
+}
+
 /* ---- pt_table ---- */
 
 /* Fills the tables: rows[k - 1][r] is the number of the first beginning of length k + 1 that continues beginning number
  * r of length k. */
 static void pt_table(const pt_packing *p, size_t n, size_t *memory, size_t **rows)
 {
+    size_t index[PT_MOST_RANK] = {0}, used[PT_MOST_RANK] = {0}, next[PT_MOST_RANK] = {0};
     int k;
     if (p->classes == p->rank)
         return;
     for (k = 1; k < p->rank; k++) {
-        size_t index[PT_MOST_RANK] = {0};
-        size_t row = 0, next = 0;
         rows[k - 1] = memory;
         memory += pt_prefixes(p, n, k) + 1;
-        do {
-            rows[k - 1][row++] = next;
-            next += pt_children(p, n, index, k);
-        } while (pt_next(p, n, index, k));
-        rows[k - 1][row] = next;
     }
+    for (index[0] = 0; index[0] < n; index[0]++)
+        pt_offsets(p, n, rows, index, used, next, 1);
+    for (k = 1; k < p->rank; k++)
+        rows[k - 1][used[k]] = next[k];
 }
 
 /* ---- pt_largest ---- */
@@ -241,154 +253,247 @@ static size_t pt_place(const pt_packing *p, size_t *const *rows, size_t n, const
     return place;
 }
 
-/* ---- pt_row ---- */
+/* ---- PT_BLOCK ---- */
 
-/* Gathers entries of an array along one index.
- *
- * axes tells for each axis of the array which of the indices stands there; number `last` of them runs from 0 to count - 1.
- * Between two values of the other indices the order of all is the same, so that one permutation serves a whole stretch. */
-static void pt_row(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *axes,
-                   size_t n, const size_t *index, int last, size_t count, double *out)
+/* The two loops around the innermost one go in blocks of this many, so that operands that are read across their rows are
+ * copied in whole cache lines. */
+#define PT_BLOCK 8
+
+/* ---- PT_OUTER ---- */
+
+/* As PT_BLOCK for the loop around those two; smaller, so that copies of all operands stay in the cache. */
+#define PT_OUTER 4
+
+/* ---- pt_least ---- */
+
+static size_t pt_least(size_t left, size_t right)
 {
-    size_t from = 0;
-    if (p->classes == p->rank) { /* no symmetry: a fixed stride */
-        size_t step = 0, stride = 1, d;
-        int t;
-        for (t = p->rank - 1; t >= 0; t--) {
-            if (axes[t] == last)
-                step += stride;
-            else
-                array += index[axes[t]] * stride;
-            stride *= n;
-        }
-        for (d = 0; d < count; d++)
-            out[d] = array[d * step];
-        return;
-    }
-    while (from < count) {
-        size_t at[PT_MOST_RANK], kept[PT_MOST_RANK], to = count, place, d;
-        int t, k;
-        for (t = 0; t < p->rank; t++)
-            if (axes[t] != last) {
-                at[t] = index[axes[t]];
-                if (at[t] == from)
-                    to = from + 1; /* equal to another index: a stretch of its own */
-                else if (at[t] > from && at[t] < to)
-                    to = at[t];
-            } else {
-                at[t] = from;
+    return left < right ? left : right;
+}
+
+/* ---- PT_PREFETCH ---- */
+
+/* Asks for a cache line that is needed soon. */
+#if defined(__GNUC__)
+#define PT_PREFETCH(where) __builtin_prefetch(where)
+#else
+#define PT_PREFETCH(where) ((void)0)
+#endif
+
+/* ---- PT_RUNS ---- */
+
+/* Rows of neighbours that are asked for from memory before the first of them is copied. */
+#define PT_RUNS 32
+
+/* ---- pt_box: a part of an array that is copied into a dense one, see pt_copy. ---- */
+
+typedef struct pt_run {
+    const double *source;
+    double *target;
+    size_t count;
+    size_t step; /* between two entries of the target */
+} pt_run;
+
+typedef struct pt_box {
+    const pt_packing *packing;
+    size_t *const *rows;
+    const double *array;
+    size_t n;
+    const size_t *from, *to;    /* ranges of the indices */
+    const size_t *stride;       /* of the indices in the copy */
+    const unsigned char *axes;  /* which index stands on each axis, in the order that is looked for */
+    size_t value[PT_MOST_RANK]; /* of the indices that are set so far */
+    int is_set[PT_MOST_RANK];
+    int runs;
+    pt_run run[PT_RUNS];
+} pt_box;
+
+/* ---- pt_copy_runs ---- */
+
+static void pt_copy_runs(pt_box *box)
+{
+    const pt_run *run = box->run, *const end = run + box->runs;
+    for (; run < end; run++) {
+        const double *restrict const source = run->source;
+        double *restrict const target = run->target;
+        const size_t count = run->count, step = run->step;
+        size_t u = 0;
+        if (step == 1) {
+            for (; u + 8 <= count; u += 8) {
+                int k;
+                for (k = 0; k < 8; k++)
+                    target[u + (size_t)k] = source[u + (size_t)k];
             }
-        pt_largest(p, at, kept);
-        if (to == from + 1) {
-            out[from] = array[pt_place(p, rows, n, kept)];
-            from = to;
-            continue;
-        }
-        /* no other index has the value `from` here: it marks the running index */
-        for (k = 0; kept[k] != from; k++) {
-        }
-        place = k > 0 ? kept[0] : 0;
-        for (t = 1; t < k; t++)
-            place = rows[t - 1][place] + kept[t];
-        if (k == p->rank - 1) {
-            const double *row = array + (k > 0 ? rows[k - 1][place] : 0);
-            memcpy(out + from, row + from, (to - from) * sizeof *out);
+            for (; u < count; u++)
+                target[u] = source[u];
         } else {
-            for (d = from; d < to; d++) {
-                size_t here = k > 0 ? rows[k - 1][place] + d : d;
-                for (t = k + 1; t < p->rank; t++)
-                    here = rows[t - 1][here] + (kept[t] == from ? d : kept[t]);
-                out[d] = array[here];
+            for (; u + 4 <= count; u += 4) {
+                double *const here = target + u * step;
+                here[0] = source[u];
+                here[step] = source[u + 1];
+                here[2 * step] = source[u + 2];
+                here[3 * step] = source[u + 3];
             }
+            for (; u < count; u++)
+                target[u * step] = source[u];
         }
-        from = to;
+    }
+    box->runs = 0;
+}
+
+/* ---- pt_walk ---- */
+
+/* Copies the kept entries behind a beginning of length k, in the order in which they stand in memory. */
+static void pt_walk(pt_box *box, int k, size_t place, double *out)
+{
+    const int rank = box->packing->rank, dense = box->packing->classes == rank, axis = box->axes[k];
+    const size_t start = k == 0 ? 0 : dense ? place * box->n : box->rows[k - 1][place];
+    const size_t count = k == 0 || dense ? box->n : box->rows[k - 1][place + 1] - start;
+    const int is_set = box->is_set[axis];
+    const size_t low = is_set ? box->value[axis] : box->from[axis];
+    const size_t most = is_set ? low + 1 : box->to[axis], high = most < count ? most : count;
+    const size_t step = is_set ? 0 : box->stride[axis];
+    size_t v;
+    if (k < rank - 2) {
+        box->is_set[axis] = 1;
+        for (v = low; v < high; v++, out += step) {
+            box->value[axis] = v;
+            pt_walk(box, k + 1, start + v, out);
+        }
+        box->is_set[axis] = is_set;
+    } else { /* the last two axes: rows of neighbours */
+        const int last = box->axes[rank - 1], tied = last == axis, known = !tied && box->is_set[last];
+        const size_t first = known ? box->value[last] : tied ? 0 : box->from[last];
+        const size_t past = known ? first + 1 : box->to[last];
+        const size_t jump = tied || known ? 1 : box->stride[last];
+        const size_t *const ends = dense ? NULL : box->rows[k];
+        for (v = low; v < high; v++, out += step) {
+            const size_t row = dense ? (start + v) * box->n : ends[start + v];
+            const size_t end = dense ? box->n : ends[start + v + 1] - row;
+            const size_t begin = tied ? v : first, wanted = tied ? v + 1 : past, stop = wanted < end ? wanted : end;
+            const double *const source = box->array + row + begin;
+            const size_t length = stop - begin;
+            pt_run *run;
+            size_t u;
+            if (stop <= begin)
+                continue;
+            for (u = 0; u < length; u += 8)
+                PT_PREFETCH(source + u);
+            PT_PREFETCH(source + length - 1);
+            run = box->run + box->runs++;
+            run->source = source;
+            run->target = out;
+            run->count = length;
+            run->step = jump;
+            if (box->runs == PT_RUNS)
+                pt_copy_runs(box);
+        }
     }
 }
 
-/* ---- pt_gather ---- */
+/* ---- pt_copy ---- */
 
-/* As pt_row, from a table made in advance: for each order of the other indices (a number in base 3: smaller, equal or
- * larger for each pair of them) how many stretches there are, and for each of them where it ends (2 j: before index j,
- * 2 j + 1: behind it, 255: at the end) and which index stands on each axis of the kept entry. */
-static void pt_gather(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *table,
-                      const size_t *index, int last, size_t count, double *restrict out)
+/* A dense copy of the entries whose indices are in given ranges.
+ *
+ * orders lists the ways in which the indices may stand on the axes of a kept entry: each part of the box is read in the
+ * order in which it lies in memory, in whole cache lines, and written across. */
+static void pt_copy(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *orders,
+                    int count, size_t n, const size_t *from, const size_t *to, const size_t *stride, double *out)
 {
-    const int rank = p->rank;
-    size_t code = 0, from = 0;
-    int i, j, t;
-    for (i = 0; i < last; i++)
-        for (j = i + 1; j < last; j++)
-            code = 3 * code + (index[i] < index[j] ? 0u : index[i] == index[j] ? 1u : 2u);
-    table += code * (size_t)(1 + (2 * last + 1) * (1 + rank)) + 1;
-    for (; from < count; table += 1 + rank) {
-        const unsigned char *axes = table + 1;
-        const size_t end = table[0] == 255 ? count : index[table[0] / 2] + (table[0] & 1u);
-        const size_t to = end < count ? end : count;
-        size_t value[PT_MOST_RANK], step[PT_MOST_RANK], base = 0, d;
-        const size_t *first, *second, *third;
-        int k = 0;
-        if (to <= from)
-            continue;
-        for (; axes[k] != last; k++)
-            base = (k > 0 ? rows[k - 1][base] : 0) + index[axes[k]];
-        base = k > 0 ? rows[k - 1][base] : 0;
-        if (k == rank - 1) {
-            memcpy(out + from, array + base + from, (to - from) * sizeof *out);
-            from = to;
-            continue;
+    pt_box box;
+    int t;
+    box.packing = p;
+    box.rows = rows;
+    box.array = array;
+    box.n = n;
+    box.from = from;
+    box.to = to;
+    box.stride = stride;
+    box.axes = orders;
+    box.runs = 0;
+    for (t = 0; t < p->rank; t++)
+        box.is_set[t] = 0;
+    for (; count > 0; count--, box.axes += p->rank) {
+        int c, possible = 1;
+        t = 0;
+        for (c = 0; c < p->classes; c++) { /* inside a class indices do not increase */
+            const int end = t + p->class_size[c];
+            for (t++; t < end; t++)
+                possible &= from[box.axes[t]] < to[box.axes[t - 1]];
         }
-        for (t = k + 1; t < rank; t++) {
-            step[t] = axes[t] == last;
-            value[t] = step[t] ? 0 : index[axes[t]];
-        }
-        first = rows[k] + base;
-        if (k == rank - 2) {
-            const size_t v = value[k + 1], f = step[k + 1];
-            for (d = from; d < to; d++)
-                out[d] = array[first[d] + v + f * d];
-        } else if (k == rank - 3) {
-            const size_t v = value[k + 1], f = step[k + 1], u = value[k + 2], g = step[k + 2];
-            second = rows[k + 1];
-            for (d = from; d < to; d++)
-                out[d] = array[second[first[d] + v + f * d] + u + g * d];
-        } else if (k == rank - 4) {
-            const size_t v = value[k + 1], f = step[k + 1], u = value[k + 2], g = step[k + 2];
-            const size_t w = value[k + 3], h = step[k + 3];
-            second = rows[k + 1];
-            third = rows[k + 2];
-            for (d = from; d < to; d++)
-                out[d] = array[third[second[first[d] + v + f * d] + u + g * d] + w + h * d];
-        } else {
-            for (d = from; d < to; d++) {
-                size_t here = base + d;
-                for (t = k + 1; t < rank; t++)
-                    here = rows[t - 1][here] + value[t] + step[t] * d;
-                out[d] = array[here];
-            }
-        }
-        from = to;
+        if (possible)
+            pt_walk(&box, 0, 0, out);
     }
+    pt_copy_runs(&box);
+}
+
+/* ---- pt_reach ---- */
+
+/* The most values that the index behind beginnings of length k takes, over those beginnings in given ranges that are
+ * kept; 0 if there are none. */
+static size_t pt_reach(const pt_packing *p, size_t *const *rows, size_t n, const size_t *from, const size_t *to, int k,
+                       int at, size_t place)
+{
+    size_t most = 0, v, start, count, high;
+    if (p->classes == p->rank)
+        return n;
+    start = at == 0 ? 0 : rows[at - 1][place];
+    count = at == 0 ? n : rows[at - 1][place + 1] - start;
+    if (at == k)
+        return count;
+    high = to[at] < count ? to[at] : count;
+    for (v = from[at]; v < high; v++) {
+        const size_t found = pt_reach(p, rows, n, from, to, k, at + 1, start + v);
+        most = found > most ? found : most;
+    }
+    return most;
 }
 
 /* ---- pt_view ---- */
 
 /* A dense copy over `count` indices: out[i_0, .., i_(count-1)] is the entry of the array with these on its axes. */
-static void pt_view(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *axes,
-                    const unsigned char *table, int count, size_t n, double *out)
+static void pt_view(const pt_packing *p, size_t *const *rows, const double *array, const unsigned char *orders,
+                    int ways, int count, size_t n, double *out)
 {
-    size_t index[PT_MOST_RANK] = {0};
-    for (;;) {
-        int at = count - 2;
-        if (table != NULL)
-            pt_gather(p, rows, array, table, index, count - 1, n, out);
-        else
-            pt_row(p, rows, array, axes, n, index, count - 1, n, out);
-        out += n;
-        while (at >= 0 && ++index[at] == n)
-            index[at--] = 0;
-        if (at < 0)
-            return;
+    size_t from[PT_MOST_RANK] = {0}, to[PT_MOST_RANK], stride[PT_MOST_RANK], size = 1;
+    int at;
+    for (at = count - 1; at >= 0; at--) {
+        stride[at] = size;
+        size *= n;
     }
+    do {
+        size_t place = 0;
+        for (at = 0; at < count; at++) {
+            to[at] = pt_least(from[at] + PT_BLOCK, n);
+            place += from[at] * stride[at];
+        }
+        pt_copy(p, rows, array, orders, ways, n, from, to, stride, out + place);
+        for (at = count - 1; at >= 0 && (from[at] += PT_BLOCK) >= n; at--)
+            from[at] = 0;
+    } while (at >= 0);
+}
+
+/* ---- pt_padded ---- */
+
+/* The length of rows of copies: whole cache lines, an odd number of them, so that a column does not fall into one set of
+ * the cache. */
+static size_t pt_padded(size_t n)
+{
+    return ((n + 7) / 8 | 1) * 8;
+}
+
+/* ---- pt_tile ---- */
+
+/* Doubles of a copy of the entries that are computed together, for a result of some rank. */
+static size_t pt_tile(size_t n, int rank)
+{
+    size_t rows = 1;
+    if (rank < 3)
+        return n;
+    rows = pt_least(PT_BLOCK, n) * pt_least(PT_BLOCK, n);
+    if (rank > 3)
+        rows *= pt_least(PT_OUTER, n);
+    return pt_times(rows, pt_padded(n));
 }
 
 /* ---- pt_is_finite ---- */
@@ -510,17 +615,11 @@ static void pt_pack(const pt_packing *p, size_t n, const double *dense, double *
 #define PT_THREADS 1
 #endif
 
-/* ---- PT_BLOCK ---- */
+/* ---- pt_most ---- */
 
-/* Loops around the innermost one go in blocks of this many, so that operands that are read across their rows find
- * whole cache lines again. */
-#define PT_BLOCK 8
-
-/* ---- pt_least ---- */
-
-static size_t pt_least(size_t left, size_t right)
+static size_t pt_most(size_t left, size_t right)
 {
-    return left < right ? left : right;
+    return left > right ? left : right;
 }
 
 /* ---- PT_PARALLEL ---- */

@@ -40,6 +40,7 @@ types: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.averages
+	$(BIN)/python -m benchmarks.c
 
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)

@@ -34,7 +34,7 @@ from pertheory.rulebook.tensors import find_tensor
 
 if TYPE_CHECKING:
     from pertheory.closure import Theory
-    from pertheory.numeric.model import Layers, LayerState
+    from pertheory.numeric.states import Layers, LayerState
     from pertheory.rulebook.network import Network
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."

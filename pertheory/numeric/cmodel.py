@@ -18,7 +18,8 @@ from pertheory.kernels.language import Program
 from pertheory.numeric.averages import MOST_INPUTS, GaussianAverages
 from pertheory.numeric.ccompile import build, load
 from pertheory.numeric.checks import check_range
-from pertheory.numeric.model import Array, Layers, LayerState, Model, Prepared, prepare
+from pertheory.numeric.model import Model, Prepared, prepare
+from pertheory.numeric.states import Array, Layers, LayerState
 from pertheory.pipeline import c_source, header_text
 from pertheory.rulebook.activation import Activation
 

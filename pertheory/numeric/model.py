@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import comb
@@ -29,110 +29,9 @@ from pertheory.numeric.checks import (
 )
 from pertheory.numeric.memory import check_memory, memory_needed
 from pertheory.numeric.source import load_text
+from pertheory.numeric.states import Array, Layers, LayerState, Run
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
-from pertheory.rulebook.observable import parse_observable
-from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
-
-Array = npt.NDArray[np.float64]
-
-
-class LayerState(Mapping[str, Array]):
-    """The tensors of one layer by name: ``state["V"]`` is an array with one axis per slot over the inputs."""
-
-    def __init__(self, layer: int, arrays: Mapping[str, Array]) -> None:
-        self.layer = layer
-        self._arrays = dict(arrays)
-
-    def __getitem__(self, name: str) -> Array:
-        if name in self._arrays:
-            return self._arrays[name]
-        tensor, order = find_tensor(name)
-        known = tensor_of(tensor.kind)
-        key = known.name + (f"{{{order}}}" if order else "")
-        if key not in self._arrays:
-            raise InputError(f"no tensor {name!r} in this state; {nearest(name, self._arrays)}")
-        array = self._arrays[key]
-        if array.ndim != tensor.kind.size:  # one input: all slots are alike
-            return array
-        return array.transpose([known.slots.index(vertex) for vertex in tensor.slots])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-    def at(self, name: str, **roles: Any) -> float:
-        """A component by role, so that nobody has to remember the order of the slots.
-
-        Args:
-            name: of the tensor.
-            roles: for each kind of tree in its observable the inputs (from 0) of its labels, in the order in which
-                the observable names them; several trees of one kind one after the other.
-
-        Example:
-            ``state.at("F", z=(0, 1), H=(0, 1))`` is F with preactivations at inputs 0 and 1, NTK legs at 0 and 1, the
-            first preactivation paired with the first leg.
-        """
-        tensor, _ = find_tensor(name)
-        array = self[name]
-        slots = _slots_by_role(tensor, roles)
-        for slot in slots:
-            if not 0 <= slot < array.shape[0]:
-                raise InputError(f"{name}: there is no input {slot}; inputs are 0 to {array.shape[0] - 1}")
-        return float(array[slots if array.ndim == len(slots) else slots[:1]])
-
-    def __repr__(self) -> str:
-        return f"LayerState(layer={self.layer}, tensors={', '.join(self._arrays)})"
-
-
-def _slots_by_role(tensor: Tensor, roles: Mapping[str, Any]) -> tuple[int, ...]:
-    observable, _ = parse_observable(tensor.observable)
-    wanted: dict[str, list[str]] = {}
-    for part in str(observable).split(" "):
-        shape, _, inside = part.partition("(")
-        wanted.setdefault(shape, []).extend(c for c in inside if c.isalnum())
-    if set(wanted) != set(roles):
-        raise InputError(f"{tensor.name} = {tensor.observable} needs the roles {', '.join(wanted)}")
-    value: dict[str, int] = {}
-    for shape, labels in wanted.items():
-        given = np.ravel(np.asarray(roles[shape])).tolist()
-        if len(given) != len(labels):
-            raise InputError(
-                f"{tensor.name}: {shape} needs {len(labels)} inputs ({', '.join(labels)}), not {len(given)}"
-            )
-        for label, item in zip(labels, given, strict=True):
-            if isinstance(item, bool) or item != int(item):
-                raise InputError(f"{tensor.name}: {shape}: {item!r} is not the number of an input")
-            value[label] = int(item)
-    return tuple(value[label] for label in tensor.labels)
-
-
-@dataclass(frozen=True)
-class Run:
-    """The result of a model: ``run[layer]`` is the state of layer 1 .. depth.
-
-    Attributes:
-        states: one a layer.
-        divergences: reasons for entries that are NaN, each once.
-        error: the largest estimated error of a Gaussian average, relative to its scale.
-    """
-
-    states: tuple[LayerState, ...]
-    divergences: tuple[str, ...] = ()
-    error: float = 0.0
-
-    def __getitem__(self, layer: int) -> LayerState:
-        if not 1 <= layer <= len(self.states):
-            raise InputError(f"layer must be from 1 to {len(self.states)}, not {layer}")
-        return self.states[layer - 1]
-
-    def __len__(self) -> int:
-        return len(self.states)
-
-    def __iter__(self) -> Iterator[LayerState]:
-        return iter(self.states)
 
 
 @dataclass(frozen=True)
@@ -285,38 +184,6 @@ def prepare(
     order = np.argsort(rows)  # different inputs in the order in which they come
     place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
     return Prepared(table[rows[order]], place, layers, all_widths, functions)
-
-
-class Layers(Iterator[LayerState]):
-    """The layers of a run, computed one at a time; only the last one is held.
-
-    Attributes:
-        depth: how many there are.
-        needed: bytes that the run is estimated to need.
-        divergences: reasons for entries that are NaN so far, each once.
-        error: the largest estimated error of a Gaussian average so far, relative to its scale.
-    """
-
-    depth: int
-    needed: int
-
-    @property
-    def divergences(self) -> tuple[str, ...]:
-        """Reasons for entries that are NaN so far, each once."""
-        raise NotImplementedError
-
-    @property
-    def error(self) -> float:
-        """The largest estimated error of a Gaussian average so far, relative to its scale."""
-        raise NotImplementedError
-
-    def largest_sets(self) -> tuple[int, int]:
-        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
-        raise NotImplementedError
-
-    def seconds_per_layer(self) -> float:
-        """About how long the averages of one layer take, or 0 where nothing is known."""
-        return 0.0
 
 
 class NumpyLayers(Layers):

@@ -27,9 +27,9 @@ import pertheory as pt
 from pertheory.rulebook.activation import Activation
 seen = [0]
 original = Activation.tabulate
-def tabulate(self, x, orders):
+def tabulate(self, x, orders, *more, **named):
     seen[0] += np.size(x)
-    return original(self, x, orders)
+    return original(self, x, orders, *more, **named)
 """
 
 RUN = (

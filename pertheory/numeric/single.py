@@ -53,7 +53,9 @@ def single_averages(
         key = (tuple(products), level)
         if key not in rules:
             atoms, spread = [(product,) for product in products], 2.0 ** (level / 4)
-            rules[key] = smooth.rule(atoms, spread, REFINE), smooth.rounding(np.array([[spread**2]]), atoms)
+            # rounding changes slowly with the spread: measured once an octave, at the largest
+            largest = np.array([[4.0 ** np.ceil(level / 4)]])
+            rules[key] = smooth.rule(atoms, spread, REFINE), smooth.rounding(largest, atoms)
         rule, rounding = rules[key]
         block = max(1, BLOCK // (len(rule.nodes) * len(products)))
         for start in range(0, len(members), block):

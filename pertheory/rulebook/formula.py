@@ -121,7 +121,8 @@ def parse(text: str, parameters: Collection[str] = ()) -> Node:
     if not isinstance(text, str):
         raise InputError(f"a formula must be text such as 'x*tanh(x)', not {type(text).__name__}")
     if len(text) > MAX_LENGTH:
-        raise InputError(f"formula of {len(text)} characters ({text[:20]}...): at most {MAX_LENGTH} are allowed")
+        start = " ".join(text[:20].split())  # one line
+        raise InputError(f"formula of {len(text)} characters ({start}...): at most {MAX_LENGTH} are allowed")
     return _Parser(text, frozenset(parameters)).parse()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +116,7 @@ class Run:
         return iter(self.states)
 
 
-class Layers(Iterator[LayerState]):
+class Layers(Iterator[LayerState], ABC):
     """The layers of a run, computed one at a time; only the last one is held.
 
     Attributes:
@@ -129,18 +130,18 @@ class Layers(Iterator[LayerState]):
     needed: int
 
     @property
+    @abstractmethod
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def error(self) -> float:
         """The largest estimated error of a Gaussian average so far, relative to its scale."""
-        raise NotImplementedError
 
+    @abstractmethod
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
-        raise NotImplementedError
 
     def seconds_per_layer(self) -> float:
         """About how long the averages of one layer take, or 0 where nothing is known."""

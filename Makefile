@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test derivations lint types bench requirements clean
+.PHONY: install demo test fuzz derivations lint types bench requirements clean
 
 install: $(STAMP)
 
@@ -23,6 +23,14 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Hostile input by the hour: make fuzz, or make fuzz COUNT=1000000 NAMES=formulas JOBS=2 SEED=1
+COUNT ?= 100000
+JOBS ?= 2
+SEED ?= 0
+NAMES ?=
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz $(NAMES) --count $(COUNT) --jobs $(JOBS) --seed $(SEED)
 
 # The chapters of the book as texts that run (derivations/README.md); pictures go to build/figures.
 derivations: $(STAMP)

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from pertheory.kernels.plan import FunctionCode, Instruction, PieceCode
 from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.differential import Polynomial, Ring
+from pertheory.rulebook.differential import ALIASES, Ring
+from pertheory.rulebook.polynomials import Polynomial
 
 #: Where functions are cut into panels; farther out they are simple.
 FARTHEST = 64.0
@@ -41,6 +42,8 @@ class _Coder:
                 found = self._emit("x")
             else:
                 kind, argument = self._ring.variable(variable)
+                if kind in ALIASES:
+                    return self.polynomial(argument)
                 name, _, power = kind.partition(":")
                 numerator, _, denominator = power.partition("/")
                 exponent_value = int(numerator) / int(denominator or 1) if power else 0.0

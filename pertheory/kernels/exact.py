@@ -24,7 +24,8 @@ from pertheory.kernels.plan import ExactCode, Instruction
 from pertheory.numeric.atoms import IDENTITY, Line, Product, atoms
 from pertheory.numeric.reduce import singular_lines
 from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.differential import Monomial, Polynomial, Ring
+from pertheory.rulebook.differential import Ring
+from pertheory.rulebook.polynomials import Monomial, Polynomial
 
 #: Most terms of one average; beyond it a series is as fast.
 MOST_TERMS = 40

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.rulebook.differential import Polynomial, Ring
+from pertheory.rulebook.conversion import Converter
+from pertheory.rulebook.differential import Ring
 from pertheory.rulebook.files import check_keys, nearest, read_toml, rules_folder
 from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.rulebook.kinks import refuse_poles, split
+from pertheory.rulebook.polynomials import Polynomial
+from pertheory.rulebook.series import taylor_coefficients
 
 Array: TypeAlias = NDArray[np.float64]
 KEYS = ("name", "aliases", "description", "class", "closed_form", "formula", "pieces", "parameters")
@@ -77,7 +80,7 @@ class Activation:
         parts = []
         for piece in self.pieces:
             ring = Ring()
-            parts.append((ring, [ring.convert(piece.node, values)]))
+            parts.append((ring, [Converter(ring, values).convert(piece.node)]))
         return parts
 
     def polynomials(self, part: int, order: int) -> tuple[Ring, list[Polynomial]]:
@@ -126,10 +129,7 @@ class Activation:
             return None
         ring, known = self._parts[0]
         with np.errstate(all="ignore"):
-            try:
-                row = ring.series(known[0], TAYLOR_ORDER + TAYLOR_TERMS)
-            except InputError:  # the slopes of its generators swell
-                return None
+            row = taylor_coefficients(ring, known[0], TAYLOR_ORDER + TAYLOR_TERMS)
             rows = []
             for _ in range(TAYLOR_ORDER + 1):
                 sizes = np.abs(row[:TAYLOR_TERMS]) * TAYLOR_REACH ** np.arange(TAYLOR_TERMS)

@@ -142,7 +142,7 @@ def test_the_interpreter_lock_is_released(tmp_path):
     thread.start()  # it spins in C until this thread, which needs the lock, sets the flag
     time.sleep(0.05)
     flag.value = 1
-    thread.join(timeout=60)
+    thread.join(timeout=600)
     assert result == [7]
 
 

@@ -38,13 +38,21 @@ ALIKE = (
 SYMMETRIC = {"delta", "delta_j", "hatG", "xx", "Omega", "K_0", "K_2"}
 
 
-def mutants(text: str) -> Iterator[tuple[str, str]]:
-    """All mutants of a right side, each with a word on what was changed."""
+def mutants(text: str) -> Iterator[tuple[str, str, str]]:
+    """All mutants of a right side, each with a word on what was changed and a word for its kind."""
     digits = sorted(set(re.findall(r"(?<=[_(,;])\d(?=[\s),;>^]|$)", text)))
     for token in TOKEN.finditer(text):
         head = re.search(r"([A-Za-z]\w*)(?:\{\d\})?'?(?:\[\d\])?\^?$", text[: token.start()])
         for new in changes(token, digits, head.group(1) if head else ""):
-            yield text[: token.start()] + new + text[token.end() :], f"{token.group()} -> {new} at {token.start()}"
+            mutant = text[: token.start()] + new + text[token.end() :]
+            yield mutant, f"{token.group()} -> {new} at {token.start()}", kind_of(token, new)
+
+
+def kind_of(token: re.Match[str], new: str) -> str:
+    """Which slip it is: of a name, labels, a number, a sign, a z, or of the order or the sample of an activation."""
+    if token["line"]:
+        return "sample" if new.partition("_")[0] == token.group().partition("_")[0] else "order"
+    return token.lastgroup or ""
 
 
 def changes(token: re.Match[str], digits: list[str], head: str) -> Iterator[str]:

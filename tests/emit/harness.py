@@ -47,7 +47,7 @@ def library(network, tensors, order, inputs, kinked):
     folder = Path(mkdtemp(prefix="pertheory-test-"))
     try:
         write(source, folder)
-        gcc(folder, *STRICT, "-O1", "-fPIC", "-shared", "-o", "library.so", f"{source.name}.c", "-lm")
+        gcc(folder, *STRICT, "-O0", "-fPIC", "-shared", "-o", "library.so", f"{source.name}.c", "-lm")
         return source.name, ctypes.CDLL(str(folder / "library.so"))
     finally:
         shutil.rmtree(folder)

@@ -25,7 +25,7 @@ groups = st.integers(2, 4).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups, st.integers(1, 4))
 def test_one_entry_of_each_orbit_is_kept_and_counted(group, inputs):
     packing = packing_of(group)
@@ -39,7 +39,7 @@ def test_one_entry_of_each_orbit_is_kept_and_counted(group, inputs):
         assert found == len(list(kept(packing, inputs, length))) == len({entry[:length] for entry in entries})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(groups, st.integers(2, 4))
 def test_the_last_index_runs_from_zero_without_gaps(group, inputs):
     rows = {}
@@ -49,7 +49,7 @@ def test_the_last_index_runs_from_zero_without_gaps(group, inputs):
         assert found == list(range(len(found)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups, st.data())
 def test_needed_orders_reach_the_kept_entry_of_every_entry_of_a_result(group, data):
     array = packing_of(group)
@@ -62,7 +62,7 @@ def test_needed_orders_reach_the_kept_entry_of_every_entry_of_a_result(group, da
         assert entry in {tuple(index[a] for a in order) for order in found}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(groups)
 def test_bounds_hold_for_all_kept_entries(group):
     packing = packing_of(group)

@@ -94,7 +94,7 @@ def test_theory_knows_which_exchanges_of_b_are_symmetries():
     assert {"".join("1324"[i] for i in element) for element in found} == written
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(paired_forests(fields=("z", "u")), st.randoms(use_true_random=False))
 def test_the_type_does_not_depend_on_the_names_of_the_vertices(forest, draw):
     fields, edges, pairs = forest
@@ -118,14 +118,14 @@ def test_the_type_does_not_depend_on_the_names_of_the_vertices(forest, draw):
     assert all(kind.fields[labelling[v]] == fields[v] for v in range(len(fields)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(paired_forests())
 def test_a_canonical_type_is_its_own_canonical_form(forest):
     kind, _ = tensor_type(*forest)
     assert tensor_type(kind.fields, kind.edges, kind.pairs)[0] == kind
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(paired_forests(), st.data())
 def test_canonical_slots_are_constant_on_orbits_and_tell_orbits_apart(forest, data):
     kind, _ = tensor_type(*forest)

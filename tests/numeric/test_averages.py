@@ -274,7 +274,7 @@ def test_all_zero_covariance_gives_values_at_zero() -> None:
 
 
 @given(st.integers(0, 10_000), st.permutations(range(3)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_relabelling_inputs_permutes_the_result(seed: int, order: list[int]) -> None:
     k = random_covariance(3, seed, 0.6)
     request = (f(0), f(2, 1), f(1))
@@ -285,7 +285,7 @@ def test_relabelling_inputs_permutes_the_result(seed: int, order: list[int]) -> 
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["tanh", "gelu", "sin", "x^3 - x"]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_stein_identity(seed: int, name: str) -> None:
     # <z_a F(z_b) G(z_c)> = K_ab <F' G> + K_ac <F G'>
     k = random_covariance(3, seed, 0.9)

@@ -95,7 +95,7 @@ def test_nearly_collinear_inputs_of_large_variance_are_left_to_the_direct_method
 
 
 @given(st.integers(0, 10_000), st.permutations(range(5)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_relabelling_inputs_permutes_the_result(seed: int, order: list[int]) -> None:
     k = random_covariance(5, seed, 0.8)
     average = GaussianAverages({"s": activation("tanh")})

@@ -109,7 +109,7 @@ def test_the_number_of_averages_grows_with_the_sets_of_inputs_and_not_with_the_e
     ),
     st.integers(1, 3),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_every_entry_is_the_sum_over_pairings(requests: list, size: int) -> None:  # type: ignore[type-arg]
     k = covariance(size, 4)
     functions = {"s": activation("x^3")}

@@ -45,7 +45,7 @@ tables = st.integers(1, 3).flatmap(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(tables, st.randoms(use_true_random=False))
 def test_renaming_the_inputs_renames_the_components(table, draw):
     order = list(range(len(table)))
@@ -57,7 +57,7 @@ def test_renaming_the_inputs_renames_the_components(table, draw):
             assert_close(second[layer][name], moved, f"{name} at layer {layer}")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(tables)
 def test_tensors_have_the_symmetries_of_their_graphs(table):
     state = run(table)[DEPTH]
@@ -83,7 +83,7 @@ def test_tensors_have_no_other_symmetry_on_generic_inputs():
         assert found == own, name
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(tables)
 def test_the_first_layer_is_gaussian_with_a_fixed_kernel(table):
     state = run(table)[1]
@@ -95,7 +95,7 @@ def test_the_first_layer_is_gaussian_with_a_fixed_kernel(table):
             assert not np.any(state[name]), name
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(entries, min_size=2, max_size=2), st.lists(entries, min_size=2, max_size=2))
 def test_an_input_given_twice_has_equal_components_everywhere(first, second):
     double, single = run([first, second, first]), run([first, second])
@@ -118,7 +118,7 @@ def test_repeated_and_collinear_inputs_are_as_good_as_others(activation):
         np.testing.assert_allclose(array, close[name], rtol=0, atol=3e-5 * scale, err_msg=name)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(tables)
 def test_components_of_some_inputs_do_not_depend_on_the_others(table):
     together, alone = run(table)[DEPTH], run(table[:1])[DEPTH]

@@ -134,7 +134,7 @@ def test_near_names_are_suggested() -> None:
 
 
 @given(st.text(alphabet="x012.()+-*/^, abeginopstqrmlcfhu_$'\"", max_size=30))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_random_text_is_a_formula_or_an_input_error(text: str) -> None:
     try:
         node = parse(text)
@@ -157,7 +157,7 @@ trees = st.recursive(
 
 
 @given(trees, st.floats(-2, 2))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_shown_text_and_symengine_have_the_value_of_the_formula(text: str, x: float) -> None:
     node = parse(text, ["a"])
     direct = float(sample(node, np.array([x]), {"a": 0.5})[0])

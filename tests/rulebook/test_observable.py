@@ -43,7 +43,7 @@ def structure(observable):
     return fields, edges
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(observables(fields=("z", "u")))
 def test_what_is_written_reads_back_as_the_same_forest_and_pairs(given_observable):
     observable, pairs = given_observable
@@ -54,7 +54,7 @@ def test_what_is_written_reads_back_as_the_same_forest_and_pairs(given_observabl
     assert again.tensor(pairs)[0] == observable.tensor(pairs)[0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(observables(fields=("z", "u")))
 def test_canonical_names_read_back_as_the_same_type_with_slots_in_the_order_of_the_text(given_observable):
     kind, _ = given_observable[0].tensor(given_observable[1])
@@ -78,7 +78,7 @@ def test_a_canonical_name_names_one_order_of_slots():
     assert found.labels == named.labels
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(observables(most=4))
 def test_a_canonical_name_finds_its_own_tensor(given_observable):
     kind, _ = given_observable[0].tensor(given_observable[1])

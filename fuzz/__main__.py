@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from fuzz.campaign import limit_memory, run
+from fuzz.campaign import share
 
 #: Files of this folder that are no campaigns.
 MACHINERY = {"__init__", "__main__", "campaign"}
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in MACHINERY)
-
-
-def part(name: str, count: int, seed: int) -> tuple[Counter[str], float]:
-    """One share of a campaign, in a process of its own."""
-    limit_memory()
-    return run(name, importlib.import_module(f"fuzz.{name}"), count, seed)
 
 
 def main() -> int:
@@ -41,7 +34,7 @@ def main() -> int:
         outcomes: Counter[str] = Counter()
         slowest = 0.0
         with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1) as pool:
-            for own, longest in pool.map(part, [name] * shares, sizes, seeds):
+            for own, longest in pool.map(share, [name] * shares, sizes, seeds):
                 outcomes += own
                 slowest = max(slowest, longest)
         said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))

@@ -8,6 +8,7 @@ the machine is only after that much work of our own) and memory by the size of t
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import random
 import resource
@@ -98,3 +99,9 @@ def run(name: str, campaign: Campaign, count: int, seed: int) -> tuple[Counter[s
         outcomes[outcome] += 1
         slowest = max(slowest, time.process_time() - start)
     return outcomes, slowest
+
+
+def share(name: str, count: int, seed: int) -> tuple[Counter[str], float]:
+    """One share of a campaign, in a process of its own."""
+    limit_memory()
+    return run(name, importlib.import_module(f"fuzz.{name}"), count, seed)

@@ -11,7 +11,6 @@ numbers     Model          inputs, activation          -> states, layer by layer
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +22,7 @@ from pertheory.emit.c.folder import print_folder
 from pertheory.emit.c.printer import Source, print_c, program_name
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
+from pertheory.files import write_text
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
 from pertheory.kernels.requests import plan_averages
@@ -103,12 +103,5 @@ def emit_theory(
         values = reference_values(theory, program, functions)
         said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
         texts = print_folder(program, source, header_text(), values, said, __version__)
-    return [_write(folder / name, text) for name, text in texts.items()]
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)  # whoever reads the file never sees half of it
-    return path
+    folder.mkdir(parents=True, exist_ok=True)
+    return [write_text(folder / name, text) for name, text in texts.items()]

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pertheory.derive.codec import decode, derive_encoded, encode
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
+from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.store import Store
 
 Diagrams = tuple[Diagram, ...]
+
+KILLED = "a process that derives was killed, perhaps for want of memory; use fewer --jobs"
+#: Signals that end us; the processes of a pool leave them to the one that made it.
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @dataclass(frozen=True, order=True)
@@ -58,7 +68,10 @@ class Worker:
         if kept is not None:
             return kept
         if self.executor is not None:
-            self.running[self.executor.submit(derive_encoded, *place)] = node
+            try:
+                self.running[self.executor.submit(derive_encoded, *place)] = node
+            except BrokenExecutor:
+                raise InputError(KILLED) from None
             return None
         found = diagrams(*place)
         if self.store is not None:
@@ -71,7 +84,10 @@ class Worker:
         results = []
         for future in done:
             node = self.running.pop(future)
-            text = future.result()
+            try:
+                text = future.result()
+            except BrokenExecutor:
+                raise InputError(KILLED) from None
             if self.store is not None:
                 self.store.write(self.rule, node.sublayer, node.kind, node.order, text)
             results.append((node, decode(text)))
@@ -93,3 +109,42 @@ class Worker:
         """Give up what has not started."""
         for future in self.running:
             future.cancel()
+
+
+@contextmanager
+def processes(number: int) -> Iterator[Executor]:
+    """An executor on processes that end when this one does, however it ends, and at once if the body raises."""
+    before = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(number, initializer=_serve)
+    try:
+        if hasattr(signal, "pthread_sigmask"):  # they start where no signal can meet them half-made
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+            try:
+                executor.submit(int)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - before:
+            child.kill()
+        raise
+    finally:
+        executor.shutdown()
+
+
+def _serve() -> None:
+    """What a process of a pool does first: end when its parent does, and say nothing when a terminal interrupts all."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING[1:]:
+        signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

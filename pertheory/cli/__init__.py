@@ -1,6 +1,8 @@
 """The command line: one file a verb.
 
-`main`      the entry point
-`options`   flags that several verbs share, input files, output
+`main`      the entry point: signals, streams
+`verbs`     the parser, and errors as one line
+`options`   flags that several verbs share, output
+`inputs`    input files
 `derive`, `describe`, `emit`, `run`
 """

@@ -1,111 +1,90 @@
-"""Entry point of the command ``pertheory``.
+"""Entry point of the command ``pertheory``: what surrounds it is put in order before anything is loaded.
 
-Exit status: 0 done; 1 a check failed; 2 bad input, with one line on standard error and nothing written.
+Exit status: 0 done; 1 a check failed; 2 bad input, with one line on standard error and nothing written. A command that
+is stopped removes its temporary files and ends with 128 + the number of the signal: 130 for an interrupt.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+import signal
 import sys
-import warnings
-from collections.abc import Sequence
-from typing import NoReturn
-
-from pertheory import __version__
-from pertheory.cli import check, derive, describe, emit, run
-from pertheory.errors import PertheoryError
-from pertheory.rulebook.files import nearest
-
-VERBS = (derive, describe, emit, run, check)
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
-
-    def refuse(self, rest: Sequence[str]) -> NoReturn:
-        """The error about arguments that are left over."""
-        given = rest[0]
-        if given.startswith("-"):
-            flag = given.partition("=")[0]
-            flags = [text for text in self._option_string_actions if text.startswith("--")]
-            self.error(f"unknown flag {flag!r}; {nearest(flag, flags)}")
-        self.error(f"unexpected argument {given!r}; arguments without a flag stand together, before the flags")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all verbs."""
-    parser = _Parser(
-        prog="pertheory",
-        description="Derive the finite-width recursions of deep networks by machine, and compute them.",
-        epilog="example: pertheory derive F --format latex",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"pertheory {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    for verb in VERBS:
-        own = verbs.add_parser(
-            verb.__name__.rpartition(".")[2],
-            help=verb.SUMMARY,
-            description=verb.SUMMARY,
-            epilog=f"example: {verb.EXAMPLE}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,  # leaves the example on one line, to be copied
-            allow_abbrev=False,
-        )
-        verb.add_arguments(own)
-        own.set_defaults(action=verb.main, parser=own)
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        return _run(arguments)
+    if arguments is not None:
+        with _signals():
+            return _run(arguments)
+    _open_descriptors()
+    for stream in (sys.stdout, sys.stderr):
+        # a character that the terminal does not have is shown by its number
+        with suppress(AttributeError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    with _signals():
+        status = _run(sys.argv[1:])
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be done: an interrupt just ends us
+    return status
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
-        options, rest = build_parser().parse_known_args(arguments)
-        if rest:
-            options.parser.refuse(rest)
-        status: int = options.action(options)
-        if sys.stdout is not None:  # None where the caller has closed it
-            sys.stdout.flush()
-        return status
-    except PertheoryError as error:
-        print(f"pertheory: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except RecursionError:
-        print("pertheory: error: the input is nested too deeply", file=sys.stderr)
-        return 2
-    except MemoryError:
-        print("pertheory: error: not enough memory; use fewer inputs or a lower order", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of our output has gone, as in "pertheory derive A6 | head"
-        _drop_output()
-        return 0
-    except OSError as error:  # a path that the system refuses, or standard output on a full disk
-        place = "standard output" if error.filename is None else " ".join(str(error.filename).split())[:80]
-        print(f"pertheory: error: {place}: {error.strerror or error}", file=sys.stderr)
-        _drop_output()
-        return 2
+        from pertheory.cli.verbs import execute
+
+        return execute(arguments)
     except KeyboardInterrupt:
-        print("pertheory: interrupted", file=sys.stderr)
+        with suppress(OSError):
+            print("pertheory: interrupted", file=sys.stderr, flush=True)
         return 130
+    except _Ended as end:
+        return 128 + end.number
 
 
-def _drop_output() -> None:
-    """Let what is still in the buffer go nowhere, so that the interpreter does not complain at its end."""
-    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+class _Ended(BaseException):
+    """Somebody wants us to end: not an error, but files and processes of ours have to be cleared away."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"pertheory: warning: {' '.join(str(message).split())}", file=sys.stderr)
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let the signals that would end us raise; those that the caller has us ignore, as nohup does, are left alone."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise _Ended(number)
+
+    changed = []
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        with suppress(ValueError):  # not in the main thread
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, end)
+                changed.append(number)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _open_descriptors() -> None:
+    """Open the three standard streams where the caller has closed them, lest a file of ours take their place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 if __name__ == "__main__":

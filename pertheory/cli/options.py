@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
+import codecs
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from pertheory.errors import InputError
+from pertheory.files import replacing
 
 #: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
 MOST_ORDER = 10
+
+#: No machine derives faster with more processes.
+MOST_JOBS = 256
 
 #: Bytes of output that wait in memory before they go to a temporary file.
 IN_MEMORY = 10_000_000
@@ -38,7 +42,8 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 
 def add_work(parser: argparse.ArgumentParser) -> None:
     """``--jobs``, ``--no-cache`` and ``--yes``."""
-    parser.add_argument("--jobs", type=whole("--jobs", 1), default=1, help="derive on so many processes (default 1)")
+    kind = whole("--jobs", 1, MOST_JOBS)
+    parser.add_argument("--jobs", type=kind, default=1, help="derive on so many processes (default 1)")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep derived diagrams on disk")
     parser.add_argument("--yes", action="store_true", help="go on even if very many tensors are needed")
 
@@ -54,9 +59,9 @@ def working(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.jobs == 1:
         yield {"executor": None, "store": store}
         return
-    from concurrent.futures import ProcessPoolExecutor
+    from pertheory.work import processes
 
-    with ProcessPoolExecutor(options.jobs) as executor:
+    with processes(options.jobs) as executor:
         yield {"executor": executor, "store": store}
 
 
@@ -151,104 +156,10 @@ def check_names(names: Sequence[str]) -> list[str]:
     return list(names)
 
 
-def read_inputs(path: Path) -> list[list[float]]:
-    """Inputs from a .csv, .json (list of lists) or .npy file, one row per input.
-
-    Raises:
-        InputError: no such file, another ending, ragged or non-numeric rows, NaN, nothing in it.
-    """
-    if not path.is_file():
-        raise InputError(f"--inputs {path}: {'is not a file' if path.exists() else 'no such file'}")
-    suffix = path.suffix.lower()
-    readers = {".csv": _read_csv, ".json": _read_json, ".npy": _read_npy}
-    if suffix not in readers:
-        raise InputError(f"--inputs {path}: must end in .csv, .json or .npy")
-    try:
-        rows = readers[suffix](path)
-    except OSError as error:
-        raise InputError(f"--inputs {path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise InputError(f"--inputs {path}: is not text; a {suffix} file was expected") from None
-    if not rows or not rows[0]:
-        raise InputError(f"--inputs {path}: holds no rows of numbers")
-    for number, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            raise InputError(f"--inputs {path}: row {number + 1} has {len(row)} numbers, row 1 has {len(rows[0])}")
-        for column, value in enumerate(row):
-            if not math.isfinite(value):
-                raise InputError(f"--inputs {path}: row {number + 1}, column {column + 1} is {value}, not finite")
-    return rows
-
-
-def _read_csv(path: Path) -> list[list[float]]:
-    rows: list[list[float]] = []
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        try:
-            for number, row in enumerate(csv.reader(handle)):
-                if not row or all(not cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
-                    continue
-                values = []
-                for column, cell in enumerate(row):
-                    try:
-                        values.append(float(cell))
-                    except ValueError:
-                        hint = "" if rows else "; a line that is not data starts with #"
-                        raise InputError(
-                            f"--inputs {path}: line {number + 1}, column {column + 1}: {cell!r} is not a number{hint}"
-                        ) from None
-                rows.append(values)
-        except csv.Error as error:
-            raise InputError(f"--inputs {path}: is not a table of numbers ({error})") from None
-    return rows
-
-
-def _read_json(path: Path) -> list[list[float]]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        table = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"--inputs {path}: not valid JSON (line {error.lineno}: {error.msg})") from None
-    except RecursionError:
-        raise InputError(f"--inputs {path}: nested too deeply; must be a list of lists of numbers") from None
-    except ValueError:  # Python does not read whole numbers of more than a few thousand digits
-        raise InputError(f"--inputs {path}: holds a number too large for a double") from None
-    if not isinstance(table, list) or not all(isinstance(row, list) for row in table):
-        raise InputError(f"--inputs {path}: must be a list of lists of numbers, one list per input")
-    rows: list[list[float]] = []
-    for number, row in enumerate(table):
-        for value in row:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise InputError(f"--inputs {path}: row {number + 1} holds {value!r}, which is not a number")
-        try:
-            rows.append([float(value) for value in row])
-        except OverflowError:
-            raise InputError(f"--inputs {path}: row {number + 1} holds a number too large for a double") from None
-    return rows
-
-
-def _read_npy(path: Path) -> list[list[float]]:
-    import numpy as np
-
-    try:
-        table = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError):
-        raise InputError(f"--inputs {path}: not a .npy file of numbers") from None
-    if not isinstance(table, np.ndarray):
-        raise InputError(f"--inputs {path}: is an archive of arrays; must be one .npy array with one row per input")
-    if table.ndim != 2 or table.dtype.kind not in "fiu":
-        raise InputError(
-            f"--inputs {path}: holds {table.ndim}-dimensional data of type {table.dtype}; "
-            "must be a table of real numbers with one row per input"
-        )
-    return [[float(value) for value in row] for row in table]
-
-
 def write_text(text: str, out: Path | None) -> None:
     """Text to standard output, or to a file that appears only when it is complete."""
-    if out is None:
-        print(text)
-        return
-    write_whole(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    with collect_output(out) as handle:
+        handle.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def check_out(out: Path | None) -> None:
@@ -265,53 +176,20 @@ def check_out(out: Path | None) -> None:
         raise InputError(f"--out {out}: is a folder; name a file")
 
 
-def write_whole(out: Path, writer: Callable[[Path], Any]) -> None:
-    """Let ``writer`` fill a temporary file next to ``out`` and then move it there.
-
-    A device or a pipe is written to as it is, and a link stays: the file that it points to is replaced.
-
-    Raises:
-        InputError: the folder does not exist or cannot be written to.
-    """
-    check_out(out)
-    try:
-        if out.exists() and not out.is_file():
-            writer(out)
-            return
-        with _replacing(out) as temporary:
-            writer(temporary)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
-
-
-@contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
-    """A temporary file that takes the place of ``out`` if all goes well, and vanishes otherwise."""
-    target = out.resolve()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pertheory-", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 @contextmanager
 def collect_output(out: Path | None) -> Iterator[IO[bytes]]:
     """A file that can be filled bit by bit; what is in it appears at its place at the end, whole or not at all.
 
-    For standard output, a device or a pipe it is a temporary file that is copied there.
+    For standard output, an open descriptor (/dev/stdout, /dev/fd/3), a device or a pipe it is a temporary file that is
+    copied there.
 
     Raises:
         InputError: the folder does not exist or cannot be written to.
     """
     check_out(out)
     try:
-        if out is not None and (out.is_file() or not out.exists()):
-            with _replacing(out) as temporary, temporary.open("wb") as handle:
+        if out is not None and _descriptor(out) is None and (out.is_file() or not out.exists()):
+            with replacing(out) as temporary, temporary.open("wb") as handle:
                 yield handle
                 handle.flush()
             return
@@ -319,15 +197,35 @@ def collect_output(out: Path | None) -> Iterator[IO[bytes]]:
             yield spool
             spool.seek(0)
             if out is not None:
-                with out.open("wb") as device:
+                with _device(out) as device:
                     shutil.copyfileobj(spool, device)
                 return
-            while sys.stdout is not None and (part := spool.read(1 << 20)):
-                sys.stdout.write(part.decode())  # only ASCII is written, so that no character is cut in two
+            lines = codecs.getreader("utf-8")(spool)
+            while sys.stdout is not None and (part := lines.read(1 << 20)):
+                sys.stdout.write(part)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if out is None:
             raise
         raise InputError(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def _descriptor(out: Path) -> int | None:
+    """The number of an open descriptor that a path of the system names, such as /dev/stdout."""
+    named = {"/dev/stdout": 1, "/dev/stderr": 2}
+    match = re.fullmatch(r"/(?:dev|proc/self)/fd/([0-9]{1,6})", str(out))
+    return int(match[1]) if match else named.get(str(out))
+
+
+def _device(out: Path) -> IO[bytes]:
+    """What is no file that could be replaced, for writing; a descriptor goes on where it stands."""
+    number = _descriptor(out)
+    if number is None:
+        return out.open("wb")
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return os.fdopen(os.dup(number), "wb")
 
 
 def closure_progress(done: int, found: int) -> None:

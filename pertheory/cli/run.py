@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from pertheory.cli.inputs import read_inputs
 from pertheory.cli.options import (
     LayerProgress,
     add_network,
@@ -22,7 +23,6 @@ from pertheory.cli.options import (
     limit,
     numbers,
     parameter,
-    read_inputs,
     show_time,
     tensor_list,
     whole,

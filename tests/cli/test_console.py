@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pertheory import __version__
-from pertheory.cli.main import VERBS
+from pertheory.cli.verbs import VERBS
 
 NAMES = [verb.__name__.rpartition(".")[2] for verb in VERBS]
 COMMAND = [sys.executable, "-m", "pertheory.cli.main"]

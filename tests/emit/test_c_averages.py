@@ -22,11 +22,12 @@ from pertheory.kernels.requests import plan_averages
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.differential import _EVALUATE
+from tests.emit import harness
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]
+STRICT = [*harness.STRICT, "-O2"]
 OK, BAD_ARGUMENT, SHORT_WORKSPACE, NOT_FINITE, DIVERGENT = 0, 1, 2, 3, 7
 POINTER = ctypes.POINTER(ctypes.c_double)
 PROTOTYPES = """#include "pertheory.h"

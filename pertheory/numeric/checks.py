@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ Array = npt.NDArray[np.float64]
 
 #: Magnitudes of inputs beyond which their squares leave the range of doubles.
 LARGEST_INPUT = 1e70
+#: Widths beyond which ratios of widths and their powers leave the range of doubles.
+LARGEST_WIDTH = 1e70
 #: More layers than anyone computes; a thousand of them take seconds.
 MOST_LAYERS = 100_000
 
@@ -95,8 +98,10 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int, rule: Net
         need = named.get(depth, f"{depth - 1} hidden widths n_1 .. n_{depth - 1}")
         raise InputError(f"widths: depth {depth} needs {need}, not {len(widths)}")
     for width in widths:
-        if isinstance(width, str | bool) or width != width or width < 1 or width != int(width):
+        if isinstance(width, str | bool) or width != width or width < 1 or width == inf or width != int(width):
             raise InputError(f"widths must be whole numbers from 1, not {width!r}")
+        if width > LARGEST_WIDTH:
+            raise InputError(f"widths: one is above {LARGEST_WIDTH:g}, beyond which ratios leave the range of doubles")
     if len(set(widths)) > 1 and rule.passes_neurons:
         raise InputError(
             f"widths: network {rule.name} passes neurons on, so all hidden widths "
@@ -115,14 +120,20 @@ def check_kernel(covariance: Array) -> None:
         raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
 
 
-def check_range(layer: int, state: Mapping[str, Array]) -> None:
-    """See that nothing has left the range of doubles (an average that diverges is NaN, never infinite).
+def check_range(layer: int, state: Mapping[str, Array], divergent: bool) -> None:
+    """See that nothing has left the range of doubles.
+
+    Args:
+        layer: of the state.
+        state: its tensors.
+        divergent: whether an average diverges here or below: its entries are NaN, never infinite. Other NaN is the
+            difference of two numbers that overflow.
 
     Raises:
         InputError: names the first tensor that did.
     """
     for key, array in state.items():
-        if np.isinf(array).any():
+        if np.isinf(array).any() or (not divergent and np.isnan(array).any()):
             raise InputError(
                 f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
             )

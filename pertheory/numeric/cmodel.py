@@ -23,7 +23,7 @@ from pertheory.numeric.states import Array, Layers, LayerState
 from pertheory.pipeline import c_source, header_text
 from pertheory.rulebook.activation import Activation
 
-OK, BAD_ARGUMENT, UNSUPPORTED, OVERFLOW, LAST_ERROR, DIVERGENT, ACCURACY = 0, 1, 4, 6, 6, 7, 8
+OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR, DIVERGENT, ACCURACY = 0, 1, 3, 4, 6, 6, 7, 8
 #: Accuracy of the built-in averages, relative to the scale of each; for more the routine in Python is called back.
 BUILT_IN_ACCURACY = 1e-9
 
@@ -165,12 +165,12 @@ class CLayers(Layers):
         self._layer += 1
         self._state = above
         if OK < status <= LAST_ERROR:
-            if status == OVERFLOW:
-                check_range(self._layer, self._unpacked(above))
+            if status in (OVERFLOW, NOT_FINITE):  # of a result, or of an average
+                check_range(self._layer, self._unpacked(above), bool(self.divergences))
                 raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
             raise InputError(f"the compiled theory failed with status {status}; see pertheory.h")
         state = self._unpacked(above)
-        check_range(self._layer, state)
+        check_range(self._layer, state, bool(self.divergences))
         return LayerState(self._layer, self._run.spread(state))
 
     def _climb(self, above: Array) -> int:
@@ -184,6 +184,7 @@ class CLayers(Layers):
                 return status
         raised: list[BaseException] = []
         status = self._step(above, self._callback(self._averages, raised), self._error)
+        self._infinite |= status == DIVERGENT and not self._averages.divergences
         if raised:
             raise raised[0]
         return status
@@ -222,7 +223,7 @@ class CLayers(Layers):
             except BaseException as error:  # it must not cross the C code; it is raised again behind it
                 raised.append(error)
                 return BAD_ARGUMENT
-            return OK
+            return DIVERGENT if averages.divergences else OK
 
         return _Average(average)
 

@@ -229,7 +229,7 @@ class NumpyLayers(Layers):
             else:
                 self._state = self._module.step(self._state, self._parameters(), self._average)
         self._layer += 1
-        check_range(self._layer, self._state)
+        check_range(self._layer, self._state, bool(self.divergences))
         return LayerState(self._layer, self._run.spread(self._state))
 
     def _parameters(self) -> dict[str, float]:
@@ -237,7 +237,8 @@ class NumpyLayers(Layers):
         own = {**self._module.HYPERPARAMETERS, **self._layers[self._layer]}
         if self._layer:
             own |= {"n": self._widths[self._layer], "n_prev": self._widths[self._layer - 1]}
-        return own
+        # powers of Python's own numbers raise where they overflow, instead of becoming infinite
+        return {name: np.float64(value) for name, value in own.items()}
 
     def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:
         self._calls += 1

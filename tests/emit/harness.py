@@ -18,7 +18,8 @@ from pertheory.kernels.packing import kept, packing_of, packing_of_classes
 from pertheory.numeric.source import load_text
 from pertheory.pipeline import header_text
 
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wsign-conversion"]
+STRICT += ["-Wdouble-promotion", "-Werror"]
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p
 
 

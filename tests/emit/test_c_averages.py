@@ -22,11 +22,11 @@ from pertheory.kernels.requests import plan_averages
 from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.differential import _EVALUATE
+from tests.emit import harness
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
 #: routines (a function and an order) compiled as users do, one for each method; all others without optimisation, which
 #: would take most of the time of these tests
 OPTIMISED = {("tanh", 1), ("relu", 1), ("elu", 1), ("gelu", 0)}
@@ -55,7 +55,7 @@ class Routine:
             text = print_averages(plan, "t")
             (folder / "t.c").write_text(PROTOTYPES + text)
             level = "-O2" if (name, order) in OPTIMISED and closed else "-O0"
-            command = ["gcc", *STRICT, level, f"-I{HEADER}", "-fPIC", "-shared", "t.c", "-o", "t.so", "-lm"]
+            command = ["gcc", *harness.STRICT, level, f"-I{HEADER}", "-fPIC", "-shared", "t.c", "-o", "t.so", "-lm"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr[:2000]
             self.library = ctypes.CDLL(str(folder / "t.so"))

@@ -41,7 +41,7 @@ def print_descriptor(program: Program, name: str, frames: Sequence[Frame], activ
                 f"    {{{c_text(average.name)}, {number}, {fields.index(average.field)}, {average.rank}, "
                 f"{len(average.classes)}, {sizes}}},"
             )
-    lines += ["static const pt_request requests[] = {", *requests, "};"]
+    lines += ["static const pt_request all_requests[] = {", *requests, "};"]
     lines.append("static const char *const hyperparameters[] = {")
     lines += [f"    {c_text(symbol)}," for symbol, _ in program.hyperparameters]
     lines += ["};", "static const double hyperparameter_defaults[] = {"]
@@ -57,7 +57,7 @@ def print_descriptor(program: Program, name: str, frames: Sequence[Frame], activ
         f"    {program.order}, {int(program.closure == 'exact')}, {int(program.inputs == 'one')},",
         f"    {len(program.levels[-1].kernels)}, tensors,",
         f"    {len(program.hyperparameters)}, hyperparameters, hyperparameter_defaults,",
-        f"    {len(program.levels)}, {len(requests)}, requests",
+        f"    {len(program.levels)}, {len(requests)}, all_requests",
         "};",
         "",
     ]

@@ -149,6 +149,8 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
     number, level = frame.number, frame.level
     at = at_level(program, number)
     requests = max(len(level.averages), 1)
+    below = f"state_{(number - 1) % len(program.levels)}, {len(program.levels[number - 1].kernels)}"
+    whole = f"pt_state_size(state_{number}, {len(level.kernels)}, inputs)"
     needs = tuple(dict.fromkeys(need for function in text.recursions for need in function.needs))
     lines = [
         "/* All tensors of a level; it has been laid and bound. */",
@@ -160,6 +162,7 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
     for place, function in enumerate(text.recursions):
         lines.append(f"    {function.name}(w, above + pt_state_size(state_{number}, {place}, n));")
     lines += ["}", ""]
+    lines += _judge(program, frame)
     prepare = [
         "    struct tables tables;",
         f"    struct level_{number} w;",
@@ -172,6 +175,9 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
         "        return PT_TOO_LARGE;",
         f"    if (workspace_size < {name}_workspace_size(inputs))",
         "        return PT_SHORT_WORKSPACE;",
+        f"    if (!pt_is_room(workspace, workspace_size, below, pt_state_size({below}, inputs)) ||",
+        "        !pt_is_room(workspace, workspace_size, RESULT, COUNT))",
+        "        return PT_BAD_ARGUMENT;",
         f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
         "        return PT_NOT_FINITE;",
     ]
@@ -184,32 +190,65 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
         f"int {name}_update{at}(size_t inputs, const double *below, double *const *averages, const double *hyper,",
         "    double ratio, double *above, double *workspace, size_t workspace_size)",
         "{",
-        *(line.replace("RESULT", "above") for line in prepare),
+        *(line.replace("RESULT", "above").replace("COUNT", whole) for line in prepare),
         *_given(len(level.averages)),
         *after,
         f"    compute_level_{number}(&w, above);",
-        "    return PT_OK;",
+        *_verdict(frame, "above", whole),
         "}",
         "",
     ]
-    for kernel, function in zip(level.kernels, text.recursions, strict=True):
+    for place, (kernel, function) in enumerate(zip(level.kernels, text.recursions, strict=True)):
+        own = f"pt_entries(state_{number}[{place}], inputs)"
         order = text.before(function.needs)
         read = _averages_read(frame, kernel.averages, kernel.temporaries)
-        check = [f"averages[{place}] == NULL" for place, average in enumerate(level.averages) if average.name in read]
+        check = [f"averages[{number}] == NULL" for number, average in enumerate(level.averages) if average.name in read]
         lines += [
             f"int {name}_recursion_{kernel.function}{at}(size_t inputs, const double *below, double *const *averages,",
             "    const double *hyper, double ratio, double *result, double *workspace, size_t workspace_size)",
             "{",
-            *(line.replace("RESULT", "result") for line in prepare),
+            *(line.replace("RESULT", "result").replace("COUNT", own) for line in prepare),
             *([f"    if ({' || '.join(check)})", "        return PT_BAD_ARGUMENT;"] if check else []),
             *after,
             *(f"    {text.fills[need].replace('(w)', '(&w)').replace('w->', 'w.')}" for need in order),
             f"    {function.name}(&w, result);",
-            "    return PT_OK;",
+            *_verdict(frame, "result", own),
             "}",
             "",
         ]
     return "\n".join(lines)
+
+
+def _judge(program: Program, frame: Frame) -> list[str]:
+    """What results of a level are worth."""
+    number, averages = frame.number, frame.level.averages
+    from_level = (number - 1) % len(program.levels)
+    packings = ", ".join(f"&{frame.packing_name(average.name)}" for average in averages) or "NULL"
+    return [
+        "/* How averages are stored. */",
+        f"static const pt_packing *const averages_{number}[] = {{{packings}}};",
+        "",
+        "/* Whether results of a level are finite; if not, why: see pt_judged. */",
+        f"static int judge_level_{number}(const double *values, size_t count, int found, const double *below,",
+        "    double *const *averages, size_t n)",
+        "{",
+        f"    return pt_judged(values, count, found, below, pt_state_size(state_{from_level}, "
+        f"{len(program.levels[from_level].kernels)}, n),",
+        f"        averages, averages_{number}, {len(averages)}, n);",
+        "}",
+        "",
+    ]
+
+
+def _verdict(frame: Frame, result: str, count: str) -> list[str]:
+    """The end of a function of given averages. Where they have NaN is looked up only if the result is not finite."""
+    number = frame.number
+    given = f"pt_given(averages, averages_{number}, {len(frame.level.averages)}, inputs)"
+    return [
+        f"    if (pt_is_finite({result}, {count}))",
+        "        return PT_OK;",
+        f"    return judge_level_{number}({result}, {count}, {given}, below, averages, inputs);",
+    ]
 
 
 def _given(count: int) -> list[str]:
@@ -279,7 +318,7 @@ def _first_layer(program: Program, name: str) -> str:
                 "                *out++ = constant + slope * gram[a * inputs + b];",
             ]
         lines.append("    }")
-    lines += ["    return PT_OK;", "}", ""]
+    lines += ["    return pt_is_finite(state, size) ? PT_OK : PT_OVERFLOW;", "}", ""]
     return "\n".join(lines)
 
 

@@ -18,12 +18,14 @@ extern "C" {
 #endif
 
 /* What a call returns. Above PT_LAST_ERROR stand warnings: the results are written, and some entries are NaN
- * (PT_DIVERGENT) or less accurate than 1e-9 of their scale (PT_ACCURACY). */
+ * (PT_DIVERGENT) or less accurate than 1e-9 of their scale (PT_ACCURACY). With PT_OK and PT_ACCURACY all results are
+ * finite. After an error nobody should read them. */
 typedef enum pt_status {
     PT_OK = 0,
-    PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range */
+    PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range, a workspace that is not aligned
+                               or overlaps a state */
     PT_SHORT_WORKSPACE = 2, /* less workspace than the theory asks for */
-    PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in */
+    PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in, by a routine of averages too */
     PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e10 */
     PT_TOO_LARGE = 5,       /* sizes beyond what size_t counts */
     PT_OVERFLOW = 6,        /* a result left the range of doubles */
@@ -49,7 +51,7 @@ static inline const char *pt_message(int status)
     }
 }
 
-/* Whether a status means that the results were not written. */
+/* Whether a status means that there are no results. */
 static inline int pt_is_error(int status)
 {
     return status != PT_OK && status <= PT_LAST_ERROR;
@@ -110,8 +112,9 @@ typedef struct pt_theory {
  *   workspace        workspace_size doubles to use freely (at least what the theory's NAME_builtin_workspace says)
  *   worst_error      may be NULL; is raised to the largest estimated error relative to the scale of an average
  *
- * It returns a status; PT_DIVERGENT and PT_ACCURACY let the computation go on. A theory for one input ("one") asks for each input in
- * turn, with n = 1. */
+ * It returns a status; PT_DIVERGENT (some of what is written is NaN) and PT_ACCURACY let the computation go on. Of functions
+ * with kinks only entries are read in which different indices are different inputs, and the built-in routine leaves NaN
+ * in the others. A theory for one input ("one") asks for each input in turn, with n = 1. */
 typedef int (*pt_average_fn)(void *context, size_t inputs, const double *covariance, int field, size_t count,
                              const int *requests, double *const *out, double *workspace, size_t workspace_size,
                              double *worst_error);

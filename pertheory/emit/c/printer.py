@@ -200,6 +200,7 @@ def _head(program: Program, name: str, built_in: bool, activation: str) -> str:
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>

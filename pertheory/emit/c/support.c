@@ -501,10 +501,10 @@ static size_t pt_tile(size_t n, int rank)
 static int pt_is_finite(const double *values, size_t count)
 {
     size_t i;
+    int found = 1;
     for (i = 0; i < count; i++)
-        if (!(fabs(values[i]) <= DBL_MAX))
-            return 0;
-    return 1;
+        found &= fabs(values[i]) <= DBL_MAX;
+    return found;
 }
 
 /* ---- pt_is_within ---- */
@@ -520,7 +520,7 @@ static int pt_is_within(const double *values, size_t count, double bound)
 
 /* ---- pt_has_overflow ---- */
 
-/* Whether an entry is infinite; averages that diverge make NaN, never infinity. */
+/* Whether an entry is infinite; NaN is not. */
 static int pt_has_overflow(const double *values, size_t count)
 {
     size_t i;
@@ -528,6 +528,49 @@ static int pt_has_overflow(const double *values, size_t count)
     for (i = 0; i < count; i++)
         found |= fabs(values[i]) > DBL_MAX;
     return found;
+}
+
+/* ---- pt_has_nan ---- */
+
+static int pt_has_nan(const double *values, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (isnan(values[i]))
+            return 1;
+    return 0;
+}
+
+/* ---- pt_judged ---- */
+
+/* What the results of a level are worth: PT_OK where all are finite. `found` is what the averages are worth: where one
+ * diverges, or did so below, NaN goes on from there; any other NaN, and infinity, is a product that left the range. */
+static int pt_judged(const double *values, size_t count, int found, const double *below, size_t below_count,
+                     double *const *averages, const pt_packing *const *packings, int requests, size_t n)
+{
+    int t;
+    if (pt_is_finite(values, count))
+        return PT_OK;
+    if (pt_has_overflow(below, below_count))
+        return PT_NOT_FINITE;
+    for (t = 0; t < requests; t++)
+        if (averages[t] != NULL && pt_has_overflow(averages[t], pt_entries(packings[t], n)))
+            return PT_NOT_FINITE;
+    if (pt_has_overflow(values, count))
+        return PT_OVERFLOW;
+    return found == PT_DIVERGENT || pt_has_nan(below, below_count) ? PT_DIVERGENT : PT_OVERFLOW;
+}
+
+/* ---- pt_given ---- */
+
+/* What averages that are given are worth, as a routine would say it. */
+static int pt_given(double *const *averages, const pt_packing *const *packings, int requests, size_t n)
+{
+    int t;
+    for (t = 0; t < requests; t++)
+        if (averages[t] != NULL && pt_has_nan(averages[t], pt_entries(packings[t], n)))
+            return PT_DIVERGENT;
+    return PT_OK;
 }
 
 /* ---- pt_worse ---- */
@@ -647,6 +690,17 @@ static int pt_team(void)
     return most < PT_THREADS ? most : PT_THREADS;
 }
 #endif
+
+/* ---- pt_is_room ---- */
+
+/* Whether a workspace is aligned for doubles and offsets, and does not overlap an array. */
+static int pt_is_room(const double *workspace, size_t size, const double *array, size_t count)
+{
+    const uintptr_t start = (uintptr_t)workspace, from = (uintptr_t)array;
+    if (start % sizeof(double) != 0 || start % sizeof(size_t) != 0)
+        return 0;
+    return start < from ? (from - start) / sizeof(double) >= size : (start - from) / sizeof(double) >= count;
+}
 
 /* ---- pt_doubles ---- */
 

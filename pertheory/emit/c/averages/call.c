@@ -14,6 +14,9 @@
     (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
      AVG_CONDITIONAL_ROOM + AVG_KINKED_ROOM)
 
+/* More inputs than any workspace is counted for. */
+#define AVG_MOST_INPUTS ((size_t)-1 / sizeof(double) / (64 + (size_t)AVG_COLUMNS * 300) - AVG_ROOM)
+
 static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
 {
     int i, j;
@@ -132,6 +135,7 @@ static int avg_too_wide(const avg_call *call, const double *variance)
 size_t AVG_NAME(builtin_workspace)(size_t inputs)
 {
     size_t room = 3 * inputs + AVG_REQUESTS + AVG_ROOM;
+    if (inputs > AVG_MOST_INPUTS) return 0;
 #if AVG_SMOOTH && AVG_MOST > 1
     room += avg_series_room(inputs);
 #endif
@@ -149,7 +153,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     int status, s, wide;
     (void)context;
     if (inputs == 0 || covariance == NULL || field < 0 || workspace == NULL) return PT_BAD_ARGUMENT;
-    if (inputs > ((size_t)-1 / sizeof(double) / (64 + (size_t)AVG_COLUMNS * 300)) - AVG_ROOM) return PT_TOO_LARGE;
+    if (inputs > AVG_MOST_INPUTS) return PT_TOO_LARGE;
     if (count == 0) return PT_OK;
     if (requests == NULL || out == NULL) return PT_BAD_ARGUMENT;
     if (workspace_size < AVG_NAME(builtin_workspace)(inputs)) return PT_SHORT_WORKSPACE;
@@ -205,7 +209,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     if (wide) {
         if (worst_error != NULL) *worst_error = HUGE_VAL;
-        return PT_ACCURACY;
+        return PT_UNSUPPORTED;
     }
     status = call.status;
     call.status = PT_OK;
@@ -213,6 +217,8 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     if (distinct < inputs)
         for (s = 0; s < call.group->requests; s++)
             if (targets[s] != NULL) avg_copy(&call, &call.group->request[s], targets[s], same);
+    for (s = 0; s < call.group->requests && !call.group->kinked; s++) /* with kinks not all entries are wanted */
+        if (targets[s] != NULL) avg_settle(&call, targets[s], avg_stored(&call.group->request[s], inputs));
     if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
     if (status != PT_OK) return status;
     if (call.refused) return PT_UNSUPPORTED;

@@ -151,6 +151,14 @@ static double avg_settled(avg_call *call, double value)
     return NAN;
 }
 
+/* The same for values that were written. */
+static void avg_settle(avg_call *call, double *values, size_t n)
+{
+    size_t p, bad = 0;
+    for (p = 0; p < n; p++) bad += !(fabs(values[p]) <= DBL_MAX);
+    for (p = 0; p < n && bad > 0; p++) values[p] = avg_settled(call, values[p]);
+}
+
 /* Write the entries whose slots carry the inputs `index`. */
 static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry, int entries, const size_t *index,
                       const double *values)
@@ -167,7 +175,7 @@ static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry
             const avg_part *part = &set->part[entry->first + k];
             value += part->weight * (part->node < 0 ? 1.0 : values[part->node]);
         }
-        target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? NAN : value);
+        target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? (double)NAN : value);
     }
 }
 

@@ -9,13 +9,6 @@ static int avg_exact_fits(const avg_call *call, const double *variance)
     return 1;
 }
 
-static void avg_exact_check(avg_call *call, double *values, size_t n)
-{
-    size_t p, bad = 0;
-    for (p = 0; p < n; p++) bad += !(fabs(values[p]) <= DBL_MAX);
-    for (p = 0; p < n && bad > 0; p++) values[p] = avg_settled(call, values[p]);
-}
-
 static void avg_exact(avg_call *call, const double *variance)
 {
     const avg_group *group = call->group;
@@ -34,7 +27,7 @@ static void avg_exact(avg_call *call, const double *variance)
         double *out[AVG_MOST_REQUESTS];
         for (s = 0; s < singles; s++) out[s] = single[s] == NULL ? spare : single[s] + i;
         group->singles(1, variance[i], &variance[i], &variance[i], &none, out);
-        for (s = 0; s < singles; s++) avg_exact_check(call, out[s], 1);
+        for (s = 0; s < singles; s++) avg_settle(call, out[s], 1);
     }
     for (i = 0; i < call->inputs && asked; i++)
         for (j = 0; j <= i; j += AVG_BLOCK) {
@@ -48,7 +41,7 @@ static void avg_exact(avg_call *call, const double *variance)
             }
             for (s = 0; s < pairs; s++) out[s] = pair[s] == NULL ? spare : pair[s] + i * (i + 1) / 2 + j;
             group->pairs(n, a, bs, ks, gaps, out);
-            for (s = 0; s < pairs; s++) avg_exact_check(call, out[s], n);
+            for (s = 0; s < pairs; s++) avg_settle(call, out[s], n);
         }
     avg_raise(call, 1e-15);
 }

@@ -65,7 +65,7 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
             }
             if (strength != 0) sum += strength * (term->node < 0 ? 1.0 : values[term->node]);
         }
-        values[set->leaves + n] = met < 0 ? NAN : met * factor * sum;
+        values[set->leaves + n] = met < 0 ? (double)NAN : met * factor * sum;
     }
     avg_raise(call, 1e-15);
 }

@@ -110,7 +110,7 @@ static void avg_held(const avg_field *f, double place, double *held)
     avg_columns(f->set, 2, x, f->lines, columns);
     for (c = 0; c < f->set->columns; c++) {
         const double a = columns[(size_t)c * AVG_BLOCK], b = columns[(size_t)c * AVG_BLOCK + 1];
-        held[c] = kink && fabs(a - b) > 1e-12 * (fabs(a) + fabs(b)) ? NAN : 0.5 * (a + b);
+        held[c] = kink && fabs(a - b) > 1e-12 * (fabs(a) + fabs(b)) ? (double)NAN : 0.5 * (a + b);
     }
 }
 

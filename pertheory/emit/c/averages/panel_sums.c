@@ -168,7 +168,8 @@ static void avg_adapt(avg_field *f, double factor, double *values)
 {
     avg_call *call = f->call;
     const int leaves = f->group->count;
-    double *sums = call->space, *total = sums + (size_t)AVG_PANELS * 4 * leaves, *out = total + 2 * leaves;
+    const size_t row = 4 * (size_t)leaves; /* of sums, one for each panel */
+    double *sums = call->space, *total = sums + AVG_PANELS * row, *out = total + 2 * leaves;
     double *other = out + 2 * leaves, low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
     int panels, count, k, l, n, outermost;
     size_t size;
@@ -193,19 +194,19 @@ again:
     for (panels = 0; panels + 1 < count && panels < AVG_PANELS - 1; panels++)
         low[panels] = cuts[panels], high[panels] = cuts[panels + 1];
     high[panels - 1] = f->reach;
-    for (k = 0; k < panels; k++) avg_panel(f, low[k], high[k], sums + (size_t)k * 4 * leaves, out);
+    for (k = 0; k < panels; k++) avg_panel(f, low[k], high[k], sums + (size_t)k * row, out);
     for (;;) {
         int widest = 0;
         for (l = 0; l < 2 * leaves; l++) total[l] = 0;
         for (k = 0; k < panels; k++)
             for (l = 0; l < leaves; l++) {
-                total[l] += sums[((size_t)k * leaves + l) * 4];
-                total[leaves + l] += sums[((size_t)k * leaves + l) * 4 + 1];
+                const double *own = sums + (size_t)k * row + 4 * l;
+                total[l] += own[0], total[leaves + l] += own[1];
             }
         for (k = 0; k < panels; k++) {
             worst[k] = 0;
             for (l = 0; l < leaves; l++) {
-                const double *own = sums + ((size_t)k * leaves + l) * 4;
+                const double *own = sums + (size_t)k * row + 4 * l;
                 const double tail = fmax(fabs(own[2]), fabs(own[3]));
                 if (total[leaves + l] > 0) worst[k] = fmax(worst[k], tail / total[leaves + l]);
             }
@@ -213,8 +214,8 @@ again:
         }
         if (worst[widest] <= AVG_RESOLVED || panels == AVG_PANELS || high[widest] - low[widest] < 1e-9) break;
         low[panels] = 0.5 * (low[widest] + high[widest]), high[panels] = high[widest], high[widest] = low[panels];
-        avg_panel(f, low[widest], high[widest], sums + (size_t)widest * 4 * leaves, out);
-        avg_panel(f, low[panels], high[panels], sums + (size_t)panels * 4 * leaves, out);
+        avg_panel(f, low[widest], high[widest], sums + (size_t)widest * row, out);
+        avg_panel(f, low[panels], high[panels], sums + (size_t)panels * row, out);
         panels++;
     }
     for (outermost = 0, k = -1; k <= 1; k += 2) {

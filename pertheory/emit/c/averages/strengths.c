@@ -16,14 +16,14 @@ static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
     int mask, i, j, b;
     c->size = size;
     if (size == 2 && covariance[0] > 0 && covariance[3] > 0) { /* the same, written out: there are many pairs */
-        const long double a = covariance[0], b = covariance[3], x = covariance[1], gap = a * b - x * x;
+        const long double u = covariance[0], v = covariance[3], x = covariance[1], gap = u * v - x * x;
         memset(c->given[1], 0, 3 * sizeof c->given[1]);
         memset(c->slight[1], 0, 3 * sizeof c->slight[1]);
-        c->given[0][0][0] = a, c->given[0][1][1] = b, c->given[0][0][1] = c->given[0][1][0] = x;
-        c->slight[0][0][0] = a, c->slight[0][1][1] = b, c->slight[0][0][1] = c->slight[0][1][0] = 0;
-        c->given[1][1][1] = gap > AVG_COLLINEAR * a * b ? gap / a : 0;
-        c->given[2][0][0] = gap > AVG_COLLINEAR * a * b ? gap / b : 0;
-        c->slight[1][1][1] = b + x * x / a, c->slight[2][0][0] = a + x * x / b;
+        c->given[0][0][0] = u, c->given[0][1][1] = v, c->given[0][0][1] = c->given[0][1][0] = x;
+        c->slight[0][0][0] = u, c->slight[0][1][1] = v, c->slight[0][0][1] = c->slight[0][1][0] = 0;
+        c->given[1][1][1] = gap > AVG_COLLINEAR * u * v ? gap / u : 0;
+        c->given[2][0][0] = gap > AVG_COLLINEAR * u * v ? gap / v : 0;
+        c->slight[1][1][1] = v + x * x / u, c->slight[2][0][0] = u + x * x / v;
         return;
     }
     for (i = 0; i < size; i++)

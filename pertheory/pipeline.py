@@ -29,6 +29,7 @@ from pertheory.kernels.requests import plan_averages
 from pertheory.recursion import Recursion, derive
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.activation import activation as read_activation
+from pertheory.rulebook.names import shown
 
 TARGETS = ("numpy", "c")
 
@@ -103,10 +104,14 @@ def emit_theory(
         values = reference_values(theory, program, functions)
         said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
         texts = print_folder(program, source, header_text(), values, said, __version__)
-    return [_write(folder / name, text) for name, text in texts.items()]
+    return [_write(folder, name, text) for name, text in texts.items()]
 
 
-def _write(path: Path, text: str) -> Path:
+def _write(folder: Path, name: str, text: str) -> Path:
+    """A file that lies in the folder itself: names are made of the network's, and nothing is written anywhere else."""
+    path = folder / name
+    if not name or path.name != name or path.parent != folder:
+        raise InputError(f"{shown(name)} is not the name of a file in {folder}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")

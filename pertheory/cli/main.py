@@ -16,6 +16,7 @@ from pertheory import __version__
 from pertheory.cli import check, derive, describe, emit, run
 from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import line
 
 VERBS = (derive, describe, emit, run, check)
 
@@ -24,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {line(message)} (see {self.prog} --help)\n")
 
     def refuse(self, rest: Sequence[str]) -> NoReturn:
         """The error about arguments that are left over."""
@@ -77,7 +78,7 @@ def _run(arguments: list[str] | None) -> int:
             sys.stdout.flush()
         return status
     except PertheoryError as error:
-        print(f"pertheory: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"pertheory: error: {line(str(error))}", file=sys.stderr)
         return 2
     except RecursionError:
         print("pertheory: error: the input is nested too deeply", file=sys.stderr)
@@ -89,7 +90,7 @@ def _run(arguments: list[str] | None) -> int:
         _drop_output()
         return 0
     except OSError as error:  # a path that the system refuses, or standard output on a full disk
-        place = "standard output" if error.filename is None else " ".join(str(error.filename).split())[:80]
+        place = "standard output" if error.filename is None else line(str(error.filename))[:80]
         print(f"pertheory: error: {place}: {error.strerror or error}", file=sys.stderr)
         _drop_output()
         return 2
@@ -105,7 +106,7 @@ def _drop_output() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"pertheory: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"pertheory: warning: {line(str(message))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

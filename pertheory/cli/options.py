@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pertheory.errors import InputError
+from pertheory.rulebook.names import is_name, visible
 
 #: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
 MOST_ORDER = 10
@@ -111,7 +112,7 @@ def numbers(text: str) -> list[float]:
 def parameter(text: str) -> tuple[str, float]:
     """An argument type: ``name=value``."""
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
+    if not equals or not is_name(name):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
     try:
         number = float(value)
@@ -245,6 +246,7 @@ def _read_npy(path: Path) -> list[list[float]]:
 
 def write_text(text: str, out: Path | None) -> None:
     """Text to standard output, or to a file that appears only when it is complete."""
+    text = visible(text)  # a terminal obeys what it cannot show
     if out is None:
         print(text)
         return

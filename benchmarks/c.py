@@ -21,6 +21,7 @@ import numpy as np
 import pertheory as pt
 from pertheory.kernels.packing import counts, packing_of, packing_of_classes
 from pertheory.numeric.cmodel import Library
+from pertheory.numeric.evaluate import Evaluator
 from pertheory.numeric.model import choose_functions
 from pertheory.numeric.witness.runs import GRAM
 
@@ -107,10 +108,7 @@ def update(quick: bool) -> list[str]:
     model = theory.compile("c")
     library: Library = model._library(choose_functions(theory, "tanh", {}), True)  # type: ignore[attr-defined]
     level = library.program.levels[0]
-    from pertheory.emit.numpy.printer import print_numpy
-    from pertheory.numeric.source import load_text
-
-    module = load_text("bench", print_numpy(library.program))
+    evaluator = Evaluator(library.program)
     for inputs in (8, 16) if quick else (8, 16, 32, 64):
         n = SIZE(inputs)
         size = sum(entries(packing_of(kernel.symmetry), inputs) for kernel in level.kernels)
@@ -128,7 +126,7 @@ def update(quick: bool) -> list[str]:
         if inputs <= 16:
             state = {kernel.key: np.ones((inputs,) * kernel.rank) for kernel in level.kernels}
             dense = [np.ones((inputs,) * average.rank) for average in level.averages]
-            ratio = best(lambda s=state, d=dense: module.step(s, {}, lambda *_: d), 0.5, 10) / took  # type: ignore[misc]
+            ratio = best(lambda s=state, d=dense: evaluator.step(s, {}, lambda *_: d), 0.5, 10) / took  # type: ignore[misc]
             other = f"{ratio:.0f}"
         lines.append(f"| {inputs} | {took * 1e3:.3f} | {copied * 1e3:.3f} | {copied / took:.3f} | {other} |")
     return lines

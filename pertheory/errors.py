@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
-#: What would end a line, or do something to a terminal.
-_CONTROL = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_LONGEST = 2000
-
-
-def one_line(text: str) -> str:
-    """A message as one line: white space and control characters become blanks; a long one loses its middle."""
-    text = _CONTROL.sub(" ", text).strip()
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
-
 
 class PertheoryError(Exception):
     """Base of all errors that pertheory raises on purpose; the command line prints it and exits with 2."""

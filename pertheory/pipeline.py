@@ -29,6 +29,7 @@ from pertheory.kernels.requests import plan_averages
 from pertheory.recursion import Recursion, derive
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.activation import activation as read_activation
+from pertheory.rulebook.names import shown
 
 TARGETS = ("numpy", "c")
 
@@ -104,4 +105,7 @@ def emit_theory(
         said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
         texts = print_folder(program, source, header_text(), values, said, __version__)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in texts:  # names are made of the network's: nothing is written anywhere but here
+        if not name or Path(name).name != name:
+            raise InputError(f"{shown(name)} is not the name of a file in {folder}")
     return [write_text(folder / name, text) for name, text in texts.items()]

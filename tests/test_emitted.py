@@ -10,8 +10,8 @@ import pytest
 import pertheory as pt
 from pertheory.kernels.lower import lower
 from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.source import load_text
 from pertheory.pipeline import program_of, text_of
+from tests.loading import load_text
 
 
 @pytest.mark.parametrize("inputs", ["many", "one"])

@@ -12,6 +12,8 @@ import pertheory
 ROOT = Path(pertheory.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 EVERYWHERE = {"errors"}
+# The grammar of names, which whoever reads rules and whoever writes code asks.
+SHARED = {"pertheory.rulebook.names"}
 
 # What the files of a folder may import of ours, besides their own folder and the error types. A folder that is not
 # listed may import all but the command line.
@@ -56,7 +58,7 @@ def imported(path):
 def rooms_of(path):
     for module in imported(path):
         parts = module.split(".")
-        if parts[0] == "pertheory" and len(parts) > 1:
+        if parts[0] == "pertheory" and len(parts) > 1 and module not in SHARED:
             yield parts[1], module
 
 

@@ -29,7 +29,8 @@ from pertheory.book.parse import WIDTHS, Words, parse_statement
 from pertheory.book.syntax import Statement
 from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
 from pertheory.errors import InputError, RuleError
-from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
+from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
 
 SOURCES = ("seen", "recalled", "derived", "ours")
@@ -174,9 +175,7 @@ def read_chapter(path: Path) -> Chapter:
         if not isinstance(table.get(key), str) or not table[key]:
             raise RuleError(f"{path.name}: {key}: must be a text that is not empty")
     symbols = table.get("symbols", [])
-    if not isinstance(symbols, list) or not all(
-        isinstance(s, str) and re.fullmatch(r"[A-Za-z]\w*", s) for s in symbols
-    ):
+    if not isinstance(symbols, list) or not all(is_name(symbol) for symbol in symbols):
         raise RuleError(f"{path.name}: symbols: must be a list of names")
     definitions = tuple(_definition(path, head, text) for head, text in _table(path, table, "definitions").items())
     objects = table.get("objects", [])
@@ -187,9 +186,7 @@ def read_chapter(path: Path) -> Chapter:
     entries = table.get("equation", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RuleError(f"{path.name}: equation: must be entries [[equation]]")
-    lines = [
-        n for n, row in enumerate(path.read_text(encoding="utf-8").splitlines(), 1) if row.strip() == "[[equation]]"
-    ]
+    lines = [n for n, row in enumerate(read_text(path).splitlines(), 1) if row.strip() == "[[equation]]"]
     equations: list[Equation] = []
     rules: dict[str, Network] = {}
     for position, entry in enumerate(entries):
@@ -216,9 +213,9 @@ def _table(path: Path, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _definition(path: Path, head: str, text: Any, key: str = "definitions") -> Definition:
-    match = re.fullmatch(r"([A-Za-z]\w*)(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
+    match = re.fullmatch(rf"({NAME})(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
     if match is None or not isinstance(text, str):
-        raise RuleError(f'{path.name}: {key}: {head!r}: must be of the form "Omega(a,b)" = "formula"')
+        raise RuleError(f'{path.name}: {key}: {shown(head)}: must be of the form "Omega(a,b)" = "formula"')
     return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
 
 
@@ -232,10 +229,10 @@ def _equation(
     """An equation from its entry; networks that were read before are in `rules`."""
     for key in entry:
         if key not in _KEYS:
-            raise RuleError(f"{place}: unknown key {key!r}; {nearest(key, _KEYS)}")
+            raise RuleError(f"{place}: unknown key {shown(key)}; {nearest(key, _KEYS)}")
     for key in _TEXTS:
         if not isinstance(entry.get(key, ""), str):
-            raise RuleError(f"{place}: {key}: must be a text, not {entry[key]!r}")
+            raise RuleError(f"{place}: {key}: must be a text, not {shown(entry[key])}")
     for key in ("number", "title", "source"):
         if not entry.get(key):
             raise RuleError(f"{place}: {key} is missing")
@@ -247,7 +244,7 @@ def _equation(
     )
     for key, known in choices:
         if entry.get(key, "") not in known:
-            raise RuleError(f"{place}: {key}: {entry[key]!r} is not known; {nearest(entry[key], known)}")
+            raise RuleError(f"{place}: {key}: {shown(entry[key])} is not known; {nearest(entry[key][:99], known)}")
     reason = entry.get("unchecked", "")
     if bool(reason) == bool(entry.get("statement") and entry.get("kind")):
         raise RuleError(

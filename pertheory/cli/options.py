@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from pertheory.errors import InputError
 from pertheory.files import replacing
+from pertheory.rulebook.names import is_name, visible
 
 #: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
 MOST_ORDER = 10
@@ -116,7 +117,7 @@ def numbers(text: str) -> list[float]:
 def parameter(text: str) -> tuple[str, float]:
     """An argument type: ``name=value``."""
     name, equals, value = text.partition("=")
-    if not equals or not name.isidentifier():
+    if not equals or not is_name(name):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
     try:
         number = float(value)
@@ -159,7 +160,8 @@ def check_names(names: Sequence[str]) -> list[str]:
 def write_text(text: str, out: Path | None) -> None:
     """Text to standard output, or to a file that appears only when it is complete."""
     with collect_output(out) as handle:
-        handle.write(f"{text}\n".encode("utf-8", "backslashreplace"))
+        # a terminal obeys what it cannot show
+        handle.write(f"{visible(text)}\n".encode("utf-8", "backslashreplace"))
 
 
 def check_out(out: Path | None) -> None:

@@ -14,17 +14,20 @@ from typing import Any, NoReturn
 
 from pertheory import __version__
 from pertheory.cli import check, derive, describe, emit, run
-from pertheory.errors import PertheoryError, one_line
+from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import line
 
 VERBS = (derive, describe, emit, run, check)
+#: Characters of the longest message.
+LONGEST = 2000
 
 
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {one_line(message)} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: error: {_message(message)} (see {self.prog} --help)\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is not sys.stderr:
@@ -95,7 +98,7 @@ def _execute(arguments: Sequence[str]) -> int:
         _drop_output()
         return 0
     except OSError as error:  # a path that the system refuses, or standard output on a full disk
-        place = "standard output" if error.filename is None else one_line(str(error.filename))[:80]
+        place = "standard output" if error.filename is None else line(str(error.filename))[:80]
         _drop_output()
         return _refuse(f"{place}: {error.strerror or error}")
     except Exception as error:
@@ -109,14 +112,20 @@ def _execute(arguments: Sequence[str]) -> int:
 
 
 def _refuse(message: str) -> int:
-    _say(f"pertheory: error: {one_line(message)}")
+    _say(f"pertheory: error: {_message(message)}")
     return 2
 
 
-def _say(line: str) -> None:
+def _message(text: str) -> str:
+    """A message on one line; a long one loses its middle."""
+    text = line(text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
+def _say(text: str) -> None:
     """A line on standard error; if nobody can hear it, the exit status has to tell."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
 
 def _drop_output() -> None:
@@ -126,4 +135,4 @@ def _drop_output() -> None:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    _say(f"pertheory: warning: {one_line(str(message))}")
+    _say(f"pertheory: warning: {_message(str(message))}")

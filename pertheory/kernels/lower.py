@@ -188,7 +188,7 @@ def _products(
             request, axes = _request(average)
             found = averages.get((average.field, request))
             if found is None:
-                found = AverageArray(_average_name(average.field, request, several), average.field, request)
+                found = AverageArray(_average_name(average.field, request, several, averages), average.field, request)
                 averages[average.field, request] = found
             used[found.name] = None
             operands.append(Operand(found.name, axes))
@@ -202,12 +202,20 @@ def _request(average: Average) -> tuple[Request, tuple[int, ...]]:
     return tuple((f.legs, f.lines) for f in factors), tuple(f.sample for f in factors)
 
 
-def _average_name(field: str, request: Request, several: bool) -> str:
-    """A readable name: s1_s0 for <s'_a s_b>, d2_s0s0 for d^2 of a product at one input."""
+def _average_name(field: str, request: Request, several: bool, others: dict[tuple[str, Request], AverageArray]) -> str:
+    """A readable name: s1_s0 for <s'_a s_b>, d2_s0s0 for d^2 of a product at one input.
+
+    Fields and functions may be called so that two averages read the same (a function s1 beside s, a field z_s0): the
+    second one gets a letter, which no other name ends with.
+    """
     parts = [field] if several else []
     for legs, lines in request:
         parts.append(
             (f"d{legs}_" if legs else "")
             + "".join(f"{'z' if name == IDENTITY else name}{order}" for name, order in lines)
         )
-    return "avg_" + "_".join(parts)
+    name = "avg_" + "_".join(parts)
+    taken = {array.name for array in others.values()}
+    while name in taken:
+        name += "x"
+    return name

@@ -27,8 +27,8 @@ from pertheory.numeric.checks import (
     check_range,
     check_widths,
 )
+from pertheory.numeric.evaluate import Evaluator
 from pertheory.numeric.memory import check_memory, memory_needed
-from pertheory.numeric.source import load_text
 from pertheory.numeric.states import Array, Layers, LayerState, Run
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
@@ -52,20 +52,23 @@ class Model:
         return lower(self.theory, self.inputs)
 
     @cached_property
-    def _kinked(self) -> dict[int, tuple[Program, str]]:
+    def _smooth(self) -> Evaluator:
+        return Evaluator(self.program)
+
+    @cached_property
+    def _kinked(self) -> dict[int, Evaluator]:
         return {}
 
-    def kinked(self, inputs: int) -> tuple[Program, str]:
-        """The kernels for that many different inputs where a function has kinks, and their NumPy source."""
+    def kinked(self, inputs: int) -> Evaluator:
+        """The kernels for that many different inputs where a function has kinks."""
         most = 1 if self.inputs == "one" else min(inputs, max(node.tensor.kind.size for node in self.theory.nodes))
         if most not in self._kinked:
-            program = lower(self.theory, self.inputs, kinked=True, most=most)
-            self._kinked[most] = program, print_numpy(program)
+            self._kinked[most] = Evaluator(lower(self.theory, self.inputs, kinked=True, most=most))
         return self._kinked[most]
 
     @cached_property
     def text(self) -> str:
-        """The NumPy source that runs where all functions are smooth."""
+        """The NumPy source of what runs where all functions are smooth."""
         return print_numpy(self.program)
 
     def layers(
@@ -105,11 +108,10 @@ class Model:
         """
         run = prepare(self.theory, inputs, activation, depth, widths, parameters or {}, hyperparameters)
         smooth = all(function.is_smooth for function in run.functions.values())
-        program, text = (self.program, self.text) if smooth else self.kinked(len(run.table))
-        needed = run.check_memory(program, kept)
+        evaluator = self._smooth if smooth else self.kinked(len(run.table))
+        needed = run.check_memory(evaluator.program, kept)
         averages = partial(GaussianAverages, run.functions, rtol, distinct=not smooth and self.inputs == "many")
-        module = load_text(f"pertheory_{self.theory.network.name}", text)
-        return NumpyLayers(module, run, averages, needed, progress)
+        return NumpyLayers(evaluator, run, averages, needed, progress)
 
     def __call__(
         self,
@@ -187,11 +189,11 @@ def prepare(
 
 
 class NumpyLayers(Layers):
-    """Layers by the NumPy module of a theory."""
+    """Layers by NumPy."""
 
     def __init__(
         self,
-        module: Any,
+        evaluator: Evaluator,
         run: Prepared,
         averages: Callable[[], GaussianAverages],
         needed: int,
@@ -199,9 +201,9 @@ class NumpyLayers(Layers):
     ) -> None:
         self.depth = len(run.layers)
         self.needed = needed
-        self._module, self._run, self._layers = module, run, run.layers
+        self._evaluator, self._run, self._layers = evaluator, run, run.layers
         self._widths = [1.0] * self.depth if run.widths is None else run.widths
-        self._gram = run.gram(module.INPUTS == "one")
+        self._gram = run.gram(evaluator.program.inputs == "one")
         self._new_averages, self._progress = averages, progress
         self._averages = averages()
         self._averages.progress = self._report
@@ -225,16 +227,16 @@ class NumpyLayers(Layers):
         self._calls = 0
         with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
             if self._layer == 0:
-                self._state = self._module.first_layer(self._gram, self._parameters())
+                self._state = self._evaluator.first_layer(self._gram, self._parameters())
             else:
-                self._state = self._module.step(self._state, self._parameters(), self._average)
+                self._state = self._evaluator.step(self._state, self._parameters(), self._average)
         self._layer += 1
         check_range(self._layer, self._state, bool(self.divergences))
         return LayerState(self._layer, self._run.spread(self._state))
 
     def _parameters(self) -> dict[str, float]:
         """Of the layer that comes next, with the widths below it."""
-        own = {**self._module.HYPERPARAMETERS, **self._layers[self._layer]}
+        own = dict(self._layers[self._layer])
         if self._layer:
             own |= {"n": self._widths[self._layer], "n_prev": self._widths[self._layer - 1]}
         # powers of Python's own numbers raise where they overflow, instead of becoming infinite
@@ -248,20 +250,21 @@ class NumpyLayers(Layers):
 
     def _report(self, done: float) -> None:
         if self._progress is not None:
-            calls = sum(len(fields) for fields in self._module.COVARIANCES)
+            calls = sum(len(level.covariances) for level in self._evaluator.program.levels)
             self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
 
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
-        ranks = [len(request) for wanted in self._module.AVERAGES for _, request in wanted.values()]
+        ranks = [average.rank for level in self._evaluator.program.levels for average in level.averages]
         size = min(max(ranks, default=0), len(self._gram), MOST_INPUTS)
         return comb(len(self._gram), size), size
 
     def seconds_per_layer(self) -> float:
         """About how long the averages of one layer take, from a trial with up to four of the inputs."""
-        state = self._module.first_layer(self._gram, {**self._module.HYPERPARAMETERS, **self._layers[0]})
-        wanted = [request for level in self._module.AVERAGES for _, request in level.values()]
-        keys = [key for fields in self._module.COVARIANCES for key in fields.values() if key in state]
+        state = self._evaluator.first_layer(self._gram, self._layers[0])
+        levels = self._evaluator.program.levels
+        wanted = [average.request for level in levels for average in level.averages]
+        keys = [key for level in levels for _, key in level.covariances if key in state]
         if not wanted or not keys:
             return 0.0
         covariance = state[keys[0]]

@@ -20,6 +20,7 @@ from pertheory.rulebook.differential import Ring
 from pertheory.rulebook.files import check_keys, nearest, read_toml, rules_folder
 from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.rulebook.kinks import refuse_poles, split
+from pertheory.rulebook.names import GRAMMAR, is_name, shown
 from pertheory.rulebook.polynomials import Polynomial
 from pertheory.rulebook.series import taylor_coefficients
 
@@ -305,17 +306,21 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
     table = read_toml(path)
     check_keys(table, KEYS, path)
     name = table.get("name")
-    if not isinstance(name, str) or not name:
-        raise RuleError(f"{path}: the key 'name' is missing or not text")
+    if not is_name(name):
+        what = f"has {shown(name)}, which is not a name ({GRAMMAR})" if name else "is missing"
+        raise RuleError(f"{path}: the key 'name' {what}")
     universality = table.get("class", "")
     if universality and universality not in CLASSES:
-        raise RuleError(f"{path}: 'class' is {universality!r}; known: {', '.join(CLASSES)}")
+        raise RuleError(f"{path}: 'class' is {shown(universality)}; known: {', '.join(CLASSES)}")
     closed_form = table.get("closed_form", "")
     if closed_form and closed_form not in CLOSED_FORMS:
-        raise RuleError(f"{path}: 'closed_form' is {closed_form!r}; known: {', '.join(CLOSED_FORMS)}")
+        raise RuleError(f"{path}: 'closed_form' is {shown(closed_form)}; known: {', '.join(CLOSED_FORMS)}")
     defaults = table.get("parameters", {})
     if not isinstance(defaults, dict):
         raise RuleError(f"{path}: 'parameters' must be a table [parameters] of numbers")
+    for key in defaults:
+        if not is_name(key):
+            raise RuleError(f"{path}: parameters: {shown(key)} is not a name ({GRAMMAR})")
     try:
         values = {key: _scalar(key, value, name) for key, value in defaults.items()}
     except InputError as error:
@@ -338,8 +343,8 @@ def _catalogue(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.glob("*.toml")):
         table = read_toml(path)
         aliases = table.get("aliases", [])
-        if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-            raise RuleError(f"{path}: 'aliases' must be a list of names")
+        if not isinstance(aliases, list) or not all(is_name(alias) for alias in aliases):
+            raise RuleError(f"{path}: 'aliases' must be a list of names ({GRAMMAR})")
         for name in (table.get("name", path.stem), *aliases):
             key = str(name).lower()
             if known.setdefault(key, path) != path:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import os
+import stat
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pertheory.errors import RuleError
+from pertheory.rulebook.names import shown, visible
+
+#: Bytes of a rule file; the largest that comes along has a tenth of it.
+LARGEST = 1_000_000
+#: Tables and lists inside each other; rules need four.
+DEEPEST = 16
 
 
 def rules_folder() -> Path:
@@ -28,23 +36,80 @@ def rules_folder() -> Path:
     raise RuleError(f"no rule files found; expected the folder {candidates[0]} or {candidates[1]}")
 
 
+def read_text(path: Path) -> str:
+    """The text of a rule file.
+
+    Raises:
+        RuleError: it cannot be read, is no ordinary file (a pipe would be waited for, a device may have no end), is
+            larger than `LARGEST`, or is not UTF-8 text.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise RuleError(f"{path}: is not an ordinary file; rule files are UTF-8 TOML")
+            data = file.read(LARGEST + 1)
+    except ValueError:  # a path with a NUL
+        raise RuleError(f"{shown(str(path))}: is not the path of a file") from None
+    except OSError as error:
+        raise RuleError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(data) > LARGEST:
+        raise RuleError(f"{path}: is larger than {LARGEST} bytes; rule files are a page or two")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RuleError(f"{path}: not UTF-8 text (byte {error.start}); rule files are UTF-8 TOML") from None
+
+
 def read_toml(path: Path | str) -> dict[str, Any]:
     """Read one TOML file.
 
+    What comes back holds nothing but tables, lists, texts that can be seen, numbers of 64 bits and truth values.
+
     Raises:
-        RuleError: the file cannot be read, is not UTF-8 text, or has a syntax error (with its line).
+        RuleError: the file cannot be read, is not UTF-8 text, has a syntax error (with its line), or holds what no
+            rule file has.
     """
     path = Path(path)
+    text = read_text(path)
     try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise RuleError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except UnicodeDecodeError as error:
-        raise RuleError(f"{path}: not UTF-8 text (byte {error.start}); rule files are UTF-8 TOML") from None
-    try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RuleError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise RuleError(f"{path}: not valid TOML: nested too deeply") from None
+    except ValueError:  # Python does not read whole numbers of thousands of digits, nor a 30th of February
+        raise RuleError(f"{path}: not valid TOML: a number or a date that is out of range") from None
+    _check_value(table, path, (), 0)
+    return table
+
+
+def _check_value(value: Any, path: Path, where: tuple[str, ...], depth: int) -> None:
+    """Refuse values that no rule has, wherever they stand."""
+
+    def wrong(message: str) -> RuleError:
+        return RuleError(f"{path.name}: {'.'.join(where)}: {message}")
+
+    if depth > DEEPEST:
+        raise wrong("is nested too deeply")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if len(key) > 200 or visible(key) != key or "\n" in key:
+                raise wrong(f"the key {shown(key)} is too long, or has characters that cannot be seen")
+            _check_value(inner, path, (*where, key), depth + 1)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value, start=1):
+            last = f"{where[-1]}[{number}]" if where else f"[{number}]"
+            _check_value(inner, path, (*where[:-1], last), depth + 1)
+    elif isinstance(value, str):
+        plain = value.replace("\t", " ")
+        if visible(plain) != plain:
+            raise wrong(f"the text {shown(value)} has characters that cannot be seen")
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise wrong("is a whole number of more than 64 bits")
+    elif not isinstance(value, float):
+        raise wrong("is a date or a time, which no rule has")
 
 
 def nearest(given: str, known: Iterable[str], count: int = 3) -> str:

@@ -13,120 +13,29 @@ below it, through channels:
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import InputError, RuleError
+from pertheory.rulebook.architecture import IDENTITY, Channel, Network, Parameter, Sublayer
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.names import GRAMMAR, NAME, is_name, shown
 from pertheory.rulebook.soundness import unsound
 
+__all__ = ["CLOSURES", "IDENTITY", "Channel", "Network", "Parameter", "Sublayer", "network", "read_network"]
+
 CLOSURES = ("exact", "pairs")
-#: names that emitted code uses for itself
-RESERVED = frozenset({"n", "n_prev", "ratio", "state", "p", "avg", "np", "total", "part", "result"})
-IDENTITY = "id"  # the function f(z) = z, known to every rule
-
-
-class Parameter(NamedTuple):
-    """A fresh Gaussian parameter of a layer.
-
-    Attributes:
-        name: as in the rule file.
-        kind: "bias" or "weight".
-        variance: of one entry; for a weight times the width below.
-        learning_rate: diagonal of the learning-rate tensor, likewise; None if it is not trained.
-        distribution: "gaussian"; rules with others are not sound.
-    """
-
-    name: str
-    kind: str
-    variance: Monomial
-    learning_rate: Monomial | None
-    distribution: str = "gaussian"
-
-
-class Channel(NamedTuple):
-    """One way in which a field is fed.
-
-    Attributes:
-        kind: "bias", "weight" or "identity".
-        parameter: name of the parameter ("" for an identity channel).
-        function: name of the function that is carried ("" for a bias).
-        of: the field below ("" for a bias).
-        factor: what multiplies the channel (identity channels; 1 otherwise).
-    """
-
-    kind: str
-    parameter: str
-    function: str
-    of: str
-    factor: Monomial
-
-
-class Sublayer(NamedTuple):
-    """One step of a layer: the fields it makes, each with the channels that feed it."""
-
-    fields: tuple[tuple[str, tuple[Channel, ...]], ...]
-
-    def channels(self, field_name: str) -> tuple[Channel, ...]:
-        """The channels of one field."""
-        return dict(self.fields)[field_name]
-
-
-@dataclass(frozen=True)
-class Network:
-    """A network rule; read one with `network`, or build it in code.
-
-    Attributes:
-        name: short name, used in output.
-        title: one line for people.
-        fields: the fields at the end of a layer.
-        parameters: all parameters by name.
-        inputs: for each field of the first layer the parameters that feed it (weights act on the inputs).
-        sublayers: the steps from one layer to the next.
-        hyperparameters: symbols and their default values.
-        activations: what each function of the rule is; a function without an entry is the user's activation.
-        closure: "exact", or "pairs" for a rule that is not sound and is derived with pairs only, as an approximation.
-        source: where the rule was read.
-    """
-
-    name: str
-    title: str
-    fields: tuple[str, ...]
-    parameters: tuple[Parameter, ...]
-    inputs: tuple[tuple[str, tuple[str, ...]], ...]
-    sublayers: tuple[Sublayer, ...]
-    hyperparameters: tuple[tuple[str, float], ...]
-    activations: tuple[tuple[str, str], ...] = ()
-    closure: str = "exact"
-    source: str = field(default="", compare=False)
-
-    def parameter(self, name: str) -> Parameter:
-        """The parameter of that name."""
-        return next(p for p in self.parameters if p.name == name)
-
-    @property
-    def functions(self) -> tuple[str, ...]:
-        """Names of all functions that channels carry, the identity left out, sorted."""
-        names = {c.function for layer in self.sublayers for _, channels in layer.fields for c in channels}
-        return tuple(sorted(names - {IDENTITY, ""}))
-
-    @property
-    def passes_neurons(self) -> bool:
-        """Whether an identity channel passes neurons on, which fixes the width."""
-        return any(c.kind == "identity" for layer in self.sublayers for _, own in layer.fields for c in own)
-
-    def fields_below(self, sublayer: int) -> tuple[str, ...]:
-        """The fields that a sublayer acts on."""
-        if sublayer == 0:
-            return self.fields
-        return tuple(name for name, _ in self.sublayers[sublayer - 1].fields)
+#: Numbers in a variance, a rate or a coefficient: powers of them must stay in the range of doubles.
+SMALLEST, GREATEST = 1e-12, 1e12
+#: The highest power of a hyperparameter in one of them, and how many steps a layer may have.
+MOST_POWER, MOST_SUBLAYERS = 20, 50
+_FACTOR = re.compile(rf"(?:([0-9]{{1,18}}(?:/[1-9][0-9]{{0,17}}|\.[0-9]{{1,18}})?)|({NAME})(?:\^([1-9]))?)")
 
 
 _KEYS = {
@@ -170,9 +79,9 @@ def _rule_file(name_or_path: str | Path) -> Path:
             raise InputError(f"network rule {text!r}: no such file")
         return path
     path = rules_folder() / "networks" / f"{text}.toml"
-    if not re.fullmatch(r"[A-Za-z0-9_\-]+", text) or not path.is_file():
+    if not is_name(text) or not path.is_file():
         known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
-        raise InputError(f"unknown network {text!r}; {nearest(text, known)}")
+        raise InputError(f"unknown network {shown(text)}; {nearest(text[:99], known)}")
     return path
 
 
@@ -201,7 +110,7 @@ class _Reader:
         if key not in table:
             raise self.wrong(place, "is missing")
         if not isinstance(table[key], kind):
-            raise self.wrong(place, f"must be a {_TYPE_NAMES[kind]}, not {table[key]!r}")
+            raise self.wrong(place, f"must be a {_TYPE_NAMES[kind]}, not {shown(table[key])}")
         return table[key]
 
     def known_keys(self, table: dict[str, Any], allowed: list[str], where: str) -> None:
@@ -218,17 +127,18 @@ class _Reader:
             raise self.wrong("fields", "the preactivation that is left at the end of a layer must be called z")
         hyper = self.get(table, "hyperparameters", dict)
         for symbol, value in hyper.items():
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", symbol) or keyword.iskeyword(symbol) or symbol in RESERVED:
-                raise self.wrong(f"hyperparameters.{symbol}", "cannot be the name of a hyperparameter; choose another")
+            self.name(symbol, "hyperparameters")
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise self.wrong(f"hyperparameters.{symbol}", f"must be a number, not {value!r}")
+                raise self.wrong(f"hyperparameters.{symbol}", f"must be a number, not {shown(value)}")
         parameters = tuple(
             self.parameter(name, entry, hyper) for name, entry in self.get(table, "parameters", dict).items()
         )
         by_name = {p.name: p for p in parameters}
-        sublayers = []
+        sublayers: list[Sublayer] = []
         below = fields
-        for index, entry in enumerate(self.get(table, "sublayers", list)):
+        if len(self.get(table, "sublayers", list)) > MOST_SUBLAYERS:
+            raise self.wrong("sublayers", f"a layer has at most {MOST_SUBLAYERS}, not {len(table['sublayers'])}")
+        for index, entry in enumerate(table["sublayers"]):
             sublayer = self.sublayer(f"sublayers[{index + 1}]", entry, below, by_name, hyper)
             sublayers.append(sublayer)
             below = tuple(name for name, _ in sublayer.fields)
@@ -254,13 +164,15 @@ class _Reader:
                 raise self.wrong(f"activations.{function}", "must be the name or formula of an activation")
             if function not in used:
                 raise self.wrong(
-                    f"activations.{function}", f"no channel carries this function; {nearest(function, used)}"
+                    f"activations.{self.name(function, 'activations')}",
+                    f"no channel carries this function; {nearest(function, used)}",
                 )
         if not isinstance(table.get("title", ""), str):
-            raise self.wrong("title", f"must be a text, not {table['title']!r}")
+            raise self.wrong("title", f"must be a text, not {shown(table['title'])}")
+        name = self.name(self.get(table, "name", str), "name")
         return Network(
-            name=self.get(table, "name", str),
-            title=table.get("title", self.get(table, "name", str)),
+            name=name,
+            title=table.get("title", name),
             fields=fields,
             parameters=parameters,
             inputs=tuple(inputs),
@@ -272,40 +184,51 @@ class _Reader:
 
     def names(self, values: list[Any], where: str) -> tuple[str, ...]:
         for value in values:
-            if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value):
-                raise self.wrong(where, f"{value!r} is not a name (letters, digits and _)")
+            self.name(value, where)
         if len(set(values)) != len(values) or not values:
             raise self.wrong(where, "must name at least one thing, each once")
         return tuple(values)
 
+    def name(self, value: object, where: str, what: str = "a name") -> str:
+        if not is_name(value):
+            raise self.wrong(where, f"{shown(value)} is not {what} ({GRAMMAR})")
+        return value
+
     def monomial(self, value: Any, hyper: dict[str, Any], where: str) -> Monomial:
         """A number, a hyperparameter, or a product of such with powers: ``gamma^2*C_W``."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return Monomial(Fraction(value).limit_denominator(10**12), ())
         result = ONE
-        for part in value.replace(" ", "").split("*") if isinstance(value, str) else [""]:
-            match = re.fullmatch(r"(?:([0-9]+(?:/[1-9][0-9]*|\.[0-9]+)?)|([A-Za-z]\w*)(?:\^([1-9]))?)", part)
-            if match is None or (match.group(2) and match.group(2) not in hyper):
-                known = ", ".join(sorted(hyper))
-                raise self.wrong(where, f"{value!r} is not a product of numbers and hyperparameters ({known})")
-            number, symbol, power = match.groups()
-            own = Monomial(Fraction(number), ()) if number else Monomial(Fraction(1), ((symbol, int(power or 1)),))
-            result = result * own
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            result = Monomial(Fraction(value).limit_denominator(10**12), ())
+        else:
+            parts = value.replace(" ", "").split("*") if isinstance(value, str) and len(value) <= 500 else [""]
+            for part in parts:
+                match = _FACTOR.fullmatch(part)
+                if match is None or (match.group(2) and match.group(2) not in hyper):
+                    known = ", ".join(sorted(hyper))
+                    raise self.wrong(where, f"{shown(value)} is not a product of numbers and hyperparameters ({known})")
+                number, symbol, power = match.groups()
+                own = Monomial(Fraction(number), ()) if number else Monomial(Fraction(1), ((symbol, int(power or 1)),))
+                result = result * own
+        size = abs(result.coefficient)
+        if (size and not SMALLEST <= size <= GREATEST) or (not size and value != 0 and not isinstance(value, str)):
+            raise self.wrong(where, f"{shown(value)} is not 0 nor between {SMALLEST:g} and {GREATEST:g} in size")
+        if any(power > MOST_POWER for _, power in result.powers):
+            raise self.wrong(where, f"{shown(value)} has a power higher than {MOST_POWER}")
         return result
 
     def parameter(self, name: str, entry: Any, hyper: dict[str, Any]) -> Parameter:
-        where = f"parameters.{name}"
+        where = f"parameters.{self.name(name, 'parameters')}"
         if not isinstance(entry, dict):
             raise self.wrong(where, "must be a table with kind, variance and learning_rate")
         self.known_keys(entry, _KEYS["parameters"], where)
         kind = self.get(entry, "kind", str, where)
         if kind not in ("bias", "weight"):
-            raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {kind!r}')
+            raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {shown(kind)}')
         if "variance" not in entry:
             raise self.wrong(f"{where}.variance", "is missing")
         variance = self.monomial(entry["variance"], hyper, f"{where}.variance")
         if variance.coefficient < 0:
-            raise self.wrong(f"{where}.variance", f"must not be negative, but is {entry['variance']!r}")
+            raise self.wrong(f"{where}.variance", f"must not be negative, but is {shown(entry['variance'])}")
         for symbol, _ in variance.powers:
             if hyper[symbol] < 0 and dict(variance.powers)[symbol] % 2:
                 raise self.wrong(
@@ -335,6 +258,7 @@ class _Reader:
             raise self.wrong(where, "must be a table: field = [channels]")
         made = []
         for name, channels in entry.items():
+            self.name(name, where)
             if not isinstance(channels, list) or not channels:
                 raise self.wrong(f"{where}.{name}", "must be a list of channels")
             made.append(
@@ -361,10 +285,9 @@ class _Reader:
         self.known_keys(entry, _KEYS["channel"], where)
         of = entry.get("of", "")
         if not isinstance(of, str) or (of and of not in below):
-            raise self.wrong(f"{where}.of", f"there is no field {of!r} below; {nearest(str(of), below)}")
+            raise self.wrong(f"{where}.of", f"there is no field {shown(of)} below; {nearest(str(of)[:99], below)}")
         function = entry.get("function", IDENTITY)
-        if not isinstance(function, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", function):
-            raise self.wrong(f"{where}.function", f"{function!r} is not the name of a function")
+        self.name(function, f"{where}.function", "the name of a function")
         if "identity" in entry or "parameter" not in entry:
             if entry.get("identity") is not True or "parameter" in entry:
                 raise self.wrong(where, "needs either a parameter or identity = true")
@@ -376,7 +299,9 @@ class _Reader:
             raise self.wrong(f"{where}.coefficient", "belongs to identity channels; use the parameter's variance")
         name = entry["parameter"]
         if not isinstance(name, str) or name not in parameters:
-            raise self.wrong(f"{where}.parameter", f"unknown parameter {name!r}; {nearest(str(name), parameters)}")
+            raise self.wrong(
+                f"{where}.parameter", f"unknown parameter {shown(name)}; {nearest(str(name)[:99], parameters)}"
+            )
         if parameters[name].kind == "bias":
             if of or "function" in entry:
                 raise self.wrong(where, f"the bias {name!r} carries no function of a field")

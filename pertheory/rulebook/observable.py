@@ -22,6 +22,7 @@ from pertheory.errors import InputError
 from pertheory.graphs.canonical import Permutation, connected_components
 from pertheory.graphs.tensor import Pair, TensorType, tensor_type
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import GRAMMAR, is_name, line, shown
 
 LABELS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0"
 SHAPES: dict[str, tuple[str, tuple[Pair, ...]]] = {
@@ -173,7 +174,8 @@ class _Parser:
 
     def wrong(self, expected: str) -> InputError:
         found = repr(self.text[self.at]) if self.at < len(self.text) else "the end"
-        marked = f"{self.text[: self.at]}>>>{self.text[self.at :]}"
+        before, after = self.text[max(self.at - 40, 0) : self.at], self.text[self.at : self.at + 40]
+        marked = line(f"{'...' * (self.at > 40)}{before}>>>{after}{'...' * (len(self.text) > self.at + 40)}")
         return InputError(f"observable: expected {expected} at character {self.at + 1}, found {found}: {marked}")
 
     def skip(self) -> None:
@@ -196,22 +198,25 @@ class _Parser:
         if self.text.startswith(":", self.at):
             self.at += 1
             start = self.at
-            while self.at < len(self.text) and (self.text[self.at].isalnum() or self.text[self.at] == "_"):
-                self.at += 1
-            field = self.text[start : self.at]
-            if not field:
-                raise self.wrong("the name of a field after ':'")
+            field = self.word()
+            if not is_name(field):
+                self.at = start
+                raise self.wrong(f"the name of a field ({GRAMMAR}) after ':'")
         return label, field
+
+    def word(self) -> str:
+        start = self.at
+        while self.at < len(self.text) and (self.text[self.at].isalnum() or self.text[self.at] == "_"):
+            self.at += 1
+        return self.text[start : self.at]
 
     def factor(self) -> Observable:
         self.skip()
         start = self.at
-        while self.at < len(self.text) and (self.text[self.at].isalnum() or self.text[self.at] == "_"):
-            self.at += 1
-        name = self.text[start : self.at]
+        name = self.word()
         if name not in SHAPES and name != "tree":
             self.at = start
-            hint = "" if not name else f" ({nearest(name, [*SHAPES, 'tree'])})"
+            hint = "" if not name else f" ({nearest(name[:99], [*SHAPES, 'tree'])})"
             raise self.wrong("z, H, dH, ddH_I, ddH_II or tree" + hint)
         self.take("(")
         if name == "tree":
@@ -226,7 +231,7 @@ class _Parser:
         self.take(")", f"')' as in {name}({template})")
         for index, (label, _) in enumerate(labels):
             if label in [other for other, _ in labels[:index]]:
-                raise InputError(f"observable {self.text!r}: label {label!r} is used twice in {name}")
+                raise InputError(f"observable {shown(self.text)}: label {label!r} is used twice in {name}")
         return Observable(tuple(lb for lb, _ in labels), edges, tuple(f for _, f in labels))
 
     def tree(self) -> Observable:
@@ -240,7 +245,7 @@ class _Parser:
             for label, field in ((a, field_a), (b, field_b)):
                 if fields.setdefault(label, field) != field:
                     raise InputError(
-                        f"observable {self.text!r}: label {label!r} has the fields {fields[label]}, {field}"
+                        f"observable {shown(self.text)}: label {label!r} has the fields {fields[label]}, {field}"
                     )
             self.skip()
             if self.text.startswith(",", self.at):

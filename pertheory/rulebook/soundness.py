@@ -15,14 +15,9 @@ keeps the fields of a rule independent and says so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pertheory.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from pertheory.rulebook.network import Network, Sublayer
-
-IDENTITY = "id"  # as in pertheory.rulebook.network, which imports this module
+from pertheory.rulebook.architecture import IDENTITY, Network, Sublayer
+from pertheory.rulebook.names import shown
 
 
 def unsound(rule: Network) -> list[str]:
@@ -34,8 +29,8 @@ def unsound(rule: Network) -> list[str]:
     where = rule.source or rule.name
     _independent_fields(rule, where)
     reasons = [
-        f"{where}: parameters.{parameter.name}.distribution: not sound: {parameter.distribution!r} parameters have a "
-        "fourth cumulant, which joins four vertices in one block, in the first layer too; use gaussian"
+        f"{where}: parameters.{parameter.name}.distribution: not sound: {shown(parameter.distribution)} parameters "
+        "have a fourth cumulant, which joins four vertices in one block, in the first layer too; use gaussian"
         for parameter in rule.parameters
         if parameter.distribution != "gaussian"
     ]

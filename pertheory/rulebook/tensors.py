@@ -12,6 +12,7 @@ from typing import Any
 from pertheory.errors import InputError, RuleError
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.names import GRAMMAR, NAME, is_name, shown
 from pertheory.rulebook.observable import canonical_observable, parse_observable
 
 
@@ -42,7 +43,7 @@ class Tensor:
     @property
     def identifier(self) -> str:
         """A name that is valid in code: the book's name or a short stable hash of the structure."""
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
+        if is_name(self.name):
             return self.name
         digest = hashlib.sha256(repr((self.kind.fields, self.kind.edges, self.kind.pairs)).encode()).hexdigest()
         return f"T_{digest[:8]}"
@@ -111,10 +112,14 @@ def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
             raise RuleError(f"{where}.{key}: must be a text that is not empty")
     for key in ("title", "book", "leading"):
         if not isinstance(entry.get(key, ""), str):
-            raise RuleError(f"{where}.{key}: must be a text, not {entry[key]!r}")
+            raise RuleError(f"{where}.{key}: must be a text, not {shown(entry[key])}")
     for key in ("name", "leading"):
-        if entry.get(key) and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", entry[key]):
-            raise RuleError(f"{where}.{key}: {entry[key]!r} is not a name (letters, digits and _)")
+        if entry.get(key) and not is_name(entry[key]):
+            raise RuleError(f"{where}.{key}: {shown(entry[key])} is not a name ({GRAMMAR})")
+        if "_" in entry.get(key, ""):
+            raise RuleError(
+                f"{where}.{key}: {entry[key]}: has a _, as the arrays that are made of tensors have in code"
+            )
     if entry["name"] == entry.get("leading"):
         raise RuleError(f"{where}.leading: is the same as the name; leave it out")
     try:
@@ -124,7 +129,7 @@ def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
         raise RuleError(f"{where} ({entry['name']}): {error}") from None
     labels = tuple(entry["slots"].replace(" ", "").split(","))
     if sorted(labels) != sorted(observable.labels):
-        raise RuleError(f"{where}.slots: {entry['slots']!r} must name each label of the observable once")
+        raise RuleError(f"{where}.slots: {shown(entry['slots'])} must name each label of the observable once")
     vertex_of = dict(zip(observable.labels, labelling, strict=True))
     return Tensor(
         name=entry["name"],
@@ -159,7 +164,7 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
         InputError: unknown name (with the nearest), or a malformed observable (with the character).
     """
     text = text.strip()
-    match = re.fullmatch(r"([A-Za-z][A-Za-z0-9_]*)(?:\{([0-9]{1,3})\})?", text)
+    match = re.fullmatch(rf"({NAME})(?:\{{([0-9]{{1,3}})\}})?", text)
     if match:
         name, order = match.group(1), match.group(2)
         for tensor in named_tensors():
@@ -170,10 +175,10 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
                     raise InputError(f"{name} is {tensor.name}{{0}}; its corrections are {tensor.name}{{{order}}}")
                 return tensor, 0
         known = [t.name for t in named_tensors()] + [t.leading for t in named_tensors() if t.leading]
-        raise InputError(f"unknown tensor {text!r}; {nearest(name, known)}")
+        raise InputError(f"unknown tensor {shown(text)}; {nearest(name[:99], known)}")
     observable, pairs = parse_observable(text)
     if pairs is None:
-        raise InputError(f"observable {text!r} needs its pairs, such as '@ 12,34'")
+        raise InputError(f"observable {shown(text)} needs its pairs, such as '@ 12,34'")
     return from_observable(observable, pairs), None
 
 

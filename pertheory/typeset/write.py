@@ -18,6 +18,7 @@ from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType, symmetry_elements
+from pertheory.rulebook.names import checked, line
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.typeset.components import written
@@ -129,13 +130,28 @@ _GREEK = {"lambda": r"\lambda", "gamma": r"\gamma", "alpha": r"\alpha", "beta": 
 _LATEX_NAMES = {"Theta": r"\Theta", "V6": "V_6", "ddH_I": r"\mathrm{dd}_I H"}
 
 
+_SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_SPECIAL |= {"^": r"\textasciicircum{}"}
+
+
+def latex_text(text: str) -> str:
+    r"""Text in LaTeX, where nothing in it is a command.
+
+    Example:
+        >>> print(latex_text("a_b \\input{x} 50%"))
+        a\_b \textbackslash{}input\{x\} 50\%
+    """
+    return "".join(_SPECIAL.get(c, c) for c in line(text))
+
+
 class LatexStyle:
     """LaTeX with standard commands only (amsmath for ``aligned``)."""
 
     def symbol(self, name: str) -> str:
         """A hyperparameter: ``C_W``, ``lambda_b``."""
-        head, _, index = name.partition("_")
-        return _GREEK.get(head, head) + (f"_{{{index}}}" if index else "")
+        head, _, index = checked(name).partition("_")
+        inner = index if "_" not in index else rf"\mathrm{{{latex_text(index)}}}"
+        return _GREEK.get(head, head) + (f"_{{{inner}}}" if index else "")
 
     def coefficient(self, value: Fraction, couplings: Powers, width_power: int) -> str:
         """As in ``+ \\frac{1}{4} C_{W}^{2} \\frac{n}{n'}``."""
@@ -153,7 +169,7 @@ class LatexStyle:
         """As in ``V_{1 1 3 3}`` with the order as ``^{\\{1\\}}``."""
         shown = _LATEX_NAMES.get(name, name)
         if " " in name or "(" in name:
-            shown = rf"\left[\text{{{name.replace('_', chr(92) + '_')}}}\right]"
+            shown = rf"\left[\text{{{latex_text(name)}}}\right]"
         elif "_" in shown:
             shown = f"{{{shown}}}"
         order_mark = rf"^{{\{{{order}\}}}}" if order else ""
@@ -179,7 +195,7 @@ class LatexStyle:
 
     def line(self, function: str, order: int, label: str) -> str:
         """As in ``\\sigma''_{1}``."""
-        name = {"s": r"\sigma", IDENTITY: "z"}.get(function, rf"\mathrm{{{function}}}")
+        name = {"s": r"\sigma", IDENTITY: "z"}.get(function, rf"\mathrm{{{latex_text(function)}}}")
         mark = "'" * order if order < 4 else f"^{{({order})}}"
         return f"{name}{mark}_{{{label}}}"
 

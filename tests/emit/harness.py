@@ -15,8 +15,8 @@ from pertheory.emit.numpy.printer import print_numpy
 from pertheory.kernels.language import Sum
 from pertheory.kernels.lower import lower
 from pertheory.kernels.packing import kept, packing_of, packing_of_classes
-from pertheory.numeric.source import load_text
 from pertheory.pipeline import header_text
+from tests.loading import load_text
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wsign-conversion"]
 STRICT += ["-Wdouble-promotion", "-Werror"]

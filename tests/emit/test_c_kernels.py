@@ -11,8 +11,8 @@ import pytest
 
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.kernels.packing import packing_of
-from pertheory.numeric.source import load_text
 from tests.emit.harness import POINTER, SIZE, Given, library, pack, pointer, program, sums_of_absolute_values
+from tests.loading import load_text
 
 TOLERANCE = 1e-13
 SECOND_ORDER = ("V6", "z(1) z(2) H(3,4) H(5,6) @ 15,26,34", "G", "H")

@@ -6,8 +6,8 @@ import pytest
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.kernels.factor import _cost
 from pertheory.kernels.language import Sum, axes_of
-from pertheory.numeric.source import load_text
 from tests.emit.harness import Given, program
+from tests.loading import load_text
 
 
 @pytest.mark.parametrize(

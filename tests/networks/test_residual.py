@@ -5,7 +5,7 @@ import pytest
 
 import pertheory as pt
 from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.source import load_text
+from tests.loading import load_text
 
 from .laws import A2, A4, INPUTS, slope_from_kernel, slopes
 

@@ -35,7 +35,7 @@ def test_one_layer_after_the_other_is_the_run_of_the_emitted_module(network, act
     """`run` of the module that is emitted has its own loop over the layers, widths and parameters."""
     from pertheory.emit.numpy.printer import print_numpy
     from pertheory.numeric.averages import GaussianAverages
-    from pertheory.numeric.source import load_text
+    from tests.loading import load_text
 
     theory = pt.theory(network, ["V"], order=1)
     widths = (6, 9, 5) if network == "mlp" else (7, 7, 7)

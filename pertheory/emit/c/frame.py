@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from pertheory.kernels.language import Level, Operand, Program
 from pertheory.kernels.packing import Packing, needed_orders, packing_of, packing_of_classes
+from pertheory.rulebook.names import checked, local_names
 
 LETTERS = "abcdefghijklmnop"
-#: Words that a name from a rule must not be in C.
+#: Words of C (the later standards' too), names that compilers define, and what the functions of a file call their own.
 _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int
 long register restrict return short signed sizeof static struct switch typedef union unsigned void
-volatile while at count first from out row result ratio size stride tables tiles to w
+volatile while alignas alignof asm bool constexpr false nullptr static_assert thread_local true typeof typeof_unqual
+linux unix i386 sun mips hpux vax sparc arm math_errhandling
+at count first from n out row result ratio size slots stride tables tiles to w
 """
 RESERVED = frozenset(_WORDS.split())
+#: Families of names in an emitted file. A name in capitals is how C spells macros (C_W stays as it is); a letter is an
+#: index, a capital with a _ the start of a block.
+_FAMILIES = re.compile(
+    r"[a-z]|[A-Z]_|I|M_.*|(?![A-Z]_[A-Z]\d*$)[A-Z][A-Z0-9_]*[A-Z][A-Z0-9_]*|.*_(row|tile)|"
+    r"(pt|k|avg|sum|first|count|end|row|from|to|step|copy|orders|classes|like|state|level|symmetry|omp)_.*",
+    re.ASCII,
+)
 
 
 class View(NamedTuple):
@@ -98,8 +109,11 @@ class Frame:
         self.views: dict[View, None] = {}
         self.copies: tuple[tuple[int, int], ...] = ()
         self._averages = {a.name: a for a in self.level.averages}
-        taken = {*self.below, *self._averages, *self.temporaries}
-        self.symbols = {name: c_name(name, taken) for name, _ in program.hyperparameters}
+        arrays = [checked(name) for name in (*self.below, *self._averages, *self.temporaries)]
+        array = re.compile(rf"({'|'.join(arrays or ['-'])})(_[{LETTERS}]+)?")  # itself, or one of its views
+        self.symbols = local_names(
+            (name for name, _ in program.hyperparameters), lambda s: is_taken(s) or array.fullmatch(s) is not None
+        )
         for name in sorted(self.below):
             self.packing_name(name)
         for average in self.level.averages:
@@ -127,8 +141,6 @@ class Frame:
         return view
 
 
-def c_name(name: str, taken: Iterable[str] = ()) -> str:
-    """A name that C accepts and that nothing else has."""
-    plain = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
-    bad = not plain or plain[0].isdigit() or plain in RESERVED or (len(plain) == 1 and plain.islower())
-    return plain + "_" if bad or plain in set(taken) else plain
+def is_taken(name: str) -> bool:
+    """Whether a name means something else in C, or in the functions of an emitted file."""
+    return name in RESERVED or _FAMILIES.fullmatch(name) is not None

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
 from pertheory.emit.c.loops import Nest, place_of
+from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
 from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
 
@@ -68,8 +69,8 @@ def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
     whole = Nest(frame, kernel.rank, packing)
     whole.arrays, whole.symbols, whole.uses_ratio, whole.buffers = arrays, symbols, uses_ratio, buffers
     name = f"recursion_{kernel.function}_{frame.number}"
-    head = f"/* {kernel.key}, {plain(kernel.title)}, one layer up:\n *\n"
-    head += "".join(f" *   {plain(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
+    head = f"/* {c_comment(kernel.key)}, {c_comment(kernel.title)}, one layer up:\n *\n"
+    head += "".join(f" *   {c_comment(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
     text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
     return Function(name, text, tuple(needs), kernel.rank, buffers)
 
@@ -261,14 +262,9 @@ def formula(products: Sequence[Product]) -> str:
     return " ".join(parts).removeprefix("+ ")
 
 
-def plain(text: str) -> str:
-    """Text that cannot end a comment, nor be taken for a trigraph or the start of another comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?").strip()
-
-
 def _wrapped(text: str, width: int = 112) -> str:
     lines, line = [], ""
-    for word in plain(text).split(" "):
+    for word in c_comment(text).split(" "):
         if line and len(line) + 1 + len(word) > width:
             lines.append(line)
             line = word

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
+from pertheory.rulebook.names import checked, local_names
+
+#: What stands behind the name of a theory, besides its tensors and hyperparameters.
+_OWN = re.compile(
+    "tensors|hyperparameters|theory|state_size|tensor_size|tensor_offset|workspace_size|unpack|pack|first_layer|step|run|"
+    "(update|recursion|builtin)(_.*)?"
+)
 
 
 def at_level(program: Program, number: int) -> str:
@@ -15,8 +25,10 @@ def print_header(program: Program, name: str, built_in: bool, activation: str) -
     one = program.inputs == "one"
     upper = name.upper()
     last = program.levels[-1]
-    tensors = [f"    {name}_{kernel.function} = {number}," for number, kernel in enumerate(last.kernels)]
-    symbols = [f"    {name}_{symbol} = {number}," for number, (symbol, _) in enumerate(program.hyperparameters)]
+    tensors = [f"    {name}_{checked(kernel.function)} = {number}," for number, kernel in enumerate(last.kernels)]
+    taken = {kernel.function for kernel in last.kernels}
+    own = local_names((s for s, _ in program.hyperparameters), lambda s: s in taken or _OWN.fullmatch(s) is not None)
+    symbols = [f"    {name}_{symbol} = {number}," for number, symbol in enumerate(own.values())]
     per_level = []
     for number, level in enumerate(program.levels):
         at = at_level(program, number)
@@ -38,7 +50,7 @@ def print_header(program: Program, name: str, built_in: bool, activation: str) -
     builtin = ""
     if built_in:
         builtin = f"""
-/* The built-in Gaussian averages, for {activation}; see pt_average_fn. */
+/* The built-in Gaussian averages, for {c_comment(activation)}; see pt_average_fn. */
 int {name}_builtin_average(void *context, size_t inputs, const double *covariance, int field, size_t count,
     const int *requests, double *const *out, double *workspace, size_t workspace_size, double *worst_error);
 size_t {name}_builtin_workspace(size_t inputs);

@@ -12,6 +12,7 @@ from pertheory.emit.c.frame import Frame
 from pertheory.emit.c.header import at_level
 from pertheory.emit.c.layers import print_layers
 from pertheory.emit.c.loops import number_text
+from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Level, Program, operands_of
 from pertheory.kernels.packing import packing_of
 
@@ -299,7 +300,7 @@ def _first_layer(program: Program, name: str) -> str:
         if not item.constant and not item.gram:
             continue
         lines += [
-            f"    {{ /* {item.key} */",
+            f"    {{ /* {c_comment(item.key)} */",
             f"        double *out = state + pt_state_size(state_{last}, {place}, inputs);",
             f"        const double constant = {_scalar(item.constant, places)};",
             f"        const double slope = {_scalar(item.gram, places)};",

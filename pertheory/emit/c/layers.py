@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pertheory.emit.c.frame import Frame
+from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
 
 
@@ -185,7 +186,7 @@ def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: st
     for field_number, (field, key) in enumerate(level.covariances):
         chosen = [place for place, average in enumerate(level.averages) if average.field == field]
         lines += [
-            f"    {{ /* averages over {field} */",
+            f"    {{ /* averages over {c_comment(field)} */",
             f"        static const int wanted[] = {{{', '.join(str(first + place) for place in chosen)}}};",
             f"        const double *covariance = below + pt_state_size(state_{from_level}, {places[key]}, n);",
             f"        double *out[{len(chosen)}];",

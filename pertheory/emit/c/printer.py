@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 from pertheory.emit.c.copies import print_copy
 from pertheory.emit.c.descriptor import HASH
-from pertheory.emit.c.frame import Frame, Packings, View, c_name
-from pertheory.emit.c.functions import Function, plain, recursion, temporary
+from pertheory.emit.c.frame import Frame, Packings, View
+from pertheory.emit.c.functions import Function, recursion, temporary
 from pertheory.emit.c.header import print_header
 from pertheory.emit.c.interface import print_interface
+from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
 from pertheory.kernels.packing import Packing, counts, packing_of_classes
+from pertheory.rulebook.names import checked
 
 
 class Source(NamedTuple):
@@ -60,7 +62,7 @@ _ORDERS = "/* The indices on the axes of kept entries, see pt_copy. */\n"
 
 def program_name(program: Program) -> str:
     """The prefix of all names: mlp_order1, or mlp_order1_one."""
-    return c_name(f"{program.network}_order{program.order}" + ("_one" if program.inputs == "one" else ""))
+    return f"{checked(program.network)}_order{program.order}" + ("_one" if program.inputs == "one" else "")
 
 
 class LevelText(NamedTuple):
@@ -178,11 +180,14 @@ def _head(program: Program, name: str, built_in: bool, activation: str) -> str:
     )
     averages = f"Built-in Gaussian averages: {activation}." if built_in else "Gaussian averages: by callback."
     approximate = "" if program.closure == "exact" else "\n * An approximation: pairs only, the rule is not sound."
-    glossary = "\n".join(f" *     {key:<8} {plain(what)} ({plain(title)})" for key, what, _, title in program.glossary)
-    return f"""/* {name}.c: finite-width recursions to order 1/n^{program.order} of the network {program.network}.
+    glossary = "\n".join(
+        f" *     {c_comment(key):<8} {c_comment(what)} ({c_comment(title)})" for key, what, _, title in program.glossary
+    )
+    network = checked(program.network)
+    return f"""/* {name}.c: finite-width recursions to order 1/n^{program.order} of the network {network}.
  *
- * {plain(program.title)}. Written by pertheory; derived from the definition of the network.{approximate}
- * {plain(averages)}
+ * {c_comment(program.title)}. Written by pertheory; derived from the definition of the network.{approximate}
+ * {c_comment(averages)}
  *
  * A cumulant of 2p preactivations (or of trees of their derivatives) at layer l is n_(l-1)^-(p-1) times a sum over
  * pairings of Kronecker deltas times a tensor T = T{{0}} + T{{1}}/n_(l-1) + ...; "T{{k}}" is the coefficient of the

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import keyword
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from pertheory.algebra.monomial import Powers
+from pertheory.emit.quoting import python_docstring, python_string
 from pertheory.kernels.language import Initial, Kernel, Operand, Product, Program, Sum, Temporary, axes_of, operands_of
+from pertheory.rulebook.names import checked, local_names
 
 AXES = "abcdefghijklmnopqrstuvwxyz"
+#: What the functions of a module call their own things.
+_OWN = re.compile(r"(np|state|p|avg|ratio|total|result|part)|(avg|sum|part)_.*")
 
 
 def print_numpy(program: Program) -> str:
@@ -22,11 +28,6 @@ def print_numpy(program: Program) -> str:
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)
 
 
-def _plain(text: str) -> str:
-    """Text that cannot end a docstring."""
-    return text.replace("\\", " ").replace('"""', "'''").strip()
-
-
 def _header(program: Program) -> str:
     shape = (
         "Arrays have one axis per slot over the inputs."
@@ -34,11 +35,13 @@ def _header(program: Program) -> str:
         else "Every slot carries the same input: arrays hold one value for each input."
     )
     warning = "" if program.closure == "exact" else "\n\nAn approximation: pairs only, the rule is not sound."
-    glossary = "\n".join(f"    {key:<8} {_plain(text)} ({_plain(title)})" for key, text, _, title in program.glossary)
+    glossary = "\n".join(
+        f"    {key:<8} {python_docstring(text)} ({python_docstring(title)})" for key, text, _, title in program.glossary
+    )
     return f'''
-"""Finite-width recursions of the network "{_plain(program.network)}" to order 1/n^{program.order}.
+"""Finite-width recursions of the network "{checked(program.network)}" to order 1/n^{program.order}.
 
-{_plain(program.title)}. Written by pertheory; derived from the definition of the network.{warning}
+{python_docstring(program.title)}. Written by pertheory; derived from the definition of the network.{warning}
 
 A cumulant of 2p preactivations (or of trees of their derivatives) at layer l is n_(l-1)^-(p-1) times a sum over
 pairings of Kronecker deltas times a tensor T = T{{0}} + T{{1}}/n_(l-1) + ...; "T{{k}}" below is the coefficient of the
@@ -59,20 +62,27 @@ import numpy as np
 def _kernel(kernel: Kernel, level: int, program: Program) -> str:
     name = _function_name(kernel, level, program)
     lines = [f"def {name}(state, p, avg):"]
-    formula = "\n".join("    " + line for line in kernel.formula.splitlines())
-    lines.append(f'    r"""{_plain(kernel.title)}: {kernel.key} one layer up.\n\n{formula}\n    """')
-    lines += [f'    {t.name} = state["{t.key}"]' for t in kernel.tensors]
-    lines += [f'    {a} = avg["{a}"]' for a in (*kernel.averages, *kernel.temporaries)]
-    lines += _parameters([product for case in kernel.cases for product in case.products], level)
+    formula = "\n".join("    " + line for line in python_docstring(kernel.formula, raw=True).splitlines())
+    lines.append(
+        f'    r"""{python_docstring(kernel.title)}: {python_docstring(kernel.key)} one layer up.\n\n{formula}\n    """'
+    )
+    lines += [f"    {checked(t.name)} = state[{python_string(t.key)}]" for t in kernel.tensors]
+    lines += [f"    {checked(a)} = avg[{python_string(a)}]" for a in (*kernel.averages, *kernel.temporaries)]
+    symbols = _local_names(program, level)
+    lines += _parameters([product for case in kernel.cases for product in case.products], level, symbols)
     one = program.inputs == "one"
     if len(kernel.cases) == 1:
         return "\n".join(
-            [*lines, *_sum("total", kernel.cases[0].products, range(kernel.rank), one), "    return total"]
+            [
+                *lines,
+                *_sum("total", _renamed(kernel.cases[0].products, symbols), range(kernel.rank), one),
+                "    return total",
+            ]
         )
     lines.append(f"    result = np.empty(_shape(state, {kernel.rank}))")
     for case in kernel.cases:
         lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
-        lines += _sum("total", case.products, sorted(set(case.pattern)), one)
+        lines += _sum("total", _renamed(case.products, symbols), sorted(set(case.pattern)), one)
         lines.append(f'    _place(result, "{_axes(case.pattern)}", total)')
     lines.append("    return result")
     return "\n".join(lines)
@@ -87,13 +97,36 @@ def _temporary(temporary: Temporary, level: int, program: Program) -> str:
         f'    """{temporary.name}, which depends on {temporary.rank} samples; recursions share it."""',
     ]
     for array in sorted({operand.array for operand in operands_of(temporary.products)}):
-        lines.append(f'    {array} = state["{keys[array]}"]' if array in keys else f'    {array} = avg["{array}"]')
-    lines += _parameters(temporary.products, level)
-    lines += _sum("total", temporary.products, range(temporary.rank), program.inputs == "one")
+        source = f"state[{python_string(keys[array])}]" if array in keys else f"avg[{python_string(array)}]"
+        lines.append(f"    {checked(array)} = {source}")
+    symbols = _local_names(program, level)
+    lines += _parameters(temporary.products, level, symbols)
+    lines += _sum("total", _renamed(temporary.products, symbols), range(temporary.rank), program.inputs == "one")
     return "\n".join([*lines, "    return total"])
 
 
-def _parameters(products: Sequence[Product], level: int) -> list[str]:
+def _local_names(program: Program, level: int) -> dict[str, str]:
+    """What each hyperparameter is called in the functions of a level."""
+    here = program.levels[level]
+    arrays = {t.name for kernel in here.kernels for t in kernel.below}
+    symbols = [symbol for symbol, _ in program.hyperparameters]
+    return local_names(symbols, lambda s: s in arrays or keyword.iskeyword(s) or _OWN.fullmatch(s) is not None)
+
+
+def _renamed(products: Sequence[Product], names: Mapping[str, str]) -> list[Product]:
+    """Products with the local names of hyperparameters."""
+    return [
+        product._replace(
+            couplings=tuple((names[symbol], power) for symbol, power in product.couplings),
+            operands=tuple(
+                Sum(tuple(_renamed(own.products, names))) if isinstance(own, Sum) else own for own in product.operands
+            ),
+        )
+        for product in products
+    ]
+
+
+def _parameters(products: Sequence[Product], level: int, names: Mapping[str, str]) -> list[str]:
     """Hyperparameters and the width ratio as local names."""
     symbols: set[str] = set()
     ratio = False
@@ -102,16 +135,16 @@ def _parameters(products: Sequence[Product], level: int) -> list[str]:
         symbols |= {symbol for symbol, _ in product.couplings}
         ratio = ratio or bool(product.width_power)
         waiting += [inner for operand in product.operands if isinstance(operand, Sum) for inner in operand.products]
-    lines = [f'    {symbol} = p["{symbol}"]' for symbol in sorted(symbols)]
+    lines = [f"    {names[symbol]} = p[{python_string(symbol)}]" for symbol in sorted(symbols)]
     return [*lines, f'    ratio = p["ratio"][{level}]'] if ratio else lines
 
 
 def _function_name(kernel: Kernel, level: int, program: Program) -> str:
-    return f"recursion_{kernel.function}" + (f"_at_{level}" if len(program.levels) > 1 else "")
+    return f"recursion_{checked(kernel.function)}" + (f"_at_{level}" if len(program.levels) > 1 else "")
 
 
 def _temporary_name(temporary: Temporary, level: int, program: Program) -> str:
-    return f"temporary_{temporary.name}" + (f"_at_{level}" if len(program.levels) > 1 else "")
+    return f"temporary_{checked(temporary.name)}" + (f"_at_{level}" if len(program.levels) > 1 else "")
 
 
 def _sum(name: str, products: Sequence[Product], axes: Sequence[int], one: bool) -> list[str]:
@@ -173,13 +206,13 @@ def _axes(axes: Iterable[int]) -> str:
 
 def _tables(program: Program) -> str:
     lines = [
-        f'NETWORK = "{_plain(program.network)}"',
+        f"NETWORK = {python_string(program.network)}",
         f"ORDER = {program.order}",
-        f'CLOSURE = "{program.closure}"',
-        f'INPUTS = "{program.inputs}"',
+        f"CLOSURE = {python_string(program.closure)}",
+        f"INPUTS = {python_string(program.inputs)}",
     ]
     lines.append("HYPERPARAMETERS = {")
-    lines += [f'    "{name}": {value!r},' for name, value in program.hyperparameters]
+    lines += [f"    {python_string(name)}: {float(value)!r}," for name, value in program.hyperparameters]
     lines.append("}")
     lines.append(
         "# averages of each sublayer: name -> (field, per axis (derivatives of the product, ((function, order), ...)))"
@@ -187,7 +220,9 @@ def _tables(program: Program) -> str:
     lines.append("AVERAGES = [")
     for level in program.levels:
         lines.append("    {")
-        lines += [f'        "{a.name}": ("{a.field}", {a.request!r}),' for a in level.averages]
+        lines += [
+            f"        {python_string(a.name)}: ({python_string(a.field)}, {a.request!r})," for a in level.averages
+        ]
         lines.append("    },")
     lines.append("]")
     lines.append("# the covariance over which the averages of each field are taken")
@@ -195,14 +230,14 @@ def _tables(program: Program) -> str:
     lines.append("RECURSIONS = [")
     for number, level in enumerate(program.levels):
         lines.append("    {")
-        lines += [f'        "{k.key}": {_function_name(k, number, program)},' for k in level.kernels]
+        lines += [f"        {python_string(k.key)}: {_function_name(k, number, program)}," for k in level.kernels]
         lines.append("    },")
     lines.append("]")
     lines.append("# sums that recursions of a sublayer share, each after those that it needs")
     lines.append("TEMPORARIES = [")
     for number, level in enumerate(program.levels):
         lines.append("    {")
-        lines += [f'        "{t.name}": {_temporary_name(t, number, program)},' for t in level.temporaries]
+        lines += [f"        {python_string(t.name)}: {_temporary_name(t, number, program)}," for t in level.temporaries]
         lines.append("    },")
     lines.append("]")
     lines.append("")
@@ -223,16 +258,17 @@ def _first_layer(program: Program) -> list[str]:
     ]
     for item in program.initial:
         if item.constant or item.gram:
-            lines.append(f'    state["{item.key}"] = {_initial_value(item)}')
+            lines.append(f"    state[{python_string(item.key)}] = {_initial_value(item)}")
         else:
-            lines.append(f'    state["{item.key}"] = np.zeros((inputs,) * {item.rank})')
+            lines.append(f"    state[{python_string(item.key)}] = np.zeros((inputs,) * {item.rank})")
     lines.append("    return state")
     return lines
 
 
 def _initial_value(item: Initial) -> str:
     def symbols(powers: Powers) -> str:
-        return " * ".join(f'p["{name}"]' if power == 1 else f'p["{name}"] ** {power}' for name, power in powers)
+        read = ((f"p[{python_string(symbol)}]", power) for symbol, power in powers)
+        return " * ".join(own if power == 1 else f"{own} ** {power}" for own, power in read)
 
     parts = [_joined(_number(c), symbols(powers)) for c, powers in item.constant]
     parts += [_joined(_number(c), symbols(powers), "gram") for c, powers in item.gram]

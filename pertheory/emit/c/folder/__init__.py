@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pertheory.emit.c.folder.selftest import SelfTest, fill, print_selftest, template
 from pertheory.emit.c.printer import Source
+from pertheory.emit.quoting import fortran, markdown, pkg_config
 from pertheory.kernels.language import Program
+from pertheory.rulebook.names import checked
 
 #: Templates by the name of what becomes of them.
 TEMPLATES = {
@@ -42,10 +44,7 @@ def print_folder(
     kernel = next(number for number, own in enumerate(kernels) if own.key == program.levels[0].covariances[0][1])
     replaced = {
         "NAME": name,
-        "NETWORK": program.network,
-        "TITLE": program.title.rstrip("."),
         "ORDER": str(program.order),
-        "ACTIVATION": activation,
         "VERSION": version,
         "APPROXIMATE": ""
         if program.closure == "exact"
@@ -55,23 +54,32 @@ def print_folder(
             if one
             else "Tensors\nhave one index for each slot, over the inputs."
         ),
-        "HYPER": ", ".join(symbol for symbol, _ in program.hyperparameters),
-        "TENSORS": "\n".join(f"| {own.key} | `{what[own.key][0]}` | {what[own.key][1]} |" for own in kernels),
+        "HYPER": ", ".join(checked(symbol) for symbol, _ in program.hyperparameters),
         "GRAM": ", ".join(gram),
         "FGRAM": ", ".join(f"{x}_c_double" for x in gram),
         "GRAMSIZE": str(len(gram)),
         "DIAGONAL": " (one value an input)" if one else "",
         "COUNT": str(len(program.hyperparameters)),
         "FHYPER": ", ".join(f"{float(value)!r}_c_double" for _, value in program.hyperparameters),
-        "FIRST": kernels[kernel].key,
+        "FIRST": fortran(kernels[kernel].key),
         "FIRSTNUMBER": str(kernel),
         "TENSORLIST": repr([(own.key, own.rank) for own in kernels]),
         "HYPERDICT": repr({symbol: float(value) for symbol, value in program.hyperparameters}),
+        "NETWORK": checked(program.network),
+    }
+    readme = {
+        "TITLE": markdown(program.title.rstrip(".")),
+        "ACTIVATION": markdown(activation),
+        "TENSORS": "\n".join(
+            f"| {markdown(own.key)} | `{markdown(what[own.key][0])}` | {markdown(what[own.key][1])} |"
+            for own in kernels
+        ),
     }
     texts = {f"{name}.c": source.source, f"{name}.h": source.header, "pertheory.h": header}
     texts["selftest.c"] = print_selftest(program, name, values)
-    texts |= {target: fill(template(own), replaced) for target, own in TEMPLATES.items()}
-    texts[f"{name}.pc"] = fill(template("pkgconfig.in"), replaced)
+    for target, own in TEMPLATES.items():  # only people read the first one
+        texts[target] = fill(template(own), replaced | readme if target == "README.md" else replaced)
+    texts[f"{name}.pc"] = fill(template("pkgconfig.in"), replaced | {"ACTIVATION": pkg_config(activation)})
     return texts
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
+from pertheory.emit.quoting import c_string
 from pertheory.kernels.language import Program
+from pertheory.rulebook.names import checked
 
 
 class Entry(NamedTuple):
@@ -85,7 +88,7 @@ def print_selftest(program: Program, name: str, values: SelfTest) -> str:
     """The self-test as C99."""
     runs = "\n".join(_run(number, run) for number, run in enumerate(values.runs))
     calls = "\n".join(
-        f'    failed += test_run("{run.title}", {run.inputs}, {run.depth}, gram_{number}, hyper_{number}, '
+        f"    failed += test_run({c_string(run.title)}, {run.inputs}, {run.depth}, gram_{number}, hyper_{number}, "
         f"entries_{number}, {len(run.entries)});"
         for number, run in enumerate(values.runs)
     )
@@ -96,7 +99,7 @@ def print_selftest(program: Program, name: str, values: SelfTest) -> str:
     replaced = {
         "NAME": name,
         "UPPER": name.upper(),
-        "NETWORK": program.network,
+        "NETWORK": checked(program.network),
         "INPUTS": str(step.inputs),
         "VARIABLES": str(1 if program.inputs == "one" else step.inputs),
         "RANK": str(rank),
@@ -127,10 +130,8 @@ def print_selftest(program: Program, name: str, values: SelfTest) -> str:
 
 
 def fill(text: str, replaced: dict[str, str]) -> str:
-    """A template with @NAMES@ put in."""
-    for key, value in replaced.items():
-        text = text.replace(f"@{key}@", value)
-    return text
+    """A template with @NAMES@ put in; what is put in is not looked at again."""
+    return re.sub("@([A-Z_]+)@", lambda found: replaced[found.group(1)], text)
 
 
 def _run(number: int, run: Layers) -> str:

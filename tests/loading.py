@@ -1,4 +1,4 @@
-"""Source text that pertheory printed itself, as a module. Never used on text that comes from a user."""
+"""Source text that pertheory printed, as a module: the tests run what is emitted, pertheory itself never does."""
 
 from __future__ import annotations
 

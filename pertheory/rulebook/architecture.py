@@ -1,0 +1,173 @@
+"""The parts of a network rule as data: parameters, channels, sublayers, and the rule that they make.
+
+However a rule came about (read from a file, built in code, changed with `dataclasses.replace`), its names follow the
+grammar of `pertheory.rulebook.names`: a `Network` with others cannot be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pertheory.algebra.monomial import Monomial
+from pertheory.errors import RuleError
+from pertheory.rulebook.names import GRAMMAR, is_name, shown
+
+IDENTITY = "id"  # the function f(z) = z, known to every rule
+#: What hyperparameters are not called: the widths, which are handed to emitted code beside them, and the other
+#: arguments of a run, as in ``model(inputs, depth=3, C_W=2.0)``.
+RESERVED = frozenset(
+    {
+        "n",
+        "n_prev",
+        "ratio",
+        "self",
+        "inputs",
+        "activation",
+        "depth",
+        "widths",
+        "rtol",
+        "parameters",
+        "progress",
+        "kept",
+    }
+)
+
+
+class Parameter(NamedTuple):
+    """A fresh Gaussian parameter of a layer.
+
+    Attributes:
+        name: as in the rule file.
+        kind: "bias" or "weight".
+        variance: of one entry; for a weight times the width below.
+        learning_rate: diagonal of the learning-rate tensor, likewise; None if it is not trained.
+        distribution: "gaussian"; rules with others are not sound.
+    """
+
+    name: str
+    kind: str
+    variance: Monomial
+    learning_rate: Monomial | None
+    distribution: str = "gaussian"
+
+
+class Channel(NamedTuple):
+    """One way in which a field is fed.
+
+    Attributes:
+        kind: "bias", "weight" or "identity".
+        parameter: name of the parameter ("" for an identity channel).
+        function: name of the function that is carried ("" for a bias).
+        of: the field below ("" for a bias).
+        factor: what multiplies the channel (identity channels; 1 otherwise).
+    """
+
+    kind: str
+    parameter: str
+    function: str
+    of: str
+    factor: Monomial
+
+
+class Sublayer(NamedTuple):
+    """One step of a layer: the fields it makes, each with the channels that feed it."""
+
+    fields: tuple[tuple[str, tuple[Channel, ...]], ...]
+
+    def channels(self, field_name: str) -> tuple[Channel, ...]:
+        """The channels of one field."""
+        return dict(self.fields)[field_name]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network rule; read one with `network`, or build it in code.
+
+    Attributes:
+        name: short name, used in output.
+        title: one line for people.
+        fields: the fields at the end of a layer.
+        parameters: all parameters by name.
+        inputs: for each field of the first layer the parameters that feed it (weights act on the inputs).
+        sublayers: the steps from one layer to the next.
+        hyperparameters: symbols and their default values.
+        activations: what each function of the rule is; a function without an entry is the user's activation.
+        closure: "exact", or "pairs" for a rule that is not sound and is derived with pairs only, as an approximation.
+        source: where the rule was read.
+    """
+
+    name: str
+    title: str
+    fields: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    inputs: tuple[tuple[str, tuple[str, ...]], ...]
+    sublayers: tuple[Sublayer, ...]
+    hyperparameters: tuple[tuple[str, float], ...]
+    activations: tuple[tuple[str, str], ...] = ()
+    closure: str = "exact"
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """See that every name is one.
+
+        Raises:
+            RuleError: names the file, the key and the text that stands there.
+        """
+        for place, value in self._names():
+            if not is_name(value):
+                raise RuleError(f"{self.source or 'network'}: {place}: {shown(value)} is not a name ({GRAMMAR})")
+        for symbol, _ in self.hyperparameters:
+            if symbol in RESERVED:
+                raise RuleError(
+                    f"{self.source or 'network'}: hyperparameters.{symbol}: is the name of another argument wherever "
+                    "hyperparameters are given; choose another"
+                )
+        for place, text in (("title", self.title), *((f"activations.{key}", own) for key, own in self.activations)):
+            if not isinstance(text, str):
+                raise RuleError(f"{self.source or 'network'}: {place}: must be a text, not {shown(text)}")
+
+    def _names(self) -> Iterator[tuple[str, object]]:
+        """Everything that is a name, with its place in a rule file."""
+        yield "name", self.name
+        yield from (("fields", name) for name in self.fields)
+        yield from (("hyperparameters", symbol) for symbol, _ in self.hyperparameters)
+        for parameter in self.parameters:
+            yield "parameters", parameter.name
+            for what in ("variance", "learning_rate"):
+                value: Monomial | None = getattr(parameter, what)
+                yield from ((f"parameters.{parameter.name}.{what}", s) for s, _ in (value.powers if value else ()))
+        for name, feeding in self.inputs:
+            yield "input", name
+            yield from ((f"input.{name}", parameter_name) for parameter_name in feeding)
+        for number, sublayer in enumerate(self.sublayers, start=1):
+            for name, channels in sublayer.fields:
+                yield f"sublayers[{number}]", name
+                for place, channel in enumerate(channels, start=1):
+                    where = f"sublayers[{number}].{name}[{place}]"
+                    own = (("parameter", channel.parameter), ("function", channel.function), ("of", channel.of))
+                    yield from ((f"{where}.{key}", value) for key, value in own if value != "")
+                    yield from ((f"{where}.coefficient", symbol) for symbol, _ in channel.factor.powers)
+        yield from (("activations", function) for function, _ in self.activations)
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter of that name."""
+        return next(p for p in self.parameters if p.name == name)
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of all functions that channels carry, the identity left out, sorted."""
+        names = {c.function for layer in self.sublayers for _, channels in layer.fields for c in channels}
+        return tuple(sorted(names - {IDENTITY, ""}))
+
+    @property
+    def passes_neurons(self) -> bool:
+        """Whether an identity channel passes neurons on, which fixes the width."""
+        return any(c.kind == "identity" for layer in self.sublayers for _, own in layer.fields for c in own)
+
+    def fields_below(self, sublayer: int) -> tuple[str, ...]:
+        """The fields that a sublayer acts on."""
+        if sublayer == 0:
+            return self.fields
+        return tuple(name for name, _ in self.sublayers[sublayer - 1].fields)

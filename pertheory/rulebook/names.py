@@ -1,0 +1,96 @@
+r"""What the strings of a rule may be: the one grammar of names, and what is done with all other text.
+
+Rule files are data that strangers write. A *name* (of a network, a field, a parameter, a hyperparameter, a function, a
+tensor, a symbol) becomes part of emitted code, of file names and of formulas: it is a letter, then letters, digits and
+``_``, all ASCII, and is checked where a rule is read or built. Whoever writes code asks once more, with `checked`.
+
+All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there; all of
+them begin with `visible` or `line`, since characters that cannot be seen (controls, escape sequences of terminals,
+overrides of the direction of writing) have no place in any target.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeGuard
+
+from pertheory.errors import RuleError
+
+#: A name as a regular expression, for grammars that names are a part of.
+NAME = "[A-Za-z][A-Za-z0-9_]*"
+#: The longest name; file names and C names are made of several.
+LONGEST = 64
+#: What is right, for messages.
+GRAMMAR = f"a letter, then letters, digits and _, at most {LONGEST} characters"
+_NAME = re.compile(NAME)
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    r"""Whether a value is a name.
+
+    Example:
+        >>> [is_name(text) for text in ("C_W", "2n", "a-b", "λ", "z\n", "")]
+        [True, False, False, False, False, False]
+    """
+    return isinstance(value, str) and len(value) <= LONGEST and _NAME.fullmatch(value) is not None
+
+
+def checked(value: str) -> str:
+    """A name that is about to become part of code, as it is; it may be long, since names are put together from others.
+
+    Raises:
+        RuleError: it is not one.
+    """
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise RuleError(f"{shown(value)} is not a name ({GRAMMAR})")
+    return value
+
+
+def local_names(symbols: Iterable[str], taken: Callable[[str], bool]) -> dict[str, str]:
+    """Names for the symbols of a rule in code that has names of its own: those that clash end with ``_``.
+
+    Args:
+        symbols: names from a rule.
+        taken: whether the code, or its language, has a word for something else.
+
+    Example:
+        >>> local_names(["C_W", "G", "G_"], {"G"}.__contains__)
+        {'C_W': 'C_W', 'G': 'G__', 'G_': 'G_'}
+    """
+    given = [checked(symbol) for symbol in symbols]
+    found = {symbol: symbol for symbol in given if not taken(symbol)}
+    for symbol in given:
+        own = symbol
+        while symbol not in found and (taken(own) or own in found.values()):
+            own += "_"
+        found.setdefault(symbol, own)
+    return {symbol: found[symbol] for symbol in given}
+
+
+def visible(text: str) -> str:
+    r"""Text with every character that cannot be seen as an escape; spaces and ends of lines stay.
+
+    Example:
+        >>> visible("a\x1b[2Jb")
+        'a\\x1b[2Jb'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def line(text: str) -> str:
+    """Visible text on one line."""
+    return visible(" ".join(text.split()))
+
+
+def shown(value: object, most: int = 60) -> str:
+    """A value as an error message quotes it: on one line, and not longer than people read."""
+    if isinstance(value, str):
+        text = repr(value[: most + 1])
+    elif isinstance(value, list | tuple | dict):
+        text = repr(value) if len(value) <= most else f"{type(value).__name__} of {len(value)} entries"
+    else:
+        text = repr(value)
+    return line(text if len(text) <= most + 2 else text[:most] + "...")

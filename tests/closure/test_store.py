@@ -225,7 +225,11 @@ def test_a_run_killed_at_random_moments_loses_nothing_that_was_finished(tmp_path
     counts = []
     for _ in range(4):
         process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)], stderr=subprocess.PIPE)
-        time.sleep(0.4 + chance.random() * 0.5)
+        # some work further on, however fast the machine is
+        enough = len(list(tmp_path.rglob("*.json"))) + chance.randrange(1, 30)
+        while process.poll() is None and len(list(tmp_path.rglob("*.json"))) < enough:
+            time.sleep(0.001)
+        time.sleep(chance.random() * 0.01)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         counts.append(len(list(tmp_path.rglob("*.json"))))

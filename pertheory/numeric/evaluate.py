@@ -121,7 +121,7 @@ def _climb(
         if len(cases) == 1:
             above[kernel.key] = _sum(cases[0][1], arrays, scales, inputs)
             continue
-        above[kernel.key] = result = np.empty((inputs,) * kernel.rank)
+        above[kernel.key] = result = np.full((inputs,) * kernel.rank, np.nan)
         for pattern, bracket in cases:  # the components in which slots with equal letters carry the same input
             kept = "".join(sorted(set(_letters(pattern))))
             np.einsum(f"{_letters(pattern)}->{kept}", result)[...] = _sum(bracket, arrays, scales, inputs)

@@ -79,7 +79,7 @@ def _kernel(kernel: Kernel, level: int, program: Program) -> str:
                 "    return total",
             ]
         )
-    lines.append(f"    result = np.empty(_shape(state, {kernel.rank}))")
+    lines.append(f"    result = np.full(_shape(state, {kernel.rank}), np.nan)")
     for case in kernel.cases:
         lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
         lines += _sum("total", _renamed(case.products, symbols), sorted(set(case.pattern)), one)

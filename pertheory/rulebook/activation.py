@@ -21,7 +21,7 @@ from pertheory.rulebook.files import check_keys, nearest, read_toml, rules_folde
 from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.rulebook.kinks import refuse_poles, split
 from pertheory.rulebook.names import GRAMMAR, is_name, shown
-from pertheory.rulebook.polynomials import Polynomial
+from pertheory.rulebook.polynomials import Polynomial, bounded
 from pertheory.rulebook.series import taylor_coefficients
 
 Array: TypeAlias = NDArray[np.float64]
@@ -227,12 +227,16 @@ class Activation:
 
 
 def _scalar(name: str, value: object, given: str) -> Scalar:
-    if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-        return Fraction(value)
-    if isinstance(value, (float, np.floating)) and math.isfinite(value):
-        # the decimal that was written, 0.01 and not its nearest binary fraction
-        return Fraction(repr(float(value)))
-    raise InputError(f"parameter {name!r} of {given}: {value!r} is not a finite number")
+    try:
+        if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+            return bounded(Fraction(value))
+        if isinstance(value, (float, np.floating)) and math.isfinite(value):
+            # the decimal that was written, 0.01 and not its nearest binary fraction
+            return Fraction(repr(float(value)))
+        said = repr(value)[:40] if isinstance(value, (bool, float, str)) else type(value).__name__
+    except InputError:
+        said = "a number beyond 1e308"
+    raise InputError(f"parameter {name!r} of {given[:60]}: {said} is not a finite number")
 
 
 def _build(
@@ -290,9 +294,12 @@ def _file_pieces(path: Path, table: Mapping[str, Any], values: Mapping[str, Scal
             if isinstance(end, str):
                 node = formula(end, f"{where}, {key!r}")
                 end = math.nan if depends_on_x(node) else float(constant(node, values))
-            if isinstance(end, bool) or not isinstance(end, (int, float)) or math.isnan(end):
+            try:
+                ends.append(math.nan if isinstance(end, (bool, str)) else float(end))
+            except (TypeError, OverflowError):
+                ends.append(math.nan)
+            if math.isnan(ends[-1]):
                 raise RuleError(f"{path}: {where}: {key!r} must be a number, inf or a formula of parameters")
-            ends.append(float(end))
         if ends[0] != previous or not ends[0] < ends[1]:
             raise RuleError(f"{path}: {where} goes from {ends[0]} to {ends[1]}; expected from {previous} upwards")
         previous = ends[1]

@@ -34,15 +34,15 @@ SHARED, FACTOR = "shared", "factor"
 ALIASES = frozenset({SHARED, FACTOR})
 #: A product of a formula is multiplied out if it has at most so many terms before like ones are collected...
 MAX_PRODUCT = 32
-#: ... and no term of more variables than this; of polynomials in x, if there are at most so many terms.
+#: ... and no term of more variables than this; of polynomials in x, if the factors have at most so many terms together.
 MAX_VARIABLES = 8
-MAX_PLAIN = 4225
+MAX_PLAIN = 2 * MAX_EXPONENT + 2
 #: The derivative of an argument is shared where it has more terms than this.
 MAX_SLOPE = 4
 #: A derivative is multiplied out if it has at most so many terms.
 MAX_DERIVATIVE = 64
 #: Terms of all polynomials of a ring together: some formula at some order may still be too much.
-MAX_TERMS = 200_000
+MAX_TERMS = 50_000
 
 
 def _sech2(u: Array) -> Array:
@@ -122,10 +122,9 @@ class Ring:
 
     def product(self, a: Polynomial, b: Polynomial) -> Polynomial:
         """Return the product, of shared factors where it would be long."""
-        limit = MAX_PLAIN if is_plain(a) and is_plain(b) else MAX_PRODUCT
-        while len(a) * len(b) > limit:
+        plain = len(a) + len(b) <= MAX_PLAIN and is_plain(a) and is_plain(b)
+        while not plain and len(a) * len(b) > MAX_PRODUCT:
             a, b = (self.share(a), b) if len(a) >= len(b) else (a, self.share(b))
-            limit = MAX_PRODUCT
         result = self.multiply(a, b)
         if max(map(len, result), default=0) > MAX_VARIABLES:
             result = self.multiply(self.share(a), self.share(b))

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NoReturn, TypeAlias
 
 from pertheory.errors import InputError
@@ -58,29 +59,39 @@ MAX_EXPONENT = 64
 Scalar: TypeAlias = Fraction | float
 
 
+class _Known:
+    """What a node remembers, since it cannot change."""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        if isinstance(self, Name):
+            return frozenset({self.name})
+        return frozenset().union(*(child.names for child in children(self)))  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
-class Number:
+class Number(_Known):
     """A rational constant; decimals are kept exactly."""
 
     value: Fraction
 
 
 @dataclass(frozen=True)
-class Name:
+class Name(_Known):
     """The variable ``x``, the constant ``pi`` or a parameter."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Negate:
+class Negate(_Known):
     """Minus the operand."""
 
     operand: Node
 
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(_Known):
     """One of ``+ - * / ^`` applied to two operands."""
 
     operator: str
@@ -89,7 +100,7 @@ class Binary:
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(_Known):
     """A function of `FUNCTIONS` applied to its arguments."""
 
     function: str
@@ -280,14 +291,12 @@ def children(node: Node) -> tuple[Node, ...]:
 
 def names(node: Node) -> frozenset[str]:
     """Return the names that appear in a formula: ``x``, ``pi`` and parameters."""
-    if isinstance(node, Name):
-        return frozenset({node.name})
-    return frozenset().union(*(names(child) for child in children(node)))
+    return node.names
 
 
 def depends_on_x(node: Node) -> bool:
     """Say whether the variable appears."""
-    return "x" in names(node)
+    return "x" in node.names
 
 
 def check_exponent(value: Scalar) -> None:

@@ -67,6 +67,8 @@ def _innermost(node: Node) -> Call | None:
 
 
 def _replace(node: Node, old: Node, new: Node) -> Node:
+    if not depends_on_x(node):
+        return node
     if node == old:
         return new
     match node:
@@ -78,6 +80,34 @@ def _replace(node: Node, old: Node, new: Node) -> Node:
             return Call(function, tuple(_replace(argument, old, new) for argument in arguments))
         case _:
             return node
+
+
+def _cut(call: Call, parameters: Mapping[str, Scalar]) -> tuple[float, bool]:
+    """Return where a kinked call changes its branch, and whether the first argument holds above; else infinities.
+
+    Raises:
+        InputError: the arguments are not linear in x, or the place is beyond the floating-point numbers.
+    """
+    first = call.arguments[0]
+    second = call.arguments[1] if len(call.arguments) > 1 else Negate(first)
+    try:
+        line = linear(Binary("-", first, second), parameters)
+        if line is None:
+            raise InputError(
+                f"formula: {show(call)[:60]} has kinks at places that are not known; "
+                f"{call.function} is allowed of arguments linear in x only"
+            )
+        # abs(u) = max(u, -u): the first branch holds where the difference has the sign of the function
+        sign = -1 if call.function == "min" else 1
+        intercept, slope = sign * line[0], sign * line[1]
+        if not slope and math.isfinite(intercept):
+            return -math.inf, intercept >= 0
+        cut = float(-intercept / slope)
+    except ArithmeticError:
+        cut = math.nan
+    if not math.isfinite(cut):
+        raise InputError(f"formula: {show(call)[:60]} has a kink beyond the range of floating-point numbers (1e308)")
+    return cut, slope > 0
 
 
 def split(
@@ -114,23 +144,12 @@ def split(
             raise InputError(f"formula {show(node)[:40]}: more than {MAX_PIECES} kinks")
         first = call.arguments[0]
         second = call.arguments[1] if len(call.arguments) > 1 else Negate(first)
-        line = linear(Binary("-", first, second), parameters)
-        if line is None:
-            raise InputError(
-                f"formula: {show(call)[:60]} has kinks at places that are not known; "
-                f"{call.function} is allowed of arguments linear in x only"
-            )
-        # abs(u) = max(u, -u): the first branch holds where the difference has the sign of the function
-        sign = -1 if call.function == "min" else 1
-        intercept, slope = sign * line[0], sign * line[1]
-        cut = float(-intercept / slope) if slope else math.inf
-        if low < cut < high:
-            left, right = (second, first) if slope > 0 else (first, second)
-            pending.append((cut, high, _replace(part, call, right)))
-            pending.append((low, cut, _replace(part, call, left)))
-        else:
-            above = (cut <= low) == (slope > 0) if slope else intercept >= 0
-            pending.append((low, high, _replace(part, call, first if above else second)))
+        cut, rising = _cut(call, parameters)
+        below, above = (second, first) if rising else (first, second)
+        if cut < high:
+            pending.append((max(low, cut), high, _replace(part, call, above)))
+        if cut > low:
+            pending.append((low, min(cut, high), _replace(part, call, below)))
     return sorted(pieces, key=lambda piece: piece[0])
 
 

@@ -10,7 +10,7 @@ from pertheory.book import chapters as reader
 
 
 def test_json_is_what_the_interface_promises(pertheory):  # type: ignore[no-untyped-def]
-    status, out, err = pertheory("check", "--chapter", "8", "--format", "json")
+    status, out, err = pertheory("check", "--equation", "8.97", "--format", "json")
     found = json.loads(out)
     assert (status, err, found["schema"]) == (0, "", "pertheory.check/1")
     one = next(entry for entry in found["equations"] if entry["number"] == "8.97")

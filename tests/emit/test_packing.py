@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pertheory as pt
+from pertheory.kernels.lower import symmetry_of
 from pertheory.kernels.packing import _orders, aligned, bounds, counts, kept, largest, needed_orders, packing_of
-from tests.emit.harness import program
 
 
 def closure(generators, rank):
@@ -79,10 +80,7 @@ def test_groups_of_interchangeable_axes_are_recognised():
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_aligned_rows_are_kept_rows(order):
-    packings = {
-        packing_of(k.symmetry)
-        for k in program("mlp", "all", order, "one" if order > 2 else "many", False).levels[0].kernels
-    }
+    packings = {packing_of(symmetry_of(node.tensor, False)) for node in pt.theory("mlp", "all", order).nodes}
     four = [packing for packing in packings if packing.rank == 4]
     for result in four:
         for array in four:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import pertheory as pt
@@ -10,6 +11,7 @@ from pertheory.rulebook.files import rules_folder
 PACKAGE = Path(pt.__file__).parent
 
 
+@lru_cache(maxsize=1)
 def strings(text: str) -> list[str]:
     """All strings of a module but the docstrings."""
     tree = ast.parse(text)

@@ -92,10 +92,10 @@ def test_three_inputs_agree_with_nested_quadrature_of_high_precision(name: str) 
     s = activation(name)
     k = random_covariance(3, 4)
     found = entry(name, k, f(0), f(1), f(0))
-    # condition on z_2 and z_0; Gauss-Legendre with an end at every kink, forty nodes, other order of the variables
+    # condition on z_2 and z_0; Gauss-Legendre with an end at every kink, 24 nodes, other order of the variables
     order = [1, 2, 0]
     root = np.linalg.cholesky(k[np.ix_(order, order)])
-    x, w = np.polynomial.legendre.leggauss(40)
+    x, w = np.polynomial.legendre.leggauss(24)
 
     def cut(mean: float, spread: float) -> tuple[np.ndarray, np.ndarray]:
         ends = sorted({-9.0, 9.0, -3.0, 3.0, 0.0, *(float(np.clip((c - mean) / spread, -9, 9)) for c in s.kinks)})
@@ -105,11 +105,15 @@ def test_three_inputs_agree_with_nested_quadrature_of_high_precision(name: str) 
 
     total = 0.0
     for a, wa in zip(*cut(0.0, root[0, 0]), strict=True):
-        for b, wb in zip(*cut(root[1, 0] * a, root[1, 1]), strict=True):
+        first = float(s.derivative(1)(root[0, 0] * a))
+        if first == 0:
+            continue
+        nodes_b, weights_b = cut(root[1, 0] * a, root[1, 1])
+        second = s.derivative(0)(root[1, 0] * a + root[1, 1] * nodes_b)
+        for b, wb in zip(nodes_b, weights_b * second, strict=True):
             nodes, weights = cut(root[2, 0] * a + root[2, 1] * b, root[2, 2])
             inner = float(s.derivative(0)(root[2, 0] * a + root[2, 1] * b + root[2, 2] * nodes) @ weights)
-            head = float(s.derivative(1)(root[0, 0] * a)) * float(s.derivative(0)(root[1, 0] * a + root[1, 1] * b))
-            total += wa * wb * head * inner
+            total += wa * wb * first * inner
     assert found == pytest.approx(total, abs=1e-8)
 
 

@@ -101,7 +101,7 @@ def test_with_few_inputs_the_kinked_program_is_the_full_one_without_cases_that_c
     assert {average.rank for average in short.levels[0].averages} == {1, 2}
 
 
-@pytest.mark.parametrize("rows", [6, 10])
+@pytest.mark.parametrize("rows", [6, 8])
 def test_the_estimate_of_memory_is_near_what_is_taken(rows):
     """A polynomial activation, whose averages need no large grids: what is left are the arrays."""
     layers = model().layers(table(rows), "linear", 2)

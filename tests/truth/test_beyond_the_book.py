@@ -17,8 +17,9 @@ def test_first_corrections_of_every_vertex_are_exact_and_not_zero(name):
     assert compare(BOOK[name], 1, 3, (0, 1, 1, 0) if name not in "RU" else (0, 0, 0, 0), RATIOS)
 
 
-@pytest.mark.parametrize("name", ["F", "B", "P", "U"])
+@pytest.mark.parametrize("name", ["F", "U"])
 def test_second_corrections_are_exact_and_not_zero(name):
+    """T{2} with two trees and with one; the witness takes moments of twelve lines, which costs 5-8 seconds each."""
     assert compare(BOOK[name], 2, 3, (0, 0, 0, 0), RATIOS)
 
 

@@ -50,17 +50,22 @@ def assert_agreement(forest: PairedForest, widths, inputs, activation, shift: in
     assert evaluate(symbolic, widths[1:]) == explicit
 
 
-@pytest.mark.parametrize("name", FOUR)
+NETWORKS = [
+    ((2, 3), TWO_VECTORS, CUBIC),
+    ((1, 2), COLLINEAR, OTHER_CUBIC),
+    ((2, 1, 2), TWO_VECTORS, (QUADRATIC, QUADRATIC)),
+    ((1, 1, 2), COLLINEAR, (CUBIC, OTHER_CUBIC)),
+    ((1, 2, 1), ONE, (CUBIC, QUADRATIC)),
+    ((1, 2, 3), ONE, (QUADRATIC, QUADRATIC)),
+]
+#: second differentials of the NTK: every weight written out takes seconds in the last three networks, and the third has
+#: the same layers and more inputs
+SECOND_DIFFERENTIALS = {"R", "S", "T", "U"}
+
+
 @pytest.mark.parametrize(
-    ("widths", "inputs", "activation"),
-    [
-        ((2, 3), TWO_VECTORS, CUBIC),
-        ((1, 2), COLLINEAR, OTHER_CUBIC),
-        ((1, 1, 2), COLLINEAR, (CUBIC, OTHER_CUBIC)),
-        ((1, 2, 1), ONE, (CUBIC, QUADRATIC)),
-        ((1, 2, 3), ONE, (QUADRATIC, QUADRATIC)),
-        ((2, 1, 2), TWO_VECTORS, (QUADRATIC, QUADRATIC)),
-    ],
+    ("name", "widths", "inputs", "activation"),
+    [(name, *own) for name in FOUR for own in (NETWORKS[:3] if name in SECOND_DIFFERENTIALS else NETWORKS)],
 )
 def test_the_witnesses_agree_on_the_tensors_of_the_book(name, widths, inputs, activation):
     assert_agreement(BOOK[name], widths, inputs, activation)
@@ -86,7 +91,7 @@ def test_the_witnesses_agree_on_higher_cumulants_of_preactivations(name, widths)
     assert_agreement(BOOK[name], widths, inputs, ((Q(1), Q(2)), QUADRATIC) if len(widths) == 3 else CUBIC)
 
 
-@pytest.mark.parametrize("name", ["G", "H", "V", "F", "D"])
+@pytest.mark.parametrize("name", ["G", "H", "V", "D"])
 def test_the_witnesses_agree_at_four_layers(name):
     assert_agreement(BOOK[name], (1, 1, 1, 1), COLLINEAR, ((Q(0), Q(1, 2), Q(1, 3)),) * 3)
 

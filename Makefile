@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test fuzz derivations lint types bench requirements clean
+.PHONY: install demo test fuzz sanitize derivations lint types bench requirements clean
 
 install: $(STAMP)
 
@@ -31,6 +31,11 @@ SEED ?= 0
 NAMES ?=
 fuzz: $(STAMP)
 	$(BIN)/python -m fuzz $(NAMES) --count $(COUNT) --jobs $(JOBS) --seed $(SEED)
+
+# Emitted C of every activation under sanitizers; an hour, or make sanitize WHAT="--orders 0 --activations relu tanh"
+WHAT ?=
+sanitize: $(STAMP)
+	$(BIN)/python -m tests.emit.sanitize $(WHAT)
 
 # The chapters of the book as texts that run (derivations/README.md); pictures go to build/figures.
 derivations: $(STAMP)

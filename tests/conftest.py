@@ -1,10 +1,13 @@
 """Property tests draw the same examples everywhere: a failure is one of the code, not of the draw or of the machine.
 
-New examples: ``pytest --hypothesis-profile=new``, or `make fuzz`, which draws for as long as one likes.
+New examples: ``pytest --hypothesis-profile=new``, or `make fuzz`, which draws for as long as one likes. Caches are those
+of the tests.
 """
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast examples are drawn and tried says how busy the machine is.
@@ -15,3 +18,13 @@ settings.load_profile("same")
 # Arrays are small here: threads of BLAS would only wait for each other. Set before NumPy is loaded.
 for library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Derived diagrams and compiled code are kept for one session of tests, which share them."""
+    folder = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PERTHEORY_CACHE", folder)
+        patch.setenv("XDG_CACHE_HOME", folder)
+        yield

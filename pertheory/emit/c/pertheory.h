@@ -22,8 +22,8 @@ extern "C" {
  * finite. After an error nobody should read them. */
 typedef enum pt_status {
     PT_OK = 0,
-    PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range, a workspace that is not aligned
-                               or overlaps a state */
+    PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range, a workspace that overlaps a
+                               state or is not aligned */
     PT_SHORT_WORKSPACE = 2, /* less workspace than the theory asks for */
     PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in, by a routine of averages too */
     PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e10 */
@@ -112,9 +112,9 @@ typedef struct pt_theory {
  *   workspace        workspace_size doubles to use freely (at least what the theory's NAME_builtin_workspace says)
  *   worst_error      may be NULL; is raised to the largest estimated error relative to the scale of an average
  *
- * It returns a status; PT_DIVERGENT (some of what is written is NaN) and PT_ACCURACY let the computation go on. Of functions
- * with kinks only entries are read in which different indices are different inputs, and the built-in routine leaves NaN
- * in the others. A theory for one input ("one") asks for each input in turn, with n = 1. */
+ * It returns a status; PT_DIVERGENT (some of what is written is NaN) and PT_ACCURACY let the computation go on. Of
+ * functions with kinks only entries are read in which different indices are different inputs, and the built-in routine
+ * leaves NaN in the others. A theory for one input ("one") asks for each input in turn, with n = 1. */
 typedef int (*pt_average_fn)(void *context, size_t inputs, const double *covariance, int field, size_t count,
                              const int *requests, double *const *out, double *workspace, size_t workspace_size,
                              double *worst_error);

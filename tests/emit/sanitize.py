@@ -1,0 +1,98 @@
+"""Emitted C of every activation under sanitizers: ``make sanitize``, or ``python -m tests.emit.sanitize --help``.
+
+Each theory is compiled by gcc with the address and undefined-behaviour sanitizers, and where there is clang also with
+the memory and the thread sanitizer (with OpenMP, the last), and run on inputs whose covariances are hard
+(``sanitize.c.txt``). No sanitizer may report, each status must be a documented one, and each result finite unless the
+status says otherwise. No part of ``make test``: order 1 on many inputs takes minutes for some activations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pertheory as pt
+from pertheory.numeric.model import choose_functions
+from pertheory.pipeline import c_source, header_text
+from pertheory.rulebook.files import rules_folder
+
+DRIVER = Path(__file__).parent / "sanitize.c.txt"
+COMMON = ["-std=c99", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
+#: Name, compiler and flags; a thread sanitizer needs threads.
+SANITIZERS = {
+    "address,undefined": ("gcc", ["-fsanitize=address,undefined"]),
+    "memory": ("clang", ["-fsanitize=memory", "-fsanitize-memory-track-origins"]),
+    "thread": ("clang", ["-fsanitize=thread", "-fopenmp"]),
+}
+
+
+def activations() -> list[str]:
+    """All that there is a rule for."""
+    return sorted(path.stem for path in (rules_folder() / "activations").glob("*.toml"))
+
+
+def check(activation: str, order: int, inputs: str, sanitizer: str, network: str = "mlp") -> tuple[bool, str]:
+    """Build and run one theory.
+
+    Returns:
+        Whether all is well, and what was said: the line of the driver, or the end of what went wrong.
+    """
+    theory = pt.theory(network, "all", order)
+    _, source = c_source(theory, inputs, choose_functions(theory, activation, {}), True)
+    compiler, flags = SANITIZERS[sanitizer]
+    driver = DRIVER.read_text(encoding="utf-8").replace("@NAME@", source.name)
+    driver = driver.replace("@WIDTHS@", "NULL" if theory.network.passes_neurons else "widths")
+    with TemporaryDirectory(prefix="pertheory-sanitize-") as folder:
+        texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header}
+        for name, text in {**texts, "pertheory.h": header_text(), "driver.c": driver}.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
+        command = [compiler, *COMMON, *flags, "-o", "driver", "driver.c", f"{source.name}.c", "-lm"]
+        for step in (command, ["./driver"]):
+            done = subprocess.run(step, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode != 0 or done.stderr:
+                said = re.sub(r"\n+", "\n", (done.stdout + done.stderr).strip())
+                return False, f"{step[0]}: exit status {done.returncode}\n{said[:3000]}"
+    return True, done.stdout.strip()
+
+
+def cases(options: argparse.Namespace) -> Iterator[tuple[str, int, str, str]]:
+    """What is to be built, the quick ones first."""
+    for order, inputs in ((0, "one"), (0, "many"), (1, "one"), (1, "many")):
+        if order not in options.orders or inputs not in options.inputs:
+            continue
+        for sanitizer, (compiler, _) in SANITIZERS.items():
+            if shutil.which(compiler):
+                yield from ((activation, order, inputs, sanitizer) for activation in options.activations)
+
+
+def main() -> int:
+    """Check what is asked for, everything by default; exit status 1 if anything was reported."""
+    parser = argparse.ArgumentParser(prog="python -m tests.emit.sanitize", description=__doc__)
+    parser.add_argument("--activations", nargs="+", default=activations(), choices=activations(), metavar="NAME")
+    parser.add_argument("--orders", nargs="+", type=int, default=[0, 1], choices=[0, 1])
+    parser.add_argument("--inputs", nargs="+", default=["one", "many"], choices=["one", "many"])
+    options = parser.parse_args()
+    for sanitizer, (compiler, _) in SANITIZERS.items():
+        if not shutil.which(compiler):
+            print(f"no {compiler} here: nothing is checked with the {sanitizer} sanitizer")
+    failed = count = 0
+    for case in cases(options):
+        start = time.monotonic()
+        right, said = check(*case)
+        activation, order, inputs, sanitizer = case
+        what = f"{activation}, order {order}, {inputs}, {sanitizer} ({time.monotonic() - start:.0f} s)"
+        print(f"{what}: {said if right else 'FAILED ' + said}", flush=True)
+        count, failed = count + 1, failed + (not right)
+    print(f"{count - failed} of {count} clean")
+    return 1 if failed or not count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

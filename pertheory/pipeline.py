@@ -110,7 +110,7 @@ def emit_theory(
 def _write(folder: Path, name: str, text: str) -> Path:
     """A file that lies in the folder itself: names are made of the network's, and nothing is written anywhere else."""
     path = folder / name
-    if not name or path.name != name or path.parent != folder:
+    if name in ("", ".", "..") or path.name != name or path.parent != folder:
         raise InputError(f"{shown(name)} is not the name of a file in {folder}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -106,6 +106,6 @@ def emit_theory(
         texts = print_folder(program, source, header_text(), values, said, __version__)
     folder.mkdir(parents=True, exist_ok=True)
     for name in texts:  # names are made of the network's: nothing is written anywhere but here
-        if not name or Path(name).name != name:
+        if name in ("", ".", "..") or Path(name).name != name:
             raise InputError(f"{shown(name)} is not the name of a file in {folder}")
     return [write_text(folder / name, text) for name, text in texts.items()]

@@ -1,7 +1,7 @@
 """Property tests draw the same examples everywhere: a failure is one of the code, not of the draw or of the machine.
 
-New examples: ``pytest --hypothesis-profile=new``, or `make fuzz`, which draws for as long as one likes. Caches are those
-of the tests.
+New examples: ``pytest --hypothesis-profile=new``, or `make fuzz`, which draws for as long as one likes. Caches are
+those of the tests.
 """
 
 import os

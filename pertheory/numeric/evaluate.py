@@ -165,7 +165,7 @@ def _prepare(level: Level, one: bool) -> Prepared:
         text = f"{','.join([*subscripts, *missing])}->{_letters(axes)}" if factors and not one else ""
         scale = Scale(_number(abs(product.coefficient)), product.couplings, product.width_power)
         number = scales.setdefault(scale, len(scales))
-        return Term(product.coefficient < 0, number, tuple(factors), text, len(missing))
+        return Term(product.coefficient < 0, number, tuple(factors), text, len(missing) if text else 0)
 
     temporaries = tuple((t.name, bracket(t.products, range(t.rank))) for t in level.temporaries)
     kernels = tuple(

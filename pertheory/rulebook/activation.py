@@ -316,6 +316,7 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
     if not is_name(name):
         what = f"has {shown(name)}, which is not a name ({GRAMMAR})" if name else "is missing"
         raise RuleError(f"{path}: the key 'name' {what}")
+    _aliases(path, table)
     universality = table.get("class", "")
     if universality and universality not in CLASSES:
         raise RuleError(f"{path}: 'class' is {shown(universality)}; known: {', '.join(CLASSES)}")
@@ -344,15 +345,19 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
         raise RuleError(f"{path}: {error}") from None
 
 
+def _aliases(path: Path, table: Mapping[str, Any]) -> list[str]:
+    aliases = table.get("aliases", [])
+    if not isinstance(aliases, list) or not all(is_name(alias) for alias in aliases):
+        raise RuleError(f"{path}: 'aliases' must be a list of names ({GRAMMAR})")
+    return aliases
+
+
 @lru_cache(maxsize=8)
 def _catalogue(folder: Path) -> dict[str, Path]:
     known: dict[str, Path] = {}
     for path in sorted(folder.glob("*.toml")):
         table = read_toml(path)
-        aliases = table.get("aliases", [])
-        if not isinstance(aliases, list) or not all(is_name(alias) for alias in aliases):
-            raise RuleError(f"{path}: 'aliases' must be a list of names ({GRAMMAR})")
-        for name in (table.get("name", path.stem), *aliases):
+        for name in (table.get("name", path.stem), *_aliases(path, table)):
             key = str(name).lower()
             if known.setdefault(key, path) != path:
                 raise RuleError(f"{path}: the name {name!r} is taken by {known[key]}")

@@ -43,14 +43,14 @@ def read_text(path: Path) -> str:
         RuleError: it cannot be read, is no ordinary file (a pipe would be waited for, a device may have no end), is
             larger than `LARGEST`, or is not UTF-8 text.
     """
+    if "\0" in str(path):
+        raise RuleError(f"{shown(str(path))}: is not the path of a file")
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         with os.fdopen(handle, "rb") as file:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
                 raise RuleError(f"{path}: is not an ordinary file; rule files are UTF-8 TOML")
             data = file.read(LARGEST + 1)
-    except ValueError:  # a path with a NUL
-        raise RuleError(f"{shown(str(path))}: is not the path of a file") from None
     except OSError as error:
         raise RuleError(f"{path}: cannot be read ({error.strerror or error})") from None
     if len(data) > LARGEST:

@@ -48,24 +48,17 @@ def checked(value: str) -> str:
 
 
 def local_names(symbols: Iterable[str], taken: Callable[[str], bool]) -> dict[str, str]:
-    """Names for the symbols of a rule in code that has names of its own: those that clash end with ``_``.
+    """Names for hyperparameters in code that has names of its own: those that clash get ``hyper_`` in front.
 
     Args:
         symbols: names from a rule.
-        taken: whether the code, or its language, has a word for something else.
+        taken: whether the code, or its language, has a word for something else; ``hyper_`` starts none of these.
 
     Example:
-        >>> local_names(["C_W", "G", "G_"], {"G"}.__contains__)
-        {'C_W': 'C_W', 'G': 'G__', 'G_': 'G_'}
+        >>> local_names(["C_W", "G", "hyper_G"], {"G"}.__contains__)
+        {'C_W': 'C_W', 'G': 'hyper_G', 'hyper_G': 'hyper_hyper_G'}
     """
-    given = [checked(symbol) for symbol in symbols]
-    found = {symbol: symbol for symbol in given if not taken(symbol)}
-    for symbol in given:
-        own = symbol
-        while symbol not in found and (taken(own) or own in found.values()):
-            own += "_"
-        found.setdefault(symbol, own)
-    return {symbol: found[symbol] for symbol in given}
+    return {s: f"hyper_{s}" if s.startswith("hyper_") or taken(s) else s for s in map(checked, symbols)}
 
 
 def visible(text: str) -> str:

@@ -156,9 +156,7 @@ def test_openmp_and_the_header_in_cpp(emitted, case):
 
 def test_the_examples_run_and_agree(emitted):
     folder = emitted(*CASES[1])
-    gcc(
-        folder, "-fno-pic", "-O0", "-c", f"{name_of(folder)}.c"
-    )  # what somebody compiled by hand is not what make links
+    gcc(folder, "-fno-pic", "-O0", "-c", f"{name_of(folder)}.c")  # made by hand: make does not link it
     done = run(folder, "make", "all", "example", "CFLAGS=-O0")
     assert done.returncode == 0, done.stdout + done.stderr
     in_c = re.findall(r"^layer \d: G (\S+)", run(folder, "./example").stdout, re.MULTILINE)

@@ -39,8 +39,8 @@ static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
 static void avg_sets(avg_call *call, const avg_set *set, const double *live, size_t count, size_t zero)
 {
     const int size = set->size;
-    double covariance[16], *values = call->space;
-    size_t choice[4], index[4];
+    double covariance[16] = {0}, *values = call->space; /* set, so that analysers see it */
+    size_t choice[4] = {0}, index[4] = {0};
     int k;
     if (count < (size_t)size) return;
     if (!avg_wanted(call, set->entry, set->entries) &&
@@ -79,7 +79,7 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
 static void avg_copy(avg_call *call, const avg_request *request, double *target, const double *same)
 {
     const int rank = request->rank;
-    size_t index[8] = {0, 0, 0, 0, 0, 0, 0, 0}, first[8];
+    size_t index[8] = {0}, first[8] = {0};
     for (;;) {
         int k, c, place = 0, differs = 0, stored = 1;
         for (c = 0; c < request->classes; place += request->class_size[c++])

@@ -43,7 +43,7 @@ static double avg_orthant(const avg_conditions *c, int mask, const signed char *
 {
     const long double(*given)[4] = (const long double(*)[4])c->given[mask];
     long double r[4][4];
-    int alive[4], count = 0, i, j;
+    int alive[4] = {0}, count = 0, i, j;
     double angles = 0;
     for (i = 0; i < c->size; i++) {
         int same = 0;

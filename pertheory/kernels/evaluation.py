@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from pertheory.errors import UnsupportedError
 from pertheory.kernels.plan import FunctionCode, Instruction, PieceCode
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.differential import ALIASES, Ring
@@ -15,6 +16,8 @@ FARTHEST = 64.0
 #: A panel resolves a function if what it misses is below this fraction.
 RESOLVED = 1e-11
 POINTS = 16
+#: A function that needs more panels than this changes too fast for quadrature with panels.
+MOST_PANELS = 8000
 
 
 class _Coder:
@@ -40,10 +43,10 @@ class _Coder:
                 found = self._emit("multiply", (self._power(variable, half), self._power(variable, exponent - half)))
             elif variable == 0:
                 found = self._emit("x")
+            elif (known := self._ring.variable(variable))[0] in ALIASES:
+                found = self.polynomial(known[1])
             else:
-                kind, argument = self._ring.variable(variable)
-                if kind in ALIASES:
-                    return self.polynomial(argument)
+                kind, argument = known
                 name, _, power = kind.partition(":")
                 numerator, _, denominator = power.partition("/")
                 exponent_value = int(numerator) / int(denominator or 1) if power else 0.0
@@ -95,6 +98,10 @@ def _edges(function: Activation) -> tuple[float, ...]:
             if math.isfinite(size) and tail > RESOLVED * max(size, 1.0) and high - low > 1e-3:
                 middle = (low + high) / 2
                 cuts.add(middle)
+                if len(cuts) > MOST_PANELS:
+                    raise UnsupportedError(
+                        f"{function.name[:60]} changes so fast that more than {MOST_PANELS} panels are needed"
+                    )
                 pending += [(low, middle), (middle, high)]
                 break
     return tuple(sorted(cuts))

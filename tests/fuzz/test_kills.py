@@ -1,0 +1,19 @@
+"""Commands stopped at a few random moments (fuzz/kills.py); ``python -m fuzz kills`` does it for hours."""
+
+import os
+import random
+import signal
+
+import pytest
+
+from fuzz import kills
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
+
+
+@pytest.mark.parametrize("name", kills.COMMANDS)
+def test_a_command_that_was_stopped_leaves_nothing_broken(name):
+    source = random.Random(name)
+    for number in ("SIGKILL", source.choice(kills.SIGNALS[1:])):
+        assert hasattr(signal, number)
+        kills.judge({"command": name, "signal": number, "moment": source.random()})

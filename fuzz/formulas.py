@@ -185,7 +185,7 @@ def _parameter(source: random.Random) -> float:
     if kind == 1:
         return source.uniform(-3, 3)
     if kind == 2:
-        return source.choice([-1, 1]) * 10.0 ** source.uniform(-320, 308)
+        return float(source.choice([-1, 1]) * 10.0 ** source.uniform(-320, 308))
     if kind == 3:
         return source.choice([10**400, -(10**1000), 2**1024, float("inf"), float("nan"), 5e-324, 1.7e308])
     return source.randrange(100)

@@ -16,8 +16,8 @@ FARTHEST = 64.0
 #: A panel resolves a function if what it misses is below this fraction.
 RESOLVED = 1e-11
 POINTS = 16
-#: A function that needs more panels than this changes too fast for quadrature with panels.
-MOST_PANELS = 8000
+#: Panels times instructions for a function and its derivative: what needs more changes too fast for its length.
+MOST_WORK = 500_000
 
 
 class _Coder:
@@ -72,13 +72,15 @@ class _Coder:
 
 def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> FunctionCode:
     """Code that evaluates derivatives of a function, sharing work."""
-    pieces = []
-    for number, piece in enumerate(function.pieces):
-        ring, polynomials = function.polynomials(number, max(orders, default=0))
-        coder = _Coder(ring)
-        results = tuple(coder.polynomial(polynomials[order]) for order in orders)
-        pieces.append(PieceCode(piece.upper, tuple(coder.instructions), results))
-    return FunctionCode(name, orders, tuple(pieces), _edges(function))
+    pieces = tuple(_code_piece(function, number, orders) for number in range(len(function.pieces)))
+    return FunctionCode(name, orders, pieces, _edges(function))
+
+
+def _code_piece(function: Activation, number: int, orders: tuple[int, ...]) -> PieceCode:
+    ring, polynomials = function.polynomials(number, max(orders, default=0))
+    coder = _Coder(ring)
+    results = tuple(coder.polynomial(polynomials[order]) for order in orders)
+    return PieceCode(function.pieces[number].upper, tuple(coder.instructions), results)
 
 
 def _edges(function: Activation) -> tuple[float, ...]:
@@ -86,6 +88,7 @@ def _edges(function: Activation) -> tuple[float, ...]:
     angles = [math.pi * (k + 0.5) / POINTS for k in range(POINTS)]
     derivatives = [function.derivative(order) for order in (0, 1)]
     kinks = [kink for kink in function.kinks if abs(kink) < FARTHEST]
+    length = sum(len(_code_piece(function, number, (0, 1)).instructions) for number in range(len(function.pieces)))
     cuts = set(kinks)
     pending = list(pairwise(sorted({-FARTHEST, 0.0, FARTHEST, *kinks})))
     while pending:
@@ -98,9 +101,9 @@ def _edges(function: Activation) -> tuple[float, ...]:
             if math.isfinite(size) and tail > RESOLVED * max(size, 1.0) and high - low > 1e-3:
                 middle = (low + high) / 2
                 cuts.add(middle)
-                if len(cuts) > MOST_PANELS:
+                if len(cuts) * length > MOST_WORK:
                     raise UnsupportedError(
-                        f"{function.name[:60]} changes so fast that more than {MOST_PANELS} panels are needed"
+                        f"{function.name[:60]} changes so fast that more than {len(cuts)} panels are needed"
                     )
                 pending += [(low, middle), (middle, high)]
                 break

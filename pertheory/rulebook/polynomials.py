@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -29,7 +30,7 @@ def bounded(value: Scalar) -> Scalar:
     """
     if isinstance(value, Fraction):
         above, below = value.numerator.bit_length(), value.denominator.bit_length()
-        if above - below < LARGEST:
+        if above - below < LARGEST or (above - below == LARGEST and abs(value) <= sys.float_info.max):
             return value if max(above, below) <= MAX_BITS else float(value)
     elif math.isfinite(value):
         return value

@@ -13,13 +13,16 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pertheory.errors import InputError, UnsupportedError
+from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.kernels.evaluation import code_function
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
 
@@ -202,3 +205,47 @@ def test_the_limit_of_that_process_works() -> None:
 def test_names_and_attributes_of_python_are_unknown(text: str) -> None:
     with pytest.raises(InputError), contextlib.redirect_stdout(None):
         activation(text)
+
+
+@pytest.mark.parametrize("text", [SWELLING[6], SWELLING[2], SWELLING[7]], ids=["tanh", "power", "fraction"])
+def test_straight_line_code_is_as_long_as_the_rings(text: str) -> None:
+    function = replace(activation(text))
+    code = code_function("s", function, (0, 1, 2, 3))
+    _, terms = function.polynomials(0, 3)[0].size
+    assert sum(len(piece.instructions) for piece in code.pieces) <= 20 * terms
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters", "message"),
+    [
+        ("(1e150+x)^12", {}, "beyond the range"),
+        ("1e150*x*1e150*x*1e150", {}, "beyond the range"),
+        ("abs(x*1e150*1e150*1e150 - 1e-150)*x", {}, "beyond the range|kink"),
+        ("max(a*x, 1e150*1e150)", {"a": 5e-324}, "kink beyond the range"),
+        ("a*x", {"a": 10**5000}, "beyond 1e308"),
+        ("a*x", {"a": -(10**5000)}, "beyond 1e308"),
+        ("a*x", {"a": Fraction(10**400)}, "beyond 1e308"),
+        ("a^64*x", {"a": 1e308}, "not a finite"),
+        ("x^a", {"a": 10**5000}, "beyond 1e308"),
+    ],
+)
+def test_what_is_beyond_floating_point_numbers_is_refused(text: str, parameters: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        activation(text, **parameters).derivative(3)(0.5)
+    assert len(str(caught.value)) < 400
+
+
+def test_what_is_tiny_is_kept_or_zero() -> None:
+    assert activation("a*x", a=Fraction(1, 10**5000)).derivative(1)(0.5) == 0
+    assert activation("a*x", a=5e-324).derivative(1)(0.5) == 5e-324
+    assert activation("a*x", a=1.7e308).derivative(1)(0.5) == 1.7e308
+
+
+def test_ends_of_pieces_are_finite_numbers_or_infinite(tmp_path: Path) -> None:
+    path = tmp_path / "cut.toml"
+    path.write_text(
+        f'name = "cut"\n[[pieces]]\nfrom = -inf\nto = {10**400}\nformula = "x"\n'
+        f'[[pieces]]\nfrom = {10**400}\nto = inf\nformula = "0"\n'
+    )
+    with pytest.raises(RuleError, match="'to' must be a number"):
+        activation(path)

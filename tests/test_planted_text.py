@@ -20,6 +20,7 @@ from dataclasses import replace
 import pytest
 
 import pertheory as pt
+from pertheory.book.chapters import read_chapter
 from pertheory.cli.main import main
 from pertheory.emit.c.printer import print_c
 from pertheory.emit.numpy.printer import print_numpy
@@ -351,7 +352,7 @@ CHAPTER = {
             "number": "7.1",
             "title": "the kernel",
             "kind": "recursion",
-            "statement": "K'(a,b) = C_b + <Omega(a,b)>",
+            "statement": "K'(1,2) = C_b + <Omega(1,2)>",
             "source": "ours",
             "inputs": "many",
             "network": "mlp",
@@ -373,17 +374,17 @@ def test_equations_of_the_book_are_refused_or_harmless(place, other_rules):
     for name, text in PAYLOADS.items():
         for where, is_key in strings(CHAPTER):
             path.write_text(toml(planted(CHAPTER, where, is_key, text)), encoding="utf-8")
-            forget()
-            for form in ("text", "json"):
-                result = call("check", "--chapter", "7", "--format", form)
-                if result[0] == 2 and where == ("chapter",):
-                    continue  # the chapter has another name, and is not found
-                if result[0] == 2 and where[-1] == "network":
-                    assert result[2].count("\n") == 1
-                elif not refused(result, path):
-                    accepted.add(where[-1])
-            if name in ("latex", "terminal", "html"):
-                call("check", "--equation", "7.1")
+            try:
+                read_chapter(path)
+            except PertheoryError as error:
+                one_line(error, path)
+                continue
+            accepted.add(where[-1])
+            if name in ("latex", "html", "shell"):  # what all equations of the file come to, in both forms
+                forget("pertheory.book.chapters")
+                for form in ("text", "json"):
+                    status, _, err = call("check", "--format", form)
+                    assert status in (0, 1) or err.count("\n") == 1
     assert accepted <= {"chapter", "title", "number", "note", "unchecked", "statement", "Omega(a,b)"}
 
 

@@ -28,7 +28,7 @@ from pertheory.book.indices import check_indices
 from pertheory.book.parse import WIDTHS, Words, parse_statement
 from pertheory.book.syntax import Statement
 from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
-from pertheory.errors import InputError, RuleError
+from pertheory.errors import InputError, PertheoryError, RuleError
 from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
@@ -214,7 +214,7 @@ def _table(path: Path, table: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _definition(path: Path, head: str, text: Any, key: str = "definitions") -> Definition:
     match = re.fullmatch(rf"({NAME})(?:\(([a-z](?:,[a-z])*)\))?", head.replace(" ", ""))
-    if match is None or not isinstance(text, str):
+    if match is None or not is_name(match.group(1)) or not isinstance(text, str):
         raise RuleError(f'{path.name}: {key}: {shown(head)}: must be of the form "Omega(a,b)" = "formula"')
     return Definition(match.group(1), tuple((match.group(2) or "").split(",")) if match.group(2) else (), text)
 
@@ -254,7 +254,10 @@ def _equation(
         what = f"the kind {entry['kind']!r} has" if entry.get("kind") else "an equation that is not posed has"
         raise RuleError(f"{place}: setting: {entry['setting']!r} is not used; {what} no settings")
     name = entry.get("network") or "mlp"
-    rule = rules[name] if name in rules else rules.setdefault(name, _rule(name))
+    try:
+        rule = rules[name] if name in rules else rules.setdefault(name, _rule(name))
+    except PertheoryError as error:
+        raise RuleError(f"{place}: network: {error}") from None
     symbols = own.symbols | frozenset(name for name, _ in rule.hyperparameters) | frozenset(WIDTHS)
     words = Words(symbols, own.abbreviations)
     certain = entry.get("certain", True)

@@ -22,7 +22,7 @@ import os, sys, time
 from pertheory.derive import codec
 from pertheory import work
 def forever(*_):
-    os.write(1, b"ready\n")
+    os.write(1, b"ready\\n")
     time.sleep(100000)
 work.derive_encoded = forever
 if __name__ == "__main__":
@@ -34,7 +34,7 @@ RUN = """
 import os, sys, time
 from pertheory.cli import results
 def forever(*_):
-    os.write(1, b"ready\n")
+    os.write(1, b"ready\\n")
     time.sleep(100000)
 results.JsonResults.end = forever
 from pertheory.cli.main import main

@@ -125,12 +125,11 @@ def processes(number: int) -> Iterator[Executor]:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         yield executor
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - before:
             child.kill()
         raise
-    finally:
-        executor.shutdown()
+    finally:  # the thread that looks after them has to end before the interpreter does
+        executor.shutdown(cancel_futures=True)
 
 
 def _serve() -> None:

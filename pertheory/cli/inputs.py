@@ -100,7 +100,7 @@ def _read_npy(path: Path) -> list[list[float]]:
         handle.seek(0)
         try:
             shape, kind = _npy_header(handle)
-        except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError):
+        except Exception:  # NumPy reads the header as Python and raises whatever that does
             raise InputError(f"--inputs {path}: not a .npy file of numbers") from None
         if kind.hasobject:
             raise InputError(f"--inputs {path}: not a .npy file of numbers, but of Python objects")

@@ -224,7 +224,8 @@ def _announce(layers: Layers, inputs: int) -> None:
         text += f" ({show_bytes(free)} available)"
     if seconds:
         text += (
-            f", averages over {sets} set{'s' if sets > 1 else ''} of {size} inputs, about {show_time(seconds)} a layer"
+            f", averages over {sets} set{'s' if sets > 1 else ''} of {size} inputs, "
+            f"at most about {show_time(seconds)} a layer"
         )
     print(text, file=sys.stderr, flush=True)
 

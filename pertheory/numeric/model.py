@@ -33,6 +33,9 @@ from pertheory.numeric.states import Array, Layers, LayerState, Run
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.files import nearest
 
+#: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
+LONG_ENOUGH = 0.5
+
 
 @dataclass(frozen=True)
 class Model:
@@ -260,7 +263,11 @@ class NumpyLayers(Layers):
         return comb(len(self._gram), size), size
 
     def seconds_per_layer(self) -> float:
-        """About how long the averages of one layer take, from a trial with up to four of the inputs."""
+        """At most about how long the averages of one layer take, from trials with more and more of the inputs.
+
+        Inputs are drawn from all, so that what is hard about some of them has its share; a trial that is long enough to
+        tell is taken times the number of sets that there are, what does not grow with them included.
+        """
         state = self._evaluator.first_layer(self._gram, self._layers[0])
         levels = self._evaluator.program.levels
         wanted = [average.request for level in levels for average in level.averages]
@@ -268,20 +275,25 @@ class NumpyLayers(Layers):
         if not wanted or not keys:
             return 0.0
         covariance = state[keys[0]]
-        size = self.largest_sets()[1]
-        times = [0.0]
+        count, size = len(self._gram), self.largest_sets()[1]
+        mixed = np.random.default_rng(0).permutation(count)
+        number, taken = size, 0.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for number in (size, *range(1, size + 1)):  # the first one fills caches
-                start = perf_counter()
-                averages = self._new_averages()
-                some = covariance[(slice(number),) * covariance.ndim]
-                (averages if some.ndim == 2 else averages.alone)(some, wanted)
-                times.append(perf_counter() - start)
-        del times[1]
-        # a call with m inputs takes the sum over q of (m over q) times the time of one set of q
-        own = [sum((-1) ** (q - m) * comb(q, m) * times[m] for m in range(q + 1)) for q in range(size + 1)]
-        return float(sum(comb(len(self._gram), q) * max(time, 0.0) for q, time in enumerate(own)))
+            self._trial(covariance, mixed[:number], wanted)  # fills caches
+            while True:
+                taken = self._trial(covariance, mixed[:number], wanted)
+                if taken > LONG_ENOUGH or number == count:
+                    return taken * comb(count, size) / comb(number, size)
+                number = min(number + max(number // 2, 2), count)
+
+    def _trial(self, covariance: Array, chosen: Any, wanted: Sequence[Any]) -> float:
+        """The seconds that the averages of some of the inputs take."""
+        start = perf_counter()
+        averages = self._new_averages()
+        some = covariance[np.ix_(*[chosen] * covariance.ndim)]
+        (averages if some.ndim == 2 else averages.alone)(some, wanted)
+        return perf_counter() - start
 
 
 def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") -> Model:

@@ -137,7 +137,7 @@ def test_a_large_run_says_so_even_if_nobody_looks(pertheory, folder, monkeypatch
     assert status == 0
     (line,) = err.splitlines()
     assert line.startswith("2 inputs: about ")
-    assert "averages over 1 set of 2 inputs, about " in line
+    assert "averages over 1 set of 2 inputs, at most about " in line
     assert out == pertheory(*RUN).out
 
 

@@ -18,11 +18,11 @@ TROUBLE = {"SIGKILL": "", "SIGTERM": "", "SIGHUP": "", "SIGINT": "pertheory: int
 
 #: A derivation on two processes that never end by themselves; they share the pipe of standard output.
 DERIVE = """
-import sys, time
+import os, sys, time
 from pertheory.derive import codec
 from pertheory import work
 def forever(*_):
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(100000)
 work.derive_encoded = forever
 if __name__ == "__main__":
@@ -31,10 +31,10 @@ if __name__ == "__main__":
 """
 #: A run that never ends after its first layer.
 RUN = """
-import sys, time
+import os, sys, time
 from pertheory.cli import results
 def forever(*_):
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(100000)
 results.JsonResults.end = forever
 from pertheory.cli.main import main
@@ -52,12 +52,15 @@ def stop(program: str, name: str, group: bool = False) -> tuple[int, str, str]:
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        number = getattr(signal, name)
-        (os.killpg if group else os.kill)(process.pid, number)
-        out, err = process.communicate()
-        return process.returncode, out.replace("ready\n", ""), err
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            (os.killpg if group else os.kill)(process.pid, getattr(signal, name))
+            out, err = process.communicate()
+            return process.returncode, out.replace("ready\n", ""), err
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="needs processes that are forked")
@@ -97,7 +100,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored(folder, name):  # type: 
 
 
 def test_a_pool_whose_process_is_killed_is_one_line(folder):  # type: ignore[no-untyped-def]
-    program = DERIVE.replace("    time.sleep(100000)\n", "    import os; os.kill(os.getpid(), 9)\n")
+    program = DERIVE.replace("    time.sleep(100000)\n", "    os.kill(os.getpid(), 9)\n")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

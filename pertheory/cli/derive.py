@@ -12,6 +12,7 @@ from pertheory.cli.options import (
     add_work,
     check_names,
     check_out,
+    check_work,
     closure_progress,
     limit,
     whole,
@@ -67,7 +68,7 @@ def main(options: argparse.Namespace) -> int:
         raise InputError("derive needs a tensor, such as V, or --list")
     if options.explain is not None and options.format != "text":
         raise InputError(f"--explain is plain text; --format {options.format} is not available")
-    check_names(options.tensors)
+    check_work(check_names(options.tensors), options.order, True, options)
     from pertheory.recursion import derive
     from pertheory.rulebook.network import network
 

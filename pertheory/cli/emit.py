@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pertheory.cli.options import add_network, add_order, add_work, closure_progress, limit, tensor_list, working
+from pertheory.cli.options import (
+    add_network,
+    add_order,
+    add_work,
+    check_work,
+    closure_progress,
+    limit,
+    tensor_list,
+    working,
+)
 from pertheory.errors import InputError
 
 SUMMARY = "Write source code that computes the tensors, layer by layer."
@@ -42,11 +51,11 @@ def main(options: argparse.Namespace) -> int:
     activation(options.activation)  # a wrong name is an error before any work
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
+    names = tensor_list(options.tensors)
+    check_work(names, options.order, False, options)
     rule = network(options.network, options.closure)
     with working(options) as how:
-        closed = theory(
-            rule, tensor_list(options.tensors), options.order, limit=limit(options), progress=closure_progress, **how
-        )
+        closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     try:
         files = closed.emit(options.target, options.out, options.inputs, options.activation)
     except OSError as error:

@@ -26,6 +26,9 @@ MOST_ORDER = 10
 #: No machine derives faster with more processes.
 MOST_JOBS = 256
 
+#: Powers of 1/n at which a recursion, and the programs of a theory, still take seconds; beyond, minutes or hours.
+QUICK_RECURSION, QUICK_THEORY = 3, 2
+
 #: Bytes of output that wait in memory before they go to a temporary file.
 IN_MEMORY = 10_000_000
 
@@ -46,7 +49,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     kind = whole("--jobs", 1, MOST_JOBS)
     parser.add_argument("--jobs", type=kind, default=1, help="derive on so many processes (default 1)")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep derived diagrams on disk")
-    parser.add_argument("--yes", action="store_true", help="go on even if very many tensors are needed")
+    parser.add_argument("--yes", action="store_true", help="go on even if very many tensors or a high order are needed")
 
 
 @contextmanager
@@ -126,6 +129,36 @@ def parameter(text: str) -> tuple[str, float]:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r}: the value must be finite")
     return name, number
+
+
+def check_work(names: Sequence[str], order: int, relative: bool, options: argparse.Namespace) -> None:
+    """Ask for ``--yes`` where a slip of the keyboard would cost hours.
+
+    Args:
+        names: of tensors, all of them known.
+        order: as it was given.
+        relative: whether it counts from the leading order of each tensor, or is the power of 1/n that is kept.
+        options: with the flags of `add_work`.
+
+    Raises:
+        InputError: more is asked for than takes seconds, and nobody said yes.
+    """
+    from pertheory.rulebook.tensors import find_tensor
+
+    most = QUICK_RECURSION if relative else QUICK_THEORY
+    for name in names:
+        power = order
+        if name not in ("all", "every"):
+            tensor, fixed = find_tensor(name)
+            leading = tensor.pairs - 1
+            power = (
+                leading + (fixed or 0) if fixed is not None else leading + order if relative else max(order, leading)
+            )
+        if power > most and not options.yes:
+            raise InputError(
+                f"{name} is of order 1/n^{power}, and what is above {most} can take minutes or hours; to go on all the "
+                "same, add --yes"
+            )
 
 
 def tensor_list(given: Sequence[str]) -> list[str]:

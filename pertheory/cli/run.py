@@ -18,6 +18,7 @@ from pertheory.cli.options import (
     add_output,
     add_work,
     check_out,
+    check_work,
     closure_progress,
     collect_output,
     limit,
@@ -95,6 +96,7 @@ def main(options: argparse.Namespace) -> int:
 
     rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)
+    check_work(names, options.order, False, options)
     hyper, own = _split_parameters(options, dict(rule.hyperparameters))
     widths = None if options.widths is None else [_width(value) for value in options.widths]
     try:  # here and below: a wrong value is an error before any work

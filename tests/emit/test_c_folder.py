@@ -117,7 +117,7 @@ def test_the_self_test_runs_clean_under_sanitizers(emitted, sanitized, case):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize(("case", "rounds"), zip(CASES, (100, 400, 200), strict=True))
+@pytest.mark.parametrize(("case", "rounds"), list(zip(CASES, (100, 400, 200), strict=True)))
 def test_bad_arguments_give_a_status_and_touch_nothing(emitted, sanitized, case, rounds):
     """A hundred rounds make every kind of bad call several times; runs of good ones in between cost the seconds."""
     folder = emitted(*case)

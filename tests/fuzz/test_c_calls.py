@@ -16,9 +16,9 @@ def test_bad_calls_give_a_status_and_finite_values_or_none():
     assert {f"status {status}" for status in (0, 1, 2, 3, 4, 5, 6)} <= seen
 
 
-@pytest.mark.parametrize("example", crashers("c_calls"))
-def test_calls_that_went_wrong_once(example):
-    c_calls.judge(example)
+def test_calls_that_went_wrong_once():
+    for example in crashers("c_calls"):
+        c_calls.judge(example)
 
 
 def test_the_judge_notices_results_that_are_not_finite(monkeypatch):

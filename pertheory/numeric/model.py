@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
 from pertheory.closure import Theory
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
-from pertheory.numeric.averages import MOST_INPUTS, GaussianAverages
 from pertheory.numeric.checks import (
     check_hyperparameters,
     check_inputs,

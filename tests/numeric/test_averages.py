@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pertheory.averages.gaussian import GaussianAverages, Request
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.numeric.averages import GaussianAverages, Request
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from pertheory.averages.closed import ClosedAverages
+from pertheory.averages.methods.trapezoid import SmoothAverages
 from pertheory.errors import RuleError
-from pertheory.numeric.closed import ClosedAverages
-from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import activation
 
 ORDERS = [
@@ -80,7 +80,7 @@ def test_no_closed_form_is_used_where_digits_are_lost() -> None:
 
 @pytest.mark.parametrize("name", ["relu", "abs", "leaky_relu"])
 def test_kernels_of_the_relu_family_are_arc_cosine_kernels(name: str) -> None:
-    from pertheory.numeric.averages import GaussianAverages
+    from pertheory.averages.gaussian import GaussianAverages
 
     s = activation(name)
     assert s.closed_form == "relu"

@@ -10,11 +10,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.atoms import atoms
-from pertheory.numeric.averages import GaussianAverages, Request
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.nested import NestedAverages
-from pertheory.numeric.orthant import OrthantMoments, orthant4
+from pertheory.averages.atoms import atoms
+from pertheory.averages.gaussian import GaussianAverages, Request
+from pertheory.averages.kinked import KinkedAverages
+from pertheory.averages.methods.nested import NestedAverages
+from pertheory.averages.methods.orthants import OrthantMoments, orthant4
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

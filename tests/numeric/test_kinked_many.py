@@ -10,12 +10,12 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.half_planes import HalfPlanes
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.kinked_many import KinkedPairs
-from pertheory.numeric.orthant import OrthantMoments
-from pertheory.numeric.pairs import pair_averages
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.kinked import KinkedAverages
+from pertheory.averages.methods.half_planes import HalfPlanes
+from pertheory.averages.methods.kinked_pairs import KinkedPairs
+from pertheory.averages.methods.orthants import OrthantMoments
+from pertheory.averages.methods.pairs import pair_averages
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

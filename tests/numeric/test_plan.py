@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pertheory as pt
+from pertheory.averages import gaussian as module
+from pertheory.averages.atoms import Request, atoms
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.shares import make_plan
 from pertheory.errors import InputError
 from pertheory.kernels.lower import lower
-from pertheory.numeric import averages as module
-from pertheory.numeric.atoms import Request, atoms
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.plan import make_plan
 from pertheory.rulebook.activation import activation
 
 

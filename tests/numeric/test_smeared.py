@@ -6,11 +6,11 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.nested import NestedAverages, edges_of
-from pertheory.numeric.orthant import OrthantMoments
-from pertheory.numeric.smeared import Smearing
-from pertheory.numeric.splitting import split
+from pertheory.averages.kinked import KinkedAverages
+from pertheory.averages.methods.nested import NestedAverages, edges_of
+from pertheory.averages.methods.orthants import OrthantMoments
+from pertheory.averages.methods.smeared import Smearing
+from pertheory.averages.methods.splitting import split
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

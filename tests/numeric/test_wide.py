@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import pytest
 
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Functions
-from pertheory.numeric.smeared import Smearing
-from pertheory.numeric.wide import WideAverages, cuts
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.grids import Functions
+from pertheory.averages.methods.mehler import Layout, pair_averages
+from pertheory.averages.methods.smeared import Smearing
+from pertheory.averages.methods.wide import WideAverages, cuts
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pertheory.averages.atoms import Request, atoms
+from pertheory.averages.closed import ClosedAverages
+from pertheory.averages.gaussian import _representatives
+from pertheory.averages.kinked import Divergent, KinkedAverages
+from pertheory.averages.methods.orthants import Moment
+from pertheory.averages.methods.trapezoid import SmoothAverages
+from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import Request, atoms
-from pertheory.numeric.averages import _representatives
-from pertheory.numeric.closed import ClosedAverages
-from pertheory.numeric.kinked import Divergent, KinkedAverages
-from pertheory.numeric.orthant import Moment
-from pertheory.numeric.quadrature import Array, check_covariance
-from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import Activation, activation
 
 HERE = Path(__file__).parent

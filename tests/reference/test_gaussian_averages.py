@@ -11,9 +11,9 @@ import mpmath
 import numpy as np
 import pytest
 
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.methods.orthants import Moment
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.orthant import Moment
 from pertheory.rulebook.activation import activation
 from tests.reference.gaussian_averages import Case, cases, function, kinked_average, smooth_average
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import IDENTITY, Line, Product
-from pertheory.numeric.nested import edges_of
-from pertheory.numeric.panelling import Functions, last_degrees
-from pertheory.numeric.quadrature import Array, density, panels
+from pertheory.averages.atoms import IDENTITY, Line, Product
+from pertheory.averages.methods.nested import edges_of
+from pertheory.averages.methods.panelling import Functions, last_degrees
+from pertheory.averages.quadrature import Array, density, panels
 
 #: What the error to aim at is made smaller by: a logarithm.
 SPARE = 11.6

@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import Factor, Product, Request, atoms, expand, tidy
+from pertheory.averages.atoms import Factor, Product, Request, atoms, expand, tidy
 
 Array: TypeAlias = NDArray[np.float64]
 Places: TypeAlias = NDArray[np.int64]

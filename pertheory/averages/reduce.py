@@ -18,8 +18,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from pertheory.averages.atoms import IDENTITY, Product, differentiate
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import IDENTITY, Product, differentiate
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]

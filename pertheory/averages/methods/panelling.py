@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pertheory.numeric.atoms import IDENTITY, Factor, Line, Product, expand, tidy
-from pertheory.numeric.quadrature import Array, legendre
+from pertheory.averages.atoms import IDENTITY, Factor, Line, Product, expand, tidy
+from pertheory.averages.quadrature import Array, legendre
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple, TypeAlias
 
-from pertheory.numeric.orthant import COLLINEAR, ROUNDING, OrthantMoments
-from pertheory.numeric.quadrature import Array, bell
-from pertheory.numeric.reduce import Divergent
+from pertheory.averages.methods.orthants import COLLINEAR, ROUNDING, OrthantMoments
+from pertheory.averages.quadrature import Array, bell
+from pertheory.averages.reduce import Divergent
 
 #: For each slot of an average the value of its variable, None where it is free.
 Values: TypeAlias = tuple[float | None, ...]

@@ -8,15 +8,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import IDENTITY, Factor, Request, tidy
-from pertheory.numeric.half_planes import HalfPlanes
-from pertheory.numeric.kinked_series import REACH, coefficients, series
-from pertheory.numeric.nested import edges_of, reach_of
-from pertheory.numeric.orthant import COLLINEAR
-from pertheory.numeric.pairs import pair_averages
-from pertheory.numeric.panelling import Functions, factor_terms
-from pertheory.numeric.quadrature import Array
-from pertheory.numeric.reduce import Sides, polynomial_sides
+from pertheory.averages.atoms import IDENTITY, Factor, Request, tidy
+from pertheory.averages.methods.half_planes import HalfPlanes
+from pertheory.averages.methods.kinked_series import REACH, coefficients, series
+from pertheory.averages.methods.nested import edges_of, reach_of
+from pertheory.averages.methods.orthants import COLLINEAR
+from pertheory.averages.methods.pairs import pair_averages
+from pertheory.averages.methods.panelling import Functions, factor_terms
+from pertheory.averages.quadrature import Array
+from pertheory.averages.reduce import Sides, polynomial_sides
 
 #: Averages, the largest error relative to the scale, and the entries that are missing.
 Result: TypeAlias = tuple[Array, float, NDArray[np.bool_]]

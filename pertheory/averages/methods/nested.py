@@ -19,11 +19,11 @@ from typing import TypeAlias
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
+from pertheory.averages.atoms import Product
+from pertheory.averages.grids import Tables
+from pertheory.averages.methods.orthants import COLLINEAR, ROUNDING, Moment
+from pertheory.averages.quadrature import Array, density, panels
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import Product
-from pertheory.numeric.grids import Tables
-from pertheory.numeric.orthant import COLLINEAR, ROUNDING, Moment
-from pertheory.numeric.quadrature import Array, density, panels
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]

@@ -19,9 +19,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import Product
-from pertheory.numeric.grids import Functions, Tables, measure, measured, rounded
-from pertheory.numeric.quadrature import Array, Rule, trapezoid
+from pertheory.averages.atoms import Product
+from pertheory.averages.grids import Functions, Tables, measure, measured, rounded
+from pertheory.averages.quadrature import Array, Rule, trapezoid
 
 Atom: TypeAlias = tuple[Product, ...]
 

@@ -4,7 +4,7 @@
 
 (Mehler's formula) costs one product a pair and term. The coefficients of kinked functions fall like a power of n and
 not faster, so the series is as long as the powers of rho make it; their integrals are cut at the kinks. Pairs that
-are too close for the longest series are left to `pertheory.numeric.pairs`.
+are too close for the longest series are left to `methods/pairs.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pertheory.numeric.atoms import Factor
-from pertheory.numeric.orthant import ROUNDING
-from pertheory.numeric.panelling import Functions, factor_values, last_degrees, sorted_edges
-from pertheory.numeric.quadrature import Array, density, panels
+from pertheory.averages.atoms import Factor
+from pertheory.averages.methods.orthants import ROUNDING
+from pertheory.averages.methods.panelling import Functions, factor_values, last_degrees, sorted_edges
+from pertheory.averages.quadrature import Array, density, panels
 
 #: Nodes of a panel, and how far the phase of the highest polynomial may turn on half of one.
 NODES, PHASE = 16, 8.0

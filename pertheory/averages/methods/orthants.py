@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, TypeAlias
 import mpmath
 import numpy as np
 
+from pertheory.averages.quadrature import Array, panels
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.quadrature import Array, panels
 
 #: For every variable the power of z and the sign of the step: 1 for z > 0, -1 for z < 0, 0 for no step.
 Powers: TypeAlias = tuple[tuple[int, int], ...]

@@ -1,10 +1,10 @@
 """Gaussian averages with kinked activations, on up to four distinct inputs.
 
-What stands at one input is brought to a distribution (`pertheory.numeric.reduce`). Derivatives of deltas are
+What stands at one input is brought to a distribution (`reduce.py`). Derivatives of deltas are
 removed by Stein's lemma, deltas fix their variables, and what remains are ordinary functions of variables with
-the conditional mean and covariance: moments on orthants (`pertheory.numeric.orthant`) for piecewise
-polynomials with their kink at zero, smeared kinks (`pertheory.numeric.smeared`) for the rest, and nested panels
-(`pertheory.numeric.nested`) where nothing is left that smears them.
+the conditional mean and covariance: moments on orthants (`methods/orthants.py`) for piecewise
+polynomials with their kink at zero, smeared kinks (`methods/smeared.py`) for the rest, and nested panels
+(`methods/nested.py`) where nothing is left that smears them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.conditions import Condition, Conditions
-from pertheory.numeric.nested import NestedAverages
-from pertheory.numeric.orthant import Moment, OrthantMoments, polynomial_terms
-from pertheory.numeric.quadrature import Array
-from pertheory.numeric.reduce import (
+from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.averages.conditions import Condition, Conditions
+from pertheory.averages.methods.nested import NestedAverages
+from pertheory.averages.methods.orthants import Moment, OrthantMoments, polynomial_terms
+from pertheory.averages.methods.smeared import SingleAverages, SmearedAverages, Smearing
+from pertheory.averages.quadrature import Array
+from pertheory.averages.reduce import (
     Distribution,
     Divergent,
     Sides,
@@ -34,7 +34,7 @@ from pertheory.numeric.reduce import (
     singular_lines,
     value_at,
 )
-from pertheory.numeric.smeared import SingleAverages, SmearedAverages, Smearing
+from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
 
 __all__ = ["Divergent", "KinkedAverages"]

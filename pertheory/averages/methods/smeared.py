@@ -1,6 +1,6 @@
 """Averages of piecewise smooth functions of two to four Gaussian variables: kinks smeared by each variable's own noise.
 
-The covariance is split as K = L L^T + S (`pertheory.numeric.splitting`). The columns of L are one or two shared
+The covariance is split as K = L L^T + S (`methods/splitting.py`). The columns of L are one or two shared
 directions u; S is diagonal, except for one pair of variables. Given u every variable has the mean L u and noise of
 its own, and
 
@@ -21,13 +21,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import Product
-from pertheory.numeric.nested import reach_of, rounding_at
-from pertheory.numeric.orthant import ROUNDING, Moment
-from pertheory.numeric.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
-from pertheory.numeric.panelling import thinned
-from pertheory.numeric.quadrature import Array, density
-from pertheory.numeric.splitting import Split, series_terms, split
+from pertheory.averages.atoms import Product
+from pertheory.averages.methods.nested import reach_of, rounding_at
+from pertheory.averages.methods.orthants import ROUNDING, Moment
+from pertheory.averages.methods.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
+from pertheory.averages.methods.panelling import thinned
+from pertheory.averages.methods.splitting import Split, series_terms, split
+from pertheory.averages.quadrature import Array, density
 from pertheory.rulebook.activation import Activation
 
 #: Panels from zero outwards in the longest table that is shared.

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pertheory.numeric.atoms import Request
-from pertheory.numeric.nested import edges_of, reach_of
-from pertheory.numeric.orthant import ROUNDING
-from pertheory.numeric.panelling import Functions, factor_values, sorted_edges, thinned
-from pertheory.numeric.quadrature import Array, density, panels
+from pertheory.averages.atoms import Request
+from pertheory.averages.methods.nested import edges_of, reach_of
+from pertheory.averages.methods.orthants import ROUNDING
+from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
+from pertheory.averages.quadrature import Array, density, panels
 
 #: Nodes of a panel.
 NODES = 12

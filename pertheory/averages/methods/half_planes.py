@@ -1,7 +1,7 @@
 """Moments of two Gaussian variables on half planes, many pairs at once, in closed form.
 
 They are what averages of two piecewise polynomials with their kinks at zero are made of. The recursion is that of
-`pertheory.numeric.orthant`, for two variables and with doubles.
+`methods/orthants.py`, for two variables and with doubles.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from pertheory.numeric.orthant import polynomial_terms
-from pertheory.numeric.quadrature import Array
-from pertheory.numeric.reduce import Sides
+from pertheory.averages.methods.orthants import polynomial_terms
+from pertheory.averages.quadrature import Array
+from pertheory.averages.reduce import Sides
 
 #: What one operation of the recursion may lose, relative to the size of its terms.
 ROUNDING = 4e-15

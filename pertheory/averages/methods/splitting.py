@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pertheory.numeric.quadrature import Array
+from pertheory.averages.quadrature import Array
 
 #: What a point costs whatever the number of terms of the series.
 POINT = 8.0

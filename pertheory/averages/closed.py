@@ -5,7 +5,7 @@ exponent turns a Gaussian into another Gaussian, Stein's lemma lowers the powers
 of variables with a little noise of their own, whose averages are probabilities of orthants.
 
 The families ``polynomial`` and ``relu`` need nothing here: Gauss-Hermite rules are exact for the first, and
-`pertheory.numeric.orthant` holds the moments of the second.
+`methods/orthants.py` holds the moments of the second.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.orthant import orthant4
-from pertheory.numeric.quadrature import Array, factor
+from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.averages.methods.orthants import orthant4
+from pertheory.averages.quadrature import Array, factor
 from pertheory.rulebook.activation import Activation
 
 #: ``(n, alpha, m, e)`` of a term, and its coefficient.

@@ -8,9 +8,9 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.averages.quadrature import Array, Rule, density, trapezoid
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.quadrature import Array, Rule, density, trapezoid
 from pertheory.rulebook.activation import Activation
 
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]

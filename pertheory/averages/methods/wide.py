@@ -2,7 +2,7 @@
 
 To a Gaussian variable of a large variance a saturating function is a step, and a trapezoid rule in standard normal
 variables must follow the step: its points are as many as the spread is wide, once for every direction. The methods
-for kinks do without: each variable's own noise smears the step (`pertheory.numeric.smeared`), and only
+for kinks do without: each variable's own noise smears the step (`methods/smeared.py`), and only
 one-dimensional integrals see it, on panels that are made so narrow there that every product of derivatives is
 resolved.
 """
@@ -13,14 +13,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from pertheory.averages.atoms import Product
+from pertheory.averages.grids import Functions
+from pertheory.averages.methods.mehler import Layout, pair_points
+from pertheory.averages.methods.own_noise import Table
+from pertheory.averages.methods.smeared import Smearing
+from pertheory.averages.methods.splitting import split
+from pertheory.averages.quadrature import Array
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import Product
-from pertheory.numeric.conditional import Layout, pair_points
-from pertheory.numeric.grids import Functions
-from pertheory.numeric.own_noise import Table
-from pertheory.numeric.quadrature import Array
-from pertheory.numeric.smeared import Smearing
-from pertheory.numeric.splitting import split
 
 #: Points of the other method that take as long as one unit of what a split costs, by the number of inputs.
 FAST = {2: 1e3, 3: 150.0, 4: 4e3}

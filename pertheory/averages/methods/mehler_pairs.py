@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.numeric.atoms import Factor, Product, Request, expand, tidy
-from pertheory.numeric.conditional import LACK, hermite_weights
-from pertheory.numeric.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
-from pertheory.numeric.quadrature import Array
+from pertheory.averages.atoms import Factor, Product, Request, expand, tidy
+from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
+from pertheory.averages.methods.mehler import LACK, hermite_weights
+from pertheory.averages.quadrature import Array
 
 #: Inputs from which on the series of all pairs is faster than one pair at a time.
 MANY = 4

@@ -16,9 +16,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pertheory.numeric.atoms import IDENTITY, Product
-from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import (
+from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.averages.grids import (
     EPSILON,
     SHIFTED,
     Condition,
@@ -28,8 +27,9 @@ from pertheory.numeric.grids import (
     measured,
     rounded,
 )
-from pertheory.numeric.quadrature import NULL, Array, Rule, factor, hermite
-from pertheory.numeric.wide import WideAverages
+from pertheory.averages.methods.mehler import Layout, pair_averages
+from pertheory.averages.methods.wide import WideAverages
+from pertheory.averages.quadrature import NULL, Array, Rule, factor, hermite
 from pertheory.rulebook.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.

@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pertheory.numeric.atoms import Product
-from pertheory.numeric.grids import Functions, Tables
-from pertheory.numeric.quadrature import Array, Rule
-from pertheory.numeric.smooth import SmoothAverages
+from pertheory.averages.atoms import Product
+from pertheory.averages.grids import Functions, Tables
+from pertheory.averages.methods.trapezoid import SmoothAverages
+from pertheory.averages.quadrature import Array, Rule
 
 #: By products and quarter octave of the spread: the rule, and the rounding errors of the averages.
 Rules: TypeAlias = dict[tuple[tuple[Product, ...], float], tuple[Rule, Array]]

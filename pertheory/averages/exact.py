@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import product as cartesian
 from typing import NamedTuple, TypeAlias
 
@@ -95,6 +96,45 @@ def exact_code(requests: Sequence[Request], functions: Mapping[str, Activation])
     except _OpenError:
         return None
     return ExactCode(tuple(coder.instructions), tuple(results))
+
+
+class ClosedPlace(NamedTuple):
+    """What a result of closed forms is of: the request, whether its two axes are exchanged, and whether they may be."""
+
+    request: int
+    turned: bool = False
+    symmetric: bool = False
+
+
+class ClosedForms(NamedTuple):
+    """The closed forms of the requests of one rank that have one, as one code."""
+
+    code: ExactCode
+    places: tuple[ClosedPlace, ...]
+
+
+@lru_cache(maxsize=64)
+def closed_codes(
+    requests: tuple[Request, ...], functions: tuple[tuple[str, Activation], ...]
+) -> dict[int, ClosedForms]:
+    """Closed forms of those requests of one and two axes that have one, by the number of axes."""
+    named = dict(functions)
+    found: dict[int, tuple[list[Request], list[ClosedPlace]]] = {}
+    for number, request in enumerate(requests):
+        if len(request) > 2 or exact_code([request], named) is None:
+            continue
+        own, places = found.setdefault(len(request), ([], []))
+        own.append(request)
+        places.append(ClosedPlace(number, symmetric=len(request) == 2 and request[0] == request[1]))
+        if len(request) == 2 and request[0] != request[1]:
+            own.append((request[1], request[0]))
+            places.append(ClosedPlace(number, turned=True))
+    result = {}
+    for rank, (own, places) in found.items():
+        code = exact_code(own, named)
+        assert code is not None
+        result[rank] = ClosedForms(code, tuple(places))
+    return result
 
 
 def _shapes(product: Product, functions: Mapping[str, Activation]) -> Shapes:

@@ -1,58 +1,64 @@
 """Numeric Gaussian averages of products of derivatives of activation functions.
 
-The one place where the rest of the program asks for numbers: `GaussianAverages` takes the covariance over the
-inputs and a list of requests, has `shares.py` tell what every set of distinct inputs needs, and hands
-each set to the method that is exact for it: nested trapezoids for smooth functions, moments on orthants and
-piecewise integration for kinked ones.
+The one place where the rest of the program asks for numbers: `GaussianAverages` takes the covariance over the inputs
+and a list of requests. What has a closed form, and the two-point averages of many inputs, is done for all pairs at
+once; for the rest `sets.py` tells what every set of distinct inputs needs, `evaluate.py` carries it out for many sets
+at a time, and `choose.py` says which method averages what.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import IDENTITY, Factor, Line, Request, show_request
-from pertheory.averages.closed import ClosedAverages
-from pertheory.averages.kinked import Divergent, KinkedAverages
-from pertheory.averages.methods.kinked_pairs import MANY_KINKED, KinkedPairs
-from pertheory.averages.methods.mehler_pairs import MANY, ManyInputs
-from pertheory.averages.methods.trapezoid import SmoothAverages
-from pertheory.averages.methods.trapezoid_single import Rules, single_averages
+from pertheory.averages.choose import KINKED, MANY, MANY_KINKED, Chooser
+from pertheory.averages.evaluate import Numbers, SetEvaluation
+from pertheory.averages.exact import closed_codes
+from pertheory.averages.leaves import Leaves
+from pertheory.averages.methods.closed import evaluate, is_accurate
+from pertheory.averages.methods.kinked_pairs import KinkedPairs
+from pertheory.averages.methods.mehler_pairs import ManyInputs
 from pertheory.averages.quadrature import check_covariance
-from pertheory.averages.shares import Atom, Place, Places, Plan, Share, Sum, make_plan
+from pertheory.averages.reduce import Undefined
+from pertheory.averages.sets import SetPlan, SetPlans, Shape, set_plans
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.rulebook.activation import Activation
 
 __all__ = ["Divergence", "Factor", "GaussianAverages", "Line", "Request"]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Places = NDArray[np.int64]
 
 #: Distinct inputs that one entry may have.
 MOST_INPUTS = 4
-#: Relative error of averages of kinked functions above which a warning is given even if less was asked for.
-KINKED = 1e-8
-#: Sets of inputs whose positions are worked out together.
-BLOCK = 1024
-#: Inputs without the others that are averaged together.
-TOGETHER = 64
+#: Numbers (nodes times sets) that are evaluated together.
+BLOCK = 1_000_000
 #: About how long a set of one, two, three or four inputs takes, relative to one input.
 EFFORT = (0.0, 1.0, 4.0, 12.0, 60.0)
 
 
 @dataclass(frozen=True)
 class Divergence:
-    """An average that is infinite or undefined: the request, the inputs of the entry and why."""
+    """An average that is infinite or undefined: the request, the inputs of the entry and why.
+
+    Attributes:
+        undefined: it has no value because an input has no variance and is at a kink; all else in it is finite.
+    """
 
     request: Request
     inputs: tuple[int, ...]
     reason: str
+    undefined: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,29 @@ class _Weak:
     error: float
     allowed: float
     place: str
+
+
+class _Lost(NamedTuple):
+    """Entries that a method for all pairs left out, and how far off those may be that it has all the same."""
+
+    where: Mask
+    bound: Array | None
+
+
+class _Asked(NamedTuple):
+    """A call: inputs have the names that the caller knows them by."""
+
+    covariance: Array
+    requests: tuple[Request, ...]
+    distinct: bool
+    names: Sequence[int]
+
+    def show(self, request: int, inputs: Sequence[int]) -> str:
+        """An entry as text."""
+        own = list(dict.fromkeys(inputs))
+        names = tuple(self.names[i] for i in inputs)
+        k = self.covariance[np.ix_(own, own)].tolist()
+        return f"{show_request(self.requests[request])} at inputs {names}, K = {k}"
 
 
 class GaussianAverages:
@@ -81,6 +110,7 @@ class GaussianAverages:
         worst_error: largest error estimate so far, relative to the scale of the average.
         progress: as given; may be replaced.
         evaluated: how many averages were integrated or summed so far (a closed form counts, a copy does not).
+        chooser: of methods; it keeps account of what they did.
 
     Example:
         >>> import numpy as np
@@ -104,19 +134,12 @@ class GaussianAverages:
         self._rtol = rtol
         self._only_distinct = distinct
         self.progress = progress
-        self._smooth = SmoothAverages(functions, rtol)
         self._pieced = frozenset(name for name, function in functions.items() if not function.is_smooth)
-        self._has_closed = any(function.closed_form for function in functions.values())
-        self._rules: Rules = {}
-        self._other_error = 0.0
+        self.chooser = Chooser(self._functions, rtol)
         self._weak: list[_Weak] = []
         self.divergences: list[Divergence] = []
+        self.worst_error = 0.0
         self.evaluated = 0
-
-    @property
-    def worst_error(self) -> float:
-        """Largest error estimate so far, relative to the scale of the average."""
-        return max(self._smooth.worst_error, self._other_error)
 
     def __call__(self, covariance: NDArray[np.float64], requests: Sequence[Request]) -> list[NDArray[np.float64]]:
         """Evaluate requests.
@@ -138,9 +161,9 @@ class GaussianAverages:
         own = np.unique(same)
         self._weak = []
         if len(own) == len(k):
-            results = self._average(k, tuple(requests), self._only_distinct, range(len(k)))
+            results = self._average(_Asked(k, tuple(requests), self._only_distinct, range(len(k))))
         else:  # inputs that are one variable: two axes that carry them meet, whatever their numbers
-            small = self._average(k[np.ix_(own, own)], tuple(requests), False, own.tolist())
+            small = self._average(_Asked(k[np.ix_(own, own)], tuple(requests), False, own.tolist()))
             back = np.searchsorted(own, same)
             results = [array[np.ix_(*[back] * array.ndim)] for array in small]
         self._warn()
@@ -164,210 +187,288 @@ class GaussianAverages:
         self._check_names(requests)
         own, names, back = np.unique(variances, return_index=True, return_inverse=True)
         self._weak = []
-        found = []
-        report, self.progress = self.progress, None
-        for start in range(0, len(own), TOGETHER):
-            part = slice(start, start + TOGETHER)
-            k = check_covariance(np.diag(own[part]))
-            found.append(self._average(k, tuple(requests), False, names[part].tolist()))
-            if report is not None:
-                report(min(start + TOGETHER, len(own)) / len(own))
-        self.progress = report
+        k = check_covariance(np.diag(own))
+        results = self._average(_Asked(k, tuple(requests), False, names.tolist()))
         self._warn()
-        return [np.concatenate(parts)[back.ravel()] for parts in zip(*found, strict=True)]
+        return [array[back.ravel()] for array in results]
 
     def _check_names(self, requests: Sequence[Request]) -> None:
         for name in {line[0] for request in requests for _, lines in request for line in lines}:
             if name != IDENTITY and name not in self._functions:
                 raise InputError(f"unknown function {name!r} in a request; known: {sorted(self._functions)}")
 
-    def _average(
-        self, k: Array, requests: tuple[Request, ...], distinct: bool, names: Sequence[int]
-    ) -> list[NDArray[np.float64]]:
-        """Average over distinct variables; `names` are their numbers among all inputs."""
-        found, missing = self._all_pairs(k, requests)
-        rest = tuple(request for number, request in enumerate(requests) if number not in found)
-        others = iter(self._evaluate(k, rest, distinct, names))
-        results = [found[n] if n in found else next(others) for n in range(len(requests))]
-        if missing:
-            lacking = np.any(list(missing.values()), axis=0)
-            some = {1: np.argwhere(np.diag(lacking)), 2: np.argwhere(np.triu(lacking, 1))}
-            again = self._evaluate(k, tuple(requests[n] for n in missing), distinct, names, some)
-            for (n, mask), array in zip(missing.items(), again, strict=True):
-                results[n] = np.where(mask, array, results[n])
+    def _average(self, asked: _Asked) -> list[NDArray[np.float64]]:
+        """Average over distinct variables."""
+        shapes = [Shape.of(request) for request in asked.requests]
+        results: list[NDArray[np.float64]] = []
+        found: dict[int, Array] = {}
+        lost: dict[int, _Lost] = {}
+        wanted = {n: shape for n, shape in enumerate(shapes) if shape.axes and shape.weight}
+        for method in (self._closed, self._all_pairs, self._kinked_pairs):
+            rest = {n: shape.factors for n, shape in wanted.items() if n not in found}
+            if rest:
+                method(asked, rest, found, lost)
+        rest = {n: shape.factors for n, shape in wanted.items() if n not in found}
+        if rest:
+            found |= zip(rest, self._evaluate(asked, rest)[0], strict=True)
+        if lost:
+            self._replace(asked, {n: wanted[n].factors for n in lost}, found, lost)
+        size = len(asked.covariance)
+        for n, (request, shape) in enumerate(zip(asked.requests, shapes, strict=True)):
+            array = shape.weight * found[n] if n in found else np.full((), float(shape.weight))
+            if len(shape.axes) < len(request):
+                kept = [size if axis in shape.axes else 1 for axis in range(len(request))]
+                array = np.broadcast_to(array.reshape(kept) if n in found else array, (size,) * len(request))
+            results.append(array)
         return results
 
-    def _all_pairs(
-        self, k: Array, requests: tuple[Request, ...]
-    ) -> tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.bool_]]]:
-        """The two-point averages where inputs are many.
+    def _closed(
+        self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
+    ) -> None:
+        """What has a closed form."""
+        k, numbers = asked.covariance, list(requests)
+        size, own = len(k), k.diagonal()
+        for rank, form in closed_codes(tuple(requests.values()), self._frozen).items():
+            rows: Places = np.arange(size)
+            columns = rows
+            if rank == 2:
+                upper, beyond = np.triu_indices(size, 1 if asked.distinct else 0)
+                rows, columns = upper.astype(np.int64), beyond.astype(np.int64)
+            shared = own if rank == 1 else k[rows, columns]
+            for place, bounded in zip(form.places, evaluate(form.code, own[rows], shared, own[columns]), strict=True):
+                value, error = bounded
+                number = numbers[place.request]
+                good = is_accurate(bounded)
+                if any(line[0] in self._pieced for _, lines in requests[number] for line in lines):
+                    good &= (own[rows] > 0) & (own[columns] > 0)  # it may be at a kink
+                with np.errstate(all="ignore"):
+                    worst = np.where(good & (value != 0), error / np.abs(value), 0.0)
+                self.evaluated += int(good.sum())
+                self._seen(worst)
+                self.chooser.note("one or two inputs", "closed", int(good.sum()), float(worst.max(initial=0.0)))
+                shape = (size,) * rank
+                if number not in found:
+                    found[number] = np.full(shape, np.nan)
+                where: list[tuple[Places, ...]] = (
+                    [(rows,)] if rank == 1 else [(columns, rows) if place.turned else (rows, columns)]
+                )
+                if place.symmetric:
+                    where.append((columns, rows))
+                for entries in where:
+                    found[number][entries] = value
+                    if not good.all():
+                        if number not in lost:
+                            lost[number] = _Lost(np.zeros(shape, dtype=bool), np.full(shape, np.inf))
+                        lost[number].where[entries] = ~good
+                        lost[number].bound[entries] = np.where(np.isfinite(value), error, np.inf)  # type: ignore[index]
 
-        Returns:
-            By the number of the request the averages, and, where there are any, the entries that are still missing.
-        """
-        wanted = [
-            number
-            for number, request in enumerate(requests)
+    def _replace(
+        self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: Mapping[int, _Lost]
+    ) -> None:
+        """Average directly what the methods for all pairs left out or lost digits of; the better estimate wins."""
+        allowed = max(self._rtol, KINKED) if self._pieced else self._rtol
+        for rank in (1, 2):
+            own = {n: request for n, request in requests.items() if len(request) == rank}
+            if not own:
+                continue
+            either = np.any([lost[n].where for n in own], axis=0)
+            if rank == 1:
+                only = {1: np.argwhere(either)}
+            else:
+                either |= either.T
+                only = {1: np.argwhere(np.diag(either)), 2: np.argwhere(np.triu(either, 1))}
+            direct = self._evaluate(asked, own, only)
+            for place, n in enumerate(own):
+                where, bound = lost[n]
+                value, error, scale = (part[place] for part in direct)
+                with np.errstate(invalid="ignore"):
+                    better = where & ~(bound < error) if bound is not None else where
+                    final = np.where(better, error, 0.0 if bound is None else bound)
+                    relative = np.where(where & (final > 0), final / np.where(scale > 0, scale, 1.0), 0.0)
+                found[n] = np.where(better, value, found[n])
+                self._seen(relative)
+                for entry in np.argwhere(relative > allowed).tolist():
+                    shown = asked.show(n, entry)
+                    self._weak.append(_Weak(float(relative[tuple(entry)]), allowed, shown))
+
+    def _all_pairs(
+        self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
+    ) -> None:
+        """The two-point averages of smooth functions where inputs are many."""
+        k = asked.covariance
+        own = {
+            n: request
+            for n, request in requests.items()
             if len(request) == 2 and not any(line[0] in self._pieced for _, lines in request for line in lines)
-        ]
-        found, missing = self._kinked_pairs(k, requests)
-        if len(k) < MANY or not wanted:
-            return found, missing
-        pairs = ManyInputs(self._frozen, k, range(len(k)), [requests[n] for n in wanted])
-        for number in wanted:
-            array, error, left = pairs.average(*requests[number])
+        }
+        if len(k) < MANY or not own:
+            return
+        pairs = ManyInputs(self._frozen, k, range(len(k)), list(own.values()))
+        for number, request in own.items():
+            array, error, left = pairs.average(*request)
             if error <= self._rtol:
                 found[number] = array
                 self.evaluated += len(k) * (len(k) + 1) // 2
-                self._other_error = max(self._other_error, error)
+                self._seen(error)
+                self.chooser.note("two, smooth", "mehler series", len(k) * (len(k) + 1) // 2, error)
                 if left.any():
-                    missing[number] = left
-        return found, missing
+                    lost[number] = _Lost(left, None)
 
     def _kinked_pairs(
-        self, k: Array, requests: tuple[Request, ...]
-    ) -> tuple[dict[int, NDArray[np.float64]], dict[int, NDArray[np.bool_]]]:
-        """The two-point averages of functions with pieces."""
+        self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
+    ) -> None:
+        """The two-point averages of functions with pieces where inputs are many."""
+        k = asked.covariance
+        if len(k) < MANY_KINKED:
+            return
         pairs = KinkedPairs(self._frozen, k)
-        wanted = [
-            number
-            for number, request in enumerate(requests)
+        own = {
+            n: request
+            for n, request in requests.items()
             if any(line[0] in self._pieced for _, lines in request for line in lines) and pairs.supports(request)
-        ]
-        if len(k) < MANY_KINKED or not wanted:
-            return {}, {}
-        found, missing = {}, {}
-        for number, (array, error, left) in zip(wanted, pairs.averages([requests[n] for n in wanted]), strict=True):
+        }
+        if not own:
+            return
+        for number, (array, error, left) in zip(own, pairs.averages(list(own.values())), strict=True):
             if error <= max(self._rtol, KINKED):
-                found[number], missing[number] = array, left
+                found[number], lost[number] = array, _Lost(left, None)
                 self.evaluated += len(k) * (len(k) - 1) // 2
-                self._other_error = max(self._other_error, error)
-        return found, missing
+                self._seen(error)
+                self.chooser.note("two, kinked", "mehler series", len(k) * (len(k) - 1) // 2, error)
 
     def _evaluate(
-        self,
-        k: Array,
-        requests: tuple[Request, ...],
-        distinct: bool,
-        names: Sequence[int],
-        only: Mapping[int, Places] | None = None,
-    ) -> list[NDArray[np.float64]]:
-        """Average set by set of distinct inputs; of the sets in `only` if it is given."""
-        plan = make_plan(requests, len(k), self._pieced, distinct)
-        buffer = np.full(plan.starts[-1], np.nan)
-        # it looks at the whole covariance, which takes long for many inputs
-        kinked = KinkedAverages(self._functions, k) if self._pieced else None
-        closed = ClosedAverages(self._functions, k) if self._has_closed else None
-        context = _Context(k, requests, plan, kinked, closed, names)
-        self._refuse_large(context)
-        total = sum(EFFORT[size] * count for size, count in plan.sets().items())
+        self, asked: _Asked, requests: Mapping[int, Request], only: Mapping[int, Places] | None = None
+    ) -> list[list[Array]]:
+        """Average set by set of distinct inputs.
+
+        Returns:
+            The values of each request. With `only`, of the sets in it, and the errors and scales as well.
+        """
+        plans = set_plans(tuple(requests.values()), self._frozen, asked.distinct)
+        numbers = list(requests)
+        size = len(asked.covariance)
+        ranks = [len(request) for request in requests.values()]
+        starts = tuple(np.cumsum([0, *(size**rank for rank in ranks)]).tolist())
+        buffers = [np.full(starts[-1], np.nan) for _ in range(1 if only is None else 3)]
+        self.chooser.forget()
+        moving = np.arange(size)
+        still = np.zeros(0, dtype=np.int64)
+        if plans.kinked:  # an input without variance is no variable, and it may be at a kink
+            moving, still = (
+                np.flatnonzero(where) for where in (asked.covariance.diagonal() > 0, asked.covariance.diagonal() == 0)
+            )
+        jobs = [
+            (q, zero)
+            for zero in range(1 + len(still))
+            for q in ([0] if zero else []) + list(range(1, len(moving) + 1))
+            if plans.needs(q + zero)
+        ]
+        for q, _ in jobs:
+            if q > MOST_INPUTS:
+                self._refuse(asked, plans, numbers, q)
+        total = sum(EFFORT[q] * comb(len(moving), q) for q, _ in jobs) or 1.0
         done = 0.0
-        for size, share in plan.shares.items():
-            sets = _sets(len(k), size) if only is None else only.get(size, np.empty((0, size), dtype=np.int64))
-            groups = _equal(k, sets)
-            together = len(groups) if size == 1 else 1
-            for start in range(0, len(groups), max(together, 1)):
-                some = groups[start : start + together]
-                averages = self._averages(context, share, some)
-                for members, own in zip(some, averages, strict=True):
-                    values = share.values(own)
-                    for first in range(0, len(members), BLOCK):
-                        buffer[share.positions(members[first : first + BLOCK])] = values[:, None]
-                done += EFFORT[size] * sum(len(members) for members in some)
-                if self.progress is not None:
-                    self.progress(done / total if total else 1.0)
-        for exact in (kinked, closed):
-            if exact is not None:
-                self._other_error = max(self._other_error, exact.worst_error)
-        return plan.results(buffer)
+        for q, zero in jobs:
+            plan = plans.plan(q, bool(zero))
+            if not plan.shown:
+                continue
+            sets = (
+                moving[_sets(len(moving), q)]
+                if only is None
+                else only.get(q + zero, np.empty((0, q + zero), dtype=np.int64))
+            )
+            if only is not None:
+                sets = sets[np.isin(sets, still).sum(axis=1) == zero]
+                sets = sets[~np.isin(sets, still)].reshape(len(sets), q)
+            leaves = Leaves(self._functions, plan.lines, self.chooser)
+            groups = _equal(asked.covariance, sets)
+            step = max(1, BLOCK // plan.nodes)
+            for start in range(0, len(groups), step):
+                some = groups[start : start + step]
+                self._fill(asked, plan, leaves, numbers, some, still[:zero], buffers, starts)
+                done += EFFORT[q] * sum(map(len, some))
+                if self.progress is not None and only is None:
+                    self.progress(min(done / total, 1.0))
+        parts = list(zip(starts, starts[1:], ranks, strict=False))
+        return [[buffer[start:end].reshape((size,) * rank) for start, end, rank in parts] for buffer in buffers]
 
-    def _averages(self, context: _Context, share: Share, groups: Sequence[Places]) -> Array:
-        """The averages of a share over some groups of sets of inputs with equal covariances, one row a group."""
-        sets = np.array([group[0] for group in groups])
-        found = np.empty((len(sets), len(share.atoms) + len(share.sums)))
-        self.evaluated += found.size
-        quick = [self._maybe_closed(atom) for atom in share.atoms] if self._has_closed else []
-        if sets.shape[1] == 1 and not any(quick) and share.atoms:
-            found[:, : len(share.atoms)] = self._single(context, share, sets)
-        elif share.atoms:
-            for row, members in zip(found, sets.tolist(), strict=True):
-                row[: len(share.atoms)] = self._plain(context, share, members, quick)
-        for row, group in zip(found, groups, strict=True):
-            for number, total in enumerate(share.sums):
-                row[len(share.atoms) + number] = self._bent(context, share, group, number, total)
-        return found
+    def _fill(
+        self,
+        asked: _Asked,
+        plan: SetPlan,
+        leaves: Leaves,
+        numbers: Sequence[int],
+        groups: Sequence[Places],
+        still: Places,
+        buffers: Sequence[Array],
+        starts: tuple[int, ...],
+    ) -> None:
+        """Evaluate sets of inputs, one of each group, and put the values where they belong."""
+        sets = np.array([group[0] for group in groups], dtype=np.int64).reshape(len(groups), -1)
+        k = asked.covariance[sets[:, :, None], sets[:, None, :]]
+        leaves.members = sets
+        own = SetEvaluation(plan.input_set, k, leaves).numbers()
+        values, errors, scales = plan.evaluate(own)
+        self.evaluated += plan.evaluated * len(sets)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
+        relative[~np.isfinite(values)] = 0.0  # what overflows is an error later, and named there
+        if len(buffers) == 1:
+            self._judge(asked, plan, numbers, relative, [[*still.tolist(), *own] for own in sets.tolist()])
+        everywhere = [np.concatenate([np.tile(still, (len(group), 1)), group], axis=1) for group in groups]
+        which, offsets, strides = plan.targets(len(asked.covariance), starts)
+        for buffer, array in zip(buffers, (values, errors, scales), strict=False):
+            if len(groups) == sum(map(len, groups)):
+                buffer[offsets[:, None] + strides @ np.concatenate(everywhere).T] = array[which]
+                continue
+            for n, group in enumerate(everywhere):
+                buffer[offsets[:, None] + strides @ group.T] = array[which, n][:, None]
+        if np.isnan(values).any():
+            self._diverged(asked, plan, numbers, own, values, everywhere)
 
-    def _maybe_closed(self, atom: Atom) -> bool:
-        names = {name for product in atom for name, _ in product} - {IDENTITY}
-        return all(self._functions[name].closed_form for name in names)
+    def _judge(
+        self, asked: _Asked, plan: SetPlan, numbers: Sequence[int], relative: Array, members: Sequence[Sequence[int]]
+    ) -> None:
+        """Keep the worst of some errors, and note those that are too large."""
+        allowed = max(self._rtol, KINKED) if plan.kinked else self._rtol
+        self._seen(relative)
+        for value, place in np.argwhere(~(relative <= allowed)).tolist():
+            entry = plan.shown[value]
+            where = asked.show(numbers[entry.request], [members[place][slot] for slot in entry.slots])
+            self._weak.append(_Weak(float(relative[value, place]), allowed, where))
 
-    def _single(self, context: _Context, share: Share, sets: Places) -> Array:
-        """All averages at one input, all inputs together."""
-        inputs = sets[:, 0]
-        products = [atom[0] for atom in share.atoms]
-        values, errors = single_averages(
-            self._smooth, self._frozen, context.covariance.diagonal()[inputs], products, self._rules
+    def _diverged(
+        self,
+        asked: _Asked,
+        plan: SetPlan,
+        numbers: Sequence[int],
+        own: Numbers,
+        values: Array,
+        groups: Sequence[Places],
+    ) -> None:
+        """Write down why entries are no numbers."""
+        for value, place in np.argwhere(np.isnan(values)).tolist():
+            reason = plan.reason(own, value, place)
+            for _, request, slots in (item for item in plan.places if item[0] == value):
+                for members in groups[place].tolist():
+                    inputs = tuple(asked.names[members[slot]] for slot in slots)
+                    self.divergences.append(
+                        Divergence(asked.requests[numbers[request]], inputs, str(reason), isinstance(reason, Undefined))
+                    )
+
+    def _seen(self, errors: Array | float) -> None:
+        """Keep the worst."""
+        self.worst_error = max(self.worst_error, float(np.max(errors, initial=0.0)))
+
+    def _refuse(self, asked: _Asked, plans: SetPlans, numbers: Sequence[int], size: int) -> None:
+        request = next(n for n, rank in zip(numbers, plans.ranks, strict=True) if rank >= size)
+        what = "a kinked activation at {} distinct inputs" if plans.kinked else "{} distinct inputs"
+        raise UnsupportedError(
+            f"{show_request(asked.requests[request])}: {what.format(size)} in one average; at most {MOST_INPUTS} can be"
         )
-        worst = errors.max(axis=1, initial=0.0)
-        good = worst <= self._rtol
-        self._other_error = max(self._other_error, float(worst[good].max(initial=0.0)))
-        for row in np.nonzero(~good)[0].tolist():
-            values[row] = self._integrated(context, share, [int(inputs[row])], range(len(share.atoms)))
-        return values
-
-    def _plain(self, context: _Context, share: Share, members: list[int], quick: Sequence[bool]) -> Array:
-        """The averages of smooth functions over one set of inputs."""
-        values = np.empty(len(share.atoms))
-        left = []
-        for number, atom in enumerate(share.atoms):
-            exact = None
-            if context.closed is not None and quick[number]:
-                exact = context.closed.average(tuple(zip(members, atom, strict=True)))
-            if exact is None:
-                left.append(number)
-            else:
-                values[number] = exact
-        if left:
-            values[left] = self._integrated(context, share, members, left)
-        return values
-
-    def _integrated(self, context: _Context, share: Share, members: list[int], numbers: Sequence[int]) -> Array:
-        k = context.covariance[np.ix_(members, members)]
-        atoms = share.atoms if len(numbers) == len(share.atoms) else tuple(share.atoms[n] for n in numbers)
-        values, errors = self._smooth.averages(k, atoms)
-        errors = np.where(np.isfinite(values), errors, 0.0)  # what overflows is an error later, and named there
-        worst = int(np.argmax(errors)) if len(errors) else 0
-        if len(errors) and not errors[worst] <= self._rtol:
-            self._note(float(errors[worst]), self._rtol, context.show(share.shown[numbers[worst]], members))
-        return values
-
-    def _bent(self, context: _Context, share: Share, group: Places, number: int, total: Sum) -> float:
-        """A sum of averages of functions with pieces; NaN if it diverges."""
-        members = group[0].tolist()
-        place = share.shown[len(share.atoms) + number]
-        kinked = context.kinked
-        assert kinked is not None  # there are no sums without functions with pieces
-        before, kinked.worst_error = kinked.worst_error, 0.0
-        try:
-            value = kinked.average([(tuple(zip(members, atom, strict=True)), count) for atom, count in total])
-        except Divergent as error:
-            for own in group.tolist():
-                self.divergences += context.entries(share, len(share.atoms) + number, own, str(error))
-            return float("nan")
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{context.name(place, members)}: {error}") from None
-        finally:
-            found, kinked.worst_error = kinked.worst_error, max(before, kinked.worst_error)
-        allowed = max(self._rtol, KINKED)
-        if not found <= allowed:
-            self._note(found, allowed, context.show(place, members))
-        return value
-
-    def _note(self, error: float, allowed: float, place: str) -> None:
-        self._weak.append(_Weak(error, allowed, place))
 
     def _warn(self) -> None:
-        """One warning a call: the worst average, and how many sets of inputs have others."""
+        """One warning a call: the worst average, and how many others there are."""
         if not self._weak:
             return
         worst = max(self._weak, key=lambda weak: weak.error)
@@ -376,49 +477,6 @@ class GaussianAverages:
             f"{worst.place}: estimated relative error {worst.error:.1e} is above {worst.allowed:.1e}{more}",
             stacklevel=3,
         )
-
-    def _refuse_large(self, context: _Context) -> None:
-        """Refuse what cannot be averaged before anything has been."""
-        for size, share in context.plan.shares.items():
-            if size <= MOST_INPUTS:
-                continue
-            members = list(range(size))
-            if share.atoms:
-                raise UnsupportedError(
-                    f"{context.name(share.shown[0], members)}: {size} distinct "
-                    f"inputs in one average; at most {MOST_INPUTS} are supported"
-                )
-            if share.sums:
-                self._bent(context, share, np.array([members]), 0, share.sums[0])
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What the averages of one call share; inputs have the names that the caller knows them by."""
-
-    covariance: Array
-    requests: tuple[Request, ...]
-    plan: Plan
-    kinked: KinkedAverages | None
-    closed: ClosedAverages | None
-    names: Sequence[int]
-
-    def name(self, place: Place, members: Sequence[int]) -> str:
-        inputs = tuple(self.names[i] for i in place.inputs(members))
-        return f"{show_request(self.requests[place.request])} at inputs {inputs}"
-
-    def show(self, place: Place, members: Sequence[int]) -> str:
-        inputs = list(dict.fromkeys(place.inputs(members)))
-        return f"{self.name(place, members)}, K = {self.covariance[np.ix_(inputs, inputs)].tolist()}"
-
-    def entries(self, share: Share, column: int, members: Sequence[int], reason: str) -> Iterator[Divergence]:
-        """All entries that an average enters, as divergences."""
-        rows = np.isin(share.entries, share.rows[share.columns == column])
-        places = share.positions(np.array([members]))[rows, 0]
-        for place in places.tolist():
-            number = int(np.searchsorted(self.plan.starts, place, side="right")) - 1
-            inputs = np.unravel_index(place - self.plan.starts[number], self.plan.shapes[number])
-            yield Divergence(self.requests[number], tuple(self.names[int(i)] for i in inputs), reason)
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.averages.features import narrowest
 from pertheory.averages.quadrature import Array, Rule, density, trapezoid
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
@@ -20,6 +21,8 @@ CONVERGED = 3e-14
 #: Disagreement that is rounding if it stays as it is when the step is reduced.
 NOISE = 1e-9
 FARTHEST = 37.0
+#: The finest step; where it is not enough nothing is known of the error, and any error to the power UNKNOWN is all.
+FINEST, UNKNOWN = 2e-3, 0.0
 #: By how much the relative error of an average may exceed those of its factors: they may be large at different places.
 SHIFTED = 4.0
 #: Rounding of one operation, twice.
@@ -66,7 +69,7 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
 
     Returns:
         Step, reach, and the power to which the relative error of twice the step must be raised to give that
-        of the step: 2 where a pole limits the step, up to 4 for entire functions.
+        of the step: 2 where a pole limits the step, up to 4 for entire functions, 0 where the step is not enough.
     """
     table = dict(functions)
     probe = np.linspace(-FARTHEST, FARTHEST, 741)
@@ -86,11 +89,13 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
             "average does not exist or overflows"
         )
-    step, power, before = 0.75, 2.0, 1.0
+    # what is narrower than a step may lie between all nodes, and then all rules agree
+    width = narrowest(table.values(), reach * sigma) / sigma
+    step, power, before = min(0.75, width), UNKNOWN, 1.0
     # oscillating functions alias only near certain frequencies: smaller deviations are probed as well, and
     # they are what the inner variables of a nested sum have anyway
     sigmas = sigma * np.linspace(1.0, 0.5, 13)[:, None]
-    while step > 2e-3:
+    while step > FINEST:
         half = int(np.ceil(reach / step / 2)) * 8
         nodes: Array = np.arange(-half, half + 8, dtype=float) * (step / 4)
         weights = step * density(nodes)
@@ -112,7 +117,7 @@ def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -
             break
         # the error is exp(-c/step): one measurement predicts the step, approached with care
         step /= min(max(gained, 1.07), 1.6)
-    return step, reach, power
+    return max(step, FINEST), reach, power
 
 
 def rounded(sigma: float) -> float:

@@ -27,13 +27,13 @@ from pertheory.averages.plan import (
 )
 from pertheory.averages.reduce import (
     Distribution,
-    Divergent,
+    Undefined,
     derivative,
     distribution,
     reduce_terms,
     show,
+    sides,
     singular_lines,
-    value_at,
 )
 from pertheory.rulebook.activation import Activation
 
@@ -84,26 +84,42 @@ class SetBuilder(ABC):
             Divergent: the entry is infinite for every covariance.
         """
 
-    def zero_factor(self, product: Product) -> float:
-        """The value of a product at zero.
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines that columns refer to."""
+        return tuple(self._lines)
 
-        Raises:
-            Divergent: it has none there.
-        """
-        for _, name, _ in singular_lines(product, self.functions):
-            if 0.0 in self.functions[name].kinks:
-                raise Divergent(f"{show(product)} has no value at its kink x = 0, and the variance there is zero")
-        return value_at(product, 0.0, self.functions)
+    def zero_factor(self, product: Product) -> float | None:
+        """The value of a product at zero; None where it has a kink or jumps there."""
+        if any(0.0 in self.functions[name].kinks for _, name, _ in singular_lines(product, self.functions)):
+            return None
+        left, right = sides(product, 0.0, self.functions)
+        return (left + right) / 2 if abs(left - right) <= 1e-12 * (abs(left) + abs(right)) else None
 
     def split_zero(self, terms: Atoms, zero: bool) -> dict[tuple[Product, ...], float]:
-        """Terms with coefficients, the input that is always zero evaluated."""
+        """Terms with coefficients, the input that is always zero evaluated.
+
+        Raises:
+            Undefined: it has no value.
+            Divergent: it has none, and what stands at the other inputs is infinite.
+        """
         found: dict[tuple[Product, ...], float] = {}
+        lost: dict[Product, list[tuple[int, tuple[Product, ...]]]] = {}
         for coefficient, products in terms:
             weight = float(coefficient)
             if zero:
-                weight *= self.zero_factor(products[0])
+                value = self.zero_factor(products[0])
+                if value is None:
+                    lost.setdefault(products[0], []).append((coefficient, products[1:]))
+                    continue
+                weight *= value
                 products = products[1:]
             found[products] = found.get(products, 0.0) + weight
+        if lost:
+            for others in lost.values():  # they are finite, or this tells why not
+                type(self)(self.size, self.functions, {}).combine(others, False)
+            product = next(iter(lost))
+            raise Undefined(f"{show(product)} has no value at its kink x = 0, and the variance there is zero")
         return found
 
     def column(self, product: Product) -> int:

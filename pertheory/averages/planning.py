@@ -14,7 +14,7 @@ from itertools import product as cartesian
 from pertheory.averages.atoms import IDENTITY, Line, atoms
 from pertheory.averages.code import code_function
 from pertheory.averages.exact import exact_code
-from pertheory.averages.nodes import Atoms, KinkedNodes, SetBuilder, SmoothNodes
+from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
 from pertheory.averages.reduce import Divergent
 from pertheory.kernels.language import Program, Request, request_classes
@@ -91,37 +91,46 @@ def _sets(
 ) -> tuple[InputSet, ...]:
     make = KinkedNodes if kinked else SmoothNodes
     builders: list[SetBuilder] = [make(size, functions, lines) for size in range(MOST_INPUTS + 1)]
-    entries: list[list[Entry]] = [[] for _ in builders]
-    zero_entries: list[list[Entry]] = [[] for _ in builders]
-    for place, (_, request) in enumerate(requests):
-        for slots in _patterns(request_classes(request)):
-            size = max(slots) + 1
-            if apart and size < len(request):
-                continue
-            terms = atoms(request, slots)
-            if size <= MOST_INPUTS:
-                entries[size].append(_entry(place, slots, builders[size], terms, False))
-            if size <= MOST_INPUTS + 1:
-                zero_entries[size - 1].append(_entry(place, slots, builders[size - 1], terms, True))
-    return tuple(
-        builder.finish(tuple(own), tuple(zero))
-        for builder, own, zero in zip(builders, entries, zero_entries, strict=True)
-    )
+    plain = tuple(request for _, request in requests)
+    filled = [[fill(builder, plain, apart, zero)[0] for zero in (False, True)] for builder in builders]
+    return tuple(builder.finish(own, zero) for builder, (own, zero) in zip(builders, filled, strict=True))
 
 
-def _entry(place: int, slots: tuple[int, ...], builder: SetBuilder, terms: Atoms, zero: bool) -> Entry:
-    try:
-        return Entry(place, slots, builder.combine(terms, zero))
-    except Divergent:
-        return Entry(place, slots, (), True)
+def fill(
+    builder: SetBuilder, requests: tuple[Request, ...], apart: bool, zero: bool
+) -> tuple[tuple[Entry, ...], dict[int, Divergent]]:
+    """Enter what requests need of a set of inputs.
+
+    Args:
+        builder: of the set.
+        requests: the averages.
+        apart: only entries whose axes all carry different inputs.
+        zero: entries over one more input, whose preactivation is always zero.
+
+    Returns:
+        The entries, and by their numbers why some of them have no finite value whatever the covariance.
+    """
+    size = builder.size + zero
+    entries: list[Entry] = []
+    reasons: dict[int, Divergent] = {}
+    for place, request in enumerate(requests):
+        if size > len(request) or (apart and size < len(request)):
+            continue
+        for slots in _patterns(request_classes(request), size):
+            try:
+                entries.append(Entry(place, slots, builder.combine(atoms(request, slots), zero)))
+            except Divergent as error:
+                reasons[len(entries)] = error
+                entries.append(Entry(place, slots, (), True))
+    return tuple(entries), reasons
 
 
-def _patterns(classes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Slots of all axes: every slot from 0 on occurs, and they do not increase inside a class."""
+def _patterns(classes: tuple[int, ...], size: int) -> Iterator[tuple[int, ...]]:
+    """Slots of all axes: all of so many occur, and they do not increase inside a class."""
     rank = sum(classes)
     starts = [sum(classes[:n]) for n in range(len(classes))]
-    for slots in cartesian(range(min(rank, MOST_INPUTS + 1)), repeat=rank):
-        if set(slots) != set(range(max(slots) + 1)):
+    for slots in cartesian(range(size), repeat=rank):
+        if len(set(slots)) != size:
             continue
         runs = (slots[start : start + length] for start, length in zip(starts, classes, strict=True))
         if all(a >= b for run in runs for a, b in pairwise(run)):

@@ -36,6 +36,10 @@ class Divergent(ArithmeticError):
     """The average is infinite or depends on how the kink is rounded; the text is the reason."""
 
 
+class Undefined(Divergent):
+    """The average has no value, because an input is always at a kink; all else in it is finite."""
+
+
 @dataclass(frozen=True)
 class Distribution:
     """An ordinary function plus deltas at one variable.

@@ -122,6 +122,11 @@ class Model:
         kept = depth if isinstance(depth, int | np.integer) else 1
         layers = self.layers(inputs, activation, depth, kept=max(int(kept), 1), **options)
         states = tuple(layers)
+        if layers.divergences:
+            warnings.warn(
+                f"some components are NaN, because averages have no finite value: {'; '.join(layers.divergences)}",
+                stacklevel=2,
+            )
         return Run(states, layers.divergences, layers.error)
 
 
@@ -205,6 +210,7 @@ class NumpyLayers(Layers):
         self._new_averages, self._progress = averages, progress
         self._averages = averages()
         self._averages.progress = self._report
+        self._divergences: list[str] = []
         self._calls = 0
         self._layer = 0
         self._state: Mapping[str, Array] = {}
@@ -212,7 +218,7 @@ class NumpyLayers(Layers):
     @property
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
-        return tuple(dict.fromkeys(divergence.reason for divergence in self._averages.divergences))
+        return tuple(dict.fromkeys(self._divergences))
 
     @property
     def error(self) -> float:
@@ -227,7 +233,7 @@ class NumpyLayers(Layers):
             if self._layer == 0:
                 self._state = self._module.first_layer(self._gram, self._parameters())
             else:
-                self._state = self._module.step(self._state, self._parameters(), self._average)
+                self._state = self._step()
         self._layer += 1
         check_range(self._layer, self._state)
         return LayerState(self._layer, self._run.spread(self._state))
@@ -238,6 +244,49 @@ class NumpyLayers(Layers):
         if self._layer:
             own |= {"n": self._widths[self._layer], "n_prev": self._widths[self._layer - 1]}
         return own
+
+    def _step(self) -> Mapping[str, Array]:
+        """The next layer; where an average has no value, those components that do not depend on it have theirs.
+
+        An input of zeros is at the kink of a ReLU. Its averages have no value there, and are multiplied by what
+        vanishes with the input, which vanishes faster: they count for nothing, whatever is put in their place.
+        """
+        asked: list[list[Array]] = []
+        seen = len(self._averages.divergences)
+
+        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            asked.append(self._average(covariance, requests))
+            return asked[-1]
+
+        state: Mapping[str, Array] = self._module.step(self._state, self._parameters(), average)
+        found = self._averages.divergences[seen:]
+        if any(divergence.undefined for divergence in found):
+            one, two = (self._filled(asked, seed) for seed in (1, 2))
+            state = {key: np.where(one[key] == two[key], one[key], np.nan) for key in state}
+        if any(np.isnan(array).any() for array in state.values()):
+            self._divergences += [divergence.reason for divergence in found]
+        return state
+
+    def _filled(self, asked: Sequence[Sequence[Array]], seed: int) -> Mapping[str, Array]:
+        """The next layer with some numbers in the place of averages that have no value."""
+        random = np.random.default_rng(seed)
+        finite = [d for d in self._averages.divergences if not d.undefined]
+        left = iter(asked)
+
+        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            arrays = []
+            for request, array in zip(requests, next(left), strict=True):
+                infinite = {d.inputs for d in finite if d.request == request}
+                holes = [tuple(place) for place in np.argwhere(np.isnan(array)).tolist()]
+                array = np.array(array)
+                for place in holes:
+                    if place not in infinite:
+                        array[place] = random.uniform(1.0, 2.0)
+                arrays.append(array)
+            return arrays
+
+        state: Mapping[str, Array] = self._module.step(self._state, self._parameters(), average)
+        return state
 
     def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:
         self._calls += 1

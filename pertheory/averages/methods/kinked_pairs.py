@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import IDENTITY, Factor, Request, tidy
-from pertheory.averages.methods.half_planes import HalfPlanes
+from pertheory.averages.estimate import COLLINEAR
 from pertheory.averages.methods.kinked_series import REACH, coefficients, series
 from pertheory.averages.methods.nested import edges_of, reach_of
-from pertheory.averages.methods.orthants import COLLINEAR
 from pertheory.averages.methods.pairs import pair_averages
-from pertheory.averages.methods.panelling import Functions, factor_terms
+from pertheory.averages.methods.panelling import Functions
 from pertheory.averages.quadrature import Array
-from pertheory.averages.reduce import Sides, polynomial_sides
 
 #: Averages, the largest error relative to the scale, and the entries that are missing.
 Result: TypeAlias = tuple[Array, float, NDArray[np.bool_]]
@@ -75,44 +73,7 @@ class KinkedPairs:
             For each the averages, the largest error relative to the scale, and which are missing (NaN): equal and
             collinear inputs, inputs that are zero, and those that cost too many digits.
         """
-        closed = self._closed(requests)
-        open_ = [n for n, found in enumerate(closed) if found is None]
-        summed = iter(self._summed([requests[n] for n in open_]) if open_ else ())
-        return [next(summed) if found is None else found for found in closed]
-
-    def _closed(self, requests: Sequence[Request]) -> list[Result | None]:
-        """The averages of piecewise polynomials with their kinks at zero."""
-        missing = ~self._apart
-        rows, columns = np.nonzero(self._apart)
-        k = self._covariance
-        planes = HalfPlanes(k[rows, rows], k[rows, columns], k[columns, columns])
-        results: list[Result | None] = []
-        for request in requests:
-            one, two = (self._sides(factor) for factor in request)
-            if one is None or two is None:
-                results.append(None)
-                continue
-            table = np.full(k.shape, np.nan)
-            averages, errors = planes.average(one, two)
-            lost = errors > LACK  # of nearly opposite inputs: for a method with more digits
-            table[rows, columns] = np.where(lost, np.nan, averages)
-            lacking = missing.copy()
-            lacking[rows[lost], columns[lost]] = lacking[columns[lost], rows[lost]] = True  # pairs are done both ways
-            results.append((table, float(errors[~lost].max(initial=0.0)), lacking))
-        return results
-
-    def _sides(self, factor: Factor) -> Sides | None:
-        """A factor as a polynomial on either side of zero."""
-        total = [np.zeros(1), np.zeros(1)]
-        for product, count in factor_terms(factor):
-            sides = polynomial_sides(product, self._table)
-            if sides is None:
-                return None
-            total = [
-                np.polynomial.polynomial.polyadd(a, count * np.array(b or (0.0,)))
-                for a, b in zip(total, sides, strict=True)
-            ]
-        return tuple(total[0].tolist()), tuple(total[1].tolist())
+        return self._summed(requests)
 
     def _summed(self, requests: Sequence[Request]) -> list[Result]:
         missing = ~self._apart

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pertheory.averages.atoms import Factor
-from pertheory.averages.methods.orthants import ROUNDING
+from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.methods.panelling import Functions, factor_values, last_degrees, sorted_edges
 from pertheory.averages.quadrature import Array, density, panels
 

@@ -87,7 +87,9 @@ def _inner(
     return hermite_weights(2 * np.pi / frequency, 1.3 * float(base.nodes[-1]), count)
 
 
-def pair_averages(functions: Functions, covariance: Array, layout: Layout, refine: float) -> tuple[Array, Array] | None:
+def pair_averages(
+    functions: Functions, covariance: Array, layout: Layout, refine: float
+) -> tuple[Array, Array, Array] | None:
     """Average atoms over two to four inputs.
 
     Args:
@@ -97,7 +99,7 @@ def pair_averages(functions: Functions, covariance: Array, layout: Layout, refin
         refine: by how much the steps of the outer sums are smaller than measured.
 
     Returns:
-        The averages and their errors relative to the scale of each; None where the covariance is (nearly)
+        The averages, their errors relative to the scale of each, and the scales; None where the covariance is (nearly)
         singular or the series is long.
     """
     factored = _root(covariance)
@@ -115,7 +117,7 @@ def pair_averages(functions: Functions, covariance: Array, layout: Layout, refin
     place = tuple(layout.index[:, i] for i in order)
     with np.errstate(invalid="ignore", divide="ignore"):
         errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** frame.power + 2 * tail, 0.0)
-    return fine[place], errors[place]
+    return fine[place], errors[place], scale[place]
 
 
 def pair_points(functions: Functions, covariance: Array, lines: tuple[Product, ...]) -> float:

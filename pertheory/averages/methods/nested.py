@@ -20,8 +20,9 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 
 from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import COLLINEAR, ROUNDING, Estimate
+from pertheory.averages.features import ladder
 from pertheory.averages.grids import Tables
-from pertheory.averages.methods.orthants import COLLINEAR, ROUNDING, Moment
 from pertheory.averages.quadrature import Array, density, panels
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
@@ -90,6 +91,7 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
         # what happens near a kink may hide between points that are far apart
         near = [limit / 32.0**n for n in range(1, 12) if limit / 32.0**n > NARROW]
         places = {place + side * step for place in (0.0, *kinks) for side in (-1, 1) for step in near}
+        places.update(ladder([function], limit))
         ends = sorted({-limit, 0.0, limit, *kinks, *(place for place in places if abs(place) < limit)})
         scale = 1e-300
         pending = [(low, high, np.inf) for low, high in pairwise(ends)]
@@ -163,14 +165,14 @@ class NestedAverages:
         order = np.argsort([i for level in self._levels for i in level])
         self._rounding = ROUNDING * rounding_at(self._frozen, mean, self._sigma, noise[order])
 
-    def average(self, products: tuple[Product, ...]) -> Moment:
+    def average(self, products: tuple[Product, ...]) -> Estimate:
         """Average a product of functions, one product of lines per variable."""
         fine, _ = self._fine.sum(products)
         coarse, size = self._coarse.sum(products)
         size = max(size, abs(fine))
         # a rule of n nodes is wrong by rho^(-2n): what the coarse one misses tells how much the fine one does
         apart = abs(fine - coarse)
-        return Moment(fine, apart * min(1.0, apart / size) ** 0.2 + self._rounding * size if size else 0.0, size)
+        return Estimate(fine, apart * min(1.0, apart / size) ** 0.2 + self._rounding * size if size else 0.0, size)
 
     @cached_property
     def _fine(self) -> _Grid:

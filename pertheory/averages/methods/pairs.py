@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pertheory.averages.atoms import Request
+from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.methods.nested import edges_of, reach_of
-from pertheory.averages.methods.orthants import ROUNDING
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
 from pertheory.averages.quadrature import Array, density, panels
 

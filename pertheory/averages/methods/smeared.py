@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import ROUNDING, Estimate
 from pertheory.averages.methods.nested import reach_of, rounding_at
-from pertheory.averages.methods.orthants import ROUNDING, Moment
 from pertheory.averages.methods.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
 from pertheory.averages.methods.panelling import thinned
 from pertheory.averages.methods.splitting import Split, series_terms, split
@@ -175,15 +175,15 @@ class SingleAverages:
         nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
         self._weights = density((nodes - mean) / sigma) * weights / sigma
 
-    def average(self, products: tuple[Product, ...]) -> Moment:
+    def average(self, products: tuple[Product, ...]) -> Estimate:
         """Average a product of lines."""
         terms = self._panel.table[products[0]][self._panel.span] * self._weights
         total, scale = float(terms.sum()), float(np.abs(terms).sum())
         if not scale:
-            return Moment(0.0, 0.0, 0.0)
+            return Estimate(0.0, 0.0, 0.0)
         apart = abs(float((terms.reshape(-1, NODES) @ thinned(NODES, 4)).sum()) - total)
         error = min(1.0, apart / scale) ** THINNED + self._panel.doubt(products[0]) + self._rounding
-        return Moment(total, error * scale, scale)
+        return Estimate(total, error * scale, scale)
 
 
 class SmearedAverages:
@@ -197,7 +197,7 @@ class SmearedAverages:
         self._outer = [i for i in range(len(variables)) if i not in pair]
         self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array, float]] = {}
 
-    def average(self, products: tuple[Product, ...]) -> Moment:
+    def average(self, products: tuple[Product, ...]) -> Estimate:
         """Average a product of functions, one product of lines per variable."""
         head, sizes, doubts = self._grid.weights, self._grid.weights, self._rounding
         for i in self._outer:
@@ -209,11 +209,11 @@ class SmearedAverages:
         # the correlation of the pair is not in the sizes
         scale = max(float(sizes @ inner_sizes), abs(total))
         if not scale:
-            return Moment(0.0, 0.0, 0.0)
+            return Estimate(0.0, 0.0, 0.0)
         chosen, factor = self._grid.coarse
         apart = abs(factor * float(terms[chosen].sum()) - total)
         lattice = self._grid.least + min(1.0, apart / scale) ** (EXTRAPOLATED * self._grid.power)
-        return Moment(total, (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond), scale)
+        return Estimate(total, (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond), scale)
 
     def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array, float]:
         """The average over the noise of the pair, what its series may lack, the scale, and an error."""

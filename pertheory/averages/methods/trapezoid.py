@@ -93,6 +93,11 @@ class SmoothAverages:
         Returns:
             The averages, and the error estimates relative to the scale of each average.
         """
+        values, errors, _, _ = self.estimates(covariance, atoms)
+        return values, errors
+
+    def estimates(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array, Array, str]:
+        """As `averages`, with the scales, and which method it was."""
         # the measured step is for all factors at one variable; three and more variables rarely need as much, and
         # there a wider step saves most of the time: start wide, and demand more of the estimate
         layout = None
@@ -102,22 +107,34 @@ class SmoothAverages:
         refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
         wide = self._wide.averages(covariance, layout) if layout else None
         if wide and wide[1].max(initial=0.0) <= self._rtol:
-            return self._noted(covariance, atoms, *wide)
+            return self._noted(covariance, atoms, *wide, "smeared")
         for _ in range(4):
             found = layout and pair_averages(self._frozen, covariance, layout, refine)
-            values, errors, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
+            method = "mehler" if found else "trapezoid"
+            values, errors, scales, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
             if widened or errors.max(initial=0.0) <= enough:
                 break
             refine, enough = 1.5 * refine, self._rtol
-        return self._noted(covariance, atoms, values, errors)
+        if wide:
+            better = wide[1] < errors
+            values, errors, scales = (
+                np.where(better, x, y) for x, y in zip(wide, (values, errors, scales), strict=True)
+            )
+        return self._noted(covariance, atoms, values, errors, scales, method)
 
     def _noted(
-        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], values: Array, errors: Array
-    ) -> tuple[Array, Array]:
+        self,
+        covariance: Array,
+        atoms: Sequence[tuple[Product, ...]],
+        values: Array,
+        errors: Array,
+        scales: Array,
+        method: str,
+    ) -> tuple[Array, Array, Array, str]:
         """Add what rounding does to the errors, and keep the worst."""
         errors = errors + self.rounding(covariance, atoms)
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
-        return values, errors
+        return values, errors, scales, method
 
     def rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> Array:
         """Rounding errors of averages relative to their scales.
@@ -151,8 +168,8 @@ class SmoothAverages:
 
     def _nested(
         self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
-    ) -> tuple[Array, Array, bool]:
-        """Averages, errors, and whether the steps are wider than they should be."""
+    ) -> tuple[Array, Array, Array, bool]:
+        """Averages, errors, scales, and whether the steps are wider than they should be."""
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
@@ -168,7 +185,7 @@ class SmoothAverages:
         constants = [Tables(self._functions, np.zeros(1), needed[i]) for i in range(len(level))]
         fixed = np.array([np.prod([constants[i][atom[i]][0] for i in levels[0]]) for atom in atoms])
         if rank == 0:
-            return fixed, np.zeros(len(atoms)), False
+            return fixed, np.zeros(len(atoms)), np.abs(fixed), False
         spline = None
         if rank >= 3 and len(levels[rank]) == 1 and rules[-1].coarse is not None:
             # its rule stays fine: the comparison of steps does not see the error of the table
@@ -189,8 +206,8 @@ class SmoothAverages:
             power = 1.0 if widened else min(rule.power for rule in rules)
             errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** power, 0.0)
         if rules[0].coarse is None:
-            errors = np.zeros(len(atoms))
-        return fine * fixed, errors, widened
+            errors, scale = np.zeros(len(atoms)), np.abs(fine)
+        return fine * fixed, errors, scale * np.abs(fixed), widened
 
     def _table(
         self,

@@ -46,7 +46,7 @@ class WideAverages:
         self._functions, self._rtol = functions, rtol
         self._smearings: dict[tuple[Product, ...], Smearing] = {}
 
-    def averages(self, inputs: Array, layout: Layout) -> tuple[Array, Array] | None:
+    def averages(self, inputs: Array, layout: Layout) -> tuple[Array, Array, Array] | None:
         """Average atoms.
 
         Args:
@@ -54,8 +54,8 @@ class WideAverages:
             layout: the atoms.
 
         Returns:
-            The averages and their errors relative to the scale of each; None where the other method is faster,
-            and where the inputs have (nearly) no noise of their own.
+            The averages, their errors relative to the scale of each, and the scales; None where the other method is
+            faster, and where the inputs have (nearly) no noise of their own.
         """
         covariance = self._chosen(inputs, layout)
         if covariance is None:
@@ -71,12 +71,12 @@ class WideAverages:
             return None
         if sums is None:
             return None
-        values, errors = np.empty((2, len(layout.index)))
+        values, errors, scales = np.empty((3, len(layout.index)))
         for n, places in enumerate(layout.index.tolist()):
             atom = [own[k] for own, k in zip(layout.products, places, strict=True)]
             value, error, scale = sums.average(tuple(atom))
-            values[n], errors[n] = value, error / scale if scale else 0.0
-        return values, errors
+            values[n], errors[n], scales[n] = value, error / scale if scale else 0.0, scale
+        return values, errors, scales
 
     def _chosen(self, covariance: Array, layout: Layout) -> Array | None:
         """The covariance, if it is to be split; None where trapezoids are faster."""

@@ -84,6 +84,7 @@ class Tally:
     """What a method has done for a kind of average."""
 
     averages: int = 0
+    points: int = 0
     worst: float = 0.0
 
 
@@ -110,6 +111,7 @@ class Chooser:
         self._pieced = frozenset(name for name, function in self.functions.items() if not function.is_smooth)
         self.smooth = SmoothAverages(self.functions, self.rtol)
         self._rules: Rules = {}
+        self._points = 0
         self._smearing = Smearing(self.functions, self.kinked)
         self.forget()
 
@@ -122,7 +124,10 @@ class Chooser:
     def note(self, kind: str, method: str, averages: int, worst: float) -> None:
         """Write down what a method has done."""
         tally = self.used.setdefault((kind, method), Tally())
+        points = sum(getattr(function, "points", 0) for function in self.functions.values())
         tally.averages += averages
+        tally.points += points - self._points
+        self._points = points
         tally.worst = max(tally.worst, worst)
 
     def plain(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.averages.explain import Counted, explained
 from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
 from pertheory.closure import Theory
 from pertheory.emit.numpy.printer import print_numpy
@@ -79,6 +80,7 @@ class Model:
         parameters: Mapping[str, float] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
         kept: int = 1,
+        counted: bool = False,
         **hyperparameters: float | Sequence[float],
     ) -> Layers:
         """Prepare a run that hands on one layer after the other; nothing is computed yet.
@@ -94,6 +96,7 @@ class Model:
             progress: called with the layer that is being computed, the depth, and how much of the layer's averages
                 is done.
             kept: how many layers the caller will hold, for the estimate of memory.
+            counted: count at how many numbers functions are evaluated, for `Layers.explanation`.
             hyperparameters: such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``: a number, or one for each layer.
 
         Returns:
@@ -107,7 +110,8 @@ class Model:
         smooth = all(function.is_smooth for function in run.functions.values())
         program, text = (self.program, self.text) if smooth else self.kinked(len(run.table))
         needed = run.check_memory(program, kept)
-        averages = partial(GaussianAverages, run.functions, rtol, distinct=not smooth and self.inputs == "many")
+        functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
+        averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
         module = load_text(f"pertheory_{self.theory.network.name}", text)
         return NumpyLayers(module, run, averages, needed, progress)
 
@@ -298,6 +302,10 @@ class NumpyLayers(Layers):
         if self._progress is not None:
             calls = sum(len(fields) for fields in self._module.COVARIANCES)
             self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
+
+    def explanation(self) -> str:
+        """Which method averaged what so far: a table."""
+        return explained(self._averages.chooser.used)
 
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""

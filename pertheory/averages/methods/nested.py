@@ -39,6 +39,8 @@ LADDER = np.array([1.2, 2.7, 5.0, 9.0])
 BUDGET = 2e7
 #: Width of what a function may do near a kink, or at zero, on its own scale.
 NARROW = 0.25
+#: Most cuts: what oscillates faster is not followed, and estimates tell.
+MOST_CUTS = 2000
 #: Relative size of a tail that may be rounding.
 NOISE = 1e-5
 #: Smearing, in standard deviations, beyond which a kink further inside is not seen from outside.
@@ -95,7 +97,7 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
         ends = sorted({-limit, 0.0, limit, *kinks, *(place for place in places if abs(place) < limit)})
         scale = 1e-300
         pending = [(low, high, np.inf) for low, high in pairwise(ends)]
-        while pending:
+        while pending and len(cuts) < MOST_CUTS:
             low, high, above = pending.pop()
             x = (low + high) / 2 + (high - low) / 2 * points
             for order in (0, 1):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pertheory.averages.atoms import Product
 from pertheory.averages.estimate import Estimate
 from pertheory.averages.methods.nested import NestedAverages
+from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.panels import panel_averages
 from pertheory.averages.methods.smeared import SingleAverages, SmearedAverages, Smearing
 from pertheory.averages.methods.trapezoid import SmoothAverages
@@ -72,7 +73,7 @@ TABLE = (
         "2-4, smooth", "mehler", "not (nearly) singular", "two of the inputs by a series, a trapezoid sum of the rest"
     ),
     Choice("2-4, smooth", "trapezoid", "singular", "nested sums over the directions that are there"),
-    Choice("2-4, smooth", "nested", "two inputs, nothing above is sure", "panels that shrink towards steep places"),
+    Choice("2-4, smooth", "pairs", "two inputs, nothing above is sure", "panels that see steep places, however close"),
     Choice("1-4, steps and powers", "orthants", "piecewise polynomials, kink at 0", "exact moments"),
     Choice("1-4, kinked or given", "smeared", "enough own noise", "converges like that of a smooth function"),
     Choice("1-4, kinked or given", "nested", "next to no noise, or the above not sure", "panels cut at the kinks"),
@@ -182,18 +183,36 @@ class Chooser:
         found = np.zeros((3, len(atoms), len(k)))
         for place in range(len(k)):
             values, errors, scales, method = self.smooth.estimates(k[place], atoms)
-            found[:, :, place] = values, errors * scales, scales
+            found[:, :, place] = (
+                values,
+                np.multiply(errors, scales, where=np.isfinite(errors), out=errors.copy()),
+                scales,
+            )
             weak = np.flatnonzero(~(errors <= self.rtol) & np.isfinite(values))
             self.note("2-4, smooth", method, len(atoms) - len(weak), float(np.delete(errors, weak).max(initial=0.0)))
-            if len(weak) and k.shape[1] == 2 and k[place].diagonal().all():  # of more inputs they take minutes
-                exact = [[Fraction(x) for x in row] for row in k[place].tolist()]
-                names = tuple(members[place].tolist())
-                for n in weak.tolist():
-                    other = self._panelled(((), (), names), np.zeros(len(names)), exact, atoms[n])
-                    if other is not None and other.error < found[1, n, place]:
-                        found[:, n, place] = other
-                        self.note("2-4, smooth", "nested", 1, other.relative)
+            if len(weak) and k.shape[1] == 2 and k[place].diagonal().all():  # panels of more inputs take minutes
+                other = self._pairs(k[place], [atoms[n] for n in weak.tolist()])
+                better = other[1] < found[1, weak, place]
+                found[:, weak[better], place] = other[:, better]
+                relative = other[1, better] / np.where(other[2, better] > 0, other[2, better], 1.0)
+                self.note("2-4, smooth", "pairs", int(better.sum()), float(relative.max(initial=0.0)))
         return found[0], found[1], found[2]
+
+    def _pairs(self, k: Array, atoms: Sequence[Atom]) -> Array:
+        """Averages at two inputs by panels in rotated variables: values, errors and scales; no error where none can."""
+        spreads = np.sqrt(k.diagonal())
+        rho = float(k[0, 1] / (spreads[0] * spreads[1]))
+        found = np.full((3, len(atoms)), np.inf)
+        if abs(rho) < 1:
+            requests = [tuple((0, product) for product in atom) for atom in atoms]
+            try:
+                values, errors, scales = pair_averages(
+                    self._frozen, requests, np.array([rho]), (spreads[:1], spreads[1:])
+                )
+            except UnsupportedError:
+                return found
+            found = np.stack([values[:, 0], errors[:, 0] * scales[:, 0], scales[:, 0]])
+        return found
 
     def _several(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Averages of functions with kinks at two to four inputs, set by set."""

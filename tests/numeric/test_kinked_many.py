@@ -70,7 +70,7 @@ def test_panels_of_close_pairs_give_the_closed_forms_of_relu(gap: float, sign: i
     rho = sign * (1 - gap)
     requests = [(f(0), f(0)), (f(1), f(1))]
     functions = (("s", activation("relu")),)
-    values, errors = pair_averages(functions, requests, np.array([rho]), (np.array([1.5]), np.array([0.4])))
+    values, errors, _ = pair_averages(functions, requests, np.array([rho]), (np.array([1.5]), np.array([0.4])))
     angle = math.acos(rho)
     # Cho and Saul, Kernel methods for deep learning, NIPS 22 (2009)
     exact = [1.5 * 0.4 * (math.sin(angle) + (math.pi - angle) * rho) / (2 * math.pi), (math.pi - angle) / (2 * math.pi)]

@@ -97,7 +97,7 @@ class KinkedPairs:
             direct = dict(
                 zip(
                     both,
-                    zip(*pair_averages(self._functions, both, self._rho[rows, columns], spreads), strict=True),
+                    zip(*pair_averages(self._functions, both, self._rho[rows, columns], spreads)[:2], strict=True),
                     strict=True,
                 )
             )

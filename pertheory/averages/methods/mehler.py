@@ -107,7 +107,7 @@ def pair_averages(
         return None
     root, order = factored
     frame = _Frame(functions, root, [layout.products[i] for i in order], layout.merged, refine)
-    if frame.work > BUDGET:
+    if frame.work > BUDGET or not frame.power:
         return None
     coarse, scale, sizes = frame.coarse()
     terms, tail = _cut(sizes)

@@ -151,6 +151,7 @@ class ManyInputs:
         result[rows, columns] = same[place[rows]]
         weak = (f.errors * g.sizes + f.sizes * g.errors)[:terms] * self._largest ** np.arange(terms)
         error = max(float(weak.sum()) ** self._power + tail, float(apart.max(initial=0.0)) ** self._power)
+        error = error if self._power else np.inf
         return result, error + EPSILON + self._noise[first] + self._noise[second], missing
 
     def _cut(self, f: Series, g: Series) -> tuple[int, NDArray[np.bool_], float]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from pertheory.averages.atoms import Request
 from pertheory.averages.estimate import ROUNDING
+from pertheory.averages.features import features
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
 from pertheory.averages.quadrature import Array, density, panels
@@ -112,12 +113,19 @@ def _close_together(cuts: Array, kinks: Array, width: float) -> Array:
     return np.union1d(kinks, cuts[narrow])
 
 
+def _steep(functions: Functions, width: float) -> set[float]:
+    """Kinks, and places where functions change within less than a width."""
+    kinks = {kink for _, function in functions for kink in function.kinks}
+    steep = {place for _, function in functions for place, own in features(function) if own < width}
+    return kinks | steep
+
+
 def pair_averages(
     functions: Functions,
     requests: Sequence[Request],
     correlation: Array,
     spreads: tuple[Array, Array],
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Average products of two ordinary functions at pairs of variables with zero mean.
 
     Args:
@@ -127,14 +135,15 @@ def pair_averages(
         spreads: standard deviations of the first and of the second variables, positive.
 
     Returns:
-        The averages, one row per request and one column per pair, and their errors relative to the scale of each.
+        The averages, one row per request and one column per pair, their errors relative to the scale of each, and the
+        scales.
     """
     widest = float(max(spreads[0].max(), spreads[1].max()))
     reach = reach_of(functions, widest, REACH)
     cuts = np.array(edges_of(functions, float(2.0 ** np.ceil(np.log2(reach * widest)))))
-    kinks = np.array(sorted({kink for _, function in functions for kink in function.kinks}))
+    kinks = np.array(sorted(_steep(functions, CENTER * float(min(spreads[0].min(), spreads[1].min())))))
     factors = sorted({factor for request in requests for factor in request})
-    totals, errors = np.empty((2, len(requests), len(correlation)))
+    totals, errors, scales = np.empty((3, len(requests), len(correlation)))
     start, step = 0, 16
     while start < len(correlation):
         part = slice(start, start + step)
@@ -145,8 +154,8 @@ def pair_averages(
             total = np.einsum("pn,pn->p", terms, nodes.weights)
             scale = np.einsum("pn,pn->p", np.abs(terms), nodes.weights)
             apart = np.abs(np.einsum("pn,pn->p", terms, nodes.coarse) - total)
-            totals[number, part] = total
+            totals[number, part], scales[number, part] = total, scale
             errors[number, part] = np.divide(apart, scale, out=np.zeros_like(scale), where=scale > 0)
         start += step
         step = max(1, BLOCK // nodes.first.shape[1])
-    return totals, np.minimum(errors, 1.0) ** THINNED + ROUNDING + math.exp(-(reach**2) / 2)
+    return totals, np.minimum(errors, 1.0) ** THINNED + ROUNDING + math.exp(-(reach**2) / 2), scales

@@ -173,6 +173,9 @@ class SmoothAverages:
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
+        known = all(rule.power for rule in rules)
+        if not known and len(covariance) == 2:  # there is another method
+            return np.zeros(len(atoms)), np.full(len(atoms), np.inf), np.zeros(len(atoms)), True
         points = float(np.prod([len(rule.nodes) for rule in rules[:3]])) if rank else 1.0
         widened = points > BUDGET
         if widened:
@@ -205,6 +208,8 @@ class SmoothAverages:
             # where the steps are too wide, their error does not fall as it was measured to
             power = 1.0 if widened else min(rule.power for rule in rules)
             errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** power, 0.0)
+            if not known:
+                errors[:] = np.inf
         if rules[0].coarse is None:
             errors, scale = np.zeros(len(atoms)), np.abs(fine)
         return fine * fixed, errors, scale * np.abs(fixed), widened

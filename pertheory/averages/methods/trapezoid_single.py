@@ -72,6 +72,8 @@ def _sums(functions: Functions, sigmas: Array, products: Sequence[Product], rule
     if rule.coarse is None:
         return fine, np.zeros_like(fine)
     every = stack[..., ::2]
+    if not rule.power:
+        return fine, np.full_like(fine, np.inf)
     scale = np.abs(every) @ np.abs(rule.coarse)
     apart = np.abs(fine - every @ rule.coarse)
     errors = np.divide(apart, scale, out=np.zeros_like(apart), where=scale > 0) ** rule.power

@@ -82,7 +82,12 @@ def test_a_room_imports_only_what_lies_below_it(name):
 
 
 # the language of kernels, where entries of packed arrays stand, and the data of a routine for averages
-PRINTABLE = {"pertheory.kernels.language", "pertheory.kernels.packing", "pertheory.averages.plan"}
+PRINTABLE = {
+    "pertheory.kernels.language",
+    "pertheory.kernels.packing",
+    "pertheory.averages.plan",
+    "pertheory.kernels.plan",
+}
 
 
 def test_printers_know_the_kernel_language_and_nothing_else_of_the_kernels():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
 from pertheory.averages.estimate import Estimate
+from pertheory.averages.methods import exponentials
 from pertheory.averages.methods.nested import NestedAverages
 from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.panels import panel_averages
@@ -68,6 +69,7 @@ TABLE = (
     Choice("one, smooth", "trapezoid", "always first", "spectral where the spread is no more than a few steps wide"),
     Choice("one, smooth", "panels", "the trapezoid sum is not sure", "ends where the formula is steep: any variance"),
     Choice("one, kinked", "panels", "always", "cut at the kinks"),
+    Choice("3-4, exponentials", "exponentials", "exp, sin and cos of multiples of x", "exact"),
     Choice("2-4, smooth", "smeared", "cheaper than trapezoid sums", "steps of large variances, smeared by own noise"),
     Choice(
         "2-4, smooth", "mehler", "not (nearly) singular", "two of the inputs by a series, a trapezoid sum of the rest"
@@ -139,6 +141,12 @@ class Chooser:
             members: the inputs of each set.
             atoms: one product for each input of a set.
         """
+        if not self._pieced:
+            return (
+                self._one(k[:, 0, 0], [atom[0] for atom in atoms], False)
+                if k.shape[1] == 1
+                else self._smooth(k, members, atoms)
+            )
         bent = [any(name in self._pieced for product in atom for name, _ in product) for atom in atoms]
         found = np.zeros((3, len(atoms), len(k)))
         for kinked in (False, True):
@@ -155,15 +163,21 @@ class Chooser:
 
     def _one(self, variances: Array, products: Sequence[Product], kinked: bool) -> Found:
         """Averages at one input."""
-        values, errors = np.zeros((2, len(products), len(variances)))
-        scales = np.ones_like(values)
-        weak = variances > 0
         kind = "one, kinked" if kinked else "one, smooth"
-        if not kinked:
+        if kinked:
+            values, errors = np.zeros((2, len(products), len(variances)))
+            weak = np.ones(len(variances), dtype=bool)
+        else:
             sums, relative = single_averages(self.smooth, self._frozen, variances, products, self._rules)
-            values, errors = sums.T.copy(), relative.T.copy()
-            weak &= ~(errors.max(axis=0, initial=0.0) <= self.rtol)
+            values, errors = sums.T, relative.T
+            worst = float(errors.max(initial=0.0))
+            if worst <= self.rtol:
+                self.note(kind, "trapezoid", values.size, worst)
+                return values, errors, np.ones_like(values)
+            weak = (variances > 0) & ~(errors.max(axis=0, initial=0.0) <= self.rtol)
             self.note(kind, "trapezoid", values[:, ~weak].size, float(errors[:, ~weak].max(initial=0.0)))
+            values, errors = values.copy(), errors.copy()
+        scales = np.ones_like(values)
         if weak.any():
             try:
                 other = panel_averages(self._frozen, np.sqrt(variances[weak]), tuple(products))
@@ -180,6 +194,38 @@ class Chooser:
 
     def _smooth(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Averages of smooth functions at two to four inputs, set by set."""
+        found = np.zeros((3, len(atoms), len(k)))
+        exact = [n for n, atom in enumerate(atoms) if self._is_exponential(atom)] if k.shape[1] > 2 else []
+        if exact:
+            rest = [n for n in range(len(atoms)) if n not in exact]
+            found[:, exact] = self._exponentials(k, members, [atoms[n] for n in exact])
+            if rest:
+                found[:, rest] = self._smooth(k, members, [atoms[n] for n in rest])
+            return found[0], found[1], found[2]
+        return self._summed(k, members, atoms)
+
+    def _is_exponential(self, atom: Atom) -> bool:
+        return all(exponentials.terms(product, self._frozen) is not None for product in atom)
+
+    def _exponentials(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Array:
+        """Averages of exponentials and waves; those that lose digits are summed."""
+        found = np.zeros((3, len(atoms), len(k)))
+        for place in range(len(k)):
+            lost = []
+            for n, atom in enumerate(atoms):
+                exact = exponentials.average(self._frozen, k[place], atom)
+                if exact is None:
+                    lost.append(n)
+                else:
+                    found[:, n, place] = *exact, abs(exact[0])
+            self.note("3-4, exponentials", "exponentials", len(atoms) - len(lost), 0.0)
+            if lost:
+                one = slice(place, place + 1)
+                found[:, lost, one] = self._summed(k[one], members[one], [atoms[n] for n in lost])
+        return found
+
+    def _summed(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
+        """Averages of smooth functions by sums."""
         found = np.zeros((3, len(atoms), len(k)))
         for place in range(len(k)):
             values, errors, scales, method = self.smooth.estimates(k[place], atoms)

@@ -9,7 +9,7 @@ the same nodes are carried out again with more digits.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -18,9 +18,10 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
+from pertheory.averages.atoms import Line
 from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.given import Given, neglected, spread_out
-from pertheory.averages.leaves import Leaves
+from pertheory.averages.leaves import Leaves, leaf_layouts
 from pertheory.averages.methods.orthants import four_signs
 from pertheory.averages.plan import CARRIER, MOMENT, ORTHANT, POWER, SHARED, STEIN, STEP, SUM, InputSet, SetNode
 from pertheory.averages.quadrature import Array, factor
@@ -32,18 +33,15 @@ NOISE, NOISY = 160, 640
 
 
 class Numbers(NamedTuple):
-    """Nodes of many sets: arrays of shape (nodes, sets).
+    """Nodes of many sets.
 
     Attributes:
-        values: the averages; NaN where they are infinite or undefined.
-        errors: bounds.
-        scales: what errors are compared with.
+        table: shape (3, nodes + 1, sets): the averages, NaN where they are infinite or undefined; bounds of their
+            errors; what errors are compared with. The last node is the number one.
         reasons: by set and node why there is no number.
     """
 
-    values: Array
-    errors: Array
-    scales: Array
+    table: Array
     reasons: Mapping[tuple[int, int], str]
 
 
@@ -171,26 +169,41 @@ def _traits(plan: InputSet, first: int) -> dict[int, _Traits]:
     return found
 
 
+class Layout:
+    """What of a set of inputs does not depend on the covariance.
+
+    Args:
+        plan: the set.
+        lines: that its columns refer to.
+    """
+
+    def __init__(self, plan: InputSet, lines: Sequence[Line]) -> None:
+        self.plan = plan
+        self.groups = leaf_layouts(plan, lines)
+        self.first = sum(group.leaves for group in self.groups)
+        self.traits = _traits(plan, self.first)
+
+
 class SetEvaluation:
     """All nodes of a set of inputs over some covariances.
 
     Args:
-        plan: the set.
+        layout: of the set.
         covariance: shape (sets, size, size), with positive variances.
         leaves: averages ordinary functions.
     """
 
-    def __init__(self, plan: InputSet, covariance: Array, leaves: Leaves) -> None:
-        self._plan = plan
+    def __init__(self, layout: Layout, covariance: Array, leaves: Leaves) -> None:
+        plan = self._plan = layout.plan
         self._k = covariance
         self._given = Given(covariance)
         self._leaves = leaves
-        self._first = sum(len(group.leaves) for group in plan.groups)
-        shape = (self._first + len(plan.nodes), len(covariance))
-        self._values, self._errors, self._scales = (np.zeros(shape) for _ in range(3))
+        self._groups, self._first, self._own = layout.groups, layout.first, layout.traits
+        self._table = np.zeros((3, self._first + len(plan.nodes) + 1, len(covariance)))
+        self._table[0, -1] = self._table[2, -1] = 1.0
+        self._values, self._errors, self._scales = self._table
         self._reasons: dict[tuple[int, int], str] = {}
         self._moments = _Moments(plan, self._first, self._given, DOUBLES)
-        self._own = _traits(plan, self._first)
         self._roots: dict[int, Array | None] = {}
         self._finer: dict[int, _Moments] = {}
 
@@ -198,18 +211,16 @@ class SetEvaluation:
         """Evaluate all nodes."""
         number = 0
         with np.errstate(over="ignore", invalid="ignore"):
-            for group in self._plan.groups:
-                found = self._leaves.averages(
-                    self._plan, group, self._given, self._reason_of(number, len(group.leaves))
-                )
-                end = number + len(group.leaves)
-                self._values[number:end], self._errors[number:end], self._scales[number:end] = found
+            for group in self._groups:
+                found = self._leaves.averages(group, self._given, self._reason_of(number, group.leaves))
+                end = number + group.leaves
+                self._table[:, number:end] = found
                 number = end
             for node in self._plan.nodes:
                 if node.kind in (STEIN, SUM):
                     (self._stein if node.kind == STEIN else self._sum)(number, node)
                 number += 1
-        return Numbers(self._values, self._errors, self._scales, self._reasons)
+        return Numbers(self._table, self._reasons)
 
     def _reason_of(self, first: int, count: int) -> Callable[[int, str], None]:
         def note(place: int, reason: str) -> None:
@@ -327,7 +338,7 @@ class SetEvaluation:
             part = [x[0] for x in moments[term.node]]
             one_sign = not traits.powers & ~traits.steps and term.node != -1
             value += mpmath.mpf(Fraction(term.weight).numerator) / Fraction(term.weight).denominator * part[0]
-            doubt = missing * float(part[2])
+            doubt = max(missing, 0.0 if root is None else 2.0 ** (2 - NOISE / 2)) * float(part[2])
             error += abs(term.weight) * (float(part[1]) + doubt)
             # a power has one sign on an orthant; what is not told from zero has the scale of what it was summed from
             told = one_sign and abs(part[0]) > doubt

@@ -47,10 +47,10 @@ class Shape(NamedTuple):
         """The product.
 
         Raises:
-            _OpenError: it has two error functions or waves.
+            OpenError: it has two error functions or waves.
         """
         if (self.slope and other.slope) or (self.wave and other.wave):
-            raise _OpenError
+            raise OpenError
         return Shape(
             self.power + other.power,
             self.fall + other.fall,
@@ -68,7 +68,7 @@ Two: TypeAlias = tuple[int, int]
 Slopes: TypeAlias = tuple[float, float]
 
 
-class _OpenError(Exception):
+class OpenError(Exception):
     """No closed form is known."""
 
 
@@ -87,13 +87,13 @@ def exact_code(requests: Sequence[Request], functions: Mapping[str, Activation])
             collected: dict[tuple[Shape, Shape], float] = {}
             for coefficient, products in atoms(request, pattern):
                 two = (products[0][::2], products[0][1::2]) if len(products) == 1 else products
-                slots = [_shapes(product, functions) for product in two]
+                slots = [shapes(product, functions) for product in two]
                 for (one, c), (other, d) in cartesian(*(slot.items() for slot in slots)):
                     collected[one, other] = collected.get((one, other), 0.0) + coefficient * c * d
             if len(collected) > MOST_TERMS:
                 return None
             results.append(coder.total([(c, coder.average(*pair)) for pair, c in collected.items()]))
-    except _OpenError:
+    except OpenError:
         return None
     return ExactCode(tuple(coder.instructions), tuple(results))
 
@@ -137,12 +137,17 @@ def closed_codes(
     return result
 
 
-def _shapes(product: Product, functions: Mapping[str, Activation]) -> Shapes:
+def shapes(product: Product, functions: Mapping[str, Activation]) -> Shapes:
+    """A product at one input as a sum of terms.
+
+    Raises:
+        OpenError: it is of another kind.
+    """
     names = {name for name, _ in product} - {IDENTITY}
     if any(not functions[name].is_smooth for name in names):
         sides = None if singular_lines(product, functions) else find_polynomials(product, functions)
         if sides is None:
-            raise _OpenError
+            raise OpenError
         return _signed(*sides)
     total: Shapes = {Shape(): 1.0}
     for line in product:
@@ -197,7 +202,7 @@ def _monomial(monomial: Monomial, ring: Ring) -> tuple[Shape, float]:
             size = abs(linear)
             shape = shape.times(Shape(slope=size) if kind == "erf" else Shape(wave=kind, frequency=size))
         else:
-            raise _OpenError
+            raise OpenError
     return shape, factor
 
 
@@ -205,13 +210,13 @@ def _quadratic(argument: Polynomial) -> tuple[float, float, float]:
     """Coefficients of a polynomial in x of degree two.
 
     Raises:
-        _OpenError: it is none.
+        OpenError: it is none.
     """
     known: dict[Monomial, int] = {(): 0, ((0, 1),): 1, ((0, 2),): 2}
     found = [0.0, 0.0, 0.0]
     for monomial, coefficient in argument.items():
         if monomial not in known:
-            raise _OpenError
+            raise OpenError
         found[known[monomial]] = float(coefficient)
     return found[0], found[1], found[2]
 
@@ -265,10 +270,10 @@ class _Coder:
         given: Covariance = (self.emit("a"), self.emit("b"), self.emit("k"), self.emit("gap"))
         if any(shape.wave or shape.growth for shape in (one, two)):
             if any(shape.power or shape.fall or shape.slope for shape in (one, two)):
-                raise _OpenError
+                raise OpenError
             return self._entire(given, one, two)
         if (one.fall or two.fall) and SIGN in (one.slope, two.slope):
-            raise _OpenError
+            raise OpenError
         covariance, factor = self._tilted(given, one.fall, two.fall)
         return self.times(factor, self._moment(covariance, (one.power, two.power), (one.slope, two.slope)))
 
@@ -279,7 +284,7 @@ class _Coder:
             squares = [(one.growth**2 / 2, a), (two.growth**2 / 2, b), (one.growth * two.growth, k)]
             return self.emit("exp", self.total(squares))
         if one.growth or two.growth:
-            raise _OpenError
+            raise OpenError
         if (one.wave == "sin") != (two.wave == "sin"):
             return None
         fall = [(-(one.frequency**2) / 2, a), (-(two.frequency**2) / 2, b)]
@@ -368,7 +373,7 @@ class _Coder:
             return None
         if SIGN in slopes:
             if slopes[0] != slopes[1]:
-                raise _OpenError
+                raise OpenError
             assert gap is not None
             angle = self.emit("angle", k, self.emit("sqrt", gap))
         else:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pertheory.averages.atoms import IDENTITY, Factor, Line, Request, show_request
 from pertheory.averages.choose import KINKED, MANY, MANY_KINKED, Chooser
 from pertheory.averages.evaluate import Numbers, SetEvaluation
-from pertheory.averages.exact import closed_codes
+from pertheory.averages.exact import ClosedForms, closed_codes
 from pertheory.averages.leaves import Leaves
 from pertheory.averages.methods.closed import evaluate, is_accurate
 from pertheory.averages.methods.kinked_pairs import KinkedPairs
@@ -43,6 +43,8 @@ Places = NDArray[np.int64]
 MOST_INPUTS = 4
 #: Numbers (nodes times sets) that are evaluated together.
 BLOCK = 1_000_000
+#: Inputs without the others that are averaged together.
+TOGETHER = 64
 #: About how long a set of one, two, three or four inputs takes, relative to one input.
 EFFORT = (0.0, 1.0, 4.0, 12.0, 60.0)
 
@@ -136,6 +138,11 @@ class GaussianAverages:
         self.progress = progress
         self._pieced = frozenset(name for name, function in functions.items() if not function.is_smooth)
         self.chooser = Chooser(self._functions, rtol)
+        self._leaves = Leaves(self._functions, self.chooser)
+        # functions have hashes that take long
+        self._shapes: dict[tuple[Request, ...], list[Shape]] = {}
+        self._forms: dict[tuple[Request, ...], dict[int, ClosedForms]] = {}
+        self._plans: dict[tuple[tuple[Request, ...], bool], SetPlans] = {}
         self._weak: list[_Weak] = []
         self.divergences: list[Divergence] = []
         self.worst_error = 0.0
@@ -187,10 +194,20 @@ class GaussianAverages:
         self._check_names(requests)
         own, names, back = np.unique(variances, return_index=True, return_inverse=True)
         self._weak = []
-        k = check_covariance(np.diag(own))
-        results = self._average(_Asked(k, tuple(requests), False, names.tolist()))
+        if not np.isfinite(own).all() or own[0] < 0:
+            check_covariance(np.diag(own))  # says what is wrong
+        found = []
+        report, self.progress = self.progress, None
+        for start in range(0, len(own), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            k = np.diag(own[part])
+            found.append(self._average(_Asked(k, tuple(requests), False, names[part].tolist())))
+            if report is not None:
+                report(min(start + TOGETHER, len(own)) / len(own))
+        self.progress = report
         self._warn()
-        return [array[back.ravel()] for array in results]
+        place = back.ravel()
+        return [(parts[0] if len(parts) == 1 else np.concatenate(parts))[place] for parts in zip(*found, strict=True)]
 
     def _check_names(self, requests: Sequence[Request]) -> None:
         for name in {line[0] for request in requests for _, lines in request for line in lines}:
@@ -199,22 +216,26 @@ class GaussianAverages:
 
     def _average(self, asked: _Asked) -> list[NDArray[np.float64]]:
         """Average over distinct variables."""
-        shapes = [Shape.of(request) for request in asked.requests]
+        shapes = self._shapes.get(asked.requests)
+        if shapes is None:
+            shapes = self._shapes[asked.requests] = [Shape.of(request) for request in asked.requests]
         results: list[NDArray[np.float64]] = []
         found: dict[int, Array] = {}
         lost: dict[int, _Lost] = {}
         wanted = {n: shape for n, shape in enumerate(shapes) if shape.axes and shape.weight}
+        rest = {n: shape.factors for n, shape in wanted.items()}
         for method in (self._closed, self._all_pairs, self._kinked_pairs):
-            rest = {n: shape.factors for n, shape in wanted.items() if n not in found}
-            if rest:
-                method(asked, rest, found, lost)
-        rest = {n: shape.factors for n, shape in wanted.items() if n not in found}
+            if rest and method(asked, rest, found, lost):
+                rest = {n: request for n, request in rest.items() if n not in found}
         if rest:
             found |= zip(rest, self._evaluate(asked, rest)[0], strict=True)
         if lost:
             self._replace(asked, {n: wanted[n].factors for n in lost}, found, lost)
         size = len(asked.covariance)
         for n, (request, shape) in enumerate(zip(asked.requests, shapes, strict=True)):
+            if n in found and shape.weight == 1 and len(shape.axes) == len(request):
+                results.append(found[n])
+                continue
             array = shape.weight * found[n] if n in found else np.full((), float(shape.weight))
             if len(shape.axes) < len(request):
                 kept = [size if axis in shape.axes else 1 for axis in range(len(request))]
@@ -224,11 +245,14 @@ class GaussianAverages:
 
     def _closed(
         self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
-    ) -> None:
+    ) -> bool:
         """What has a closed form."""
         k, numbers = asked.covariance, list(requests)
         size, own = len(k), k.diagonal()
-        for rank, form in closed_codes(tuple(requests.values()), self._frozen).items():
+        key = tuple(requests.values())
+        if key not in self._forms:
+            self._forms[key] = closed_codes(key, self._frozen)
+        for rank, form in self._forms[key].items():
             rows: Places = np.arange(size)
             columns = rows
             if rank == 2:
@@ -261,6 +285,7 @@ class GaussianAverages:
                             lost[number] = _Lost(np.zeros(shape, dtype=bool), np.full(shape, np.inf))
                         lost[number].where[entries] = ~good
                         lost[number].bound[entries] = np.where(np.isfinite(value), error, np.inf)  # type: ignore[index]
+        return bool(self._forms[key])
 
     def _replace(
         self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: Mapping[int, _Lost]
@@ -293,16 +318,18 @@ class GaussianAverages:
 
     def _all_pairs(
         self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
-    ) -> None:
+    ) -> bool:
         """The two-point averages of smooth functions where inputs are many."""
         k = asked.covariance
+        if len(k) < MANY:
+            return False
         own = {
             n: request
             for n, request in requests.items()
             if len(request) == 2 and not any(line[0] in self._pieced for _, lines in request for line in lines)
         }
-        if len(k) < MANY or not own:
-            return
+        if not own:
+            return False
         pairs = ManyInputs(self._frozen, k, range(len(k)), list(own.values()))
         for number, request in own.items():
             array, error, left = pairs.average(*request)
@@ -313,14 +340,15 @@ class GaussianAverages:
                 self.chooser.note("two, smooth", "mehler series", len(k) * (len(k) + 1) // 2, error)
                 if left.any():
                     lost[number] = _Lost(left, None)
+        return True
 
     def _kinked_pairs(
         self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
-    ) -> None:
+    ) -> bool:
         """The two-point averages of functions with pieces where inputs are many."""
         k = asked.covariance
-        if len(k) < MANY_KINKED:
-            return
+        if len(k) < MANY_KINKED or not self._pieced:
+            return False
         pairs = KinkedPairs(self._frozen, k)
         own = {
             n: request
@@ -328,13 +356,14 @@ class GaussianAverages:
             if any(line[0] in self._pieced for _, lines in request for line in lines) and pairs.supports(request)
         }
         if not own:
-            return
+            return False
         for number, (array, error, left) in zip(own, pairs.averages(list(own.values())), strict=True):
             if error <= max(self._rtol, KINKED):
                 found[number], lost[number] = array, _Lost(left, None)
                 self.evaluated += len(k) * (len(k) - 1) // 2
                 self._seen(error)
                 self.chooser.note("two, kinked", "mehler series", len(k) * (len(k) - 1) // 2, error)
+        return True
 
     def _evaluate(
         self, asked: _Asked, requests: Mapping[int, Request], only: Mapping[int, Places] | None = None
@@ -344,48 +373,41 @@ class GaussianAverages:
         Returns:
             The values of each request. With `only`, of the sets in it, and the errors and scales as well.
         """
-        plans = set_plans(tuple(requests.values()), self._frozen, asked.distinct)
+        key = (tuple(requests.values()), asked.distinct)
+        plans = self._plans.get(key)
+        if plans is None:
+            plans = self._plans[key] = set_plans(key[0], self._frozen, asked.distinct)
         numbers = list(requests)
         size = len(asked.covariance)
         ranks = [len(request) for request in requests.values()]
         starts = tuple(np.cumsum([0, *(size**rank for rank in ranks)]).tolist())
         buffers = [np.full(starts[-1], np.nan) for _ in range(1 if only is None else 3)]
         self.chooser.forget()
-        moving = np.arange(size)
-        still = np.zeros(0, dtype=np.int64)
-        if plans.kinked:  # an input without variance is no variable, and it may be at a kink
-            moving, still = (
-                np.flatnonzero(where) for where in (asked.covariance.diagonal() > 0, asked.covariance.diagonal() == 0)
-            )
-        jobs = [
-            (q, zero)
-            for zero in range(1 + len(still))
-            for q in ([0] if zero else []) + list(range(1, len(moving) + 1))
-            if plans.needs(q + zero)
-        ]
-        for q, _ in jobs:
-            if q > MOST_INPUTS:
-                self._refuse(asked, plans, numbers, q)
-        total = sum(EFFORT[q] * comb(len(moving), q) for q, _ in jobs) or 1.0
+        still, moving = np.zeros(0, dtype=np.int64), None
+        if plans.kinked and not asked.covariance.diagonal().all():
+            # an input without variance is no variable, and it may be at a kink
+            still, moving = (np.flatnonzero(where) for where in _split(asked.covariance.diagonal() == 0))
+        number = size - len(still)
+        jobs = plans.jobs(number, len(still))
+        if jobs and (most := max(q for q, _ in jobs)) > MOST_INPUTS:
+            self._refuse(asked, plans, numbers, most)
+        total = sum(EFFORT[q] * comb(number, q) for q, _ in jobs) or 1.0
         done = 0.0
         for q, zero in jobs:
             plan = plans.plan(q, bool(zero))
             if not plan.shown:
                 continue
-            sets = (
-                moving[_sets(len(moving), q)]
-                if only is None
-                else only.get(q + zero, np.empty((0, q + zero), dtype=np.int64))
-            )
-            if only is not None:
+            if only is None:
+                sets = _sets(number, q) if moving is None else moving[_sets(number, q)]
+            else:
+                sets = only.get(q + zero, np.empty((0, q + zero), dtype=np.int64))
                 sets = sets[np.isin(sets, still).sum(axis=1) == zero]
                 sets = sets[~np.isin(sets, still)].reshape(len(sets), q)
-            leaves = Leaves(self._functions, plan.lines, self.chooser)
             groups = _equal(asked.covariance, sets)
             step = max(1, BLOCK // plan.nodes)
             for start in range(0, len(groups), step):
                 some = groups[start : start + step]
-                self._fill(asked, plan, leaves, numbers, some, still[:zero], buffers, starts)
+                self._fill(asked, plan, numbers, some, still[:zero], buffers, starts)
                 done += EFFORT[q] * sum(map(len, some))
                 if self.progress is not None and only is None:
                     self.progress(min(done / total, 1.0))
@@ -396,7 +418,6 @@ class GaussianAverages:
         self,
         asked: _Asked,
         plan: SetPlan,
-        leaves: Leaves,
         numbers: Sequence[int],
         groups: Sequence[Places],
         still: Places,
@@ -406,16 +427,18 @@ class GaussianAverages:
         """Evaluate sets of inputs, one of each group, and put the values where they belong."""
         sets = np.array([group[0] for group in groups], dtype=np.int64).reshape(len(groups), -1)
         k = asked.covariance[sets[:, :, None], sets[:, None, :]]
-        leaves.members = sets
-        own = SetEvaluation(plan.input_set, k, leaves).numbers()
+        self._leaves.members = sets
+        own = SetEvaluation(plan.layout, k, self._leaves).numbers()
         values, errors, scales = plan.evaluate(own)
         self.evaluated += plan.evaluated * len(sets)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
-        relative[~np.isfinite(values)] = 0.0  # what overflows is an error later, and named there
         if len(buffers) == 1:
-            self._judge(asked, plan, numbers, relative, [[*still.tolist(), *own] for own in sets.tolist()])
-        everywhere = [np.concatenate([np.tile(still, (len(group), 1)), group], axis=1) for group in groups]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
+            relative[~np.isfinite(values)] = 0.0  # what overflows is an error later, and named there
+            self._judge(asked, plan, numbers, relative, still, sets)
+        everywhere = list(groups)
+        if len(still):
+            everywhere = [np.concatenate([np.tile(still, (len(group), 1)), group], axis=1) for group in groups]
         which, offsets, strides = plan.targets(len(asked.covariance), starts)
         for buffer, array in zip(buffers, (values, errors, scales), strict=False):
             if len(groups) == sum(map(len, groups)):
@@ -427,14 +450,15 @@ class GaussianAverages:
             self._diverged(asked, plan, numbers, own, values, everywhere)
 
     def _judge(
-        self, asked: _Asked, plan: SetPlan, numbers: Sequence[int], relative: Array, members: Sequence[Sequence[int]]
+        self, asked: _Asked, plan: SetPlan, numbers: Sequence[int], relative: Array, still: Places, sets: Places
     ) -> None:
         """Keep the worst of some errors, and note those that are too large."""
         allowed = max(self._rtol, KINKED) if plan.kinked else self._rtol
-        self._seen(relative)
-        for value, place in np.argwhere(~(relative <= allowed)).tolist():
+        worst = self._seen(relative)
+        for value, place in np.argwhere(~(relative <= allowed)).tolist() if not worst <= allowed else ():
             entry = plan.shown[value]
-            where = asked.show(numbers[entry.request], [members[place][slot] for slot in entry.slots])
+            members = [*still.tolist(), *sets[place].tolist()]
+            where = asked.show(numbers[entry.request], [members[slot] for slot in entry.slots])
             self._weak.append(_Weak(float(relative[value, place]), allowed, where))
 
     def _diverged(
@@ -456,9 +480,11 @@ class GaussianAverages:
                         Divergence(asked.requests[numbers[request]], inputs, str(reason), isinstance(reason, Undefined))
                     )
 
-    def _seen(self, errors: Array | float) -> None:
-        """Keep the worst."""
-        self.worst_error = max(self.worst_error, float(np.max(errors, initial=0.0)))
+    def _seen(self, errors: Array | float) -> float:
+        """Keep the worst, and return that of these."""
+        worst = float(np.max(errors, initial=0.0))
+        self.worst_error = max(self.worst_error, worst)
+        return worst
 
     def _refuse(self, asked: _Asked, plans: SetPlans, numbers: Sequence[int], size: int) -> None:
         request = next(n for n, rank in zip(numbers, plans.ranks, strict=True) if rank >= size)
@@ -477,6 +503,10 @@ class GaussianAverages:
             f"{worst.place}: estimated relative error {worst.error:.1e} is above {worst.allowed:.1e}{more}",
             stacklevel=3,
         )
+
+
+def _split(where: Mask) -> tuple[Mask, Mask]:
+    return where, ~where
 
 
 @lru_cache(maxsize=16)

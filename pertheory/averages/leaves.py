@@ -13,7 +13,7 @@ from pertheory.averages.atoms import IDENTITY, Line, Product
 from pertheory.averages.choose import Chooser
 from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.given import SAME, Given
-from pertheory.averages.plan import InputSet, LeafGroup
+from pertheory.averages.plan import InputSet
 from pertheory.averages.quadrature import Array, density
 from pertheory.averages.reduce import Divergent, value_at
 from pertheory.rulebook.activation import Activation
@@ -38,18 +38,51 @@ class Condition(NamedTuple):
     positions: tuple[float, ...]
 
 
+class LeafLayout(NamedTuple):
+    """Leaves over the same Gaussian, sorted by the slots on which they depend.
+
+    Attributes:
+        places: where deltas put slots.
+        leaves: how many.
+        supports: the slots, the numbers of the leaves, and their products at these slots.
+    """
+
+    places: Places
+    leaves: int
+    supports: tuple[tuple[tuple[int, ...], list[int], tuple[tuple[Product, ...], ...]], ...]
+
+
+def leaf_layouts(plan: InputSet, lines: Sequence[Line]) -> tuple[LeafLayout, ...]:
+    """The leaves of a set, their columns multiplied out."""
+    products: list[Product] = []
+    for parent, line in plan.columns:
+        before = products[parent] if parent >= 0 else ()
+        products.append((*before, lines[line]) if line >= 0 else before)
+    found = []
+    for group in plan.groups:
+        supports: dict[tuple[int, ...], tuple[list[int], list[tuple[Product, ...]]]] = {}
+        for n, leaf in enumerate(group.leaves):
+            atom = [products[c] if c >= 0 else () for c in leaf]
+            free = tuple(slot for slot, part in enumerate(atom) if part)
+            numbers, atoms = supports.setdefault(free, ([], []))
+            numbers.append(n)
+            atoms.append(tuple(atom[slot] for slot in free))
+        rows = tuple((free, numbers, tuple(atoms)) for free, (numbers, atoms) in supports.items())
+        found.append(LeafLayout(group.places, len(group.leaves), rows))
+    return tuple(found)
+
+
 class Leaves:
     """Leaves over one covariance.
 
     Args:
         functions: activations by name.
-        lines: the lines that columns of plans refer to.
         chooser: of methods.
         members: by size the inputs of the sets, one row a set; what is known of inputs is not evaluated again.
     """
 
-    def __init__(self, functions: Mapping[str, Activation], lines: Sequence[Line], chooser: Chooser) -> None:
-        self._functions, self._lines, self._chooser = functions, lines, chooser
+    def __init__(self, functions: Mapping[str, Activation], chooser: Chooser) -> None:
+        self._functions, self._chooser = functions, chooser
         self.members: NDArray[np.int64] = np.zeros((0, 0), dtype=np.int64)
 
     def condition(self, places: Places, given: Given, note: Callable[[int, str], None]) -> Condition:
@@ -87,41 +120,27 @@ class Leaves:
         return Condition(total, doubt, fixed, positions)
 
     def averages(
-        self, plan: InputSet, group: LeafGroup, given: Given, note: Callable[[int, str], None]
+        self, layout: LeafLayout, given: Given, note: Callable[[int, str], None]
     ) -> tuple[Array, Array, Array]:
-        """Values, errors and scales of the leaves of a group, one row a leaf, one column a set."""
-        condition = self.condition(group.places, given, note)
-        products = self._products(plan)
-        atoms = [tuple(products[c] if c >= 0 else () for c in leaf) for leaf in group.leaves]
-        shape = (len(atoms), given.count)
-        values, errors, scales = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-        by_support: dict[tuple[int, ...], list[int]] = {}
-        for n, atom in enumerate(atoms):
-            by_support.setdefault(tuple(slot for slot, part in enumerate(atom) if part), []).append(n)
-        alive = np.flatnonzero(condition.density != 0)
-        for free, numbers in by_support.items():
-            own = [tuple(atoms[n][slot] for slot in free) for n in numbers]
+        """Values, errors and scales of leaves, one row a leaf, one column a set."""
+        found = np.zeros((3, layout.leaves, given.count))
+        bare = all(place is None for place in layout.places)
+        condition = None if bare else self.condition(layout.places, given, note)
+        for free, numbers, atoms in layout.supports:
             if not free:
-                values[numbers] = scales[numbers] = 1.0
-            elif not condition.fixed:
+                found[:, numbers] = np.array([1.0, 0.0, 1.0])[:, None, None]
+            elif condition is None:
                 k = given.table[:, free][:, :, free] if len(free) < given.size else given.table
-                found = self._chooser.plain(k, self.members[:, free], own)
-                values[numbers], errors[numbers], scales[numbers] = found
+                found[:, numbers] = self._chooser.plain(k, self.members[:, free], atoms)
             else:
-                for place in alive.tolist():
-                    if not np.isnan(condition.density[place]):
-                        found = self._conditional(given, condition, place, free, own, note)
-                        values[numbers, place], errors[numbers, place], scales[numbers, place] = found
+                for place in np.flatnonzero((condition.density != 0) & ~np.isnan(condition.density)).tolist():
+                    found[:, numbers, place] = self._conditional(given, condition, place, free, atoms, note)
+        values, errors, scales = found
+        if condition is None:
+            return values, errors, scales
         weight = condition.density
-        errors = weight * (errors + condition.doubt * np.abs(values)) if condition.fixed else errors
+        errors = weight * (errors + condition.doubt * np.abs(values))
         return weight * values, np.where(np.isnan(errors), 0.0, errors), weight * scales
-
-    def _products(self, plan: InputSet) -> list[Product]:
-        found: list[Product] = []
-        for parent, line in plan.columns:
-            before = found[parent] if parent >= 0 else ()
-            found.append((*before, self._lines[line]) if line >= 0 else before)
-        return found
 
     def _conditional(
         self,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import IDENTITY, Factor, Request, expand, tidy
-from pertheory.averages.evaluate import Numbers
+from pertheory.averages.evaluate import Layout, Numbers
 from pertheory.averages.grids import Functions
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import STEIN, Entry, InputSet
@@ -84,7 +84,7 @@ class SetPlan:
     ) -> None:
         self.kinked, self._requests = isinstance(builder, KinkedNodes), requests
         self.input_set: InputSet = builder.finish(() if zero else entries, entries if zero else ())
-        self.lines = builder.lines
+        self.layout = Layout(self.input_set, builder.lines)
         self.members = builder.size + zero
         leaves = sum(len(group.leaves) for group in self.input_set.groups)
         self.nodes = max(leaves + len(self.input_set.nodes), 1)
@@ -102,7 +102,8 @@ class SetPlan:
                     self.infinite[values[key]] = reasons[number]
             self._value_of.append(values[key])
         terms = [(weight, node) for entry in self.shown for weight, node in (entry.terms or ((0.0, -1),))]
-        self._weights = np.array([weight for weight, _ in terms])[:, None]
+        weights = np.array([weight for weight, _ in terms])
+        self._weights = np.stack([weights, np.abs(weights), np.abs(weights)])[:, :, None]
         self._nodes = np.array([node for _, node in terms], dtype=np.int64)
         self._starts = np.cumsum([0, *(max(len(entry.terms), 1) for entry in self.shown)])[:-1]
         self.evaluated = len(self.shown) if self.kinked else leaves
@@ -145,21 +146,14 @@ class SetPlan:
         that its error, or `CANCELLED`, does not tell from zero has the sum of the scales of its terms.
         """
         if not self.shown:
-            return (np.zeros((0, numbers.values.shape[1])),) * 3
-
-        def gathered(rows: Array, last: float) -> Array:
-            result: Array = np.concatenate([rows, np.full((1, rows.shape[1]), last)])[self._nodes]
-            return result
-
-        values = np.add.reduceat(self._weights * gathered(numbers.values, 1.0), self._starts)
-        errors = np.add.reduceat(np.abs(self._weights) * gathered(numbers.errors, 0.0), self._starts)
-        parts = np.abs(self._weights) * gathered(numbers.scales, 1.0)
-        scales = np.add.reduceat(parts, self._starts)
-        largest = np.maximum.reduceat(parts, self._starts)
-        with np.errstate(invalid="ignore"):
-            told = np.abs(values) > np.maximum(TOLD * errors, CANCELLED * scales)
-            combined = self._raised[:, None] | (scales > (1 + CANCELLED) * largest)
+            return (np.zeros((0, numbers.table.shape[2])),) * 3
+        parts = self._weights * numbers.table[:, self._nodes]
+        values, errors, scales = np.add.reduceat(parts, self._starts, axis=1)
         if self.kinked:
+            largest = np.maximum.reduceat(parts[2], self._starts)
+            with np.errstate(invalid="ignore"):
+                told = np.abs(values) > np.maximum(TOLD * errors, CANCELLED * scales)
+                combined = self._raised[:, None] | (scales > (1 + CANCELLED) * largest)
             scales = np.where(combined & told, np.abs(values), scales)
         for value in self.infinite:
             values[value] = np.nan
@@ -191,6 +185,7 @@ class SetPlans:
         self.kinked = any(line[0] in kinked for request in requests for _, lines in request for line in lines)
         self.ranks = [len(request) for request in requests]
         self._plans: dict[tuple[int, bool], SetPlan] = {}
+        self._jobs: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def plan(self, size: int, zero: bool = False) -> SetPlan:
         """The plan of a set of so many inputs (and one that is always zero)."""
@@ -200,9 +195,17 @@ class SetPlans:
             self._plans[size, zero] = SetPlan(builder, self._requests, entries, reasons, zero)
         return self._plans[size, zero]
 
-    def needs(self, size: int) -> bool:
-        """Whether anything is needed of sets of so many inputs."""
-        return size in self.ranks or (not self._apart and size <= max(self.ranks, default=0))
+    def jobs(self, moving: int, still: int) -> list[tuple[int, int]]:
+        """Sizes of sets for which anything is needed, without and with an input that is always zero."""
+        if (moving, still) not in self._jobs:
+            most = max(self.ranks, default=0)
+            self._jobs[moving, still] = [
+                (size, zero)
+                for zero in range(1 + still)
+                for size in range(1 - zero, moving + 1)
+                if size + zero in self.ranks or (not self._apart and size + zero <= most)
+            ]
+        return self._jobs[moving, still]
 
 
 @lru_cache(maxsize=64)

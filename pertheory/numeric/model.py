@@ -267,7 +267,7 @@ class NumpyLayers(Layers):
         if any(divergence.undefined for divergence in found):
             one, two = (self._filled(asked, seed) for seed in (1, 2))
             state = {key: np.where(one[key] == two[key], one[key], np.nan) for key in state}
-        if any(np.isnan(array).any() for array in state.values()):
+        if found and any(np.isnan(array).any() for array in state.values()):
             self._divergences += [divergence.reason for divergence in found]
         return state
 

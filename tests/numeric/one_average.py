@@ -38,9 +38,9 @@ def one_average(
     builder = KinkedNodes(len(moving), functions, {(IDENTITY, 0): 0})
     entry = Entry(0, tuple(range(len(order))), builder.combine(atoms, bool(still)))
     plan = SetPlan(builder, ((),), (entry,), {}, bool(still))
-    leaves = Leaves(dict(functions), plan.lines, Chooser(dict(functions), kinked=rtol))
+    leaves = Leaves(dict(functions), Chooser(dict(functions), kinked=rtol))
     leaves.members = np.array([moving], dtype=np.int64)
-    numbers = SetEvaluation(plan.input_set, k[np.ix_(moving, moving)][None], leaves).numbers()
+    numbers = SetEvaluation(plan.layout, k[np.ix_(moving, moving)][None], leaves).numbers()
     value, error, scale = (float(part[0, 0]) for part in plan.evaluate(numbers))
     if np.isnan(value):
         raise plan.reason(numbers, 0, 0)

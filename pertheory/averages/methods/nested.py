@@ -112,7 +112,16 @@ def edges_of(functions: tuple[tuple[str, Activation], ...], limit: float) -> tup
                     cuts.update(end for end in (low, middle, high) if abs(end) < limit)
                     pending += [(low, middle, relative), (middle, high, relative)]
                     break
-        # the places that serve to look closely are no cuts unless something happens there
+        # the places that serve to look closely are cuts where what lies between two cuts would not be resolved
+        marks = sorted({*ends, *cuts})
+        start = marks[0]
+        for mark, after in pairwise(marks[1:]):
+            if mark not in cuts and len(cuts) < MOST_CUTS:
+                x = (start + after) / 2 + (after - start) / 2 * points
+                values = function.tabulate(x, [0])[0]
+                if np.abs(transform[11:] @ values).max() > NOISE * max(float(np.abs(values).max()), 1e-300):
+                    cuts.add(mark)
+            start = mark if mark in cuts else start
     return tuple(sorted(cuts))
 
 

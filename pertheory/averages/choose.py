@@ -7,6 +7,7 @@ does not apply, or that another is sure to beat, is passed over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
-from pertheory.averages.estimate import Estimate
+from pertheory.averages.estimate import COLLINEAR, Estimate
 from pertheory.averages.methods import exponentials
 from pertheory.averages.methods.nested import NestedAverages
 from pertheory.averages.methods.pairs import pair_averages
-from pertheory.averages.methods.panels import panel_averages
+from pertheory.averages.methods.panels import collinear_averages, panel_averages
 from pertheory.averages.methods.smeared import SingleAverages, SmearedAverages, Smearing
 from pertheory.averages.methods.trapezoid import SmoothAverages
 from pertheory.averages.methods.trapezoid_single import Rules, single_averages
@@ -185,6 +186,10 @@ class Chooser:
                 if kinked:
                     raise
                 return values, np.where(np.isfinite(values), errors, 0.0), scales
+            if not kinked:
+                atoms = [(product,) for product in products]
+                rounding = [self.smooth.rounding(np.array([[v]]), atoms, False) for v in variances[weak].tolist()]
+                other = (other[0], other[1] + np.array(rounding).T * other[2], other[2])
             relative = np.divide(other[1], other[2], out=np.zeros_like(other[1]), where=other[2] > 0)
             better = relative < errors[:, weak] if not kinked else np.ones(relative.shape, dtype=bool)
             for array, new in ((values, other[0]), (errors, other[1]), (scales, other[2])):
@@ -248,17 +253,19 @@ class Chooser:
         """Averages at two inputs by panels in rotated variables: values, errors and scales; no error where none can."""
         spreads = np.sqrt(k.diagonal())
         rho = float(k[0, 1] / (spreads[0] * spreads[1]))
-        found = np.full((3, len(atoms)), np.inf)
-        if abs(rho) < 1:
-            requests = [tuple((0, product) for product in atom) for atom in atoms]
-            try:
-                values, errors, scales = pair_averages(
-                    self._frozen, requests, np.array([rho]), (spreads[:1], spreads[1:])
-                )
-            except UnsupportedError:
-                return found
-            found = np.stack([values[:, 0], errors[:, 0] * scales[:, 0], scales[:, 0]])
-        return found
+        try:
+            if 1 - abs(rho) < COLLINEAR:
+                pairs = [(atom[0], atom[1]) for atom in atoms]
+                ratio = math.copysign(float(spreads[1] / spreads[0]), rho)
+                values, errors, scales = collinear_averages(self._frozen, float(spreads[0]), ratio, pairs)
+            else:
+                requests = [tuple((0, product) for product in atom) for atom in atoms]
+                found = pair_averages(self._frozen, requests, np.array([rho]), (spreads[:1], spreads[1:]))
+                values, errors, scales = (part[:, 0] for part in found)
+                errors = errors * scales
+        except UnsupportedError:
+            return np.full((3, len(atoms)), np.inf)
+        return np.stack([values, errors + self.smooth.rounding(k, atoms, False) * scales, scales])
 
     def _several(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Averages of functions with kinks at two to four inputs, set by set."""

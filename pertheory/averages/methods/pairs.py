@@ -108,6 +108,8 @@ def pair_nodes(
 
 def _close_together(cuts: Array, kinks: Array, width: float) -> Array:
     """The kinks and those cuts at which a panel narrower than a width ends."""
+    if not len(cuts):
+        return kinks
     gaps = np.diff(cuts)
     narrow = np.minimum(np.append(gaps, np.inf), np.append(np.inf, gaps)) < width
     return np.union1d(kinks, cuts[narrow])

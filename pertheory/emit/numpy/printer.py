@@ -69,7 +69,7 @@ def _kernel(kernel: Kernel, level: int, program: Program) -> str:
         return "\n".join(
             [*lines, *_sum("total", kernel.cases[0].products, range(kernel.rank), one), "    return total"]
         )
-    lines.append(f"    result = np.empty(_shape(state, {kernel.rank}))")
+    lines.append(f"    result = np.full(_shape(state, {kernel.rank}), np.nan)")
     for case in kernel.cases:
         lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
         lines += _sum("total", case.products, sorted(set(case.pattern)), one)

@@ -35,7 +35,7 @@ def tabulate(self, x, orders, *more, **named):
 RUN = (
     COUNTED
     + """
-from pertheory.numeric.averages import GaussianAverages
+from pertheory.averages.gaussian import GaussianAverages
 inputs = np.random.default_rng(7).normal(size=({inputs}, 64))
 if not len(inputs):
     inputs = np.loadtxt({digits!r}, delimiter=",")
@@ -70,7 +70,7 @@ CUBATURE = (
     COUNTED
     + """
 from scipy.integrate import cubature
-from pertheory.numeric.averages import GaussianAverages
+from pertheory.averages.gaussian import GaussianAverages
 orders, size = {orders}, len({orders})
 root = np.random.default_rng(2).normal(size=(4, 6))
 k = (root @ root.T / 5)[:size, :size]

@@ -16,8 +16,8 @@ from types import ModuleType
 import numpy as np
 
 import pertheory as pt
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.cli.options import read_inputs
-from pertheory.numeric.averages import GaussianAverages
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPTH = 5

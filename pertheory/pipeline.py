@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pertheory import __version__
+from pertheory.averages.planning import plan_averages
 from pertheory.closure import Theory, theory
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.folder import print_folder
@@ -25,7 +26,6 @@ from pertheory.errors import InputError
 from pertheory.files import write_text
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
-from pertheory.kernels.requests import plan_averages
 from pertheory.recursion import Recursion, derive
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.activation import activation as read_activation

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import pertheory as pt
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.kernels.lower import lower
-from pertheory.numeric.averages import GaussianAverages
 from pertheory.pipeline import program_of, text_of
 from tests.loading import load_text
 

@@ -77,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
     parser.add_argument("--backend", choices=("numpy", "c"), default="numpy", help="what computes (default numpy)")
+    parser.add_argument(
+        "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
+    )
     add_work(parser)
     add_output(parser, ("text", "json", "npz"))
 
@@ -116,6 +119,11 @@ def main(options: argparse.Namespace) -> int:
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     shown = _shown(closed)
     _check_size(shown, len(table))
+    if options.explain_averages and options.backend == "c":
+        raise InputError(
+            "--explain-averages needs --backend numpy; a folder of `emit --target c` says it in its README"
+        )
+    counted = {"counted": True} if options.explain_averages else {}
     layers = model.layers(
         table,
         function,
@@ -124,6 +132,7 @@ def main(options: argparse.Namespace) -> int:
         rtol=options.rtol,
         parameters=own,
         progress=LayerProgress(),
+        **counted,
         **hyper,
     )
     _announce(layers, len(table))
@@ -134,6 +143,8 @@ def main(options: argparse.Namespace) -> int:
             results.layer(state)
         results.end(layers.error)
         divergent.report(layers.divergences)
+    if options.explain_averages:
+        print(layers.explanation(), file=sys.stderr)
     return 0
 
 

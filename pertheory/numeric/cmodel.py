@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.kernels.language import Program
-from pertheory.numeric.averages import MOST_INPUTS, GaussianAverages
 from pertheory.numeric.ccompile import build, load
 from pertheory.numeric.checks import check_range
 from pertheory.numeric.model import Model, Prepared, prepare

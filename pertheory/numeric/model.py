@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.averages.explain import Counted, explained
+from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
 from pertheory.closure import Theory
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import InputError
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
-from pertheory.numeric.averages import MOST_INPUTS, GaussianAverages
 from pertheory.numeric.checks import (
     check_hyperparameters,
     check_inputs,
@@ -85,6 +86,7 @@ class Model:
         parameters: Mapping[str, float] | None = None,
         progress: Callable[[int, int, float], None] | None = None,
         kept: int = 1,
+        counted: bool = False,
         **hyperparameters: float | Sequence[float],
     ) -> Layers:
         """Prepare a run that hands on one layer after the other; nothing is computed yet.
@@ -100,6 +102,7 @@ class Model:
             progress: called with the layer that is being computed, the depth, and how much of the layer's averages
                 is done.
             kept: how many layers the caller will hold, for the estimate of memory.
+            counted: count at how many numbers functions are evaluated, for `Layers.explanation`.
             hyperparameters: such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``: a number, or one for each layer.
 
         Returns:
@@ -113,7 +116,8 @@ class Model:
         smooth = all(function.is_smooth for function in run.functions.values())
         evaluator = self._smooth if smooth else self.kinked(len(run.table))
         needed = run.check_memory(evaluator.program, kept)
-        averages = partial(GaussianAverages, run.functions, rtol, distinct=not smooth and self.inputs == "many")
+        functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
+        averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
         return NumpyLayers(evaluator, run, averages, needed, progress)
 
     def __call__(
@@ -127,6 +131,11 @@ class Model:
         kept = depth if isinstance(depth, int | np.integer) else 1
         layers = self.layers(inputs, activation, depth, kept=max(int(kept), 1), **options)
         states = tuple(layers)
+        if layers.divergences:
+            warnings.warn(
+                f"some components are NaN, because averages have no finite value: {'; '.join(layers.divergences)}",
+                stacklevel=2,
+            )
         return Run(states, layers.divergences, layers.error)
 
 
@@ -210,6 +219,7 @@ class NumpyLayers(Layers):
         self._new_averages, self._progress = averages, progress
         self._averages = averages()
         self._averages.progress = self._report
+        self._divergences: list[str] = []
         self._calls = 0
         self._layer = 0
         self._state: Mapping[str, Array] = {}
@@ -217,7 +227,7 @@ class NumpyLayers(Layers):
     @property
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
-        return tuple(dict.fromkeys(divergence.reason for divergence in self._averages.divergences))
+        return tuple(dict.fromkeys(self._divergences))
 
     @property
     def error(self) -> float:
@@ -232,7 +242,7 @@ class NumpyLayers(Layers):
             if self._layer == 0:
                 self._state = self._evaluator.first_layer(self._gram, self._parameters())
             else:
-                self._state = self._evaluator.step(self._state, self._parameters(), self._average)
+                self._state = self._step()
         self._layer += 1
         check_range(self._layer, self._state, bool(self.divergences))
         return LayerState(self._layer, self._run.spread(self._state))
@@ -245,6 +255,49 @@ class NumpyLayers(Layers):
         # powers of Python's own numbers raise where they overflow, instead of becoming infinite
         return {name: np.float64(value) for name, value in own.items()}
 
+    def _step(self) -> Mapping[str, Array]:
+        """The next layer; where an average has no value, those components that do not depend on it have theirs.
+
+        An input of zeros is at the kink of a ReLU. Its averages have no value there, and are multiplied by what
+        vanishes with the input, which vanishes faster: they count for nothing, whatever is put in their place.
+        """
+        asked: list[list[Array]] = []
+        seen = len(self._averages.divergences)
+
+        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            asked.append(self._average(covariance, requests))
+            return asked[-1]
+
+        state: Mapping[str, Array] = self._evaluator.step(self._state, self._parameters(), average)
+        found = self._averages.divergences[seen:]
+        if any(divergence.undefined for divergence in found):
+            one, two = (self._filled(asked, seed) for seed in (1, 2))
+            state = {key: np.where(one[key] == two[key], one[key], np.nan) for key in state}
+        if found and any(np.isnan(array).any() for array in state.values()):
+            self._divergences += [divergence.reason for divergence in found]
+        return state
+
+    def _filled(self, asked: Sequence[Sequence[Array]], seed: int) -> Mapping[str, Array]:
+        """The next layer with some numbers in the place of averages that have no value."""
+        random = np.random.default_rng(seed)
+        finite = [d for d in self._averages.divergences if not d.undefined]
+        left = iter(asked)
+
+        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
+            arrays = []
+            for request, array in zip(requests, next(left), strict=True):
+                infinite = {d.inputs for d in finite if d.request == request}
+                holes = [tuple(place) for place in np.argwhere(np.isnan(array)).tolist()]
+                array = np.array(array)
+                for place in holes:
+                    if place not in infinite:
+                        array[place] = random.uniform(1.0, 2.0)
+                arrays.append(array)
+            return arrays
+
+        state: Mapping[str, Array] = self._evaluator.step(self._state, self._parameters(), average)
+        return state
+
     def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:
         self._calls += 1
         self._report(0.0)
@@ -255,6 +308,10 @@ class NumpyLayers(Layers):
         if self._progress is not None:
             calls = sum(len(level.covariances) for level in self._evaluator.program.levels)
             self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
+
+    def explanation(self) -> str:
+        """Which method averaged what so far: a table."""
+        return explained(self._averages.chooser.used)
 
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""

@@ -143,6 +143,10 @@ class Layers(Iterator[LayerState], ABC):
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
 
+    def explanation(self) -> str:
+        """Which method averaged what so far, or nothing where that is not known."""
+        return ""
+
     def seconds_per_layer(self) -> float:
         """About how long the averages of one layer take, or 0 where nothing is known."""
         return 0.0

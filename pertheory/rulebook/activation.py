@@ -25,10 +25,7 @@ from pertheory.rulebook.polynomials import Polynomial, bounded
 from pertheory.rulebook.series import taylor_coefficients
 
 Array: TypeAlias = NDArray[np.float64]
-KEYS = ("name", "aliases", "description", "class", "closed_form", "formula", "pieces", "parameters")
-#: Families of functions whose Gaussian averages are known in closed form.
-CLOSED_FORMS = ("sin", "cos", "exp", "gaussian", "erf", "relu", "polynomial")
-CLASSES = ("scale-invariant", "K* = 0", "half-stable", "none")
+KEYS = ("name", "aliases", "description", "formula", "pieces", "parameters")
 #: Derivatives beyond this order are never needed and would only swell.
 MAX_ORDER = 40
 #: Where all points are this close to 0, derivatives up to this order are Taylor sums of so many terms.
@@ -58,8 +55,6 @@ class Activation:
         name: the name in its rule file, or the formula.
         pieces: from left to right, without gaps.
         parameters: ``(name, value)`` pairs, sorted by name; decimals are exact fractions.
-        universality: the class of its critical behaviour where the rule file knows it, else empty.
-        closed_form: the family of closed forms that the rule file names, else empty.
 
     Example:
         >>> activation("relu").kinks, activation("relu").jump(1, 0.0)
@@ -71,8 +66,6 @@ class Activation:
     name: str
     pieces: tuple[Piece, ...]
     parameters: tuple[tuple[str, Scalar], ...] = ()
-    universality: str = ""
-    closed_form: str = ""
 
     @cached_property
     def _parts(self) -> list[tuple[Ring, list[Polynomial]]]:
@@ -243,15 +236,13 @@ def _build(
     name: str,
     parts: list[tuple[float, float, Node]],
     values: Mapping[str, Scalar],
-    universality: str = "",
-    closed_form: str = "",
 ) -> Activation:
     pieces: list[Piece] = []
     for lower, upper, node in parts:
         for low, high, part in split(node, values, lower, upper):
             refuse_poles(part, values, low, high)
             pieces.append(Piece(low, high, part))
-    function = Activation(name, tuple(pieces), tuple(sorted(values.items())), universality)
+    function = Activation(name, tuple(pieces), tuple(sorted(values.items())))
     converted = [part[1][0] for part in function._parts]
     merged: list[Piece] = []
     for index, piece in enumerate(pieces):
@@ -261,7 +252,7 @@ def _build(
             merged[-1] = Piece(merged[-1].lower, piece.upper, piece.node)
         else:
             merged.append(piece)
-    return Activation(name, tuple(merged), function.parameters, universality, closed_form)
+    return Activation(name, tuple(merged), function.parameters)
 
 
 def _file_pieces(path: Path, table: Mapping[str, Any], values: Mapping[str, Scalar]) -> list[tuple[float, float, Node]]:
@@ -317,12 +308,6 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
         what = f"has {shown(name)}, which is not a name ({GRAMMAR})" if name else "is missing"
         raise RuleError(f"{path}: the key 'name' {what}")
     _aliases(path, table)
-    universality = table.get("class", "")
-    if universality and universality not in CLASSES:
-        raise RuleError(f"{path}: 'class' is {shown(universality)}; known: {', '.join(CLASSES)}")
-    closed_form = table.get("closed_form", "")
-    if closed_form and closed_form not in CLOSED_FORMS:
-        raise RuleError(f"{path}: 'closed_form' is {shown(closed_form)}; known: {', '.join(CLOSED_FORMS)}")
     defaults = table.get("parameters", {})
     if not isinstance(defaults, dict):
         raise RuleError(f"{path}: 'parameters' must be a table [parameters] of numbers")
@@ -338,7 +323,7 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
             raise InputError(f"{name} has no parameter {key!r} ({nearest(key, values)})")
     values |= {key: _scalar(key, value, name) for key, value in given.items()}
     try:
-        return _build(name, _file_pieces(path, table, values), values, universality, closed_form)
+        return _build(name, _file_pieces(path, table, values), values)
     except InputError as error:
         if given:  # the file is right with its own defaults; what was given is not
             raise InputError(f"{name}: {error}") from None

@@ -12,6 +12,7 @@ import pytest
 from sympy.polys.domains import QQ
 
 import pertheory as pt
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.book.chapters import read_chapter
 from pertheory.book.check import decide
 from pertheory.book.classes import Generic, PiecewiseLinear, SmallKernel, hermite, rational, rational_functions
@@ -24,7 +25,6 @@ from pertheory.book.one_input import OneInput
 from pertheory.book.precise import Precise
 from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
 from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError
-from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.network import network
 from pertheory.rulebook.taylor import jet

@@ -18,8 +18,8 @@ import pertheory as pt
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.averages.functions import CALLS
 from pertheory.kernels.lower import lower
-from pertheory.kernels.requests import plan_averages
-from pertheory.numeric.averages import GaussianAverages
+from pertheory.averages.planning import plan_averages
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.differential import _EVALUATE
 from tests.emit import harness

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pertheory as pt
-from pertheory.numeric.averages import GaussianAverages
+from pertheory.averages.gaussian import GaussianAverages
 from tests.loading import load_text
 
 from .laws import A2, A4, INPUTS, slope_from_kernel, slopes

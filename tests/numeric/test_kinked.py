@@ -10,12 +10,13 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.atoms import atoms
-from pertheory.numeric.averages import GaussianAverages, Request
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.nested import NestedAverages
-from pertheory.numeric.orthant import OrthantMoments, orthant4
+from pertheory.averages.atoms import atoms
+from pertheory.averages.gaussian import GaussianAverages, Request
+from pertheory.averages.methods.nested import NestedAverages
+from pertheory.averages.methods.orthants import four_signs
 from pertheory.rulebook.activation import activation
+from tests.numeric.one_average import one_average
+from tests.reference.orthant_moments import OrthantMoments
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -39,10 +40,16 @@ def entry(name: str, k: np.ndarray, *factors: tuple, **parameters: float) -> flo
     slots = range(len(factors))
     terms = [(tuple(zip(slots, parts, strict=True)), c) for c, parts in atoms(tuple(factors), tuple(slots))]
     terms = [(tuple((i, part) for i, part in atom if part), c) for atom, c in terms]
-    return KinkedAverages({"s": activation(name, **parameters)}, np.asarray(k)).average(terms)
+    return one_average({"s": activation(name, **parameters)}, np.asarray(k), terms).value
 
 
 # -------------------------------------------------------------------- orthants
+
+
+def orthant4(covariance: list[list[Fraction]]) -> float:
+    """Probability that four variables of variance one are all positive: pairs are arcsines."""
+    pairs = sum(math.asin(float(covariance[i][j])) for i, j in itertools.combinations(range(4), 2))
+    return 1 / 16 + pairs / (8 * math.pi) + four_signs(covariance)
 
 
 def equal(correlation: float) -> list[list[Fraction]]:
@@ -84,7 +91,7 @@ def test_orthants_agree_with_nested_panels(name: str, orders: tuple[int, ...]) -
     found = entry(name, k, *(f(order) for order in orders))
     panels = NestedAverages({"s": activation(name)}, np.zeros(len(k)), k)
     other = panels.average(tuple((("s", order),) for order in orders))
-    assert found == pytest.approx(other.value, abs=1e-9 * other.size)
+    assert found == pytest.approx(other.value, abs=1e-9 * other.scale)
 
 
 @pytest.mark.parametrize("name", ["hard_tanh", "elu", "relu"])
@@ -210,10 +217,9 @@ def test_rank_two_covariance_of_three_inputs_is_the_limit(name: str) -> None:
     for orders in [(0, 0, 0), (1, 0, 1)]:
         values = [entry(name, k + bump * np.eye(3), *(f(o) for o in orders)) for bump in (0.0, 1e-10)]
         assert values[0] == pytest.approx(values[1], abs=2e-5)
-        kinked = KinkedAverages({"s": activation(name)}, k + 1e-9 * np.eye(3))
         panels = NestedAverages({"s": activation(name)}, np.zeros(3), k + 1e-9 * np.eye(3))
         products = tuple((("s", o),) for o in orders)
-        direct = kinked.average([(tuple(enumerate(products)), 1)])
+        direct = one_average({"s": activation(name)}, k + 1e-9 * np.eye(3), [(tuple(enumerate(products)), 1)]).value
         assert direct == pytest.approx(panels.average(products).value, abs=1e-8)
 
 

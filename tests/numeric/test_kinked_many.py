@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from fractions import Fraction
@@ -10,13 +11,14 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.half_planes import HalfPlanes
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.kinked_many import KinkedPairs
-from pertheory.numeric.orthant import OrthantMoments
-from pertheory.numeric.pairs import pair_averages
+from pertheory.averages.exact import closed_codes
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.methods.closed import determinant, evaluate, is_accurate
+from pertheory.averages.methods.kinked_pairs import KinkedPairs
+from pertheory.averages.methods.pairs import pair_averages
 from pertheory.rulebook.activation import activation
+from tests.numeric.one_average import one_average
+from tests.reference.orthant_moments import OrthantMoments
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -36,8 +38,8 @@ def covariance(size: int, closeness: float, seed: int = 0) -> np.ndarray:
 
 
 def one_pair(name: str, k: np.ndarray, orders: tuple[int, int]) -> float:
-    averages = KinkedAverages({"s": activation(name)}, k)
-    return averages.average([(tuple((i, (("s", order),)) for i, order in enumerate(orders)), 1)])
+    terms = [(tuple((i, (("s", order),)) for i, order in enumerate(orders)), 1)]
+    return one_average({"s": activation(name)}, k, terms).value
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "elu", "hard_tanh", "max(0, x)*tanh(x)", "max(0, x)^2 - x"])
@@ -45,11 +47,17 @@ def one_pair(name: str, k: np.ndarray, orders: tuple[int, int]) -> float:
 def test_all_pairs_agree_with_one_pair_at_a_time(name: str, closeness: float) -> None:
     k = covariance(7, closeness)
     requests = [(f(0), f(0)), (f(1), f(1)), (f(0), f(1))]
+    averages = GaussianAverages({"s": activation(name)}, distinct=True)
+    tables = averages(k, requests)
+    assert averages.worst_error < 1e-8
     pairs = KinkedPairs((("s", activation(name)),), k)
     assert all(pairs.supports(request) for request in requests)
-    for (first, second), (table, error, missing) in zip(requests, pairs.averages(requests), strict=True):
-        assert error < 1e-8
-        np.testing.assert_array_equal(missing, np.eye(7, dtype=bool))
+    if name in ("elu", "hard_tanh", "max(0, x)*tanh(x)"):  # the others have closed forms
+        for (_, error, missing), table in zip(pairs.averages(requests), tables, strict=True):
+            assert error < 1e-8
+            np.testing.assert_array_equal(missing, np.eye(7, dtype=bool))
+            np.testing.assert_array_equal(np.isnan(table), missing)
+    for (first, second), table in zip(requests, tables, strict=True):
         orders = first[1][0][1], second[1][0][1]
         for i, j in [(0, 1), (1, 0), (2, 5), (6, 3)]:
             expected = one_pair(name, k[np.ix_([i, j], [i, j])], orders)
@@ -62,7 +70,7 @@ def test_panels_of_close_pairs_give_the_closed_forms_of_relu(gap: float, sign: i
     rho = sign * (1 - gap)
     requests = [(f(0), f(0)), (f(1), f(1))]
     functions = (("s", activation("relu")),)
-    values, errors = pair_averages(functions, requests, np.array([rho]), (np.array([1.5]), np.array([0.4])))
+    values, errors, _ = pair_averages(functions, requests, np.array([rho]), (np.array([1.5]), np.array([0.4])))
     angle = math.acos(rho)
     # Cho and Saul, Kernel methods for deep learning, NIPS 22 (2009)
     exact = [1.5 * 0.4 * (math.sin(angle) + (math.pi - angle) * rho) / (2 * math.pi), (math.pi - angle) / (2 * math.pi)]
@@ -72,22 +80,24 @@ def test_panels_of_close_pairs_give_the_closed_forms_of_relu(gap: float, sign: i
     assert abs(values[1, 0] - exact[1]) <= errors[1, 0]
 
 
-def test_half_planes_agree_with_exact_rational_recursion() -> None:
+def test_closed_forms_of_half_planes_agree_with_exact_rational_recursion() -> None:
+    functions = (("l", activation("min(0, x)")), ("r", activation("max(0, x)")))
+
+    def lines(power: int, step: int) -> tuple[tuple[str, int], ...]:
+        """z^power times a step to the right, to the left, or none."""
+        name = {1: "r", -1: "l", 0: "id"}[step]
+        return (("id", 0),) * power if step == 0 else ((name, 0),) * power or ((name, 1),)
+
     doubts: dict[float, list[float]] = {0.0: [], 0.999999: [], 1 - 1e-12: []}
     for seed, closeness in enumerate(doubts):
         k = covariance(2, closeness, seed)
-        planes = HalfPlanes(*(np.array([x]) for x in (k[0, 0], k[0, 1], k[1, 1])))
         exact = OrthantMoments(k)
-        for n in range(4):
-            for m in range(4):
-                one = (0.0,) * n + (1.0,)
-                two = (0.0,) * m + (1.0,)
-                for left, right, steps in [((), one, 1), (one, (), -1), (one, one, 0)]:
-                    value, error = planes.average((left, right), ((), two))
-                    true = exact(((n, steps), (m, 1)))
-                    scale = max(true.size, abs(value[0]))  # where all digits are lost the value is the larger
-                    assert value[0] == pytest.approx(true.value, rel=1e-15, abs=error[0] * scale)
-                    doubts[closeness].append(error[0])
+        for n, m, step in itertools.product(range(4), range(4), (1, -1, 0)):
+            form = closed_codes((((0, lines(n, step)), (0, lines(m, 1))),), functions)[2]
+            (values, bounds), *_ = evaluate(form.code, *(np.array([x]) for x in (k[0, 0], k[0, 1], k[1, 1])))
+            true = exact(((n, step), (m, 1)))
+            assert values[0] == pytest.approx(true.value, rel=1e-15, abs=bounds[0])
+            doubts[closeness].append(bounds[0] / max(true.size, abs(values[0])))
     assert max(doubts[0.0]) < 1e-11
     assert statistics.median(doubts[0.999999]) < 1e-12
 
@@ -101,11 +111,13 @@ def test_nearly_opposite_inputs_among_many_keep_their_digits(name: str) -> None:
     k[0, 1] = k[1, 0] = -(1 - gap) * k[0, 0]
     k[1, 1] = k[0, 0]
     request = (f(0), f(0))
-    (_, error, missing), *_ = KinkedPairs((("s", activation(name)),), k).averages([request])
-    assert missing[0, 1]
-    assert missing[1, 0]
-    assert missing.sum() == len(k) + 2
-    assert error < 1e-10
+    rows, columns = np.triu_indices(len(k), 1)
+    form = closed_codes((request,), (("s", activation(name)),))[2]
+    own = k.diagonal()
+    (bounded,) = evaluate(form.code, own[rows], k[rows, columns], own[columns])
+    lost = ~is_accurate(bounded)
+    assert lost[0]
+    assert lost.sum() == 1
     found = GaussianAverages({"s": activation(name)})(k, [request])[0]
     with mpmath.workdps(60):
         a, b, c = (mpmath.mpf(x) for x in (k[0, 0], k[0, 1], k[1, 1]))
@@ -126,8 +138,7 @@ def test_nearly_opposite_inputs_among_many_keep_their_digits(name: str) -> None:
 def test_the_determinant_of_close_pairs_keeps_its_digits() -> None:
     a, b, c = 1.1, 1.1 * (1 - 1e-9), 1.1
     exact = Fraction(a) * Fraction(c) - Fraction(b) ** 2
-    planes = HalfPlanes(np.array([a]), np.array([b]), np.array([c]))
-    assert planes._gap[0] == pytest.approx(float(exact), rel=1e-13)
+    assert determinant(*(np.array([x]) for x in (a, b, c)))[0] == pytest.approx(float(exact), rel=1e-13)
 
 
 @pytest.mark.parametrize("name", ["relu", "elu"])

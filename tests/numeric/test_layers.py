@@ -33,8 +33,8 @@ def table(rows, seed=3):
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_one_layer_after_the_other_is_the_run_of_the_emitted_module(network, activation):
     """`run` of the module that is emitted has its own loop over the layers, widths and parameters."""
+    from pertheory.averages.gaussian import GaussianAverages
     from pertheory.emit.numpy.printer import print_numpy
-    from pertheory.numeric.averages import GaussianAverages
     from tests.loading import load_text
 
     theory = pt.theory(network, ["V"], order=1)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pertheory.numeric.averages import GaussianAverages, Request
-from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.many import MANY
+from pertheory.averages.gaussian import GaussianAverages, Request
+from pertheory.averages.methods.mehler import Layout, pair_averages
+from pertheory.averages.methods.mehler_pairs import MANY
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pertheory as pt
+from pertheory.averages import gaussian as module
+from pertheory.averages.atoms import Request, atoms
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.sets import set_plans
 from pertheory.errors import InputError
 from pertheory.kernels.lower import lower
-from pertheory.numeric import averages as module
-from pertheory.numeric.atoms import Request, atoms
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.plan import make_plan
 from pertheory.rulebook.activation import activation
 
 
@@ -68,19 +68,17 @@ def isserlis(request: Request, entry: tuple[int, ...], k: np.ndarray) -> float:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_every_average_of_the_book_is_evaluated_exactly_once(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MANY", 100)  # otherwise pairs have a method of their own
+    monkeypatch.setattr(module, "closed_codes", lambda *a: {})
     seen = []
     k = covariance(size)
-    original = module.SmoothAverages.averages
+    original = module.Chooser.plain
 
-    def watched(self, sub, some):  # type: ignore[no-untyped-def]
-        own = [int(np.argmin(np.abs(k.diagonal() - value))) for value in sub.diagonal()]
-        seen.extend(frozenset(zip(own, atom, strict=True)) for atom in some)
-        return original(self, sub, some)
+    def watched(self, sub, members, some):  # type: ignore[no-untyped-def]
+        for own in members.tolist():
+            seen.extend(frozenset(zip(own, atom, strict=True)) for atom in some)
+        return original(self, sub, members, some)
 
-    monkeypatch.setattr(module.SmoothAverages, "averages", watched)
-    monkeypatch.setattr(  # one at a time, so that they are seen
-        module, "single_averages", lambda *a: (np.zeros((len(a[2]), len(a[3]))), np.full((len(a[2]), len(a[3])), 1.0))
-    )
+    monkeypatch.setattr(module.Chooser, "plain", watched)
     average = GaussianAverages({"s": activation("x2")})
     requests = book_requests()
     average(k, requests)
@@ -91,10 +89,9 @@ def test_every_average_of_the_book_is_evaluated_exactly_once(size: int, monkeypa
 
 def test_the_number_of_averages_grows_with_the_sets_of_inputs_and_not_with_the_entries() -> None:
     counts = [len(different_averages(book_requests(), size)) for size in range(1, 6)]
-    requests = tuple(book_requests())
+    plans = set_plans(tuple(book_requests()), (("s", activation("tanh")),), False)
     for size, count in enumerate(counts, start=1):
-        plan = make_plan(requests, size, frozenset())
-        assert sum(n * len(plan.shares[q].atoms) for q, n in plan.sets().items()) == count
+        assert sum(math.comb(size, q) * plans.plan(q).evaluated for q in range(1, min(size, 4) + 1)) == count
     # of four inputs: 6 four-point and 9 two-point requests have 6 * 4^4 + 9 * 4^2 entries
     assert counts[3] < (6 * 4**4 + 9 * 4**2) / 2
 
@@ -137,8 +134,8 @@ def test_inputs_with_the_same_covariances_are_evaluated_once() -> None:
     request: Request = (f(1), f(0), f(2))
     (array,) = average(k, [request])
     # as many averages as one set of one, two and three inputs has
-    own = make_plan((request,), 8, frozenset()).shares
-    assert average.evaluated == sum(len(share.atoms) for share in own.values())
+    plans = set_plans((request,), (("s", activation("x^3")),), False)
+    assert average.evaluated == sum(plans.plan(q).evaluated for q in (1, 2, 3))
     for entry in [(0, 1, 2), (7, 3, 5), (2, 2, 6), (4, 1, 4), (3, 3, 3)]:
         assert array[entry] == pytest.approx(isserlis(request, entry, k), rel=1e-12)
 
@@ -169,7 +166,7 @@ def test_inputs_that_are_one_variable_meet_even_if_only_distinct_entries_are_wan
 
 
 def test_one_warning_names_the_worst_average_and_counts_the_others() -> None:
-    average = GaussianAverages({"s": activation("1/(0.0000001 + x^2)")})
+    average = GaussianAverages({"s": activation("sin(1000000*x)*tanh(x)")})
     with pytest.warns(UserWarning, match=r"above 1\.0e-09, the worst of 3 such") as caught:
         average(np.diag([1.0, 2.0, 3.0]), [(f(0, 0),)])
     assert len(caught) == 1

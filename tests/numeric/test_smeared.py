@@ -6,12 +6,12 @@ import mpmath
 import numpy as np
 import pytest
 
-from pertheory.numeric.kinked import KinkedAverages
-from pertheory.numeric.nested import NestedAverages, edges_of
-from pertheory.numeric.orthant import OrthantMoments
-from pertheory.numeric.smeared import Smearing
-from pertheory.numeric.splitting import split
+from pertheory.averages.methods.nested import NestedAverages, edges_of
+from pertheory.averages.methods.smeared import Smearing
+from pertheory.averages.methods.splitting import split
 from pertheory.rulebook.activation import activation
+from tests.numeric.one_average import one_average
+from tests.reference.orthant_moments import OrthantMoments
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -68,8 +68,8 @@ def test_errors_from_exact_orthants_are_small_and_what_is_estimated(size: int) -
             found = smeared.average(lines(*orders))
             true = exact(tuple((1 - order, 1) for order in orders)).value
             error = abs(found.value - true)
-            assert error <= 1e-11 * found.size
-            ratios.append(found.error / max(error, 1e-15 * found.size))
+            assert error <= 1e-11 * found.scale
+            ratios.append(found.error / max(error, 1e-15 * found.scale))
     assert len(ratios) >= 40
     assert np.mean(np.array(ratios) >= 1 - 1e-12) >= 0.98
     assert np.median(ratios) < 100
@@ -97,7 +97,7 @@ def test_equally_correlated_inputs_agree_with_one_dimensional_integrals(name, gi
     # z_i = sqrt(k c) y + sqrt(k (1 - c)) xi_i: given y the inputs are independent
     variance = 2.0
     k = variance * (correlation * np.ones((4, 4)) + (1 - correlation) * np.eye(4))
-    averages = KinkedAverages({"s": activation(name)}, k)
+    functions = {"s": activation(name)}
     with mpmath.workdps(18):
         shared, own = (
             mpmath.sqrt(variance * mpmath.mpf(correlation)),
@@ -108,7 +108,7 @@ def test_equally_correlated_inputs_agree_with_one_dimensional_integrals(name, gi
                 lambda y, o=orders: mpmath.fprod(given(shared * y, own, n) for n in o) * mpmath.npdf(y),
                 [-9, -3, 0, 3, 9],
             )
-            found = averages.average([(tuple(enumerate(lines(*orders))), 1)])
+            found = one_average(functions, k, [(tuple(enumerate(lines(*orders))), 1)]).value
             assert found == pytest.approx(float(exact), rel=1e-11, abs=1e-12)
 
 
@@ -116,7 +116,6 @@ def test_equally_correlated_inputs_agree_with_one_dimensional_integrals(name, gi
 def test_hard_tanh_at_two_inputs_for_variances_of_sixteen_decades(variance: float) -> None:
     rho = 0.6
     k = variance * np.array([[1, rho], [rho, 1]])
-    found = KinkedAverages({"s": activation("hard_tanh")}, k)
     with mpmath.workdps(30):
         s = mpmath.sqrt(variance)
         own = s * mpmath.sqrt(1 - mpmath.mpf(rho) ** 2)
@@ -130,9 +129,9 @@ def test_hard_tanh_at_two_inputs_for_variances_of_sixteen_decades(variance: floa
 
         for order in (0, 1):
             exact = float(mpmath.quad(lambda x, o=order: outer(x, o), points))
-            value = found.average([(tuple(enumerate(lines(order, order))), 1)])
-            assert value == pytest.approx(exact, rel=1e-10)
-    assert found.worst_error < 1e-9
+            found = one_average({"s": activation("hard_tanh")}, k, [(tuple(enumerate(lines(order, order))), 1)])
+            assert found.value == pytest.approx(exact, rel=1e-10)
+            assert found.relative < 1e-9
 
 
 # ------------------------------------------------------------------- other methods
@@ -155,9 +154,9 @@ def test_smeared_kinks_agree_with_nested_panels_at_any_mean(name: str, size: int
         assert smeared is not None
         for orders in [(0, 0, 1), (1, 0, 0), (1, 1, 1)]:
             one, other = smeared.average(lines(*orders[:size])), nested.average(lines(*orders[:size]))
-            assert abs(one.value - other.value) <= 3e-12 * other.size
+            assert abs(one.value - other.value) <= 3e-12 * other.scale
             assert abs(one.value - other.value) <= one.error + 30 * other.error
-            assert one.size == pytest.approx(other.size, rel=0.5)
+            assert one.scale == pytest.approx(other.scale, rel=0.5)
 
 
 def test_a_variable_that_shares_nothing_with_the_others_is_a_factor() -> None:
@@ -172,16 +171,16 @@ def test_a_variable_that_shares_nothing_with_the_others_is_a_factor() -> None:
     expected = alone.average(lines(2)).value * rest.average(lines(0, 1)).value
     found = both.average(lines(2, 0, 1))
     assert abs(found.value - expected) <= 2 * found.error
-    assert found.error < 1e-11 * found.size
+    assert found.error < 1e-11 * found.scale
 
 
 def test_more_accuracy_is_there_for_the_asking() -> None:
     k = random_correlation(4, np.random.default_rng(5))
     values, errors = [], []
     for rtol in (1e-3, 1e-13):
-        averages = KinkedAverages({"s": activation("hard_tanh")}, k, rtol)
-        values.append(averages.average([(tuple(enumerate(lines(0, 1, 1, 0))), 1)]))
-        errors.append(averages.worst_error)
+        found = one_average({"s": activation("hard_tanh")}, k, [(tuple(enumerate(lines(0, 1, 1, 0))), 1)], rtol)
+        values.append(found.value)
+        errors.append(found.relative)
     assert errors[1] < 1e-12 < errors[0] < 1e-3
     assert values[0] == pytest.approx(values[1], rel=1e-3)
 
@@ -190,7 +189,7 @@ def test_what_panels_do_not_resolve_shows_in_the_estimate() -> None:
     # the table is made for the function and its first derivative; high derivatives are rough
     rough = Smearing({"s": activation("max(0, x)*tanh(30*x)")}).prepare(np.zeros(1), np.eye(1))
     assert rough is not None
-    assert rough.average(lines(6)).error > 1e3 * rough.average(lines(0)).error / rough.average(lines(0)).size
+    assert rough.average(lines(6)).error > 1e3 * rough.average(lines(0)).error / rough.average(lines(0)).scale
 
 
 def test_cuts_end_where_values_are_rounding() -> None:
@@ -201,11 +200,11 @@ def test_cuts_end_where_values_are_rounding() -> None:
 @pytest.mark.parametrize("sigma", [1.0, 100.0, 3000.0])
 def test_what_happens_close_to_a_kink_is_seen_from_far_away(sigma: float) -> None:
     # <elu''> has exp on the left side only: exp(v/2) Phi(-sigma); at sigma = 3000 a thousandth of what is looked at
-    averages = KinkedAverages({"s": activation("elu")}, np.array([[sigma**2]]))
     with mpmath.workdps(30):
         s = mpmath.mpf(sigma)
         exact = float(mpmath.exp(s * s / 2) * mpmath.erfc(s / mpmath.sqrt(2)) / 2)
-    assert averages.average([(((0, (("s", 2),)),), 1)]) == pytest.approx(exact, rel=1e-11)
+    found = one_average({"s": activation("elu")}, np.array([[sigma**2]]), [(((0, (("s", 2),)),), 1)])
+    assert found.value == pytest.approx(exact, rel=1e-11)
 
 
 @pytest.mark.parametrize(("size", "apart"), [(3, 1e-1), (3, 1e-3), (4, 3e-2)])
@@ -220,4 +219,4 @@ def test_close_inputs_have_their_exact_orthants(size: int, apart: float) -> None
         found = smeared.average(lines(*orders))
         true = exact(tuple((1 - order, 1) for order in orders)).value
         assert found.value == pytest.approx(true, rel=1e-11)
-        assert abs(found.value - true) <= found.error <= 1e-9 * found.size
+        assert abs(found.value - true) <= found.error <= 1e-9 * found.scale

@@ -8,11 +8,11 @@ import warnings
 import numpy as np
 import pytest
 
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.conditional import Layout, pair_averages
-from pertheory.numeric.grids import Functions
-from pertheory.numeric.smeared import Smearing
-from pertheory.numeric.wide import WideAverages, cuts
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.grids import Functions
+from pertheory.averages.methods.mehler import Layout, pair_averages
+from pertheory.averages.methods.smeared import Smearing
+from pertheory.averages.methods.wide import WideAverages, cuts
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -88,7 +88,8 @@ def test_order_of_the_inputs_does_not_matter_at_mixed_sizes() -> None:
 
 
 def test_panels_are_halved_until_products_of_derivatives_are_resolved() -> None:
-    plain, fine = cuts(TANH, ((),), 256.0), cuts(TANH, (line(0, 2),), 256.0)
+    steep = (("s", activation("tanh(x^3)")),)
+    plain, fine = cuts(steep, ((),), 256.0), cuts(steep, (line(0, 24),), 256.0)
     assert plain == ()
     assert len(fine) > 5
     assert max(map(abs, fine)) < 100  # where it changes, and nowhere else

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from pertheory.averages.atoms import Request, atoms
+from pertheory.averages.choose import Chooser
+from pertheory.averages.estimate import Estimate
+from pertheory.averages.exact import closed_codes
+from pertheory.averages.gaussian import _representatives
+from pertheory.averages.methods.closed import evaluate, is_accurate
+from pertheory.averages.quadrature import Array, check_covariance
+from pertheory.averages.reduce import Divergent
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.atoms import Request, atoms
-from pertheory.numeric.averages import _representatives
-from pertheory.numeric.closed import ClosedAverages
-from pertheory.numeric.kinked import Divergent, KinkedAverages
-from pertheory.numeric.orthant import Moment
-from pertheory.numeric.quadrature import Array, check_covariance
-from pertheory.numeric.smooth import SmoothAverages
 from pertheory.rulebook.activation import Activation, activation
+from tests.numeric.one_average import one_average
 
 HERE = Path(__file__).parent
 
@@ -72,7 +74,7 @@ def _prepared(covariance: object, request: Request) -> tuple[Array, list[int], t
     return k, distinct, _terms(request, tuple(distinct.index(i) for i in same))
 
 
-def kinked_average(functions: Mapping[str, Activation], covariance: object, request: Request) -> Moment:
+def kinked_average(functions: Mapping[str, Activation], covariance: object, request: Request) -> Estimate:
     """Return one average of kinked functions with the estimate of its absolute error and its scale.
 
     Raises:
@@ -80,11 +82,13 @@ def kinked_average(functions: Mapping[str, Activation], covariance: object, requ
     """
     k, distinct, terms = _prepared(covariance, request)
     try:
-        return KinkedAverages(functions, k).moment(
+        return one_average(
+            functions,
+            k,
             [
                 (tuple((i, part) for i, part in zip(distinct, parts, strict=True) if part), count)
                 for count, parts in terms
-            ]
+            ],
         )
     except Divergent as error:
         raise UnsupportedError(str(error)) from None
@@ -94,15 +98,20 @@ def smooth_average(functions: Mapping[str, Activation], covariance: object, requ
     """Return one average of smooth functions and its relative error estimate, as `GaussianAverages` makes it."""
     k, distinct, terms = _prepared(covariance, request)
     value = worst = 0.0
+    own = k[np.ix_(distinct, distinct)]
+    names = tuple(sorted(functions.items()))
     for count, parts in terms:
-        closed = ClosedAverages(functions, k)
-        exact = closed.average(tuple((i, part) for i, part in zip(distinct, parts, strict=True) if part))
-        if exact is not None:
-            value, worst = value + count * exact, max(worst, getattr(closed, "worst_error", 0.0))
-            continue
-        smooth = SmoothAverages(functions, 1e-9)
-        (found,), (error,) = smooth.averages(k[np.ix_(distinct, distinct)], [parts])
-        value, worst = value + count * found, max(worst, float(error))
+        form = closed_codes((tuple((0, part) for part in parts),), names).get(len(parts))
+        if form is not None:
+            ends = own.diagonal()[[0, -1]]
+            (exact, *_) = evaluate(form.code, ends[:1], own[:1, -1], ends[1:])
+            if is_accurate(exact)[0]:
+                value += count * float(exact[0][0])
+                worst = max(worst, float(exact[1][0]) / (abs(float(exact[0][0])) or 1.0))
+                continue
+        chooser = Chooser(dict(functions))
+        found, error, scale = chooser.plain(own[None], np.arange(len(own))[None], [parts])
+        value, worst = value + count * float(found[0, 0]), max(worst, float(error[0, 0] / (scale[0, 0] or 1.0)))
     return value, worst
 
 

@@ -11,9 +11,9 @@ import mpmath
 import numpy as np
 import pytest
 
+from pertheory.averages.estimate import Estimate
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
-from pertheory.numeric.averages import GaussianAverages
-from pertheory.numeric.orthant import Moment
 from pertheory.rulebook.activation import activation
 from tests.reference.gaussian_averages import Case, cases, function, kinked_average, smooth_average
 
@@ -83,14 +83,14 @@ EMPTY = 1e-70
 ASKED = 1e-8
 
 
-def kinked_error(case: Case, found: Moment) -> float:
+def kinked_error(case: Case, found: Estimate) -> float:
     """True absolute error."""
     with mpmath.workdps(30):
         return float(abs(mpmath.mpf(case.value) - mpmath.mpf(found.value)))
 
 
 @pytest.fixture(scope="module")
-def kinked() -> list[tuple[Case, Moment, float]]:
+def kinked() -> list[tuple[Case, Estimate, float]]:
     rows = []
     for case in cases("kinked"):
         if case.scale > EMPTY:
@@ -106,47 +106,47 @@ def relative(absolute: float, scale: float) -> float:
     return absolute / scale
 
 
-def test_the_kinked_cases_are_thousands_of_every_kind(kinked: list[tuple[Case, Moment, float]]) -> None:
+def test_the_kinked_cases_are_thousands_of_every_kind(kinked: list[tuple[Case, Estimate, float]]) -> None:
     assert {case.kind for case, *_ in kinked} == {"one", "collinear", "two", "two near", "chain"}
     assert len(kinked) > 3900
     assert len({case.function for case, *_ in kinked}) == 13
 
 
 @pytest.mark.parametrize("kind", ["one", "collinear", "two", "two near", "chain"])
-def test_estimates_bound_the_errors_of_kinked_averages(kind: str, kinked: list[tuple[Case, Moment, float]]) -> None:
+def test_estimates_bound_the_errors_of_kinked_averages(kind: str, kinked: list[tuple[Case, Estimate, float]]) -> None:
     rows = [row for row in kinked if row[0].kind == kind]
-    missed = [row for row in rows if row[2] > row[1].error + ROUNDING * row[1].size]
+    missed = [row for row in rows if row[2] > row[1].error + ROUNDING * row[1].scale]
     assert len(missed) <= 0.01 * len(rows), missed[:5]
 
 
-def test_estimates_of_kinked_averages_are_not_idle(kinked: list[tuple[Case, Moment, float]]) -> None:
-    ratios = [found.error / max(error, ROUNDING / 2 * found.size) for _, found, error in kinked if found.size]
+def test_estimates_of_kinked_averages_are_not_idle(kinked: list[tuple[Case, Estimate, float]]) -> None:
+    ratios = [found.error / max(error, ROUNDING / 2 * found.scale) for _, found, error in kinked if found.scale]
     assert statistics.median(ratios) <= 100
 
 
 def test_relative_estimates_bound_errors_relative_to_the_scales_of_the_reference(
-    kinked: list[tuple[Case, Moment, float]],
+    kinked: list[tuple[Case, Estimate, float]],
 ) -> None:
     # whose scale of a sum of terms is often smaller: the absolute value of the sum
     bounded = [
-        relative(error, case.scale) <= relative(found.error, found.size) + ROUNDING for case, found, error in kinked
+        relative(error, case.scale) <= relative(found.error, found.scale) + ROUNDING for case, found, error in kinked
     ]
     assert sum(bounded) >= 0.99 * len(kinked)
 
 
 def test_kinked_averages_reach_their_accuracy_or_say_that_they_do_not(
-    kinked: list[tuple[Case, Moment, float]],
+    kinked: list[tuple[Case, Estimate, float]],
 ) -> None:
-    wrong = [(case, relative(error, found.size), relative(found.error, found.size)) for case, found, error in kinked]
+    wrong = [(case, relative(error, found.scale), relative(found.error, found.scale)) for case, found, error in kinked]
     assert [row for row in wrong if row[1] > ASKED >= row[2]] == []
     # and it is said rarely: of large cancellations only
     assert sum(estimate > ASKED for *_, estimate in wrong) < 0.01 * len(kinked)
 
 
-def test_scales_of_kinked_averages_are_those_of_the_reference(kinked: list[tuple[Case, Moment, float]]) -> None:
-    near = [abs(found.size - case.scale) <= 0.05 * case.scale for case, found, _ in kinked]
+def test_scales_of_kinked_averages_are_those_of_the_reference(kinked: list[tuple[Case, Estimate, float]]) -> None:
+    near = [abs(found.scale - case.scale) <= 0.05 * case.scale for case, found, _ in kinked]
     assert sum(near) >= 0.9 * len(kinked)
-    assert [case for case, found, _ in kinked if abs(found.value) > found.size * (1 + 1e-9)] == []
+    assert [case for case, found, _ in kinked if abs(found.value) > found.scale * (1 + 1e-9)] == []
 
 
 def test_what_density_leaves_nothing_of_is_nothing() -> None:

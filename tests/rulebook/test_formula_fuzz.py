@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.kernels.evaluation import code_function
+from pertheory.averages.code import code_function
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
 

@@ -21,6 +21,7 @@ import mpmath
 import numpy as np
 
 from pertheory.algebra.terms import Lines
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import Series
 from pertheory.book.kinds.expansion import SmallK
@@ -33,7 +34,6 @@ from pertheory.book.scalar import Setting, evaluate, read_one
 from pertheory.book.syntax import Component
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict, kind
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.numeric.averages import GaussianAverages
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.network import network
 

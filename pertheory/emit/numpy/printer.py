@@ -295,7 +295,7 @@ def step(state, layer_parameters, averages):
         "n_prev", the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes
         a list of widths as "n", one for each sublayer in which neurons are summed.
     averages: a callable averages(covariance, requests) that returns, for each request of AVERAGES, the array of
-        Gaussian averages; see pertheory.numeric.averages or write your own.
+        Gaussian averages; see pertheory.averages.gaussian or write your own.
     """
     p = {**HYPERPARAMETERS, **layer_parameters}
     widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))

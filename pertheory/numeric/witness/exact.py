@@ -9,11 +9,11 @@ from itertools import product
 from math import prod
 
 from pertheory.algebra.terms import Average
+from pertheory.averages.atoms import IDENTITY
 from pertheory.closure import Theory, covariance_type
 from pertheory.emit.c.folder.selftest import Entry, Step
 from pertheory.graphs.tensor import canonical_slots
 from pertheory.kernels.language import Program
-from pertheory.numeric.atoms import IDENTITY
 from pertheory.numeric.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, reader
 from pertheory.work import Node
 

@@ -13,12 +13,12 @@ import mpmath
 from mpmath.calculus.quadrature import GaussLegendre
 
 from pertheory.algebra.terms import Average
+from pertheory.averages.atoms import IDENTITY, Product, expand, tidy
+from pertheory.averages.reduce import Divergent, distribution, reduce_terms, singular_lines
 from pertheory.closure import Theory, covariance_type
 from pertheory.emit.c.folder.selftest import Entry, Layers
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.kernels.language import Program
-from pertheory.numeric.atoms import IDENTITY, Product, expand, tidy
-from pertheory.numeric.reduce import Divergent, distribution, reduce_terms, singular_lines
 from pertheory.numeric.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, precise, reader
 from pertheory.recursion import Recursion
 from pertheory.rulebook.activation import Activation

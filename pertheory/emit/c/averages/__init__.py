@@ -22,7 +22,7 @@ from pathlib import Path
 from pertheory.emit.c.averages.exact import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
-from pertheory.kernels.plan import ORTHANT, AveragePlan
+from pertheory.averages.plan import ORTHANT, AveragePlan
 
 __all__ = ["print_averages"]
 
@@ -33,7 +33,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     """The routine for the averages of a plan.
 
     Args:
-        plan: from `pertheory.kernels.requests.plan_averages`.
+        plan: from `pertheory.averages.planning.plan_averages`.
         name: prefix of the two functions that are not static.
     """
     sets = [s for group in plan.groups for s in (*group.sets, *group.full)]

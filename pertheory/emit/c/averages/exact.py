@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pertheory.emit.c.averages.functions import expression, needed_of, number
-from pertheory.kernels.plan import AveragePlan, ExactCode
+from pertheory.averages.plan import AveragePlan, ExactCode
 
 _INPUTS = {"a": "a", "b": "bs[p]", "k": "ks[p]", "gap": "gaps[p]"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from pertheory.kernels.plan import AveragePlan, Instruction, PieceCode
+from pertheory.averages.plan import AveragePlan, Instruction, PieceCode
 
 #: Functions of one argument with their C expression; `exp2` below is exp(-2 |u|), which tanh and its slope share.
 CALLS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pertheory.emit.c.averages.functions import number
-from pertheory.kernels.plan import AverageGroup, AveragePlan, Entry, InputSet
+from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet
 
 
 def print_group(group: AverageGroup, place: int) -> str:

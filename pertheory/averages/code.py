@@ -1,0 +1,115 @@
+"""Straight-line code for derivatives of functions, from their polynomials in generators."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from pertheory.averages.plan import FunctionCode, Instruction, PieceCode
+from pertheory.errors import UnsupportedError
+from pertheory.rulebook.activation import Activation
+from pertheory.rulebook.differential import ALIASES, Ring
+from pertheory.rulebook.polynomials import Polynomial
+
+#: Where functions are cut into panels; farther out they are simple.
+FARTHEST = 64.0
+#: A panel resolves a function if what it misses is below this fraction.
+RESOLVED = 1e-11
+POINTS = 16
+#: Panels times instructions for a function and its derivative: what needs more changes too fast for its length.
+MOST_WORK = 500_000
+
+
+class _Coder:
+    """Writes instructions, each value once."""
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self.instructions: list[Instruction] = []
+        self._known: dict[Instruction, int] = {}
+        self._powers: dict[tuple[int, int], int] = {}
+
+    def _emit(self, operation: str, operands: tuple[int, ...] = (), value: float = 0.0) -> int:
+        instruction = Instruction(operation, operands, value)
+        if instruction not in self._known:
+            self._known[instruction] = len(self.instructions)
+            self.instructions.append(instruction)
+        return self._known[instruction]
+
+    def _power(self, variable: int, exponent: int) -> int:
+        if (variable, exponent) not in self._powers:
+            if exponent > 1:
+                half = exponent // 2
+                found = self._emit("multiply", (self._power(variable, half), self._power(variable, exponent - half)))
+            elif variable == 0:
+                found = self._emit("x")
+            elif (known := self._ring.variable(variable))[0] in ALIASES:
+                found = self.polynomial(known[1])
+            else:
+                kind, argument = known
+                name, _, power = kind.partition(":")
+                numerator, _, denominator = power.partition("/")
+                exponent_value = int(numerator) / int(denominator or 1) if power else 0.0
+                found = self._emit(name, (self.polynomial(argument),), exponent_value)
+            self._powers[variable, exponent] = found
+        return self._powers[variable, exponent]
+
+    def polynomial(self, given: Polynomial) -> int:
+        """The instruction that holds a polynomial."""
+        total: int | None = None
+        for monomial, coefficient in given.items():
+            term: int | None = None
+            for variable, exponent in monomial:
+                factor = self._power(variable, exponent)
+                term = factor if term is None else self._emit("multiply", (term, factor))
+            if term is None:
+                term = self._emit("constant", (), float(coefficient))
+            elif coefficient != 1:
+                term = self._emit("scale", (term,), float(coefficient))
+            total = term if total is None else self._emit("add", (total, term))
+        return self._emit("constant", (), 0.0) if total is None else total
+
+
+def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> FunctionCode:
+    """Code that evaluates derivatives of a function, sharing work."""
+    pieces = tuple(_code_piece(function, number, orders) for number in range(len(function.pieces)))
+    return FunctionCode(name, orders, pieces, _edges(function))
+
+
+def _code_piece(function: Activation, number: int, orders: tuple[int, ...]) -> PieceCode:
+    ring, polynomials = function.polynomials(number, max(orders, default=0))
+    coder = _Coder(ring)
+    results = tuple(coder.polynomial(polynomials[order]) for order in orders)
+    return PieceCode(function.pieces[number].upper, tuple(coder.instructions), results)
+
+
+def _edges(function: Activation) -> tuple[float, ...]:
+    """Kinks, and cuts halfway between such that one panel between neighbouring cuts resolves the function."""
+    angles = [math.pi * (k + 0.5) / POINTS for k in range(POINTS)]
+    derivatives = [function.derivative(order) for order in (0, 1)]
+    kinks = [kink for kink in function.kinks if abs(kink) < FARTHEST]
+    length = sum(len(_code_piece(function, number, (0, 1)).instructions) for number in range(len(function.pieces)))
+    cuts = set(kinks)
+    pending = list(pairwise(sorted({-FARTHEST, 0.0, FARTHEST, *kinks})))
+    while pending:
+        low, high = pending.pop()
+        x = [(low + high) / 2 + (high - low) / 2 * math.cos(angle) for angle in angles]
+        for derivative in derivatives:
+            values = [float(value) for value in derivative(x)]
+            size = max(map(abs, values))
+            tail = max(abs(_chebyshev(values, angles, degree)) for degree in range(POINTS - 5, POINTS))
+            if math.isfinite(size) and tail > RESOLVED * max(size, 1.0) and high - low > 1e-3:
+                middle = (low + high) / 2
+                cuts.add(middle)
+                if len(cuts) * length > MOST_WORK:
+                    raise UnsupportedError(
+                        f"{function.name[:60]} changes so fast that more than {len(cuts)} panels are needed"
+                    )
+                pending += [(low, middle), (middle, high)]
+                break
+    return tuple(sorted(cuts))
+
+
+def _chebyshev(values: list[float], angles: list[float], degree: int) -> float:
+    """A coefficient of the Chebyshev series through values at the nodes."""
+    return 2 / POINTS * sum(v * math.cos(degree * angle) for v, angle in zip(values, angles, strict=True))

@@ -1,0 +1,1 @@
+"""How Gaussian averages are made: one method a file."""

@@ -1,0 +1,80 @@
+"""Panels for functions with kinks: edges, errors of the rules on them, values of ordinary functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+
+from pertheory.averages.atoms import IDENTITY, Factor, Line, Product, expand, tidy
+from pertheory.averages.quadrature import Array, legendre
+from pertheory.rulebook.activation import Activation
+
+Functions: TypeAlias = tuple[tuple[str, Activation], ...]
+
+
+@lru_cache(maxsize=8)
+def thinned(count: int, every: int) -> Array:
+    """Weights of the rule that leaves out some nodes of a Gauss-Legendre rule, relative to those of the full rule.
+
+    Args:
+        count: nodes of the full rule.
+        every: one in so many nodes is left out.
+    """
+    nodes, weights = legendre(count)
+    kept = np.arange(count) % every != every // 3
+    powers = np.polynomial.legendre.legvander(nodes[kept], int(kept.sum()) - 1)
+    result = np.zeros(count)
+    result[kept] = np.linalg.solve(powers.T, 2.0 * (np.arange(kept.sum()) == 0))
+    result /= weights
+    result.flags.writeable = False
+    return result
+
+
+@lru_cache(maxsize=8)
+def last_degrees(count: int) -> Array:
+    """What turns the values at Gauss-Legendre nodes into the last two Legendre coefficients."""
+    nodes, weights = legendre(count)
+    degrees = np.arange(count - 2, count)
+    polynomials = np.polynomial.legendre.legvander(nodes, count - 1)[:, degrees]
+    result: Array = weights[:, None] * polynomials * (degrees + 0.5)
+    result.flags.writeable = False
+    return result
+
+
+def sorted_edges(plain: Array, *more: Array) -> Array:
+    """Edges of panels, row by row; edges that all rows have in the same place are kept once."""
+    shape = more[0].shape[:-1]
+    edges = np.concatenate([np.broadcast_to(plain, (*shape, len(plain))), *more], axis=-1)
+    edges.sort(axis=-1)
+    wide = (np.diff(edges, axis=-1) > 0).reshape(-1, edges.shape[-1] - 1).any(axis=0)
+    return edges[..., np.concatenate([[True], wide])]
+
+
+def factor_terms(factor: Factor) -> tuple[tuple[Product, int], ...]:
+    """The products in a factor, with their multiplicities."""
+    start = tidy(factor[1])
+    return () if start is None else expand(factor[0], start)
+
+
+def factor_values(functions: Functions, factors: Sequence[Factor], x: Array) -> dict[Factor, Array]:
+    """Values of factors, ordinary functions of one variable, at points."""
+    orders: dict[str, set[int]] = {name: set() for name, _ in functions}
+    for name, order in {line for factor in factors for product, _ in factor_terms(factor) for line in product}:
+        if name != IDENTITY:
+            orders[name].add(order)
+    tables: dict[Line, Array] = {(IDENTITY, 0): x}
+    for name, function in functions:
+        tables |= {(name, order): values for order, values in function.tabulate(x, orders[name]).items()}
+    result = {}
+    for factor in factors:
+        total = np.zeros_like(x)
+        for product, count in factor_terms(factor):
+            part = tables[product[0]] if product else np.ones_like(x)
+            for line in product[1:]:
+                part = part * tables[line]
+            total += part if count == 1 else count * part
+        result[factor] = total
+    return result

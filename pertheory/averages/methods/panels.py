@@ -1,0 +1,160 @@
+"""Averages of ordinary functions at one input, for many inputs at once: panels in z.
+
+The functions are tabulated once an octave of spreads, on panels that end at kinks, grow from the places where the
+formula says that something happens, and are halved until every product is resolved; the averages at all inputs are
+then one product of two matrices, with the densities of the inputs. Nothing here depends on how the width of a step
+compares with the spread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import ROUNDING
+from pertheory.averages.features import ladder
+from pertheory.averages.grids import Functions, Tables
+from pertheory.averages.methods.nested import edges_of, reach_of
+from pertheory.averages.methods.panelling import last_degrees
+from pertheory.averages.quadrature import Array, density, panels
+
+#: Nodes of a panel; its widest in units of the spread, which is up to twice as large as the smallest of an octave.
+NODES, WIDEST = 16, 1.0
+#: A panel is halved while what it misses is above this fraction of the average, so many times at most.
+RESOLVED, HALVINGS = 1e-14, 24
+#: Most panels.
+MOST = 20_000
+#: The error of a rule of n nodes falls twice as fast as the coefficients of what it sums.
+TWICE = 1.9
+#: Numbers in one table of densities.
+BLOCK = 4_000_000
+
+
+class Resolved(NamedTuple):
+    """Products on panels that resolve them.
+
+    Attributes:
+        nodes: of all panels.
+        weights: of the nodes.
+        values: of the products, shape (products, nodes).
+        missed: error of each product on each panel where the density is one, shape (products, panels).
+    """
+
+    nodes: Array
+    weights: Array
+    values: Array
+    missed: Array
+
+
+@lru_cache(maxsize=64)
+def table(functions: Functions, products: tuple[Product, ...], level: int) -> Resolved:
+    """Products on panels for spreads up to 2^level."""
+    sigma = 2.0**level
+    named = dict(functions)
+
+    def values(nodes: Array) -> Array:
+        found = Tables(named, nodes, products)
+        return np.stack([found[product] for product in products])
+
+    return _resolved(values, _edges(functions, sigma), sigma)
+
+
+def _edges(functions: Functions, sigma: float) -> Array:
+    """Where panels for a spread end before any is halved."""
+    reach = reach_of(functions, sigma)
+    limit = reach * sigma
+    plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / WIDEST))
+    own = [function for _, function in functions]
+    kinks = [kink for function in own for kink in function.kinks if abs(kink) < limit]
+    return np.concatenate([plain, [0.0], kinks, ladder(own, limit), edges_of(functions, limit)])
+
+
+def _resolved(evaluate: Callable[[Array], Array], edges: Array, sigma: float) -> Resolved:
+    """Halve panels until every product is resolved."""
+    edges = np.unique(edges)
+    edges = edges[np.concatenate([[True], np.diff(edges) > 1e-14 * np.abs(edges[1:])])]
+    tails = last_degrees(NODES)
+    for halving in range(HALVINGS):
+        nodes, weights = panels(edges, NODES)
+        values = evaluate(nodes)
+        shaped = values.reshape(len(values), -1, NODES)
+        peaks = np.abs(shaped).max(axis=2)
+        tail = np.abs(shaped @ tails).max(axis=2)
+        errors = peaks * np.divide(tail, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** TWICE
+        scales = (np.abs(values) * weights * density(nodes / sigma)).sum(axis=1)
+        wide = (errors * _masses(edges, sigma) > RESOLVED * scales[:, None]).any(axis=0)
+        if not wide.any() or halving == HALVINGS - 1 or len(edges) + wide.sum() > MOST:
+            return Resolved(nodes, weights, values, errors)
+        edges = np.sort(np.concatenate([edges, ((edges[:-1] + edges[1:]) / 2)[wide]]))
+    raise AssertionError
+
+
+def _masses(edges: Array, sigma: float) -> Array:
+    """Width of each panel times the density where it is largest, up to a factor sigma."""
+    result: Array = density(np.clip(0.0, edges[:-1], edges[1:]) / sigma) * np.diff(edges)
+    return result
+
+
+def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Product]) -> tuple[Array, Array, Array]:
+    """Average products at one input.
+
+    Args:
+        functions: activations by name.
+        sigmas: spreads of the inputs, positive.
+        products: what to average.
+
+    Returns:
+        Values, errors and scales, shape (products, inputs).
+
+    Raises:
+        UnsupportedError: a function grows so fast that its averages do not exist.
+    """
+    values, errors, scales = np.zeros((3, len(products), len(sigmas)))
+    levels = np.ceil(np.log2(sigmas)).astype(int)
+    for level in np.unique(levels).tolist():
+        found = table(functions, tuple(products), level)
+        members = np.flatnonzero(levels == level)
+        for some in np.array_split(members, 1 + len(members) * len(found.nodes) // BLOCK):
+            values[:, some], errors[:, some], scales[:, some] = _summed(found, sigmas[some])
+    return values, errors, scales
+
+
+def _summed(found: Resolved, sigmas: Array) -> tuple[Array, Array, Array]:
+    matrix = density(found.nodes[:, None] / sigmas) * found.weights[:, None] / sigmas
+    scales = np.abs(found.values) @ matrix
+    # the part of each panel in the average
+    masses = matrix.reshape(-1, NODES, len(sigmas)).sum(axis=1)
+    return found.values @ matrix, found.missed @ masses + ROUNDING * scales, scales
+
+
+def collinear_averages(
+    functions: Functions, sigma: float, ratio: float, atoms: Sequence[tuple[Product, Product]]
+) -> tuple[Array, Array, Array]:
+    """Average products of two factors, the second at a multiple of the variable of the first.
+
+    Args:
+        functions: activations by name.
+        sigma: spread of the first input.
+        ratio: of the second to the first.
+        atoms: two products each.
+
+    Returns:
+        Values, errors and scales.
+    """
+    named = dict(functions)
+    first, second = ([atom[n] for atom in atoms] for n in (0, 1))
+
+    def values(nodes: Array) -> Array:
+        own, other = Tables(named, nodes, first), Tables(named, ratio * nodes, second)
+        return np.stack([own[one] * other[two] for one, two in atoms])
+
+    edges = np.concatenate([_edges(functions, sigma), _edges(functions, abs(ratio) * sigma) / ratio])
+    limit = max(reach_of(functions, sigma), reach_of(functions, abs(ratio) * sigma)) * sigma
+    found = _resolved(values, edges[np.abs(edges) <= limit], sigma)
+    value, error, scale = _summed(found, np.array([sigma]))
+    return value[:, 0], error[:, 0], scale[:, 0]

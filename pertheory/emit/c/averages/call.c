@@ -11,7 +11,7 @@
 #endif
 /* Doubles that all methods but the one for all pairs need, whichever needs most. */
 #define AVG_ROOM \
-    (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
+    (4 * AVG_NODES + 20 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
      AVG_CONDITIONAL_ROOM + AVG_KINKED_ROOM)
 
 static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
@@ -36,7 +36,8 @@ static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
 static void avg_sets(avg_call *call, const avg_set *set, const double *live, size_t count, size_t zero)
 {
     const int size = set->size;
-    double covariance[16], *values = call->space;
+    double covariance[16], *const space = call->space;
+    avg_values values;
     size_t choice[4], index[4];
     int k;
     if (count < (size_t)size) return;
@@ -49,27 +50,32 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
         return;
     }
 #endif
+    values.value = space, values.error = NULL, values.size = NULL;
     call->space += set->leaves + set->nodes;
+    if (call->group->kinked) {
+        values.error = call->space, values.size = values.error + set->leaves + set->nodes;
+        call->space += 2 * (set->leaves + set->nodes);
+    }
     for (k = 0; k < size; k++) choice[k] = (size_t)k;
     for (;;) {
         for (k = 0; k < size; k++) index[k] = (size_t)live[choice[k]];
         avg_restrict(call, index, size, covariance);
 #if AVG_KINKED
-        if (call->group->kinked) avg_kinked(call, set, covariance, values);
+        if (call->group->kinked) avg_kinked(call, set, covariance, &values);
 #endif
 #if AVG_SMOOTH
-        if (!call->group->kinked && size == 1) avg_single(call, set, sqrt(covariance[0]), values);
+        if (!call->group->kinked && size == 1) avg_single(call, set, sqrt(covariance[0]), values.value);
 #if AVG_MOST > 2
-        if (!call->group->kinked && size > 2) avg_conditional(call, set, covariance, values);
+        if (!call->group->kinked && size > 2) avg_conditional(call, set, covariance, values.value);
 #endif
 #endif
-        avg_scatter(call, set, index, zero, values);
+        avg_scatter(call, set, index, zero, &values);
         /* the first one moves fastest, as entries stand in memory */
         for (k = 0; k < size && choice[k] + 1 == (k + 1 < size ? choice[k + 1] : count); k++) choice[k] = (size_t)k;
         if (k == size) break;
         choice[k]++;
     }
-    call->space = values;
+    call->space = space;
 }
 
 /* Entries at inputs that equal earlier ones are copied from those. */

@@ -54,7 +54,7 @@ typedef struct {
 
 /* All averages over `size` distinct inputs. */
 typedef struct {
-    int size, columns, groups, leaves, nodes, entries, zero_entries;
+    int size, columns, groups, plain, leaves, nodes, entries, zero_entries; /* plain: leaves without deltas, the first ones */
     const avg_column *column;
     const avg_leaves *group;
     const short (*leaf)[4];
@@ -151,9 +151,36 @@ static double avg_settled(avg_call *call, double value)
     return NAN;
 }
 
+/* Where nodes are sums that may cancel, their errors and sizes stand beside them. */
+typedef struct {
+    double *value, *error, *size; /* error: absolute, null where methods have raised it; size: what the value is summed from */
+} avg_values;
+
+/* Raise the error to that of an entry. */
+static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry, const avg_values *values, double value)
+{
+    double error = 0, size = 0;
+    int k, mixed = 0;
+    for (k = 0; k < entry->count; k++) {
+        const avg_part *part = &set->part[entry->first + k];
+        const double weight = fabs(part->weight);
+        if (part->node < 0) {
+            size += weight;
+            continue;
+        }
+        error += weight * (values->error[part->node] + DBL_EPSILON * fabs(values->value[part->node]));
+        size += weight * values->size[part->node];
+        mixed |= part->node >= set->plain;
+    }
+    /* Where deltas stand, what the parts have in common may cancel, and the value is the scale, unless it is as small as
+     * its error: it is zero by a symmetry then. */
+    if (mixed && fabs(value) > 3 * error) size = fabs(value);
+    if (size > 0) avg_raise(call, error / size);
+}
+
 /* Write the entries whose slots carry the inputs `index`. */
 static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry, int entries, const size_t *index,
-                      const double *values)
+                      const avg_values *values)
 {
     int e, k;
     for (e = 0; e < entries; e++, entry++) {
@@ -165,14 +192,15 @@ static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry
         for (k = 0; k < request->rank; k++) where[k] = index[entry->slot[k]];
         for (k = 0; k < entry->count; k++) {
             const avg_part *part = &set->part[entry->first + k];
-            value += part->weight * (part->node < 0 ? 1.0 : values[part->node]);
+            value += part->weight * (part->node < 0 ? 1.0 : values->value[part->node]);
         }
+        if (values->error != NULL && entry->count > 0) avg_judge(call, set, entry, values, value);
         target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? NAN : value);
     }
 }
 
 /* Write all that the values over some inputs are good for; `zero` is an input of zeros, or `inputs` without one. */
-static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const double *values)
+static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const avg_values *values)
 {
     size_t with[5];
     int k;

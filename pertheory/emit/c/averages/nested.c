@@ -144,7 +144,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         if (points > AVG_MOST_NESTED(nest.rank)) {
             avg_conditions c;
             avg_eliminate(set->size, covariance, &c);
-            avg_leaf_values(call, set, &c, values);
+            avg_panelled(call, set, &c, values);
             break;
         }
         avg_nest_sum(call, set, &nest, sums);

@@ -159,7 +159,8 @@ static void avg_write_pairs(avg_call *call, const avg_set *set, const double *li
                             size_t n, const double *sums)
 {
     const avg_entry *entry = set->entry;
-    double values[AVG_LEAVES];
+    double own[AVG_LEAVES];
+    const avg_values values = {own, NULL, NULL};
     size_t k, index[2];
     int e, l, general = zero < call->inputs;
     for (e = 0; e < set->entries; e++, entry++) {
@@ -186,8 +187,8 @@ static void avg_write_pairs(avg_call *call, const avg_set *set, const double *li
     index[0] = (size_t)live[i];
     for (k = 0; k < n; k++) {
         index[1] = (size_t)live[start + k];
-        for (l = 0; l < set->leaves; l++) values[l] = sums[(size_t)l * AVG_BLOCK + k];
-        avg_scatter(call, set, index, zero, values);
+        for (l = 0; l < set->leaves; l++) own[l] = sums[(size_t)l * AVG_BLOCK + k];
+        avg_scatter(call, set, index, zero, &values);
     }
 }
 

@@ -28,7 +28,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             const double variance = sigma * sigma;
             avg_conditions c;
             avg_eliminate(1, &variance, &c);
-            avg_leaf_values(call, set, &c, values);
+            avg_panelled(call, set, &c, values);
             return;
         }
 #endif

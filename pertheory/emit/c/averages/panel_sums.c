@@ -156,10 +156,10 @@ static void avg_lay_table(avg_field *f)
     for (k = 0; k < f->panels; k++) f->table[k * (AVG_CHEBYSHEV * row + 1)] = 0;
 }
 
-/* How many times larger rounding is because inputs with little noise are compared with places far from zero. */
+/* Rounding, which is larger where inputs with little noise are compared with places far from zero. */
 static double avg_rounding(const avg_field *f)
 {
-    double most = 1;
+    double most = 0;
     int k, e, i;
     for (k = 0; k < f->size; k++) {
         double whole = 0, least = HUGE_VAL;
@@ -169,9 +169,9 @@ static double avg_rounding(const avg_field *f)
             if (own > 0) least = fmin(least, own);
         }
         for (e = 0; e < AVG_PLACES; e++)
-            most = fmax(most, 1 + fmin(fabs(f->mean[k]) + 9 * whole, fabs(avg_places[e][0])) / least);
+            if (fabs(avg_places[e][0] - f->mean[k]) < f->reach * whole) most = fmax(most, fabs(avg_places[e][0]) / least);
     }
-    return 5e-16 * most;
+    return 5e-16 + 0.5 * DBL_EPSILON * most;
 }
 
 /* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. */

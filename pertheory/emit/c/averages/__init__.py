@@ -69,7 +69,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         f"#define AVG_NAME(what) {name}_##what\n",
         _source("core.c"),
     ]
-    panelled = panelled or (smooth and most > 1)
+    panelled = panelled or smooth
     if smooth or panelled:
         parts += [print_functions(plan), _source("rules.c")]
     if panelled or orthants:

@@ -14,15 +14,6 @@
     (4 * AVG_NODES + 20 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
      AVG_CONDITIONAL_ROOM + AVG_KINKED_ROOM)
 
-static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
-{
-    int i, j;
-    /* by rows of the later input: earlier ones are neighbours in memory */
-    for (i = 0; i < size; i++)
-        for (j = 0; j <= i; j++)
-            covariance[i * size + j] = covariance[j * size + i] = call->covariance[index[i] * call->inputs + index[j]];
-}
-
 /* Whether an entry is asked for. */
 static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
 {
@@ -171,7 +162,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
+    call.worst = 0, call.strip = 1.5 * AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT

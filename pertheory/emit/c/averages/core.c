@@ -5,6 +5,8 @@
 
 /* Errors below this fraction of an average's scale are not reported. */
 #define AVG_TOLERANCE 1e-9
+/* Rounding of functions and sums, relative to the scale. */
+#define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
 /* Beyond this variance no rule resolves a function; rules are refused instead of running for hours. */
 #define AVG_LARGEST 1e10
@@ -133,6 +135,16 @@ static size_t avg_stored(const avg_request *request, size_t inputs)
     for (c = 0; c < request->classes; c++)
         total *= avg_choose(inputs + request->class_size[c] - 1, request->class_size[c]);
     return total;
+}
+
+/* The covariance of some inputs. */
+static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
+{
+    int i, j;
+    /* by rows of the later input: earlier ones are neighbours in memory */
+    for (i = 0; i < size; i++)
+        for (j = 0; j <= i; j++)
+            covariance[i * size + j] = covariance[j * size + i] = call->covariance[index[i] * call->inputs + index[j]];
 }
 
 static void avg_raise(avg_call *call, double error)

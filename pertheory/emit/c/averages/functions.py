@@ -101,7 +101,8 @@ def print_edges(plan: AveragePlan) -> str:
         ("double avg_kinks[]", "AVG_KINKS", "0", [number(kink) for kink in kinks]),
         ("double avg_places[][2]", "AVG_PLACES", "{0}", [f"{{{number(place)}, {number(width)}}}" for place, width in places]),
     )
-    return "".join(
+    narrowest = min([1.0, *(width for _, width in places if width > 0)])
+    return f"/* The least width, or one. */\n#define AVG_NARROWEST {number(narrowest)}\n" + "".join(
         f"#define {size} {len(rows)}\nstatic const {name} = {{\n{table_rows(rows or [none])}}};\n"
         for name, size, none, rows in tables
     )

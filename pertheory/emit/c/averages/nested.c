@@ -7,13 +7,13 @@
  * column j was made from, which has zeros after it. */
 static int avg_factor(int size, const double *covariance, double root[4][4], int *pivot)
 {
-    double left[4][4];
+    long double left[4][4], own[4]; /* what is left of nearly dependent inputs cancels */
     int i, j, k, rank;
     for (i = 0; i < size; i++)
         for (j = 0; j < size; j++) left[i][j] = covariance[i * size + j], root[i][j] = 0;
     for (rank = 0; rank < size; rank++) {
         int best = -1;
-        double most = 0;
+        long double most = 0;
         for (i = 0; i < size; i++) {
             int used = 0;
             for (j = 0; j < rank; j++) used |= pivot[j] == i;
@@ -25,11 +25,11 @@ static int avg_factor(int size, const double *covariance, double root[4][4], int
         for (i = 0; i < size; i++) {
             int used = 0;
             for (j = 0; j < rank; j++) used |= pivot[j] == i;
-            root[i][rank] = used ? 0 : left[i][best] / sqrt(most);
-            if (fabs(root[i][rank]) <= 1e-15 * sqrt(covariance[i * size + i])) root[i][rank] = 0;
+            own[i] = used ? 0 : left[i][best] / sqrtl(most);
+            root[i][rank] = fabsl(own[i]) <= 1e-15 * sqrt(covariance[i * size + i]) ? 0 : (double)own[i];
         }
         for (i = 0; i < size; i++)
-            for (k = 0; k < size; k++) left[i][k] -= root[i][rank] * root[k][rank];
+            for (k = 0; k < size; k++) left[i][k] -= own[i] * own[k];
     }
     return rank;
 }
@@ -154,7 +154,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         }
         worst *= worst; /* of twice the step */
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst);
+            avg_raise(call, worst + AVG_ROUNDING);
             break;
         }
         refine *= 1.4;

@@ -135,7 +135,7 @@ static void avg_held(const avg_field *f, double place, double *held)
 
 #define AVG_KINKED_ROOM \
     (AVG_KINKED_TABLE + 4 * (AVG_CUTS + 3 * AVG_PANEL_NODES + AVG_COLUMNS * (AVG_BLOCK + 1) + 5 * AVG_LEAVES) + \
-     2 * AVG_COLUMNS * (AVG_LONG + 2) + AVG_LEAVES * (6 * AVG_PANELS + 8))
+     2 * AVG_COLUMNS * (AVG_LONG + 2) + AVG_LEAVES * (7 * AVG_PANELS + 8))
 
 /* All leaves of a set. */
 static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_conditions *c, const avg_values *values)

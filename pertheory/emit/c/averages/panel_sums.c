@@ -108,8 +108,8 @@ static void avg_outside(avg_field *f, double x, double *out)
     }
 }
 
-/* Sums over one panel: of what `avg_inside` gives, and its last two Legendre coefficients. */
-#define AVG_SUMS 6
+/* Sums over one panel: of what `avg_inside` gives, its last two Legendre coefficients, and the error that they tell. */
+#define AVG_SUMS 7
 static void avg_panel(avg_field *f, double low, double high, double *sums, double *out)
 {
     const int leaves = f->group->count;
@@ -136,6 +136,11 @@ static void avg_panel(avg_field *f, double low, double high, double *sums, doubl
                 own[5] += 11.5 * weight * one * out[l];
             }
         }
+    for (l = 0; l < leaves; l++) {
+        double *own = sums + AVG_SUMS * l;
+        const double tail = fmax(fabs(own[4]), fabs(own[5]));
+        own[6] = own[1] > 0 ? own[1] * pow(tail / own[1], AVG_OUTER_POWER) : 0;
+    }
 }
 
 /* Room for coefficients of the last input about all means that it may have. */
@@ -204,8 +209,7 @@ static void avg_adapt(avg_field *f, double factor, double *values, double *error
                 worst[k] = 0;
                 for (l = 0; l < leaves; l++) {
                     const double *own = sums + (size_t)(k * leaves + l) * AVG_SUMS;
-                    const double tail = fmax(fabs(own[4]), fabs(own[5]));
-                    if (total[leaves + l] > 0) worst[k] = fmax(worst[k], tail / total[leaves + l]);
+                    if (total[leaves + l] > 0) worst[k] = fmax(worst[k], own[6] / total[leaves + l]);
                 }
                 if (worst[k] > worst[widest]) widest = k;
             }
@@ -224,7 +228,7 @@ static void avg_adapt(avg_field *f, double factor, double *values, double *error
             f->reach += 2;
             goto again;
         }
-        for (k = 0; k < panels; k++) error += pow(worst[k], AVG_OUTER_POWER);
+        for (k = 0; k < panels; k++) error += worst[k];
     }
     for (l = 0; l < leaves; l++) {
         const double size = total[leaves + l];

@@ -30,8 +30,8 @@ static const double avg_legendre16[8][3] = {
 #define AVG_OUTER_POWER 1.6
 /* Inputs that fluctuate by this fraction of what a direction moves them are almost functions of it. */
 #define AVG_SMEARED 0.7
-/* A panel is resolved when the last Legendre coefficients of every average are below this fraction of its size. */
-#define AVG_RESOLVED 1e-7
+/* A panel is resolved when it may be wrong by this fraction of every average. */
+#define AVG_RESOLVED 2e-12
 
 /* One Gaussian: the free inputs, sorted by the direction that they need last. */
 typedef struct {

@@ -19,6 +19,8 @@ POINTS = 16
 #: Panels around a steep place grow by this factor: 16 points then miss less than 1e-14 of a function with a pole at the
 #: distance of its width.
 GROWTH = 4.0
+#: Farther away than so many widths nothing changes: a power of x has then fallen by as much.
+LADDER = 1e6
 #: Functions that repeat themselves do not change faster where their argument is zero.
 PERIODIC = ("sin", "cos", "tan")
 #: An argument with more zeros than this oscillates.
@@ -166,11 +168,11 @@ def _edges(function: Activation, places: tuple[tuple[float, float], ...]) -> tup
     """
     angles = [math.pi * (k + 0.5) / POINTS for k in range(POINTS)]
     derivatives = [function.derivative(order) for order in (0, 1)]
-    farthest = max([FARTHEST, *(4 * abs(place) for place, _ in places)])
+    farthest = max([FARTHEST, *(abs(place) + LADDER * width for place, width in places)])
     cuts = set(function.kinks)
     for place, width in places:
         step = width
-        while 0 < step < farthest:
+        while 0 < step < LADDER * width:
             cuts.update((place - step, place + step))
             step *= GROWTH
     pending = list(pairwise(sorted({-farthest, 0.0, farthest, *(cut for cut in cuts if abs(cut) < farthest)})))

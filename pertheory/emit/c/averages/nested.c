@@ -1,7 +1,8 @@
 /* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for any rank. */
 
-/* Beyond this many points panels are better; of four nested directions there are no panels. */
-#define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
+/* Beyond this many points panels are better where functions change fast in places that are known; of four nested
+ * directions there are no panels. */
+#define AVG_MOST_NESTED(rank) ((rank) < 4 && AVG_PLACES > 0 ? 2e6 : 5e7)
 
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
  * column j was made from, which has zeros after it. */

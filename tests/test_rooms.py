@@ -88,7 +88,6 @@ PRINTABLE = {
     "pertheory.kernels.language",
     "pertheory.kernels.packing",
     "pertheory.averages.plan",
-    "pertheory.averages.plan",
 }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import numpy as np
+
 from pertheory.averages.plan import FunctionCode, Instruction, PieceCode
-from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.differential import ALIASES, Ring
 from pertheory.rulebook.polynomials import Polynomial
@@ -16,8 +17,17 @@ FARTHEST = 64.0
 #: A panel resolves a function if what it misses is below this fraction.
 RESOLVED = 1e-11
 POINTS = 16
-#: Panels times instructions for a function and its derivative: what needs more changes too fast for its length.
-MOST_WORK = 500_000
+#: Panels around a steep place grow by this factor: 16 points then miss less than 1e-14 of a function with a pole at the
+#: distance of its width.
+GROWTH = 4.0
+#: Farther away than so many widths nothing changes: a power of x has then fallen by as much.
+LADDER = 1e6
+#: Functions that repeat themselves do not change faster where their argument is zero.
+PERIODIC = ("sin", "cos", "tan")
+#: An argument with more zeros than this oscillates.
+MOST_PLACES = 16
+#: Cuts into panels stop here: what has so many is for other methods.
+MOST_EDGES = 300
 
 
 class _Coder:
@@ -73,7 +83,8 @@ class _Coder:
 def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> FunctionCode:
     """Code that evaluates derivatives of a function, sharing work."""
     pieces = tuple(_code_piece(function, number, orders) for number in range(len(function.pieces)))
-    return FunctionCode(name, orders, pieces, _edges(function))
+    places = steep_places(function)
+    return FunctionCode(name, orders, pieces, _edges(function, places), places)
 
 
 def _code_piece(function: Activation, number: int, orders: tuple[int, ...]) -> PieceCode:
@@ -83,16 +94,95 @@ def _code_piece(function: Activation, number: int, orders: tuple[int, ...]) -> P
     return PieceCode(function.pieces[number].upper, tuple(coder.instructions), results)
 
 
-def _edges(function: Activation) -> tuple[float, ...]:
-    """Kinks, and cuts halfway between such that one panel between neighbouring cuts resolves the function."""
+def steep_places(function: Activation) -> tuple[tuple[float, float], ...]:
+    """Places ``(x, width)`` where a function changes fast, and over which length: what its formula tells about it.
+
+    The functions that formulas are made of (tanh, erf, exp, a root, ..) change near zeros and extrema of their
+    arguments. A kink has no width.
+    """
+    found = [(kink, 0.0) for kink in function.kinks]
+    for number in range(len(function.pieces)):
+        ring, polynomials = function.polynomials(number, 1)
+        pending = [variable for polynomial in polynomials for monomial in polynomial for variable, _ in monomial]
+        arguments: dict[int, Polynomial] = {}
+        while pending:
+            variable = pending.pop()
+            if variable and variable not in arguments:
+                arguments[variable] = ring.variable(variable)[1]
+                pending += [inner for monomial in arguments[variable] for inner, _ in monomial]
+        for variable, argument in sorted(arguments.items()):
+            if not any(inner for monomial in argument for inner, _ in monomial):
+                own = _simple_places(argument, ring.variable(variable)[0])
+                # what is singular beyond the end of its piece is seen from there
+                lower, upper = function.pieces[number].lower, function.pieces[number].upper
+                ends = [min(max(place, lower), upper) for place, _ in own]
+                own = [(end, max(width, abs(place - end))) for end, (place, width) in zip(ends, own, strict=True)]
+            else:
+                own = _sought_places(ring, argument, [place for place, _ in found])
+            for place, width in own:
+                if not any(abs(place - other) <= width / 4 <= known for other, known in found):
+                    found.append((place, width))
+    return tuple(sorted(found))
+
+
+def _simple_places(argument: Polynomial, kind: str) -> list[tuple[float, float]]:
+    """Places of a function of a polynomial in x; of one that repeats itself the extrema of the polynomial alone."""
+    coefficients = np.zeros(1 + max((exponent for monomial in argument for _, exponent in monomial), default=0))
+    for monomial, value in argument.items():
+        coefficients[sum(exponent for _, exponent in monomial)] += float(value)
+    polynomial = np.polynomial.Polynomial(coefficients)
+    zeros = [] if kind in PERIODIC else polynomial.roots().tolist()
+    found = []
+    for zero in [*zeros, *polynomial.deriv().roots().tolist()]:
+        place = float(np.real(zero))
+        # the length over which the argument changes by one; singular functions are so at the zero itself
+        lengths = [abs(float(polynomial.deriv(k)(place)) / math.factorial(k)) ** (-1 / k)
+                   for k in range(1, len(coefficients)) if polynomial.deriv(k)(place)]  # fmt: skip
+        if kind in ("log", "reciprocal") or kind.startswith("power"):
+            lengths += [abs(float(np.imag(zero)))] if np.imag(zero) else []
+        if lengths:
+            found.append((place, min(lengths)))
+    return found
+
+
+def _sought_places(ring: Ring, argument: Polynomial, known: list[float]) -> list[tuple[float, float]]:
+    """Places of a function of other functions: zeros of the argument, sought on a grid that is fine at known places."""
+    steps = np.geomspace(1e-9, FARTHEST, 200)
+    x = np.unique(np.concatenate([np.linspace(-FARTHEST, FARTHEST, 2049)]
+                                 + [np.concatenate([place - steps, place + steps]) for place in known]))  # fmt: skip
+    with np.errstate(all="ignore"):
+        values = ring.evaluate([argument], x)[0]
+        left, right = values[:-1], values[1:]
+        change = np.flatnonzero(np.isfinite(left) & np.isfinite(right) & (np.sign(left) * np.sign(right) < 0))
+        if len(change) > MOST_PLACES:
+            return []  # it oscillates: no few places tell how
+        low, high, sign = x[change], x[change + 1], np.sign(left[change])
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            inside = np.sign(ring.evaluate([argument], middle)[0]) == sign
+            low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+        slopes = np.abs(ring.evaluate([ring.derivative(argument)], low)[0])
+    return [(float(p), float(1 / s)) for p, s in zip(low, slopes, strict=True) if math.isfinite(s) and s > 0]
+
+
+def _edges(function: Activation, places: tuple[tuple[float, float], ...]) -> tuple[float, ...]:
+    """Cuts such that one panel between neighbouring cuts resolves the function.
+
+    Kinks; the ends of panels that grow by a factor away from each steep place, since in such panels a pole at the
+    distance of the width is always as far away, measured by the panel; and halves of panels that are not resolved.
+    """
     angles = [math.pi * (k + 0.5) / POINTS for k in range(POINTS)]
     derivatives = [function.derivative(order) for order in (0, 1)]
-    kinks = [kink for kink in function.kinks if abs(kink) < FARTHEST]
-    length = sum(len(_code_piece(function, number, (0, 1)).instructions) for number in range(len(function.pieces)))
-    cuts = set(kinks)
-    pending = list(pairwise(sorted({-FARTHEST, 0.0, FARTHEST, *kinks})))
-    while pending:
-        low, high = pending.pop()
+    farthest = max([FARTHEST, *(abs(place) + LADDER * width for place, width in places)])
+    cuts = set(function.kinks)
+    for place, width in places:
+        step = width
+        while 0 < step < LADDER * width:
+            cuts.update((place - step, place + step))
+            step *= GROWTH
+    pending = list(pairwise(sorted({-farthest, 0.0, farthest, *(cut for cut in cuts if abs(cut) < farthest)})))
+    while pending and len(cuts) < MOST_EDGES:
+        low, high = pending.pop(0)
         x = [(low + high) / 2 + (high - low) / 2 * math.cos(angle) for angle in angles]
         for derivative in derivatives:
             values = [float(value) for value in derivative(x)]
@@ -101,10 +191,6 @@ def _edges(function: Activation) -> tuple[float, ...]:
             if math.isfinite(size) and tail > RESOLVED * max(size, 1.0) and high - low > 1e-3:
                 middle = (low + high) / 2
                 cuts.add(middle)
-                if len(cuts) * length > MOST_WORK:
-                    raise UnsupportedError(
-                        f"{function.name[:60]} changes so fast that more than {len(cuts)} panels are needed"
-                    )
                 pending += [(low, middle), (middle, high)]
                 break
     return tuple(sorted(cuts))

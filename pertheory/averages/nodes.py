@@ -304,7 +304,8 @@ class KinkedNodes(SetBuilder):
             elif step:
                 changed[b] = (0, 0)
                 terms.append(NodeTerm(float(step), self._moment(fixed | 1 << b, tuple(changed)), b, STEP))
-        self._moments[key] = self.node(SetNode(MOMENT, lifted, fixed, (), (), tuple(terms)))
+        exponents, steps = tuple(float(power) for power, _ in powers), tuple(step for _, step in powers)
+        self._moments[key] = self.node(SetNode(MOMENT, lifted, fixed, exponents, steps, tuple(terms)))
         return self._moments[key]
 
 

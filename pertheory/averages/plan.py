@@ -41,12 +41,21 @@ class PieceCode(NamedTuple):
 
 
 class FunctionCode(NamedTuple):
-    """Derivatives of one function: their orders, the pieces, and places where a panel of quadrature should end."""
+    """Derivatives of one function.
+
+    Attributes:
+        name: of the function.
+        orders: of the derivatives.
+        pieces: from left to right.
+        edges: where a panel of quadrature should end.
+        places: ``(x, width)`` of places where the function changes fast; the width of a kink is zero.
+    """
 
     name: str
     orders: tuple[int, ...]
     pieces: tuple[PieceCode, ...]
     edges: tuple[float, ...]
+    places: tuple[tuple[float, float], ...] = ()
 
 
 class ExactCode(NamedTuple):
@@ -86,8 +95,8 @@ class SetNode(NamedTuple):
             `mask` are zero. ORTHANT is the probability of the `signs`, given the same.
         slot: see above; of a SUM the bits of the slots whose functions jump at zero.
         mask: bits by slot.
-        places: where the deltas are, by slot.
-        signs: one for each slot: 1 for positive, 0 where the sign does not matter.
+        places: where the deltas are, by slot; of a MOMENT the powers.
+        signs: one for each slot: 1 for positive, 0 where the sign does not matter; of a MOMENT 1 where a step stands.
         terms: what is summed.
     """
 

@@ -15,11 +15,11 @@ import pytest
 from scipy.integrate import quad
 
 import pertheory as pt
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.planning import plan_averages
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.averages.functions import CALLS
 from pertheory.kernels.lower import lower
-from pertheory.averages.planning import plan_averages
-from pertheory.averages.gaussian import GaussianAverages
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.differential import _EVALUATE
 from tests.emit import harness

@@ -21,8 +21,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.averages.code import code_function
+from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
 

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pertheory.averages.plan import ORTHANT, AveragePlan
 from pertheory.emit.c.averages.exact import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
-from pertheory.averages.plan import ORTHANT, AveragePlan
 
 __all__ = ["print_averages"]
 
@@ -69,7 +69,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         f"#define AVG_NAME(what) {name}_##what\n",
         _source("core.c"),
     ]
-    panelled = panelled or (smooth and most > 1)
+    panelled = panelled or smooth
     if smooth or panelled:
         parts += [print_functions(plan), _source("rules.c")]
     if panelled or orthants:

@@ -11,20 +11,11 @@
 #endif
 /* Doubles that all methods but the one for all pairs need, whichever needs most. */
 #define AVG_ROOM \
-    (2 * AVG_NODES + 16 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
+    (4 * AVG_NODES + 20 * AVG_LEAVES + 16 * AVG_COLUMNS + AVG_BLOCK * (AVG_LINES + 5 * AVG_COLUMNS + 16) + \
      AVG_CONDITIONAL_ROOM + AVG_KINKED_ROOM)
 
 /* More inputs than any workspace is counted for. */
 #define AVG_MOST_INPUTS ((size_t)-1 / sizeof(double) / (64 + (size_t)AVG_COLUMNS * 300) - AVG_ROOM)
-
-static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
-{
-    int i, j;
-    /* by rows of the later input: earlier ones are neighbours in memory */
-    for (i = 0; i < size; i++)
-        for (j = 0; j <= i; j++)
-            covariance[i * size + j] = covariance[j * size + i] = call->covariance[index[i] * call->inputs + index[j]];
-}
 
 /* Whether an entry is asked for. */
 static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
@@ -39,7 +30,8 @@ static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
 static void avg_sets(avg_call *call, const avg_set *set, const double *live, size_t count, size_t zero)
 {
     const int size = set->size;
-    double covariance[16] = {0}, *values = call->space; /* set, so that analysers see it */
+    double covariance[16] = {0}, *const space = call->space; /* set, so that analysers see it */
+    avg_values values;
     size_t choice[4] = {0}, index[4] = {0};
     int k;
     if (count < (size_t)size) return;
@@ -52,27 +44,32 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
         return;
     }
 #endif
+    values.value = space, values.error = NULL, values.size = NULL;
     call->space += set->leaves + set->nodes;
+    if (call->group->kinked) {
+        values.error = call->space, values.size = values.error + set->leaves + set->nodes;
+        call->space += 2 * (set->leaves + set->nodes);
+    }
     for (k = 0; k < size; k++) choice[k] = (size_t)k;
     for (;;) {
         for (k = 0; k < size; k++) index[k] = (size_t)live[choice[k]];
         avg_restrict(call, index, size, covariance);
 #if AVG_KINKED
-        if (call->group->kinked) avg_kinked(call, set, covariance, values);
+        if (call->group->kinked) avg_kinked(call, set, covariance, &values);
 #endif
 #if AVG_SMOOTH
-        if (!call->group->kinked && size == 1) avg_single(call, set, sqrt(covariance[0]), values);
+        if (!call->group->kinked && size == 1) avg_single(call, set, sqrt(covariance[0]), values.value);
 #if AVG_MOST > 2
-        if (!call->group->kinked && size > 2) avg_conditional(call, set, covariance, values);
+        if (!call->group->kinked && size > 2) avg_conditional(call, set, covariance, values.value);
 #endif
 #endif
-        avg_scatter(call, set, index, zero, values);
+        avg_scatter(call, set, index, zero, &values);
         /* the first one moves fastest, as entries stand in memory */
         for (k = 0; k < size && choice[k] + 1 == (k + 1 < size ? choice[k + 1] : count); k++) choice[k] = (size_t)k;
         if (k == size) break;
         choice[k]++;
     }
-    call->space = values;
+    call->space = space;
 }
 
 /* Entries at inputs that equal earlier ones are copied from those. */
@@ -169,7 +166,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
+    call.worst = 0, call.strip = 1.5 * AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT

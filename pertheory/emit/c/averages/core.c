@@ -5,6 +5,8 @@
 
 /* Errors below this fraction of an average's scale are not reported. */
 #define AVG_TOLERANCE 1e-9
+/* Rounding of functions and sums, relative to the scale. */
+#define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
 /* Beyond this variance no rule resolves a function; rules are refused instead of running for hours. */
 #define AVG_LARGEST 1e10
@@ -54,7 +56,7 @@ typedef struct {
 
 /* All averages over `size` distinct inputs. */
 typedef struct {
-    int size, columns, groups, leaves, nodes, entries, zero_entries;
+    int size, columns, groups, plain, leaves, nodes, entries, zero_entries; /* plain: leaves without deltas, the first ones */
     const avg_column *column;
     const avg_leaves *group;
     const short (*leaf)[4];
@@ -135,6 +137,16 @@ static size_t avg_stored(const avg_request *request, size_t inputs)
     return total;
 }
 
+/* The covariance of some inputs. */
+static void avg_restrict(const avg_call *call, const size_t *index, int size, double *covariance)
+{
+    int i, j;
+    /* by rows of the later input: earlier ones are neighbours in memory */
+    for (i = 0; i < size; i++)
+        for (j = 0; j <= i; j++)
+            covariance[i * size + j] = covariance[j * size + i] = call->covariance[index[i] * call->inputs + index[j]];
+}
+
 static void avg_raise(avg_call *call, double error)
 {
     if (!(error <= call->worst)) call->worst = error;
@@ -159,9 +171,36 @@ static void avg_settle(avg_call *call, double *values, size_t n)
     for (p = 0; p < n && bad > 0; p++) values[p] = avg_settled(call, values[p]);
 }
 
+/* Where nodes are sums that may cancel, their errors and sizes stand beside them. */
+typedef struct {
+    double *value, *error, *size; /* error: absolute, null where methods have raised it; size: what the value is summed from */
+} avg_values;
+
+/* Raise the error to that of an entry. */
+static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry, const avg_values *values, double value)
+{
+    double error = 0, size = 0;
+    int k, mixed = 0;
+    for (k = 0; k < entry->count; k++) {
+        const avg_part *part = &set->part[entry->first + k];
+        const double weight = fabs(part->weight);
+        if (part->node < 0) {
+            size += weight;
+            continue;
+        }
+        error += weight * (values->error[part->node] + DBL_EPSILON * fabs(values->value[part->node]));
+        size += weight * values->size[part->node];
+        mixed |= part->node >= set->plain;
+    }
+    /* Where deltas stand, what the parts have in common may cancel, and the value is the scale, unless it is as small as
+     * its error: it is zero by a symmetry then. */
+    if (mixed && fabs(value) > 3 * error) size = fabs(value);
+    if (size > 0) avg_raise(call, error / size);
+}
+
 /* Write the entries whose slots carry the inputs `index`. */
 static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry, int entries, const size_t *index,
-                      const double *values)
+                      const avg_values *values)
 {
     int e, k;
     for (e = 0; e < entries; e++, entry++) {
@@ -173,14 +212,15 @@ static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry
         for (k = 0; k < request->rank; k++) where[k] = index[entry->slot[k]];
         for (k = 0; k < entry->count; k++) {
             const avg_part *part = &set->part[entry->first + k];
-            value += part->weight * (part->node < 0 ? 1.0 : values[part->node]);
+            value += part->weight * (part->node < 0 ? 1.0 : values->value[part->node]);
         }
+        if (values->error != NULL && entry->count > 0) avg_judge(call, set, entry, values, value);
         target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? (double)NAN : value);
     }
 }
 
 /* Write all that the values over some inputs are good for; `zero` is an input of zeros, or `inputs` without one. */
-static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const double *values)
+static void avg_scatter(avg_call *call, const avg_set *set, const size_t *index, size_t zero, const avg_values *values)
 {
     size_t with[5];
     int k;

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pertheory.emit.c.averages.functions import expression, needed_of, number
 from pertheory.averages.plan import AveragePlan, ExactCode
+from pertheory.emit.c.averages.functions import expression, needed_of, number
 
 _INPUTS = {"a": "a", "b": "bs[p]", "k": "ks[p]", "gap": "gaps[p]"}
 

@@ -92,14 +92,36 @@ def print_functions(plan: AveragePlan) -> str:
 
 
 def print_edges(plan: AveragePlan) -> str:
-    """Where panels of quadrature should end, and which of these places are kinks."""
+    """Where panels of quadrature should end, where functions change fast and over which width, and kinks."""
     edges = sorted({edge for function in plan.functions for edge in function.edges})
     kinks = sorted({piece.upper for function in plan.functions for piece in function.pieces[:-1]})
-    return "".join(
-        f"/* One more than there are, since C has no empty arrays. */\n#define {size} {len(values)}\n"
-        f"static const double {name}[] = {{{', '.join(map(number, [*values, 0.0]))}}};\n"
-        for name, size, values in (("avg_edges", "AVG_EDGES", edges), ("avg_kinks", "AVG_KINKS", kinks))
+    places = sorted({place for function in plan.functions for place in function.places})
+    tables = (
+        ("double avg_edges[]", "AVG_EDGES", "0", [number(edge) for edge in edges]),
+        ("double avg_kinks[]", "AVG_KINKS", "0", [number(kink) for kink in kinks]),
+        (
+            "double avg_places[][2]",
+            "AVG_PLACES",
+            "{0}",
+            [f"{{{number(place)}, {number(width)}}}" for place, width in places],
+        ),
     )
+    narrowest = min([1.0, *(width for _, width in places if width > 0)])
+    return f"/* The least width, or one. */\n#define AVG_NARROWEST {number(narrowest)}\n" + "".join(
+        f"#define {size} {len(rows)}\nstatic const {name} = {{\n{table_rows(rows or [none])}}};\n"
+        for name, size, none, rows in tables
+    )
+
+
+def table_rows(rows: Iterable[str]) -> str:
+    """Rows of a table, as many on a line as fit."""
+    lines, line = [], "   "
+    for row in rows:
+        if len(line) + len(row) > 118:
+            lines.append(line)
+            line = "   "
+        line += f" {row},"
+    return "\n".join([*lines, line]) + "\n"
 
 
 def _piece(piece: PieceCode, rows: list[int]) -> list[str]:

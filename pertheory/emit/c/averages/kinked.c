@@ -22,50 +22,88 @@ static void avg_inverse(const avg_conditions *c, int mask, int slot, double *row
     }
 }
 
+#if AVG_ORTHANTS
+/* The average of powers of two positive inputs that are nearly opposite: both are positive in a narrow wedge of the
+ * plane, over whose angle nothing cancels as it does in the recursion. gap: the determinant. */
+static double avg_wedge(const avg_node *node, const avg_conditions *c, double gap)
+{
+    const double m = node->place[0], n = node->place[1], wedge = atan2(sqrt(gap), -(double)c->given[0][0][1]);
+    double sum = 0;
+    int k, side;
+    for (k = 0; k < 6; k++)
+        for (side = -1; side <= 1; side += 2) {
+            const double angle = 0.5 * wedge * (1 + side * avg_legendre12[k][0]);
+            sum += 0.5 * wedge * avg_legendre12[k][1] * pow(sin(angle), m) * pow(sin(wedge - angle), n);
+        }
+    return sum * pow(2 * (double)c->given[0][0][0], 0.5 * m) * pow(2 * (double)c->given[0][1][1], 0.5 * n) *
+           tgamma(0.5 * (m + n) + 1) / (2 * AVG_PI);
+}
+#endif
+
 /* All nodes of a set, for functions with kinks. */
-static void avg_kinked(avg_call *call, const avg_set *set, const double *covariance, double *values)
+static void avg_kinked(avg_call *call, const avg_set *set, const double *covariance, const avg_values *values)
 {
     avg_conditions c;
     int n, k;
     avg_eliminate(set->size, covariance, &c);
 #if AVG_PANELLED
     avg_leaf_values(call, set, &c, values);
+#else
+    (void)call;
 #endif
     for (n = 0; n < set->nodes; n++) {
         const avg_node *node = &set->node[n];
         const avg_term *term = &set->term[node->first];
         const long double(*given)[4] = (const long double(*)[4])c.given[node->mask];
-        double sum = 0, mean[4], factor = 1, row[4] = {0, 0, 0, 0}, shared[4] = {0, 0, 0, 0};
+        double *own = values->value + set->leaves + n, *error = values->error + set->leaves + n;
+        double *size = values->size + set->leaves + n;
+        double sum = 0, wrong = 0, whole = 0, mean[4], factor = 1, loose = 0;
+        double row[4] = {0, 0, 0, 0}, shared[4] = {0, 0, 0, 0};
         int met = 1;
 #if AVG_ORTHANTS
         if (node->kind == AVG_NODE_ORTHANT) {
-            values[set->leaves + n] = avg_orthant(&c, node->mask, node->sign);
+            *own = *size = avg_orthant(&c, node->mask, node->sign);
+            *error = c.loose;
+            if (set->size == 2) *error *= *own;
             continue;
+        }
+        if (node->kind == AVG_NODE_MOMENT && set->size == 2 && node->mask == 0 && node->sign[0] && node->sign[1]) {
+            const double both = (double)given[0][1], gap = (double)(c.given[1][1][1] * given[0][0]);
+            if (both < 0 && gap < 3 * both * both) {
+                *own = *size = avg_wedge(node, &c, gap);
+                *error = 4 * c.loose * *own;
+                continue;
+            }
         }
 #endif
         if (node->kind == AVG_NODE_STEIN || node->kind == AVG_NODE_SUM)
-            met = avg_condition(&c, node->mask, node->place, mean, &factor);
+            met = avg_condition(&c, node->mask, node->place, mean, &factor, &loose);
         /* an input that the deltas hold at a step has no definite value */
         for (k = 0; k < set->size && node->kind == AVG_NODE_SUM && met == 1 && node->mask; k++)
             if (!(node->mask >> k & 1) && node->slot >> k & 1 && !(given[k][k] > 0)) met = -1;
         if (met == 1 && node->kind == AVG_NODE_STEIN) {
-            factor = 1;
+            factor = 1, loose = c.loose;
             avg_inverse(&c, node->mask, node->slot, row, shared);
         }
         for (k = 0; k < node->count && met == 1; k++, term++) {
-            double strength = term->weight, own;
+            const double value = term->node < 0 ? 1.0 : values->value[term->node];
+            double strength = term->weight, variance;
             switch (term->kind) {
             case AVG_TERM_CARRIER: strength *= row[term->slot]; break;
             case AVG_TERM_SHARED: strength *= shared[term->slot]; break;
             case AVG_TERM_POWER: strength *= (double)given[node->slot][term->slot]; break;
             case AVG_TERM_STEP:
-                own = (double)given[term->slot][term->slot];
-                strength *= own > 0 ? (double)given[node->slot][term->slot] / sqrt(2 * AVG_PI * own) : 0;
+                variance = (double)given[term->slot][term->slot];
+                strength *= variance > 0 ? (double)given[node->slot][term->slot] / sqrt(2 * AVG_PI * variance) : 0;
                 break;
             }
-            if (strength != 0) sum += strength * (term->node < 0 ? 1.0 : values[term->node]);
+            if (strength == 0) continue;
+            sum += strength * value;
+            wrong += fabs(strength) * (c.loose * fabs(value) + (term->node < 0 ? 0 : values->error[term->node]));
+            whole += fabs(strength) * (term->node < 0 ? 1.0 : values->size[term->node]);
         }
-        values[set->leaves + n] = met < 0 ? (double)NAN : met * factor * sum;
+        *own = met < 0 ? (double)NAN : met * factor * sum;
+        *size = met * factor * whole;
+        *error = met * factor * (wrong + loose * fabs(sum));
     }
-    avg_raise(call, 1e-15);
 }

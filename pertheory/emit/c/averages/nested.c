@@ -1,19 +1,20 @@
 /* Averages over a few inputs by nested trapezoids in standard normal variables, z = L xi, for any rank. */
 
-/* Beyond this many points panels are better; of four nested directions there are no panels. */
-#define AVG_MOST_NESTED(rank) ((rank) < 4 ? 2e6 : 5e7)
+/* Beyond this many points panels are better where functions change fast in places that are known; of four nested
+ * directions there are no panels. */
+#define AVG_MOST_NESTED(rank) ((rank) < 4 && AVG_PLACES > 0 ? 2e6 : 5e7)
 
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
  * column j was made from, which has zeros after it. */
 static int avg_factor(int size, const double *covariance, double root[4][4], int *pivot)
 {
-    double left[4][4];
+    long double left[4][4], own[4]; /* what is left of nearly dependent inputs cancels */
     int i, j, k, rank;
     for (i = 0; i < size; i++)
         for (j = 0; j < size; j++) left[i][j] = covariance[i * size + j], root[i][j] = 0;
     for (rank = 0; rank < size; rank++) {
         int best = -1;
-        double most = 0;
+        long double most = 0;
         for (i = 0; i < size; i++) {
             int used = 0;
             for (j = 0; j < rank; j++) used |= pivot[j] == i;
@@ -25,11 +26,11 @@ static int avg_factor(int size, const double *covariance, double root[4][4], int
         for (i = 0; i < size; i++) {
             int used = 0;
             for (j = 0; j < rank; j++) used |= pivot[j] == i;
-            root[i][rank] = used ? 0 : left[i][best] / sqrt(most);
-            if (fabs(root[i][rank]) <= 1e-15 * sqrt(covariance[i * size + i])) root[i][rank] = 0;
+            own[i] = used ? 0 : left[i][best] / sqrtl(most);
+            root[i][rank] = fabsl(own[i]) <= 1e-15 * sqrt(covariance[i * size + i]) ? 0 : (double)own[i];
         }
         for (i = 0; i < size; i++)
-            for (k = 0; k < size; k++) left[i][k] -= root[i][rank] * root[k][rank];
+            for (k = 0; k < size; k++) left[i][k] -= own[i] * own[k];
     }
     return rank;
 }
@@ -144,7 +145,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         if (points > AVG_MOST_NESTED(nest.rank)) {
             avg_conditions c;
             avg_eliminate(set->size, covariance, &c);
-            avg_leaf_values(call, set, &c, values);
+            avg_panelled(call, set, &c, values);
             break;
         }
         avg_nest_sum(call, set, &nest, sums);
@@ -154,7 +155,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         }
         worst *= worst; /* of twice the step */
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst);
+            avg_raise(call, worst + AVG_ROUNDING);
             break;
         }
         refine *= 1.4;

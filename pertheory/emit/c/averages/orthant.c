@@ -63,6 +63,11 @@ static double avg_orthant(const avg_conditions *c, int mask, const signed char *
         if (!same) alive[count++] = i;
     }
     if (count == 4) return avg_orthant4(r);
+    if (count == 2) { /* an angle, which may be small */
+        const long double one = given[alive[0]][alive[0]], two = c->given[mask | 1 << alive[0]][alive[1]][alive[1]];
+        const long double both = sign[alive[0]] * sign[alive[1]] * given[alive[0]][alive[1]], gap = one * two;
+        if (gap > 0) return atan2((double)sqrtl(gap), -(double)both) / (2 * AVG_PI);
+    }
     for (i = 0; i < count; i++)
         for (j = 0; j < i; j++) angles += atan2((double)r[i][j], sqrt((double)((1 - r[i][j]) * (1 + r[i][j]))));
     return ldexp(1.0, -count) + angles / (AVG_PI * ldexp(1.0, count - 1));

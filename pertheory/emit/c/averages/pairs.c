@@ -21,6 +21,8 @@ typedef struct {
     double *coarse;     /* room for every second node of a row */
     double *series;     /* coefficients: column, degree, input */
     double *largest;    /* column, degree: largest coefficient relative to the norm */
+    double *rest;       /* degree: the largest part of a norm that coefficients of lower degree leave out */
+    int checked;        /* inputs at which a rule with half the nodes was compared */
 } avg_series;
 
 static const double *avg_row(avg_series *s, size_t n)
@@ -68,6 +70,7 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
 {
     const size_t stride = s->half + 1, live = s->live;
     double norm[AVG_COLUMNS], rest[AVG_COLUMNS], power = 1, error = 0;
+    const int check = s->checked++ < 4;
     size_t n, k;
     int c;
     avg_fold(call, set, s, sigma);
@@ -84,10 +87,13 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
         if (sum > 0) error = fmax(error, fabs(sum - twice) / sum);
     }
     *left = 1;
-    for (n = 0; n < s->most && *left * power > AVG_TAIL; n++) {
+    /* what is missing meets what other inputs have at higher degrees; less than 4e-16 of a square cannot be seen */
+    for (n = 0; n < s->most; n++) {
         const double *row = avg_row(s, n);
         double most = 0;
-        if (place < 4)
+        s->rest[n] = fmax(s->rest[n], *left);
+        if (*left * s->rest[n] * power * power <= AVG_TAIL * AVG_TAIL) break;
+        if (check)
             for (k = 0; k <= s->half / 2; k++) s->coarse[k] = 2 * row[2 * k];
         for (c = 0; c < set->columns; c++) {
             const double *side = (n % 2 ? s->odd : s->even) + (size_t)c * stride;
@@ -98,17 +104,17 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
             if (!(norm[c] > 0)) continue;
             *largest = fmax(*largest, fabs(a) / sqrt(norm[c]));
             most = fmax(most, rest[c] / norm[c]);
-            if (place < 4) {
+            if (check) {
                 double rough = 0;
                 for (k = 0; k <= s->half / 2; k++) rough += s->coarse[k] * side[2 * k];
                 error = fmax(error, fabs(a - rough) / sqrt(norm[c]) * power);
             }
         }
         power *= rho;
-        *left = most > 4e-16 ? most : 0;
+        *left = fmax(most, 4e-16);
     }
     if (n > s->terms) s->terms = n;
-    if (n < s->most) *left = 0;
+    if (n < s->most || *left <= 4e-16) *left = 0;
     return error;
 }
 
@@ -150,7 +156,7 @@ static void avg_sum_series(const avg_series *s, int first, int second, size_t i,
 /* Room for the series of `live` inputs. */
 static size_t avg_series_room(size_t live)
 {
-    return (size_t)AVG_COLUMNS * AVG_TERMS * (live + 1) + AVG_WEIGHTS + (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
+    return ((size_t)AVG_COLUMNS * (live + 1) + 1) * AVG_TERMS + AVG_WEIGHTS + (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
            2 * live + (AVG_LEAVES + 2) * AVG_BLOCK;
 }
 
@@ -159,7 +165,8 @@ static void avg_write_pairs(avg_call *call, const avg_set *set, const double *li
                             size_t n, const double *sums)
 {
     const avg_entry *entry = set->entry;
-    double values[AVG_LEAVES];
+    double own[AVG_LEAVES];
+    const avg_values values = {own, NULL, NULL};
     size_t k, index[2];
     int e, l, general = zero < call->inputs;
     for (e = 0; e < set->entries; e++, entry++) {
@@ -186,8 +193,8 @@ static void avg_write_pairs(avg_call *call, const avg_set *set, const double *li
     index[0] = (size_t)live[i];
     for (k = 0; k < n; k++) {
         index[1] = (size_t)live[start + k];
-        for (l = 0; l < set->leaves; l++) values[l] = sums[(size_t)l * AVG_BLOCK + k];
-        avg_scatter(call, set, index, zero, values);
+        for (l = 0; l < set->leaves; l++) own[l] = sums[(size_t)l * AVG_BLOCK + k];
+        avg_scatter(call, set, index, zero, &values);
     }
 }
 
@@ -201,10 +208,10 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
     double *left = space, *sigma = left + count, *sums = sigma + count, *rho = sums + (size_t)set->leaves * AVG_BLOCK;
     double *square = rho + AVG_BLOCK;
     avg_series s;
-    size_t i, j, k, attempt;
+    size_t i, j, k, attempt, first = 0;
     for (i = 0; i < count; i++) {
         sigma[i] = sqrt(covariance[(size_t)live[i] * inputs + (size_t)live[i]]);
-        widest = fmax(widest, sigma[i]);
+        if (sigma[i] > widest) widest = sigma[i], first = i;
     }
     for (i = 0; i < count; i++)
         for (j = i + 1; j < count; j++) {
@@ -218,7 +225,7 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
     s.even = s.largest + (size_t)AVG_COLUMNS * AVG_TERMS;
     s.odd = s.even + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
     s.coarse = s.odd + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
-    s.series = s.coarse + AVG_HALF + 1;
+    s.rest = s.coarse + AVG_HALF + 1, s.series = s.rest + AVG_TERMS;
     call->space = s.series + (size_t)AVG_COLUMNS * AVG_TERMS * count;
     for (attempt = 0; attempt < 8; attempt++) {
         /* polynomials of degree n oscillate with sqrt(n) and push the weight outwards */
@@ -234,15 +241,18 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         s.most = AVG_WEIGHTS / (s.half + 1) < AVG_TERMS ? AVG_WEIGHTS / (s.half + 1) : AVG_TERMS;
         s.ready = s.terms = 0;
         memset(s.largest, 0, (size_t)AVG_COLUMNS * AVG_TERMS * sizeof(double));
+        memset(s.rest, 0, AVG_TERMS * sizeof(double));
         memset(s.series, 0, (size_t)set->columns * AVG_TERMS * count * sizeof(double));
         error = 0;
-        for (i = 0; i < count; i++) {
+        s.checked = 0;
+        for (k = 0; k < count; k++) { /* the widest first: it has the most terms */
+            i = k == 0 ? first : k <= first ? k - 1 : k;
             error = fmax(error, avg_expand(call, set, &s, sigma[i], i, largest, &left[i]));
             if (error > 2e-8 && attempt < 7) break;
         }
         if (error <= 2e-8) break;
     }
-    avg_raise(call, error * error);
+    avg_raise(call, error * error + AVG_ROUNDING * (1 + 0.1 * (double)s.terms));
     for (i = 0; i < count; i++)
         for (j = i + 1; j < count; j += AVG_BLOCK) {
             const size_t n = count - j < AVG_BLOCK ? count - j : AVG_BLOCK;
@@ -259,9 +269,9 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
                 /* what is missing of both, times what is left of the correlation */
                 if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), (double)s.most) > AVG_TAIL) {
                     double two[4], values[AVG_LEAVES];
-                    two[0] = sigma[i] * sigma[i];
-                    two[1] = two[2] = covariance[(size_t)live[i] * inputs + (size_t)live[j + k]];
-                    two[3] = sigma[j + k] * sigma[j + k];
+                    size_t index[2];
+                    index[0] = (size_t)live[i], index[1] = (size_t)live[j + k];
+                    avg_restrict(call, index, 2, two);
                     avg_nested(call, set, two, values);
                     for (l = 0; l < set->leaves; l++) sums[(size_t)l * AVG_BLOCK + k] = values[l];
                 }

@@ -67,6 +67,22 @@ static int avg_pair_off(avg_field *f, const double covariance[4][4], const int *
     return 1;
 }
 
+/* Two inputs, half the angle between them to either side of the first direction: however close they are, nothing happens
+ * in the last direction but where they meet their edges, and in the other but where two edges meet. gap: the
+ * determinant. */
+static void avg_turn(avg_field *f, const double covariance[4][4], long double gap, const int *slots)
+{
+    const double both = covariance[0][1], half = 0.5 * atan2((double)sqrtl(gap), fabs(both));
+    int i;
+    memset(f->root, 0, sizeof f->root);
+    for (i = 0; i < 2; i++) {
+        const double spread = i && both < 0 ? -sqrt(covariance[i][i]) : sqrt(covariance[i][i]);
+        f->root[i][0] = (i ? -spread : spread) * sin(half), f->root[i][1] = spread * cos(half);
+        f->level[i] = 2, f->slot[i] = slots[i];
+    }
+    f->rank = 2, f->paired = 0, f->terms = 0;
+}
+
 /* Factor with pivoting, the inputs sorted by the last direction that they need. */
 static void avg_nest_off(avg_field *f, const double covariance[4][4], const int *slots)
 {
@@ -96,53 +112,56 @@ static void avg_nest_off(avg_field *f, const double covariance[4][4], const int 
             }
 }
 
-/* Values of all columns at a point where an input is held; NaN for those that jump there. */
+/* Values of all columns at a point where an input is held; NaN for those that jump there: whose values on the two sides
+ * do not approach each other. */
 static void avg_held(const avg_field *f, double place, double *held)
 {
-    double x[2], *columns = f->column[0];
+    double x[4], *columns = f->column[0];
     int e, c, kink = 0;
-    x[0] = x[1] = place;
+    x[0] = x[1] = x[2] = x[3] = place;
     for (e = 0; e < AVG_KINKS; e++)
         if (fabs(place - avg_kinks[e]) <= 1e-12 * fabs(avg_kinks[e])) {
             const double away = 4 * DBL_EPSILON * fmax(fabs(avg_kinks[e]), DBL_MIN / DBL_EPSILON);
             x[0] = avg_kinks[e] - away, x[1] = avg_kinks[e] + away, kink = 1;
+            x[2] = avg_kinks[e] - 1024 * away, x[3] = avg_kinks[e] + 1024 * away;
         }
-    avg_columns(f->set, 2, x, f->lines, columns);
+    avg_columns(f->set, 4, x, f->lines, columns);
     for (c = 0; c < f->set->columns; c++) {
-        const double a = columns[(size_t)c * AVG_BLOCK], b = columns[(size_t)c * AVG_BLOCK + 1];
-        held[c] = kink && fabs(a - b) > 1e-12 * (fabs(a) + fabs(b)) ? (double)NAN : 0.5 * (a + b);
+        const double *y = columns + (size_t)c * AVG_BLOCK, gap = fabs(y[0] - y[1]);
+        const int jumps = kink && gap > 1e-12 * (fabs(y[0]) + fabs(y[1])) && fabs(y[2] - y[3]) < 8 * gap;
+        held[c] = jumps ? (double)NAN : 0.5 * (y[0] + y[1]);
     }
 }
 
 #define AVG_KINKED_ROOM \
-    (AVG_KINKED_TABLE + 4 * (AVG_CUTS + 2 * AVG_PANEL_NODES + AVG_COLUMNS * (AVG_BLOCK + 1) + 2 * AVG_LEAVES) + \
-     2 * AVG_COLUMNS * (AVG_LONG + 1 + AVG_COLUMNS) + AVG_LEAVES * (4 * AVG_PANELS + 8))
+    (AVG_KINKED_TABLE + 4 * (AVG_CUTS + 3 * AVG_PANEL_NODES + AVG_COLUMNS * (AVG_BLOCK + 1) + 5 * AVG_LEAVES) + \
+     2 * AVG_COLUMNS * (AVG_LONG + 2) + AVG_LEAVES * (7 * AVG_PANELS + 8))
 
 /* All leaves of a set. */
-static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_conditions *c, double *values)
+static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_conditions *c, const avg_values *values)
 {
     double *const space = call->space;
     int g, i, j, k, l;
     for (g = 0; g < set->groups; g++) {
         const avg_leaves *group = &set->group[g];
         const long double(*given)[4] = (const long double(*)[4])c->given[group->mask];
-        double mean[4], factor, covariance[4][4], held[4][AVG_COLUMNS], *own = values + group->first;
-        const int met = avg_condition(c, group->mask, group->place, mean, &factor);
+        double mean[4], factor, loose, covariance[4][4], held[4][AVG_COLUMNS], *own = values->value + group->first;
+        double *error = values->error + group->first, *scale = values->size + group->first;
+        const int met = avg_condition(c, group->mask, group->place, mean, &factor, &loose);
         int slots[4], fixed[4], holds = 0;
         avg_field f;
         double *room = space;
-        f.call = call, f.set = set, f.group = group, f.size = 0, f.rough = 0, f.panels = 0, f.reach = 8.5;
+        f.call = call, f.set = set, f.group = group, f.size = 0, f.crowded = 0, f.panels = 0, f.reach = 8.5;
         f.width = 1, f.low = 0, f.ratio = f.spread[0] = f.spread[1] = 0;
-        for (l = 0; l < group->count; l++) own[l] = met < 0 ? NAN : 0;
+        for (l = 0; l < group->count; l++) own[l] = met < 0 ? NAN : 0, error[l] = scale[l] = 0;
         if (met != 1 || factor == 0) continue;
         for (i = 0; i < 4; i++) {
             f.cut[i] = room, f.node[i] = f.cut[i] + AVG_CUTS, f.weight[i] = f.node[i] + AVG_PANEL_NODES;
-            f.column[i] = f.weight[i] + AVG_PANEL_NODES, f.inner[i] = f.column[i] + AVG_COLUMNS * AVG_BLOCK;
-            room = f.inner[i] + 2 * AVG_LEAVES;
+            f.column[i] = f.weight[i] + 2 * AVG_PANEL_NODES, f.inner[i] = f.column[i] + AVG_COLUMNS * AVG_BLOCK;
+            room = f.inner[i] + 5 * AVG_LEAVES;
         }
         f.lines = room, f.series = f.lines + (size_t)AVG_LINES * AVG_BLOCK;
-        f.joined = f.series + (size_t)2 * AVG_COLUMNS * (AVG_LONG + 1);
-        f.table = f.joined + (size_t)2 * AVG_COLUMNS * AVG_COLUMNS;
+        f.table = f.series + (size_t)2 * AVG_COLUMNS * (AVG_LONG + 2);
         call->space = f.table + AVG_KINKED_TABLE;
         for (i = 0; i < set->size; i++) {
             if (group->mask >> i & 1) continue;
@@ -157,9 +176,14 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
         for (i = 0; i < f.size; i++)
             for (j = 0; j < f.size; j++) covariance[i][j] = (double)given[slots[i]][slots[j]];
         if (f.size == 0)
-            for (l = 0; l < group->count; l++) own[l] = factor;
+            for (l = 0; l < group->count; l++) own[l] = scale[l] = factor;
         else {
-            if (f.size < 2 || !avg_pair_off(&f, (const double(*)[4])covariance, slots))
+            const long double gap =
+                f.size == 2 ? c->given[group->mask | 1 << slots[0]][slots[1]][slots[1]] * given[slots[0]][slots[0]] : 0;
+            if (f.size > 1 && avg_pair_off(&f, (const double(*)[4])covariance, slots)) {
+            } else if (gap > 0)
+                avg_turn(&f, (const double(*)[4])covariance, gap, slots);
+            else
                 avg_nest_off(&f, (const double(*)[4])covariance, slots);
             if (f.rank > 3) { /* four nested directions take minutes */
                 for (l = 0; l < group->count; l++) own[l] = NAN;
@@ -167,10 +191,30 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
                 continue;
             }
             for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
-            avg_adapt(&f, factor, own);
+            avg_adapt(&f, factor, own, error, scale);
         }
-        for (l = 0; l < group->count; l++)
-            for (k = 0; k < holds; k++) own[l] *= held[fixed[k]][set->leaf[group->first + l][fixed[k]]];
+        for (l = 0; l < group->count; l++) {
+            error[l] += loose * scale[l];
+            for (k = 0; k < holds; k++) {
+                const double other = held[fixed[k]][set->leaf[group->first + l][fixed[k]]];
+                own[l] *= other, error[l] *= fabs(other), scale[l] *= fabs(other);
+            }
+        }
     }
     call->space = space;
 }
+
+#if AVG_SMOOTH
+/* The same for smooth functions, the errors raised. */
+static void avg_panelled(avg_call *call, const avg_set *set, const avg_conditions *c, double *value)
+{
+    double *const space = call->space;
+    const avg_values values = {value, space, space + set->leaves};
+    int l;
+    call->space += 2 * set->leaves;
+    avg_leaf_values(call, set, c, &values);
+    for (l = 0; l < set->leaves; l++)
+        if (values.size[l] > 0) avg_raise(call, values.error[l] / values.size[l]);
+    call->space = space;
+}
+#endif

@@ -1,61 +1,37 @@
 /* Sums over the directions, the outermost cut in halves until it is resolved. */
 
-/* Cuts where kinks of two inputs meet in the one direction after j. */
-static void avg_meetings(const avg_field *f, int j, const double *mean, double *cuts, int *count)
+/* Averages of the leaves over the directions from j on (and the last pair), given xi before; out: sums, sums of sizes,
+ * by how much rules of lower degree miss the sums, and what stands at the ends of the directions. */
+static void avg_inside(avg_field *f, int j, double *xi, double *out)
 {
-    int i, k, e, g;
-    for (k = 0; k < f->size; k++)
-        for (i = 0; i < k; i++) {
-            const double a = f->root[k][j + 1], b = f->root[i][j + 1], slope = f->root[k][j] * b - f->root[i][j] * a;
-            if (f->level[i] != j + 2 || f->level[k] != j + 2) continue;
-            if (fabs(slope) <= 1e-9 * (fabs(f->root[k][j] * b) + fabs(f->root[i][j] * a))) continue;
-            for (e = 0; e < AVG_KINKS; e++)
-                for (g = 0; g < AVG_KINKS; g++)
-                    avg_cut(cuts, count, ((avg_kinks[e] - mean[k]) * b - (avg_kinks[g] - mean[i]) * a) / slope);
-        }
-}
-
-/* Averages of the leaves over the directions from j on (and the last pair), given xi before; out: sums, then sizes. */
-static void avg_inside(const avg_field *f, int j, double *xi, double *out)
-{
-    const int leaves = f->group->count, columns = f->set->columns;
+    const int leaves = f->group->count, columns = f->set->columns, pair = f->size - 2;
     const short(*leaf)[4] = f->set->leaf + f->group->first;
-    const int pair = f->size - 2;
-    double mean[4], *cuts, *node, *weight;
+    double mean[4], *cuts, *node, *weight, *rough;
+    double *sum = out, *size = out + leaves, *apart = out + 2 * leaves, *end = out + 3 * leaves, *below;
     size_t nodes, first, p;
     int k, l, i, count, from = 0, to;
     if (j > 3) return; /* never: there are at most four directions; compilers that inline the recursion want to know */
-    cuts = f->cut[j], node = f->node[j], weight = f->weight[j];
+    cuts = f->cut[j], node = f->node[j], weight = f->weight[j], rough = weight + AVG_PANEL_NODES;
     for (k = 0; k < f->size; k++)
         for (mean[k] = f->mean[k], i = 0; i < j; i++) mean[k] += f->root[k][i] * xi[i];
-    for (l = 0; l < 2 * leaves; l++) out[l] = 0;
     if (j == f->rank) {
         /* nothing but the pair is left */
-        double *one = f->series, *two = one + (size_t)columns * (f->terms + 1), *sizes = f->joined + columns * columns;
+        double *one = f->series, *two = one + (size_t)columns * (f->terms + 2);
         if (j == 0) avg_third(f, mean[pair], one);
         if (f->panels)
             avg_look_up(f, mean[pair + 1], two);
         else
             avg_panel_series(f, mean[pair + 1], f->spread[1], two);
-        avg_join(f, one, two, f->joined, sizes);
-        for (l = 0; l < leaves; l++) {
-            const int at = leaf[l][f->slot[pair]] * columns + leaf[l][f->slot[pair + 1]];
-            out[l] = f->joined[at], out[leaves + l] = sizes[at];
-        }
+        avg_join(f, one, two, out);
         return;
     }
     if (j == 1 && f->paired) avg_third(f, mean[pair], f->series);
-    count = avg_plain_cuts(cuts, f->reach);
+    below = f->inner[j] + 4 * AVG_LEAVES;
+    for (l = 0; l < leaves; l++) sum[l] = size[l] = apart[l] = end[l] = below[l] = 0;
+    count = avg_direction(f, j, mean, cuts);
     for (to = 0; to < f->size && f->level[to] <= j + 1; to++) {}
     for (from = to; from > 0 && f->level[from - 1] == j + 1; from--) {}
-    for (k = from; k < to; k++) avg_edge_cuts(cuts, &count, mean[k], f->root[k][j], 0);
-    for (k = to; k < f->size; k++) {
-        double smear = 0;
-        for (i = j + 1; i < f->size; i++) smear = hypot(smear, f->root[k][i]);
-        if (smear < fabs(f->root[k][j])) avg_edge_cuts(cuts, &count, mean[k], f->root[k][j], smear);
-    }
-    if (j + 2 == f->rank) avg_meetings(f, j, mean, cuts, &count);
-    nodes = avg_panel_nodes(cuts, count, f->rough, node, weight);
+    nodes = avg_panel_nodes(cuts, count, node, weight);
     for (first = 0; first < nodes; first += AVG_BLOCK) {
         const size_t some = nodes - first < AVG_BLOCK ? nodes - first : AVG_BLOCK;
         for (k = from; k < to; k++) {
@@ -65,21 +41,29 @@ static void avg_inside(const avg_field *f, int j, double *xi, double *out)
         }
         if (j + 1 == f->rank && !f->paired) {
             if (to - from == 1) { /* one sum for each column */
-                double sum[AVG_COLUMNS], size[AVG_COLUMNS];
+                double fine[AVG_COLUMNS] = {0}, coarse[AVG_COLUMNS] = {0}, whole[AVG_COLUMNS] = {0};
                 for (k = 0; k < columns; k++) {
                     const double *column = f->column[from] + (size_t)k * AVG_BLOCK;
-                    sum[k] = avg_dot(weight + first, column, some), size[k] = 0;
-                    for (p = 0; p < some; p++) size[k] += weight[first + p] * fabs(column[p]);
+                    fine[k] = avg_dot(weight + first, column, some);
+                    coarse[k] = avg_dot(rough + first, column, some), whole[k] = 0;
+                    for (p = 0; p < some; p++) whole[k] += weight[first + p] * fabs(column[p]);
                 }
-                for (l = 0; l < leaves; l++)
-                    k = leaf[l][f->slot[from]], out[l] += sum[k], out[leaves + l] += size[k];
+                for (l = 0; l < leaves; l++) {
+                    const double *column = f->column[from] + (size_t)leaf[l][f->slot[from]] * AVG_BLOCK;
+                    k = leaf[l][f->slot[from]];
+                    if (first == 0) end[l] = fabs(column[0]);
+                    end[l] = fmax(end[l], fabs(column[some - 1])), sum[l] += fine[k], size[l] += whole[k], apart[l] += fine[k] - coarse[k];
+                }
                 continue;
             }
-            for (l = 0; l < leaves; l++)
+            for (l = 0; l < leaves; l++) {
+                if (first == 0) end[l] = fabs(avg_factor_at(f, leaf[l], from, to, 0));
+                end[l] = fmax(end[l], fabs(avg_factor_at(f, leaf[l], from, to, some - 1)));
                 for (p = 0; p < some; p++) {
-                    const double value = weight[first + p] * avg_factor_at(f, leaf[l], from, to, p);
-                    out[l] += value, out[leaves + l] += fabs(value);
+                    const double factor = avg_factor_at(f, leaf[l], from, to, p), value = weight[first + p] * factor;
+                    sum[l] += value, size[l] += fabs(value), apart[l] += value - rough[first + p] * factor;
                 }
+            }
             continue;
         }
         for (p = 0; p < some; p++) {
@@ -87,11 +71,15 @@ static void avg_inside(const avg_field *f, int j, double *xi, double *out)
             xi[j] = node[first + p];
             avg_inside(f, j + 1, xi, inner);
             for (l = 0; l < leaves; l++) {
-                const double value = weight[first + p] * avg_factor_at(f, leaf[l], from, to, p);
-                out[l] += value * inner[l], out[leaves + l] += fabs(value) * inner[leaves + l];
+                const double factor = avg_factor_at(f, leaf[l], from, to, p), value = weight[first + p] * factor;
+                sum[l] += value * inner[l], size[l] += fabs(value) * inner[leaves + l];
+                apart[l] += (value - rough[first + p] * factor) * inner[l];
+                below[l] += fabs(value) * inner[2 * leaves + l], end[l] += fabs(value) * inner[3 * leaves + l];
             }
         }
     }
+    for (l = 0; l < leaves; l++) apart[l] = fabs(apart[l]) + below[l];
+    for (l = 0; l < leaves && j + 1 == f->rank && !f->paired; l++) end[l] *= avg_density(f->reach);
 }
 
 /* The integrand of the outermost direction, its density included. */
@@ -104,7 +92,7 @@ static void avg_outside(avg_field *f, double x, double *out)
     xi[0] = x;
     for (to = 0; to < f->size && f->level[to] <= 1; to++) {}
     if (f->rank == 1 && !f->paired)
-        for (l = 0; l < 2 * leaves; l++) out[l] = 1;
+        for (l = 0; l < 4 * leaves; l++) out[l] = l < 2 * leaves;
     else {
         if (f->rank == 1) avg_third(f, f->mean[f->size - 2] + f->root[f->size - 2][0] * x, f->series);
         avg_inside(f, 1, xi, out);
@@ -115,17 +103,19 @@ static void avg_outside(avg_field *f, double x, double *out)
     }
     for (l = 0; l < leaves; l++) {
         const double value = density * avg_factor_at(f, leaf[l], 0, to, 0);
-        out[l] *= value, out[leaves + l] *= fabs(value);
+        out[l] *= value, out[leaves + l] *= fabs(value), out[2 * leaves + l] *= fabs(value);
+        out[3 * leaves + l] *= fabs(value);
     }
 }
 
-/* Sums over one panel: integrals, those of sizes, and the sizes of the last Legendre coefficients. */
+/* Sums over one panel: of what `avg_inside` gives, its last two Legendre coefficients, and the error that they tell. */
+#define AVG_SUMS 7
 static void avg_panel(avg_field *f, double low, double high, double *sums, double *out)
 {
     const int leaves = f->group->count;
     const double middle = 0.5 * (low + high), half = 0.5 * (high - low);
     int k, side, l, n;
-    memset(sums, 0, 4 * (size_t)leaves * sizeof(double));
+    memset(sums, 0, AVG_SUMS * (size_t)leaves * sizeof(double));
     for (k = 0; k < 6; k++)
         for (side = -1; side <= 1; side += 2) {
             const double x = side * avg_legendre12[k][0], weight = avg_legendre12[k][1] * half;
@@ -137,18 +127,26 @@ static void avg_panel(avg_field *f, double low, double high, double *sums, doubl
             one = (21 * x * two - 10 * one) / 11; /* two: degree 10, one: degree 11 */
             avg_outside(f, middle + half * x, out);
             for (l = 0; l < leaves; l++) {
-                sums[4 * l] += weight * out[l];
-                sums[4 * l + 1] += weight * out[leaves + l];
-                sums[4 * l + 2] += 10.5 * weight * two * out[l];
-                sums[4 * l + 3] += 11.5 * weight * one * out[l];
+                double *own = sums + AVG_SUMS * l;
+                own[0] += weight * out[l];
+                own[1] += weight * out[leaves + l];
+                own[2] += weight * out[2 * leaves + l];
+                own[3] += weight * out[3 * leaves + l];
+                own[4] += 10.5 * weight * two * out[l];
+                own[5] += 11.5 * weight * one * out[l];
             }
         }
+    for (l = 0; l < leaves; l++) {
+        double *own = sums + AVG_SUMS * l;
+        const double tail = fmax(fabs(own[4]), fabs(own[5]));
+        own[6] = own[1] > 0 ? own[1] * pow(tail / own[1], AVG_OUTER_POWER) : 0;
+    }
 }
 
 /* Room for coefficients of the last input about all means that it may have. */
 static void avg_lay_table(avg_field *f)
 {
-    const size_t row = (size_t)f->set->columns * (f->terms + 1);
+    const size_t row = (size_t)f->set->columns * (f->terms + 2);
     double reach = 0, panels;
     size_t k;
     int i;
@@ -163,83 +161,80 @@ static void avg_lay_table(avg_field *f)
     for (k = 0; k < f->panels; k++) f->table[k * (AVG_CHEBYSHEV * row + 1)] = 0;
 }
 
-/* Averages of the leaves of a field; the density of the deltas is `factor`. */
-static void avg_adapt(avg_field *f, double factor, double *values)
+/* Rounding, which is larger where inputs with little noise are compared with places far from zero. */
+static double avg_rounding(const avg_field *f)
+{
+    double most = 0;
+    int k, e, i;
+    for (k = 0; k < f->size; k++) {
+        double whole = 0, least = HUGE_VAL;
+        for (i = 0; i < f->size; i++) {
+            const double own = fabs(f->root[k][i]);
+            whole = hypot(whole, own);
+            if (own > 0) least = fmin(least, own);
+        }
+        for (e = 0; e < AVG_PLACES; e++)
+            if (fabs(avg_places[e][0] - f->mean[k]) < f->reach * whole) most = fmax(most, fabs(avg_places[e][0]) / least);
+    }
+    return 5e-16 + 0.5 * DBL_EPSILON * most;
+}
+
+/* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. */
+static void avg_adapt(avg_field *f, double factor, double *values, double *errors, double *scales)
 {
     avg_call *call = f->call;
     const int leaves = f->group->count;
-    const size_t row = 4 * (size_t)leaves; /* of sums, one for each panel */
-    double *sums = call->space, *total = sums + AVG_PANELS * row, *out = total + 2 * leaves;
-    double *other = out + 2 * leaves, low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
-    int panels, count, k, l, n, outermost;
-    size_t size;
+    double *sums = call->space, *total = sums + (size_t)AVG_PANELS * AVG_SUMS * (size_t)leaves, *out = total + 4 * leaves;
+    double low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
+    int panels, count, k, l, outermost;
     if (f->rank == 0) {
         double none[4] = {0, 0, 0, 0};
-        avg_inside(f, 0, none, out);
-        f->rough = 1;
-        avg_inside(f, 0, none, other);
-        f->rough = 0;
-        for (l = 0; l < leaves; l++) {
-            values[l] = factor * out[l];
-            if (out[leaves + l] > 0) avg_raise(call, pow(fabs(out[l] - other[l]) / out[leaves + l], 1.2));
+        avg_inside(f, 0, none, total);
+    } else {
+    again:
+        avg_lay_table(f);
+        count = avg_direction(f, 0, f->mean, cuts);
+        for (panels = 0; panels + 1 < count; panels++) {
+            low[panels] = cuts[panels], high[panels] = cuts[panels + 1];
+            avg_panel(f, low[panels], high[panels], sums + (size_t)panels * AVG_SUMS * (size_t)leaves, out);
         }
-        return;
-    }
-again:
-    avg_lay_table(f);
-    count = avg_plain_cuts(cuts, f->reach);
-    for (k = 0; k < f->size; k++)
-        if (f->level[k] == 1) avg_edge_cuts(cuts, &count, f->mean[k], f->root[k][0], 0);
-    if (f->rank == 2) avg_meetings(f, 0, f->mean, cuts, &count);
-    for (panels = 0; panels + 1 < count && panels < AVG_PANELS - 1; panels++)
-        low[panels] = cuts[panels], high[panels] = cuts[panels + 1];
-    high[panels - 1] = f->reach;
-    for (k = 0; k < panels; k++) avg_panel(f, low[k], high[k], sums + (size_t)k * row, out);
-    for (;;) {
-        int widest = 0;
-        for (l = 0; l < 2 * leaves; l++) total[l] = 0;
-        for (k = 0; k < panels; k++)
-            for (l = 0; l < leaves; l++) {
-                const double *own = sums + (size_t)k * row + 4 * l;
-                total[l] += own[0], total[leaves + l] += own[1];
+        for (;;) {
+            int widest = 0, part;
+            for (l = 0; l < 4 * leaves; l++) total[l] = 0;
+            for (k = 0; k < panels; k++)
+                for (l = 0; l < leaves; l++)
+                    for (part = 0; part < 4; part++)
+                        total[part * leaves + l] += sums[(size_t)(k * leaves + l) * AVG_SUMS + (size_t)part];
+            for (k = 0; k < panels; k++) {
+                worst[k] = 0;
+                for (l = 0; l < leaves; l++) {
+                    const double *own = sums + (size_t)(k * leaves + l) * AVG_SUMS;
+                    if (total[leaves + l] > 0) worst[k] = fmax(worst[k], own[6] / total[leaves + l]);
+                }
+                if (worst[k] > worst[widest]) widest = k;
             }
-        for (k = 0; k < panels; k++) {
-            worst[k] = 0;
-            for (l = 0; l < leaves; l++) {
-                const double *own = sums + (size_t)k * row + 4 * l;
-                const double tail = fmax(fabs(own[2]), fabs(own[3]));
-                if (total[leaves + l] > 0) worst[k] = fmax(worst[k], tail / total[leaves + l]);
-            }
-            if (worst[k] > worst[widest]) widest = k;
+            if (worst[widest] <= AVG_RESOLVED || panels == AVG_PANELS || high[widest] - low[widest] < 1e-9) break;
+            low[panels] = 0.5 * (low[widest] + high[widest]), high[panels] = high[widest], high[widest] = low[panels];
+            avg_panel(f, low[widest], high[widest], sums + (size_t)widest * AVG_SUMS * (size_t)leaves, out);
+            avg_panel(f, low[panels], high[panels], sums + (size_t)panels * AVG_SUMS * (size_t)leaves, out);
+            panels++;
         }
-        if (worst[widest] <= AVG_RESOLVED || panels == AVG_PANELS || high[widest] - low[widest] < 1e-9) break;
-        low[panels] = 0.5 * (low[widest] + high[widest]), high[panels] = high[widest], high[widest] = low[panels];
-        avg_panel(f, low[widest], high[widest], sums + (size_t)widest * row, out);
-        avg_panel(f, low[panels], high[panels], sums + (size_t)panels * row, out);
-        panels++;
+        for (outermost = 0, k = -1; k <= 1; k += 2) {
+            avg_outside(f, k * f->reach, out);
+            for (l = 0; l < leaves; l++)
+                outermost |= fmax(out[leaves + l], 0.1 * total[3 * leaves + l]) > 1e-15 * total[leaves + l];
+        }
+        if (outermost && f->reach < 36) {
+            f->reach += 2;
+            goto again;
+        }
+        for (k = 0; k < panels; k++) error += worst[k];
     }
-    for (outermost = 0, k = -1; k <= 1; k += 2) {
-        avg_outside(f, k * f->reach, out);
-        for (l = 0; l < leaves; l++) outermost |= out[leaves + l] > 1e-15 * total[leaves + l];
+    for (l = 0; l < leaves; l++) {
+        const double size = total[leaves + l];
+        const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f);
+        values[l] = size <= DBL_MAX ? factor * total[l] : NAN;
+        scales[l] = factor * size;
+        errors[l] = f->crowded ? HUGE_VAL : size > 0 ? relative * factor * size : 0;
     }
-    if (outermost && f->reach < 36) {
-        f->reach += 2;
-        goto again;
-    }
-    for (k = 0; k < panels; k++) error += pow(worst[k], 1.6);
-    /* what the inner rules miss, at a few places */
-    for (n = 0; n < 3 && (f->rank > 1 || f->paired); n++) {
-        const double x = -0.9 + 0.83 * n;
-        avg_outside(f, x, out);
-        f->rough = 1;
-        avg_outside(f, x, other);
-        f->rough = 0;
-        for (l = 0; l < leaves; l++)
-            if (total[leaves + l] > 0)
-                error = fmax(error, pow(fabs(out[l] - other[l]) / (out[leaves + l] + total[leaves + l]), 1.2));
-    }
-    avg_raise(call, error);
-    for (l = 0; l < leaves; l++) values[l] = factor * total[l];
-    for (size = 0; size < (size_t)leaves; size++)
-        if (!isfinite(total[leaves + (int)size])) values[size] = NAN;
 }

@@ -8,7 +8,11 @@ static double avg_frequency(const avg_call *call, double sigma)
     return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
 }
 
+/* The estimated error that is small enough. */
+#define AVG_REACHED 1e-14
+/* Most points; with more than a few thousand, panels do better what changes fast in places that are known. */
 #define AVG_MOST_POINTS 200000.0
+#define AVG_MANY_POINTS (AVG_PLACES > 0 ? 3000.0 : AVG_MOST_POINTS)
 
 /* All averages at one input. */
 static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)
@@ -21,17 +25,15 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
     for (attempt = 0;; attempt++) {
         const double step = 2 * AVG_PI / avg_frequency(call, sigma);
         const double half = 4 * ceil(0.25 * call->reach / step), last = half * step;
-        double worst = 0, doubled = 0, outside = 0, k = 0, power;
+        double worst = 0, outside = 0, k = 0, twice, four;
         int l, endless = 0;
-#if AVG_MOST > 1
-        if (2 * half > AVG_MOST_POINTS) { /* panels follow functions that change fast in one place */
+        if (2 * half > AVG_MANY_POINTS) {
             const double variance = sigma * sigma;
             avg_conditions c;
             avg_eliminate(1, &variance, &c);
-            avg_leaf_values(call, set, &c, values);
+            avg_panelled(call, set, &c, values);
             return;
         }
-#endif
         memset(sums, 0, 5 * (size_t)leaves * sizeof(double));
         while (k <= half) {
             size_t n = 0, p;
@@ -66,8 +68,10 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             values[l] = sums[5 * l];
             if (!(size <= DBL_MAX)) endless = 1;
             if (!(size > 0)) continue;
-            worst = fmax(worst, fabs(sums[5 * l] - sums[5 * l + 1]) / size);
-            doubled = fmax(doubled, fabs(sums[5 * l] - sums[5 * l + 4]) / size);
+            twice = fabs(sums[5 * l] - sums[5 * l + 1]) / size, four = fabs(sums[5 * l] - sums[5 * l + 4]) / size;
+            /* the logarithm of an error that poles cause is c - a / step, so that those of two and four steps tell that
+             * of one; for entire functions it is smaller */
+            worst = fmax(worst, twice * twice * fmin(1, twice / (four * four + DBL_MIN)));
             outside = fmax(outside, sums[5 * l + 3] / size);
         }
         if (endless || outside > 1e-16) {
@@ -81,16 +85,13 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             call->reach += 1.5;
             continue;
         }
-        /* twice the step is wrong by a root of what the step is: a square where poles limit it, more for entire ones */
-        power = 0.9 * log(worst + 1e-16) / log(fmin(doubled + 1e-16, 0.5));
-        worst = pow(worst, fmax(2.0, fmin(power, 4.0)));
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
-        if (worst <= 1e-15 || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
-            avg_raise(call, worst);
+        if (worst <= AVG_REACHED || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
+            avg_raise(call, worst + AVG_ROUNDING);
             return;
         }
         if (avg_frequency(call, sigma) > call->slowest)
-            call->strip *= fmax(0.6, 0.97 * log(worst) / log(1e-15));
+            call->strip *= fmax(0.6, 0.97 * log(worst) / log(AVG_REACHED));
         else
             call->slowest *= 1.1;
     }

@@ -8,15 +8,24 @@
  * told by `slight`, what remains if every input has a little noise of its own, to first order in its variance. */
 typedef struct {
     int size;
+    double loose; /* relative rounding of what is given */
     long double given[16][4][4], slight[16][4][4];
 } avg_conditions;
+
+/* a b - x^2, correctly rounded but for a unit or two. */
+static double avg_determinant(double a, double b, double x)
+{
+    const double both = a * b, square = x * x;
+    return (both - square) + (fma(a, b, -both) - fma(x, x, -square));
+}
 
 static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
 {
     int mask, i, j, b;
-    c->size = size;
+    c->size = size, c->loose = 3e-16;
     if (size == 2 && covariance[0] > 0 && covariance[3] > 0) { /* the same, written out: there are many pairs */
-        const long double u = covariance[0], v = covariance[3], x = covariance[1], gap = u * v - x * x;
+        const long double u = covariance[0], v = covariance[3], x = covariance[1];
+        const long double gap = avg_determinant(covariance[0], covariance[3], covariance[1]);
         memset(c->given[1], 0, 3 * sizeof c->given[1]);
         memset(c->slight[1], 0, 3 * sizeof c->slight[1]);
         c->given[0][0][0] = u, c->given[0][1][1] = v, c->given[0][0][1] = c->given[0][1][0] = x;
@@ -53,17 +62,20 @@ static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
                 c->slight[mask][i][j] = c->slight[mask][j][i] = less;
             }
         for (i = 0; i < size; i++)
-            if (c->given[mask][i][i] <= AVG_COLLINEAR * c->given[0][i][i])
+            if (c->given[mask][i][i] > AVG_COLLINEAR * c->given[0][i][i])
+                c->loose = fmax(c->loose, 2e-19 * (double)(c->given[0][i][i] / c->given[mask][i][i]));
+            else
                 for (j = 0; j < size; j++) c->given[mask][i][j] = c->given[mask][j][i] = 0;
     }
 }
 
-/* Fix the inputs of a mask at places: 1 with the density there and the means of all inputs; 0 if they cannot be there
- * together; -1 if they always are, because some determine others. */
-static int avg_condition(const avg_conditions *c, int mask, const double *place, double *mean, double *density)
+/* Fix the inputs of a mask at places: 1 with the density there, its relative error and the means of all inputs; 0 if
+ * they cannot be there together; -1 if they always are, because some determine others. */
+static int avg_condition(const avg_conditions *c, int mask, const double *place, double *mean, double *density,
+                         double *error)
 {
     int fixed = 0, b, i;
-    *density = 1;
+    *density = 1, *error = c->loose;
     for (i = 0; i < c->size; i++) mean[i] = 0;
     for (b = 0; b < c->size; b++) {
         const long double(*given)[4] = (const long double(*)[4])c->given[fixed];
@@ -72,6 +84,7 @@ static int avg_condition(const avg_conditions *c, int mask, const double *place,
         if (!(given[b][b] > 0)) return fabs(away) > 1e-12 * fmax(fabs(mean[b]), fabs(place[b])) ? 0 : -1;
         spread = sqrt((double)given[b][b]);
         *density *= exp(-0.5 * (away / spread) * (away / spread)) / (sqrt(2 * AVG_PI) * spread);
+        *error += c->loose * (1 + (away / spread) * (away / spread));
         for (i = 0; i < c->size; i++) mean[i] += (double)(given[i][b] / given[b][b]) * away;
         fixed |= 1 << b;
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pertheory.emit.c.averages.functions import number
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet
+from pertheory.emit.c.averages.functions import number, table_rows
 
 
 def print_group(group: AverageGroup, place: int) -> str:
@@ -36,7 +36,7 @@ def print_requests(plan: AveragePlan) -> str:
         _array("avg_group", "avg_groups", rows)
         + "\n/* By number in the program: the group, and the place in it. */\n"
         + "static const struct {\n    short group, place;\n} avg_requests[] = {\n"
-        + _rows(f"{{{n}, {place}}}" for _, n, place in where)
+        + table_rows(f"{{{n}, {place}}}" for _, n, place in where)
         + "};\n"
     )
 
@@ -51,7 +51,17 @@ def _sets(name: str, sets: tuple[InputSet, ...]) -> str:
     for s in sets:
         own = f"{name}{s.size}"
         leaves = sum(len(group.leaves) for group in s.groups)
-        counts = (s.size, len(s.columns), len(s.groups), leaves, len(s.nodes), len(s.entries), len(s.zero_entries))
+        plain = sum(len(group.leaves) for group in s.groups if not any(p is not None for p in group.places))
+        counts = (
+            s.size,
+            len(s.columns),
+            len(s.groups),
+            plain,
+            leaves,
+            len(s.nodes),
+            len(s.entries),
+            len(s.zero_entries),
+        )
         tables = ("column", "group", "leaf", "node", "term", "entry", "zero", "part")
         rows.append(f"{{{', '.join(map(str, counts))}, {', '.join(f'{own}_{table}' for table in tables)}}}")
     return "\n".join([*text, _array("avg_set", name, rows)])
@@ -104,15 +114,4 @@ def _array(kind: str, name: str, rows: Iterable[str], shape: str = "") -> str:
     written = list(rows)
     if not written:
         written = ["0" if kind == "short" and not shape else "{0}"]
-    return f"static const {kind} {name}[]{shape} = {{\n{_rows(written)}}};\n"
-
-
-def _rows(rows: Iterable[str]) -> str:
-    """Rows, as many on a line as fit."""
-    lines, line = [], "   "
-    for row in rows:
-        if len(line) + len(row) > 118:
-            lines.append(line)
-            line = "   "
-        line += f" {row},"
-    return "\n".join([*lines, line]) + "\n"
+    return f"static const {kind} {name}[]{shape} = {{\n{table_rows(written)}}};\n"

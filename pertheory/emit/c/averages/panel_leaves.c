@@ -153,7 +153,7 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
         double *room = space;
         f.call = call, f.set = set, f.group = group, f.size = 0, f.crowded = 0, f.panels = 0, f.reach = 8.5;
         f.width = 1, f.low = 0, f.ratio = f.spread[0] = f.spread[1] = 0;
-        for (l = 0; l < group->count; l++) own[l] = met < 0 ? NAN : 0, error[l] = scale[l] = 0;
+        for (l = 0; l < group->count; l++) own[l] = met < 0 ? (double)NAN : 0, error[l] = scale[l] = 0;
         if (met != 1 || factor == 0) continue;
         for (i = 0; i < 4; i++) {
             f.cut[i] = room, f.node[i] = f.cut[i] + AVG_CUTS, f.weight[i] = f.node[i] + AVG_PANEL_NODES;

@@ -233,7 +233,7 @@ static void avg_adapt(avg_field *f, double factor, double *values, double *error
     for (l = 0; l < leaves; l++) {
         const double size = total[leaves + l];
         const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f);
-        values[l] = size <= DBL_MAX ? factor * total[l] : NAN;
+        values[l] = size <= DBL_MAX ? factor * total[l] : (double)NAN;
         scales[l] = factor * size;
         errors[l] = f->crowded ? HUGE_VAL : size > 0 ? relative * factor * size : 0;
     }

@@ -26,7 +26,7 @@ from pertheory.numeric.reduce import Divergent
 from pertheory.rulebook.activation import activation
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]
 POINTER = ctypes.POINTER(ctypes.c_double)
 MOST_INPUTS = 4
 PROTOTYPES = """#include "pertheory.h"

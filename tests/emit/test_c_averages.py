@@ -26,7 +26,7 @@ from pertheory.rulebook.differential import _EVALUATE
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-O2"]
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror", "-O2"]
 OK, BAD_ARGUMENT, SHORT_WORKSPACE, NOT_FINITE, DIVERGENT = 0, 1, 2, 3, 7
 POINTER = ctypes.POINTER(ctypes.c_double)
 PROTOTYPES = """#include "pertheory.h"

@@ -99,10 +99,14 @@ def print_edges(plan: AveragePlan) -> str:
     tables = (
         ("double avg_edges[]", "AVG_EDGES", "0", [number(edge) for edge in edges]),
         ("double avg_kinks[]", "AVG_KINKS", "0", [number(kink) for kink in kinks]),
-        ("double avg_places[][2]", "AVG_PLACES", "{0}", [f"{{{number(place)}, {number(width)}}}" for place, width in places]),
+        (
+            "double avg_places[][2]",
+            "AVG_PLACES",
+            "{0}",
+            [f"{{{number(place)}, {number(width)}}}" for place, width in places],
+        ),
     )
-    narrowest = min([1.0, *(width for _, width in places if width > 0)])
-    return f"/* The least width, or one. */\n#define AVG_NARROWEST {number(narrowest)}\n" + "".join(
+    return "".join(
         f"#define {size} {len(rows)}\nstatic const {name} = {{\n{table_rows(rows or [none])}}};\n"
         for name, size, none, rows in tables
     )

@@ -52,7 +52,16 @@ def _sets(name: str, sets: tuple[InputSet, ...]) -> str:
         own = f"{name}{s.size}"
         leaves = sum(len(group.leaves) for group in s.groups)
         plain = sum(len(group.leaves) for group in s.groups if not any(p is not None for p in group.places))
-        counts = (s.size, len(s.columns), len(s.groups), plain, leaves, len(s.nodes), len(s.entries), len(s.zero_entries))
+        counts = (
+            s.size,
+            len(s.columns),
+            len(s.groups),
+            plain,
+            leaves,
+            len(s.nodes),
+            len(s.entries),
+            len(s.zero_entries),
+        )
         tables = ("column", "group", "leaf", "node", "term", "entry", "zero", "part")
         rows.append(f"{{{', '.join(map(str, counts))}, {', '.join(f'{own}_{table}' for table in tables)}}}")
     return "\n".join([*text, _array("avg_set", name, rows)])

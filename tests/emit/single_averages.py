@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 from typing import NamedTuple
 
 import numpy as np
-from pertheory.kernels.nodes import KinkedNodes, SmoothNodes
+from pertheory.averages.nodes import KinkedNodes, SmoothNodes
 from pertheory.numeric.reduce import Divergent
 
 import pertheory as pt
@@ -26,7 +26,7 @@ from pertheory.emit.c.averages import print_averages
 from pertheory.rulebook.activation import activation
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
-STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]
 POINTER = ctypes.POINTER(ctypes.c_double)
 MOST_INPUTS = 4
 PROTOTYPES = """#include "pertheory.h"

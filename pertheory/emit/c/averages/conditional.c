@@ -317,7 +317,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
         avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL);
         for (l = 0; l < set->leaves; l++)
             if (sizes[l] > 0) worst = fmax(worst, fabs(values[l] - coarse[l]) / sizes[l]);
-        worst *= worst; /* of twice the step */
+        worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
             avg_raise(call, worst + tail + AVG_ROUNDING);
             break;

@@ -5,6 +5,8 @@
 
 /* Errors below this fraction of an average's scale are not reported. */
 #define AVG_TOLERANCE 1e-9
+/* The error of a trapezoid rule is that of twice the step to this power: two, and less where few functions change. */
+#define AVG_TWICE 1.8
 /* Rounding of functions and sums, relative to the scale. */
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846

@@ -106,8 +106,7 @@ def print_edges(plan: AveragePlan) -> str:
             [f"{{{number(place)}, {number(width)}}}" for place, width in places],
         ),
     )
-    narrowest = min([1.0, *(width for _, width in places if width > 0)])
-    return f"/* The least width, or one. */\n#define AVG_NARROWEST {number(narrowest)}\n" + "".join(
+    return "".join(
         f"#define {size} {len(rows)}\nstatic const {name} = {{\n{table_rows(rows or [none])}}};\n"
         for name, size, none, rows in tables
     )

@@ -153,7 +153,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
             values[l] = sums[3 * l];
             if (sums[3 * l + 2] > 0) worst = fmax(worst, fabs(sums[3 * l] - sums[3 * l + 1]) / sums[3 * l + 2]);
         }
-        worst *= worst; /* of twice the step */
+        worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
             avg_raise(call, worst + AVG_ROUNDING);
             break;

@@ -69,7 +69,7 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
                          double *left)
 {
     const size_t stride = s->half + 1, live = s->live;
-    double norm[AVG_COLUMNS], rest[AVG_COLUMNS], power = 1, error = 0;
+    double norm[AVG_COLUMNS] = {0}, rest[AVG_COLUMNS] = {0}, power = 1, error = 0;
     const int check = s->checked++ < 4;
     size_t n, k;
     int c;
@@ -252,7 +252,7 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         }
         if (error <= 2e-8) break;
     }
-    avg_raise(call, error * error + AVG_ROUNDING * (1 + 0.1 * (double)s.terms));
+    avg_raise(call, pow(error, AVG_TWICE) + AVG_ROUNDING * (1 + 0.1 * (double)s.terms));
     for (i = 0; i < count; i++)
         for (j = i + 1; j < count; j += AVG_BLOCK) {
             const size_t n = count - j < AVG_BLOCK ? count - j : AVG_BLOCK;

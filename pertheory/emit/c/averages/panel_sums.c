@@ -176,7 +176,7 @@ static double avg_rounding(const avg_field *f)
         for (e = 0; e < AVG_PLACES; e++)
             if (fabs(avg_places[e][0] - f->mean[k]) < f->reach * whole) most = fmax(most, fabs(avg_places[e][0]) / least);
     }
-    return 5e-16 + 0.5 * DBL_EPSILON * most;
+    return 5e-16 + 0.25 * DBL_EPSILON * most;
 }
 
 /* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. */

@@ -27,11 +27,11 @@ static const double avg_legendre16[8][3] = {
 /* The relative error of the rule of degree 31 from its difference from one of degree 11, and that of a panel of the
  * outermost direction, of degree 23, from its coefficients of degree 10 and 11. */
 #define AVG_INNER_POWER 2.0
-#define AVG_OUTER_POWER 1.6
+#define AVG_OUTER_POWER 1.5
 /* Inputs that fluctuate by this fraction of what a direction moves them are almost functions of it. */
 #define AVG_SMEARED 0.7
 /* A panel is resolved when it may be wrong by this fraction of every average. */
-#define AVG_RESOLVED 2e-12
+#define AVG_RESOLVED 5e-12
 
 /* One Gaussian: the free inputs, sorted by the direction that they need last. */
 typedef struct {

@@ -71,7 +71,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             twice = fabs(sums[5 * l] - sums[5 * l + 1]) / size, four = fabs(sums[5 * l] - sums[5 * l + 4]) / size;
             /* the logarithm of an error that poles cause is c - a / step, so that those of two and four steps tell that
              * of one; for entire functions it is smaller */
-            worst = fmax(worst, twice * twice * fmin(1, twice / (four * four + DBL_MIN)));
+            worst = fmax(worst, twice * pow(fmin(1, twice / (four + DBL_MIN)), 2));
             outside = fmax(outside, sums[5 * l + 3] / size);
         }
         if (endless || outside > 1e-16) {

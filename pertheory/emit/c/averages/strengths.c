@@ -24,15 +24,15 @@ static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
     int mask, i, j, b;
     c->size = size, c->loose = 3e-16;
     if (size == 2 && covariance[0] > 0 && covariance[3] > 0) { /* the same, written out: there are many pairs */
-        const long double u = covariance[0], v = covariance[3], x = covariance[1];
+        const long double a = covariance[0], d = covariance[3], x = covariance[1];
         const long double gap = avg_determinant(covariance[0], covariance[3], covariance[1]);
         memset(c->given[1], 0, 3 * sizeof c->given[1]);
         memset(c->slight[1], 0, 3 * sizeof c->slight[1]);
-        c->given[0][0][0] = u, c->given[0][1][1] = v, c->given[0][0][1] = c->given[0][1][0] = x;
-        c->slight[0][0][0] = u, c->slight[0][1][1] = v, c->slight[0][0][1] = c->slight[0][1][0] = 0;
-        c->given[1][1][1] = gap > AVG_COLLINEAR * u * v ? gap / u : 0;
-        c->given[2][0][0] = gap > AVG_COLLINEAR * u * v ? gap / v : 0;
-        c->slight[1][1][1] = v + x * x / u, c->slight[2][0][0] = u + x * x / v;
+        c->given[0][0][0] = a, c->given[0][1][1] = d, c->given[0][0][1] = c->given[0][1][0] = x;
+        c->slight[0][0][0] = a, c->slight[0][1][1] = d, c->slight[0][0][1] = c->slight[0][1][0] = 0;
+        c->given[1][1][1] = gap > AVG_COLLINEAR * a * d ? gap / a : 0;
+        c->given[2][0][0] = gap > AVG_COLLINEAR * a * d ? gap / d : 0;
+        c->slight[1][1][1] = d + x * x / a, c->slight[2][0][0] = a + x * x / d;
         return;
     }
     for (i = 0; i < size; i++)

@@ -1,0 +1,73 @@
+"""Emitted averages are right or warn: a part of what `tests.emit.judged_averages` runs in whole."""
+
+import shutil
+
+import mpmath
+import numpy as np
+import pytest
+
+from tests.emit.judged_averages import ROUNDING, STEEP, Judged, grid, request, scan, slopes
+from tests.emit.single_averages import SingleAverages
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+PAIR = ((0, 1), False)
+
+
+def silent(rows: list[Judged], allowed: float) -> list[Judged]:
+    return [row for row in rows if not row.wrong <= allowed and row.found.status == 0]
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "every"), [("smooth", "tanh", 3), ("kinked", "relu6", 1), ("kinked", "relu", 1)]
+)
+def test_estimates_bound_the_errors_on_the_reference_grid(which: str, name: str, every: int) -> None:
+    rows = list(grid(which, name, every))
+    missed = [row for row in rows if row.wrong > row.found.error + ROUNDING]
+    assert len(missed) <= 0.005 * len(rows), missed
+    assert silent(rows, 1e-7) == []
+    assert sum(row.found.status != 0 for row in rows) <= 0.01 * len(rows)
+
+
+@pytest.mark.parametrize("name", ["relu6", "sparse_sigmoid"])
+def test_pairs_are_right_however_close_or_opposite(name: str) -> None:
+    rows = list(scan(name, (0.5, 1e-4, 1e-7, 1e-12), (0.1, 1.0, 1000.0)))
+    assert silent(rows, 1e-8) == []
+    assert sum(row.found.status != 0 for row in rows) <= 0.01 * len(rows)
+
+
+@pytest.mark.parametrize("name", ["tanh", "tanh elsewhere"])
+def test_steep_functions_of_one_input_are_right(name: str) -> None:
+    form, place = STEEP[name]
+    rows = list(slopes(form, place, (0.01, 1000)))
+    assert silent(rows, 1e-9) == []
+    assert [row for row in rows if row.found.status] == []
+
+
+def test_steep_functions_of_two_inputs_are_the_closed_forms() -> None:
+    own = {orders: request(orders, orders) for orders in ((0,), (1,))}
+    averages = SingleAverages("erf(1000*x)", [(r, PAIR) for r in own.values()])
+    for spread in 10.0 ** np.arange(-6, 4):
+        for correlation in (0.3, -0.9, 1 - 1e-6, -1 + 1e-9):
+            k = [[spread**2, correlation * spread**2], [correlation * spread**2, spread**2]]
+            with mpmath.workdps(40):
+                a, b = 1e6 * mpmath.mpf(k[0][0]), 1e6 * mpmath.mpf(k[0][1])
+                right = {
+                    (0,): 2 / mpmath.pi * mpmath.asin(2 * b / (1 + 2 * a)),
+                    (1,): 4e6 / mpmath.pi / mpmath.sqrt((1 + 2 * a) ** 2 - 4 * b * b),
+                }
+            for orders, value in right.items():
+                found = averages(own[orders], k)
+                assert found.status == 0
+                assert found.value == pytest.approx(float(value), rel=1e-9)
+
+
+def test_a_needle_in_the_formula_is_found() -> None:
+    """<s'^2> of x + exp(-1e6 (x - 1.2345)^2) at variance 1, by mpmath with 25 digits."""
+    name, own = "x+exp(-1000000*(x-1.2345)^2)", request((1, 1))
+    with mpmath.workdps(25):
+        ends = [mpmath.mpf("1.2345") + k * mpmath.mpf("1e-3") for k in (-9, -3, -1, 0, 1, 3, 9)]
+        slope = lambda x: -2e6 * (x - mpmath.mpf("1.2345")) * mpmath.exp(-1e6 * (x - mpmath.mpf("1.2345")) ** 2)  # noqa: E731
+        right = 1 + mpmath.quad(lambda x: (2 * slope(x) + slope(x) ** 2) * mpmath.npdf(x), ends)
+    found = SingleAverages(name, [(own, ((0,), False))])(own, [[1.0]])
+    assert found.status == 0
+    assert found.value == pytest.approx(float(right), rel=1e-9)

@@ -234,11 +234,12 @@ class Chooser:
         found = np.zeros((3, len(atoms), len(k)))
         for place in range(len(k)):
             values, errors, scales, method = self.smooth.estimates(k[place], atoms)
-            found[:, :, place] = (
-                values,
-                np.multiply(errors, scales, where=np.isfinite(errors), out=errors.copy()),
-                scales,
-            )
+            worst = float(errors.max(initial=0.0))
+            if worst <= self.rtol:
+                found[:, :, place] = values, errors * scales, scales
+                self.note("2-4, smooth", method, len(atoms), worst)
+                continue
+            found[:, :, place] = values, np.where(np.isfinite(errors), errors * scales, np.inf), scales
             weak = np.flatnonzero(~(errors <= self.rtol) & np.isfinite(values))
             self.note("2-4, smooth", method, len(atoms) - len(weak), float(np.delete(errors, weak).max(initial=0.0)))
             if len(weak) and k.shape[1] == 2 and k[place].diagonal().all():  # panels of more inputs take minutes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -203,9 +204,12 @@ class SetEvaluation:
         self._table[0, -1] = self._table[2, -1] = 1.0
         self._values, self._errors, self._scales = self._table
         self._reasons: dict[tuple[int, int], str] = {}
-        self._moments = _Moments(plan, self._first, self._given, DOUBLES)
         self._roots: dict[int, Array | None] = {}
         self._finer: dict[int, _Moments] = {}
+
+    @cached_property
+    def _moments(self) -> _Moments:
+        return _Moments(self._plan, self._first, self._given, DOUBLES)
 
     def numbers(self) -> Numbers:
         """Evaluate all nodes."""

@@ -192,7 +192,9 @@ class GaussianAverages:
         if any(len(request) != 1 for request in requests):
             raise InputError("variances alone are enough only for requests with one factor")
         self._check_names(requests)
-        own, names, back = np.unique(variances, return_index=True, return_inverse=True)
+        own, names, back = variances, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+        if len(variances) > 1:
+            own, names, back = np.unique(variances, return_index=True, return_inverse=True)
         self._weak = []
         if not np.isfinite(own).all() or own[0] < 0:
             check_covariance(np.diag(own))  # says what is wrong
@@ -379,8 +381,7 @@ class GaussianAverages:
             plans = self._plans[key] = set_plans(key[0], self._frozen, asked.distinct)
         numbers = list(requests)
         size = len(asked.covariance)
-        ranks = [len(request) for request in requests.values()]
-        starts = tuple(np.cumsum([0, *(size**rank for rank in ranks)]).tolist())
+        starts = plans.starts(size)
         buffers = [np.full(starts[-1], np.nan) for _ in range(1 if only is None else 3)]
         self.chooser.forget()
         still, moving = np.zeros(0, dtype=np.int64), None
@@ -411,7 +412,7 @@ class GaussianAverages:
                 done += EFFORT[q] * sum(map(len, some))
                 if self.progress is not None and only is None:
                     self.progress(min(done / total, 1.0))
-        parts = list(zip(starts, starts[1:], ranks, strict=False))
+        parts = list(zip(starts, starts[1:], plans.ranks, strict=False))
         return [[buffer[start:end].reshape((size,) * rank) for start, end, rank in parts] for buffer in buffers]
 
     def _fill(
@@ -440,12 +441,15 @@ class GaussianAverages:
         if len(still):
             everywhere = [np.concatenate([np.tile(still, (len(group), 1)), group], axis=1) for group in groups]
         which, offsets, strides = plan.targets(len(asked.covariance), starts)
-        for buffer, array in zip(buffers, (values, errors, scales), strict=False):
-            if len(groups) == sum(map(len, groups)):
-                buffer[offsets[:, None] + strides @ np.concatenate(everywhere).T] = array[which]
-                continue
+        if len(groups) == sum(map(len, groups)):
+            places = offsets[:, None] + strides @ np.concatenate(everywhere).T
+            for buffer, array in zip(buffers, (values, errors, scales), strict=False):
+                buffer[places] = array[which]
+        else:
             for n, group in enumerate(everywhere):
-                buffer[offsets[:, None] + strides @ group.T] = array[which, n][:, None]
+                places = offsets[:, None] + strides @ group.T
+                for buffer, array in zip(buffers, (values, errors, scales), strict=False):
+                    buffer[places] = array[which, n][:, None]
         if np.isnan(values).any():
             self._diverged(asked, plan, numbers, own, values, everywhere)
 

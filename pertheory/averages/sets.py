@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from itertools import permutations
+from itertools import accumulate, permutations
 from itertools import product as cartesian
 from math import prod
 from typing import NamedTuple, TypeAlias
@@ -186,6 +186,7 @@ class SetPlans:
         self.ranks = [len(request) for request in requests]
         self._plans: dict[tuple[int, bool], SetPlan] = {}
         self._jobs: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._starts: dict[int, tuple[int, ...]] = {}
 
     def plan(self, size: int, zero: bool = False) -> SetPlan:
         """The plan of a set of so many inputs (and one that is always zero)."""
@@ -194,6 +195,12 @@ class SetPlans:
             entries, reasons = fill(builder, self._requests, self._apart, zero)
             self._plans[size, zero] = SetPlan(builder, self._requests, entries, reasons, zero)
         return self._plans[size, zero]
+
+    def starts(self, inputs: int) -> tuple[int, ...]:
+        """Where the entries of each request begin in a buffer, and its length."""
+        if inputs not in self._starts:
+            self._starts[inputs] = (0, *accumulate(inputs**rank for rank in self.ranks))
+        return self._starts[inputs]
 
     def jobs(self, moving: int, still: int) -> list[tuple[int, int]]:
         """Sizes of sets for which anything is needed, without and with an input that is always zero."""

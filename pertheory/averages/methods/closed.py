@@ -51,8 +51,9 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array) -> lis
     with np.errstate(all="ignore"):
         for instruction in code.instructions:
             operands = [done[n] for n in instruction.operands]
-            done.append(given.get(instruction.operation) or _carried_out(instruction, operands, first))
-    return [done[n] for n in code.results]
+            done.append(given.get(instruction.operation) or _carried_out(instruction, operands))
+    zero = np.zeros_like(first)
+    return [(zero + done[n][0], zero + done[n][1]) for n in code.results]
 
 
 def is_accurate(found: Bounded) -> NDArray[np.bool_]:
@@ -82,11 +83,11 @@ def _exact_product(a: Array, b: Array) -> tuple[Array, Array]:
     return product, rest
 
 
-def _carried_out(instruction: Instruction, operands: list[Bounded], like: Array) -> Bounded:
+def _carried_out(instruction: Instruction, operands: list[Bounded]) -> Bounded:
     """An instruction and its rounding error; that of constants and of multiples by powers of two counts as well."""
     operation, _, number = instruction
     if operation == "constant":
-        return np.full_like(like, number), np.full_like(like, ROUNDING * abs(number))
+        return np.float64(number), np.float64(ROUNDING * abs(number))  # type: ignore[return-value]
     if operation == "scale":
         ((x, e),) = operands
         value = number * x
@@ -111,7 +112,7 @@ def _reciprocal(one: Bounded) -> Bounded:
 
 def _root(one: Bounded) -> Bounded:
     value = np.sqrt(one[0])
-    return value, np.divide(one[1], 2 * value, out=np.sqrt(one[1]), where=value > 0)
+    return value, np.where(value > 0, one[1] / (2 * value), np.sqrt(one[1]))
 
 
 def _exponential(one: Bounded) -> Bounded:
@@ -129,9 +130,8 @@ def _copied_sign(one: Bounded, two: Bounded) -> Bounded:
 
 def _angle(one: Bounded, two: Bounded) -> Bounded:
     (y, f), (x, e) = one, two
-    size = np.hypot(x, y)
-    lever = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    return np.arctan2(y, x), (np.abs(x) * lever * f + np.abs(y) * lever * e) * lever
+    size = np.maximum(np.hypot(x, y), 1e-300)
+    return np.arctan2(y, x), (np.abs(x) / size * f + np.abs(y) / size * e) / size
 
 
 _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {

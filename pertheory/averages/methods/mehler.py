@@ -55,13 +55,18 @@ class Layout:
 
     @staticmethod
     def of(atoms: Sequence[Atom]) -> Layout:
-        """Lay out atoms."""
-        products = [tuple(sorted(set(column))) for column in zip(*atoms, strict=True)]
-        place = [{product: n for n, product in enumerate(own)} for own in products]
-        index = np.array([[own[product] for own, product in zip(place, atom, strict=True)] for atom in atoms])
-        merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
-        merged.update(product for own in products for product in own if product)
-        return Layout(tuple(products), index, tuple(sorted(merged)))
+        """Lay out atoms; those of a plan come again and again."""
+        return _layout(tuple(atoms))
+
+
+@lru_cache(maxsize=256)
+def _layout(atoms: tuple[Atom, ...]) -> Layout:
+    products = [tuple(sorted(set(column))) for column in zip(*atoms, strict=True)]
+    place = [{product: n for n, product in enumerate(own)} for own in products]
+    index = np.array([[own[product] for own, product in zip(place, atom, strict=True)] for atom in atoms])
+    merged = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
+    merged.update(product for own in products for product in own if product)
+    return Layout(tuple(products), index, tuple(sorted(merged)))
 
 
 @lru_cache(maxsize=64)

@@ -247,8 +247,6 @@ def activation_files():
         "name": "ramp",
         "aliases": ["slope_below"],
         "description": "a ramp",
-        "class": "scale-invariant",
-        "closed_form": "relu",
         "parameters": {"slope": 0.1},
         "pieces": [
             {"from": float("-inf"), "to": "0*slope", "formula": "slope*x"},

@@ -109,6 +109,8 @@ def _read_npy(path: Path) -> list[list[float]]:
                 f"--inputs {path}: holds {len(shape)}-dimensional data of type {str(kind)[:80]}; "
                 "must be a table of real numbers with one row per input"
             )
+        if not all(type(length) is int for length in shape):  # NumPy takes True for one
+            raise InputError(f"--inputs {path}: not a .npy file of numbers")
         there = os.fstat(handle.fileno()).st_size - handle.tell()
         if min(shape) < 0 or shape[0] * shape[1] * kind.itemsize > there:
             raise InputError(f"--inputs {path}: says that it holds {shape[0]} x {shape[1]} numbers, but is too short")

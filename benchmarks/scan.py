@@ -51,7 +51,7 @@ class Cell(NamedTuple):
         order: of the derivative.
         spread: standard deviation of the first input; that of the second is half of it.
         rho: the correlation.
-        error: difference of the methods relative to the scale, less what the other method may be wrong by.
+        error: difference of the methods relative to the scale, less four times what the other one says of its own.
         estimate: what is said of the error.
         warned: whether there was a warning.
     """
@@ -84,7 +84,7 @@ def _cells(name: str, functions: Functions, spread: float, rho: float) -> Iterat
             (found,) = averages(k, [request])
         values, errors, scales = pair_averages(functions, [request], np.array([rho]), (own[:1], own[1:]))
         apart, scale = abs(float(found[0, 1] - values[0, 0])), float(scales[0, 0])
-        error = apart / scale - float(errors[0, 0]) if scale else 0.0 if apart == 0 else float("inf")
+        error = apart / scale - 4 * float(errors[0, 0]) if scale else 0.0 if apart == 0 else float("inf")
         yield Cell(name, order, spread, rho, error, averages.worst_error, bool(caught))
 
 

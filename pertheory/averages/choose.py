@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
 from pertheory.averages.estimate import COLLINEAR, Estimate
+from pertheory.averages.features import narrowest
+from pertheory.averages.grids import SHIFTED
 from pertheory.averages.methods import exponentials
 from pertheory.averages.methods.nested import NestedAverages
-from pertheory.averages.methods.pairs import pair_averages
-from pertheory.averages.methods.panels import collinear_averages, panel_averages
+from pertheory.averages.methods.pairs import CENTER, pair_averages
+from pertheory.averages.methods.panels import collinear_averages, panel_averages, rounding
 from pertheory.averages.methods.smeared import SingleAverages, SmearedAverages, Smearing
 from pertheory.averages.methods.trapezoid import SmoothAverages
 from pertheory.averages.methods.trapezoid_single import Rules, single_averages
@@ -65,7 +67,7 @@ TABLE = (
     Choice(
         "one or two inputs", "closed", "the formulas have closed forms", "exact for any variance, all pairs at once"
     ),
-    Choice("two, smooth", "mehler series", f"{MANY} inputs or more", "one product of matrices for all pairs"),
+    Choice("two, smooth", "mehler series", f"{MANY} inputs, or only pairs", "one product of matrices for all pairs"),
     Choice("two, kinked", "mehler series", f"{MANY_KINKED} inputs or more", "a term a degree; close pairs by panels"),
     Choice("one, smooth", "trapezoid", "always first", "spectral where the spread is no more than a few steps wide"),
     Choice("one, smooth", "panels", "the trapezoid sum is not sure", "ends where the formula is steep: any variance"),
@@ -79,6 +81,9 @@ TABLE = (
     Choice("2-4, smooth", "pairs", "two inputs, nothing above is sure", "panels that see steep places, however close"),
     Choice("1-4, steps and powers", "orthants", "piecewise polynomials, kink at 0", "exact moments"),
     Choice("1-4, kinked or given", "smeared", "enough own noise", "converges like that of a smooth function"),
+    Choice(
+        "1-4, kinked or given", "pairs", "two, steep, little noise", "see above; nested panels can miss steep places"
+    ),
     Choice("1-4, kinked or given", "nested", "next to no noise, or the above not sure", "panels cut at the kinks"),
 )
 
@@ -186,10 +191,6 @@ class Chooser:
                 if kinked:
                     raise
                 return values, np.where(np.isfinite(values), errors, 0.0), scales
-            if not kinked:
-                atoms = [(product,) for product in products]
-                rounding = [self.smooth.rounding(np.array([[v]]), atoms, False) for v in variances[weak].tolist()]
-                other = (other[0], other[1] + np.array(rounding).T * other[2], other[2])
             relative = np.divide(other[1], other[2], out=np.zeros_like(other[1]), where=other[2] > 0)
             better = relative < errors[:, weak] if not kinked else np.ones(relative.shape, dtype=bool)
             for array, new in ((values, other[0]), (errors, other[1]), (scales, other[2])):
@@ -258,15 +259,15 @@ class Chooser:
             if 1 - abs(rho) < COLLINEAR:
                 pairs = [(atom[0], atom[1]) for atom in atoms]
                 ratio = math.copysign(float(spreads[1] / spreads[0]), rho)
-                values, errors, scales = collinear_averages(self._frozen, float(spreads[0]), ratio, pairs)
-            else:
-                requests = [tuple((0, product) for product in atom) for atom in atoms]
-                found = pair_averages(self._frozen, requests, np.array([rho]), (spreads[:1], spreads[1:]))
-                values, errors, scales = (part[:, 0] for part in found)
-                errors = errors * scales
+                return np.stack(collinear_averages(self._frozen, float(spreads[0]), ratio, pairs))
+            requests = [tuple((0, product) for product in atom) for atom in atoms]
+            found = pair_averages(self._frozen, requests, np.array([rho]), (spreads[:1], spreads[1:]))
         except UnsupportedError:
             return np.full((3, len(atoms)), np.inf)
-        return np.stack([values, errors + self.smooth.rounding(k, atoms, False) * scales, scales])
+        values, errors, scales = (part[:, 0] for part in found)
+        sides = list(zip(spreads.tolist(), range(2), strict=True))
+        lost = np.array([sum(rounding(self._frozen, sigma, atom[n]) for sigma, n in sides) for atom in atoms])
+        return np.stack([values, (errors + SHIFTED * lost) * scales, scales])
 
     def _several(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Averages of functions with kinks at two to four inputs, set by set."""
@@ -301,13 +302,41 @@ class Chooser:
         method = self._methods[key]
         found = method.average(atom)
         name = "nested" if isinstance(method, NestedAverages) else "smeared"
-        if found.error > self.kinked * found.scale and name == "smeared":
+        if (
+            len(mean) == 2
+            and self._is_steep(covariance)
+            and (name == "nested" or found.error > self.kinked * found.scale)
+        ):
+            other = self._pair(mean, covariance, atom)
+            if other is not None and (name == "nested" or other.error < found.error):
+                found, name = other, "pairs"
+        elif found.error > self.kinked * found.scale and name == "smeared":
             other = self._panelled(key, mean, covariance, atom)
             if other is not None and other.error < found.error:
                 found, name = other, "nested"
         self.note("1-4, kinked or given", name, 1, found.relative)
         self._known[key, atom] = found
         return found
+
+    def _is_steep(self, covariance: Sequence[Sequence[Fraction]]) -> bool:
+        """Whether functions are steep away from their kinks: nested panels look for that less closely."""
+        spread = math.sqrt(min(float(row[i]) for i, row in enumerate(covariance)))
+        return narrowest(self.functions.values(), math.inf) < CENTER * spread
+
+    def _pair(self, mean: Array, covariance: Sequence[Sequence[Fraction]], atom: Atom) -> Estimate | None:
+        """By panels in rotated variables, if the two are not one."""
+        (a, k), (_, b) = covariance
+        rho, spreads = float(k) / math.sqrt(float(a) * float(b)), np.sqrt([float(a), float(b)])
+        if 1 - abs(rho) < COLLINEAR:
+            return None
+        request = tuple((0, product) for product in atom)
+        own = (spreads[:1], spreads[1:])
+        try:
+            found = pair_averages(self._frozen, [request], np.array([rho]), own, (float(mean[0]), float(mean[1])))
+        except UnsupportedError:
+            return None
+        value, error, scale = (float(part[0, 0]) for part in found)
+        return Estimate(value, error * scale, scale)
 
     def _panels(self, key: Setting, mean: Array, covariance: Sequence[Sequence[Fraction]]) -> NestedAverages:
         if key not in self._nested:

@@ -12,6 +12,7 @@ import pytest
 from scipy import integrate
 
 import pertheory as pt
+from pertheory.averages.choose import TABLE
 from pertheory.averages.features import features
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.rulebook.activation import Activation, activation
@@ -192,3 +193,28 @@ def test_a_row_of_zeros_to_the_order_of_one_over_n_is_the_limit_of_small_rows() 
         definite = np.isfinite(array)
         assert definite[~touched].any()
         np.testing.assert_allclose(array[definite], other[definite], atol=1e-5)
+
+
+# ------------------------------------------------------------------- which method it was
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "hard_tanh", "exp", "tanh(1000*x)", "max(0, x)*tanh(100*x)"])
+def test_every_method_that_is_used_is_in_the_table(name: str) -> None:
+    root = np.random.default_rng(3).normal(size=(4, 6))
+    averages = GaussianAverages({"s": activation(name)}, distinct=True)
+    requests = [(f(0, 0),), (f(0), f(0)), (f(0), f(1), f(0)), (f(0),) * 4]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        averages(root @ root.T / 6, requests)
+    rows = {(row.kind, row.method) for row in TABLE}
+    assert averages.chooser.used
+    assert set(averages.chooser.used) <= rows
+
+
+def test_a_run_can_say_what_averaged_what() -> None:
+    layers = pt.theory("mlp", order=0).compile().layers(ROWS[1:], "tanh", 2, counted=True)
+    list(layers)
+    head, *rows = layers.explanation().splitlines()
+    assert head.split("  ")[0] == "averages of"
+    assert {row.split("  ")[0] for row in rows} <= {row.kind for row in TABLE}
+    assert all(sum(part.isdigit() and int(part) > 0 for part in row.split()) >= 2 for row in rows)  # averages, points

@@ -127,14 +127,16 @@ def pair_averages(
     requests: Sequence[Request],
     correlation: Array,
     spreads: tuple[Array, Array],
+    means: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[Array, Array, Array]:
-    """Average products of two ordinary functions at pairs of variables with zero mean.
+    """Average products of two ordinary functions at pairs of variables.
 
     Args:
         functions: activations by name.
         requests: two factors each.
         correlation: one per pair, inside (-1, 1).
         spreads: standard deviations of the first and of the second variables, positive.
+        means: of the first and of the second variables.
 
     Returns:
         The averages, one row per request and one column per pair, their errors relative to the scale of each, and the
@@ -142,14 +144,15 @@ def pair_averages(
     """
     widest = float(max(spreads[0].max(), spreads[1].max()))
     reach = reach_of(functions, widest, REACH)
-    cuts = np.array(edges_of(functions, float(2.0 ** np.ceil(np.log2(reach * widest)))))
+    limit = reach * widest + max(map(abs, means))
+    cuts = np.array(edges_of(functions, float(2.0 ** np.ceil(np.log2(limit)))))
     kinks = np.array(sorted(_steep(functions, CENTER * float(min(spreads[0].min(), spreads[1].min())))))
     factors = sorted({factor for request in requests for factor in request})
     totals, errors, scales = np.empty((3, len(requests), len(correlation)))
     start, step = 0, 16
     while start < len(correlation):
         part = slice(start, start + step)
-        nodes = pair_nodes(correlation[part], (spreads[0][part], spreads[1][part]), (0.0, 0.0), cuts, kinks, reach)
+        nodes = pair_nodes(correlation[part], (spreads[0][part], spreads[1][part]), means, cuts, kinks, reach)
         first, second = (factor_values(functions, factors, x) for x in (nodes.first, nodes.second))
         for number, (one, two) in enumerate(requests):
             terms = first[one] * second[two]

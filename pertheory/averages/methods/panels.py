@@ -9,19 +9,22 @@ compares with the spread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from pertheory.averages.atoms import Product
 from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.features import ladder
-from pertheory.averages.grids import Functions, Tables
+from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import last_degrees
 from pertheory.averages.quadrature import Array, density, panels
+from pertheory.rulebook.activation import Activation
+
+Evaluation: TypeAlias = Callable[[Array], Array]
 
 #: Nodes of a panel; its widest in units of the spread, which is up to twice as large as the smallest of an octave.
 NODES, WIDEST = 16, 1.0
@@ -43,12 +46,14 @@ class Resolved(NamedTuple):
         weights: of the nodes.
         values: of the products, shape (products, nodes).
         missed: error of each product on each panel where the density is one, shape (products, panels).
+        noise: what the values react to rounding with, of their terms and of their argument; shape of the values.
     """
 
     nodes: Array
     weights: Array
     values: Array
     missed: Array
+    noise: Array
 
 
 @lru_cache(maxsize=64)
@@ -61,7 +66,10 @@ def table(functions: Functions, products: tuple[Product, ...], level: int) -> Re
         found = Tables(named, nodes, products)
         return np.stack([found[product] for product in products])
 
-    return _resolved(values, _edges(functions, sigma), sigma)
+    def terms(nodes: Array) -> Array:
+        return np.stack([_terms(named, nodes, product) for product in products])
+
+    return _resolved(values, terms, _edges(functions, sigma), sigma)
 
 
 def _edges(functions: Functions, sigma: float) -> Array:
@@ -74,7 +82,7 @@ def _edges(functions: Functions, sigma: float) -> Array:
     return np.concatenate([plain, [0.0], kinks, ladder(own, limit), edges_of(functions, limit)])
 
 
-def _resolved(evaluate: Callable[[Array], Array], edges: Array, sigma: float) -> Resolved:
+def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: float) -> Resolved:
     """Halve panels until every product is resolved."""
     edges = np.unique(edges)
     edges = edges[np.concatenate([[True], np.diff(edges) > 1e-14 * np.abs(edges[1:])])]
@@ -89,9 +97,35 @@ def _resolved(evaluate: Callable[[Array], Array], edges: Array, sigma: float) ->
         scales = (np.abs(values) * weights * density(nodes / sigma)).sum(axis=1)
         wide = (errors * _masses(edges, sigma) > RESOLVED * scales[:, None]).any(axis=0)
         if not wide.any() or halving == HALVINGS - 1 or len(edges) + wide.sum() > MOST:
-            return Resolved(nodes, weights, values, errors)
+            with np.errstate(all="ignore"):
+                slopes = np.abs(evaluate(nodes * (1 + NUDGE)) - values) / NUDGE
+                noise = terms(nodes) + np.where(np.isfinite(slopes), slopes, 0.0)
+            return Resolved(nodes, weights, values, errors, noise)
         edges = np.sort(np.concatenate([edges, ((edges[:-1] + edges[1:]) / 2)[wide]]))
     raise AssertionError
+
+
+def _terms(functions: Mapping[str, Activation], nodes: Array, product: Product) -> Array:
+    """What rounding of the terms of each factor may change a product by, in units of rounding."""
+    lines = [(line,) for line in product]
+    values, sizes = Tables(functions, nodes, lines), Tables(functions, nodes, lines, absolute=True)
+    total = np.zeros_like(nodes)
+    for i, own in enumerate(lines):
+        part = sizes[own]
+        for j, other in enumerate(lines):
+            part = part * np.abs(values[other]) if j != i else part
+        total += part
+    return total
+
+
+def rounding(functions: Functions, sigma: float, product: Product) -> float:
+    """Relative error of an average of a product at one input that rounding makes."""
+    if not product:
+        return 0.0
+    found = table(functions, (product,), math.ceil(math.log2(sigma)))
+    weights = found.weights * density(found.nodes / sigma)
+    scale = float(np.abs(found.values[0]) @ weights)
+    return EPSILON * float(found.noise[0] @ weights) / scale if scale else 0.0
 
 
 def _masses(edges: Array, sigma: float) -> Array:
@@ -129,7 +163,8 @@ def _summed(found: Resolved, sigmas: Array) -> tuple[Array, Array, Array]:
     scales = np.abs(found.values) @ matrix
     # the part of each panel in the average
     masses = matrix.reshape(-1, NODES, len(sigmas)).sum(axis=1)
-    return found.values @ matrix, found.missed @ masses + ROUNDING * scales, scales
+    errors = found.missed @ masses + EPSILON * (found.noise @ matrix)
+    return found.values @ matrix, errors + ROUNDING * scales, scales
 
 
 def collinear_averages(
@@ -153,8 +188,16 @@ def collinear_averages(
         own, other = Tables(named, nodes, first), Tables(named, ratio * nodes, second)
         return np.stack([own[one] * other[two] for one, two in atoms])
 
+    def terms(nodes: Array) -> Array:
+        own, other = Tables(named, nodes, first), Tables(named, ratio * nodes, second)
+        rows = []
+        for one, two in atoms:
+            left, right = _terms(named, nodes, one), _terms(named, ratio * nodes, two)
+            rows.append(left * np.abs(other[two]) + np.abs(own[one]) * right)
+        return np.stack(rows)
+
     edges = np.concatenate([_edges(functions, sigma), _edges(functions, abs(ratio) * sigma) / ratio])
     limit = max(reach_of(functions, sigma), reach_of(functions, abs(ratio) * sigma)) * sigma
-    found = _resolved(values, edges[np.abs(edges) <= limit], sigma)
+    found = _resolved(values, terms, edges[np.abs(edges) <= limit], sigma)
     value, error, scale = _summed(found, np.array([sigma]))
     return value[:, 0], error[:, 0], scale[:, 0]

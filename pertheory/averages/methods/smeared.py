@@ -213,7 +213,22 @@ class SmearedAverages:
         chosen, factor = self._grid.coarse
         apart = abs(factor * float(terms[chosen].sum()) - total)
         lattice = self._grid.least + min(1.0, apart / scale) ** (EXTRAPOLATED * self._grid.power)
-        return Estimate(total, (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond), scale)
+        error = (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond)
+        return Estimate(total, error + self._floor(products), scale)
+
+    def _floor(self, products: tuple[Product, ...]) -> float:
+        """What rounding does where every function is far out in the tail of another one's noise.
+
+        Averages over own noise are interpolated: they are as accurate as their largest value.
+        """
+        sizes = [self._variables[i][product][1] for i, product in enumerate(products)]
+        total = 0.0
+        for i, own in enumerate(sizes):
+            others = self._grid.weights
+            for j, other in enumerate(sizes):
+                others = others * other if j != i else others
+            total += float(own.max()) * float(others.sum())
+        return ROUNDING * total
 
     def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array, float]:
         """The average over the noise of the pair, what its series may lack, the scale, and an error."""

@@ -136,8 +136,8 @@ class SmoothAverages:
         self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
         return values, errors, scales, method
 
-    def rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]], sums: bool = True) -> Array:
-        """Rounding errors of averages relative to their scales; without those of trapezoid sums unless they are meant.
+    def rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> Array:
+        """Rounding errors of averages relative to their scales.
 
         Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
         that are (nearly) null are dropped: every z is then off by some units of the last place.
@@ -157,8 +157,7 @@ class SmoothAverages:
         for i, j in combinations(range(len(columns)), 2):
             slopes, steepness = columns[i][:, 2:4].T * columns[j][:, 2:4].T
             units = units + np.minimum(steepness, slopes / apart[i, j])
-        shifts = sum(column[:, 4] for column in columns) if sums else 0.0
-        result: Array = EPSILON * units + SHIFTED * shifts
+        result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
         return result
 
     def _condition(self, product: Product, sigma: float) -> Condition:

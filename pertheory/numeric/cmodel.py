@@ -137,7 +137,7 @@ class CLayers(Layers):
     @property
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
-        reasons = ("a Gaussian average of the activation is infinite at these inputs",) * self._infinite
+        reasons = ("a Gaussian average of the activation is infinite or undefined at these inputs",) * self._infinite
         return (*reasons, *dict.fromkeys(divergence.reason for divergence in self._averages.divergences))
 
     @property

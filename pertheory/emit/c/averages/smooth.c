@@ -9,7 +9,7 @@ static double avg_frequency(const avg_call *call, double sigma)
 }
 
 /* The estimated error that is small enough. */
-#define AVG_REACHED 1e-14
+#define AVG_REACHED 5e-12
 /* Most points; with more than a few thousand, panels do better what changes fast in places that are known. */
 #define AVG_MOST_POINTS 200000.0
 #define AVG_MANY_POINTS (AVG_PLACES > 0 ? 3000.0 : AVG_MOST_POINTS)
@@ -69,9 +69,12 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             if (!(size <= DBL_MAX)) endless = 1;
             if (!(size > 0)) continue;
             twice = fabs(sums[5 * l] - sums[5 * l + 1]) / size, four = fabs(sums[5 * l] - sums[5 * l + 4]) / size;
-            /* the logarithm of an error that poles cause is c - a / step, so that those of two and four steps tell that
-             * of one; for entire functions it is smaller */
-            worst = fmax(worst, twice * pow(fmin(1, twice / (four + DBL_MIN)), 2));
+            /* The logarithm of an error that poles cause is c - a / step, so that those of two and four steps tell that
+             * of one. Poles that are farther away than the saddle point of the normal density do not matter, and the
+             * logarithm is -a / step^2. */
+            four = fmin(1, twice / (four + DBL_MIN));
+            worst = fmax(worst, twice * (call->strip * step > 2 * AVG_PI * sigma ? fmin(four * four, twice * twice)
+                                                                                  : four * four));
             outside = fmax(outside, sums[5 * l + 3] / size);
         }
         if (endless || outside > 1e-16) {

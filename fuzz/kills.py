@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,9 +76,26 @@ def _start(name: str, folder: Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "PERTHEORY_CACHE": str(folder / "cache"), "TMPDIR": str(folder)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     command = [sys.executable, "-m", "pertheory.cli.main", *COMMANDS[name]]
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    with heeded():
+        return subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Let processes that are started heed the signals that we were told to ignore, as by nohup."""
+    usual = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.getsignal(number) for number in usual}
+    try:
+        for number, own in usual.items():
+            if before[number] is signal.SIG_IGN:
+                signal.signal(number, own)
+        yield
+    finally:
+        for number, own in before.items():
+            if own is signal.SIG_IGN:
+                signal.signal(number, own)
 
 
 def _stopped(name: str, folder: Path, example: Any, seconds: float) -> str:

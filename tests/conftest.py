@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from fuzz.kills import heeded
+
 # How fast examples are drawn and tried says how busy the machine is.
 settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("same", settings.get_profile("new"), derandomize=True)
@@ -27,4 +29,11 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERTHEORY_CACHE", folder)
         patch.setenv("XDG_CACHE_HOME", folder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_signals() -> Iterator[None]:
+    """Processes that tests stop heed signals, though whoever started the tests may have had them ignored."""
+    with heeded():
         yield

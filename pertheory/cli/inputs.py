@@ -114,6 +114,8 @@ def _read_npy(path: Path) -> list[list[float]]:
         there = os.fstat(handle.fileno()).st_size - handle.tell()
         if min(shape) < 0 or shape[0] * shape[1] * kind.itemsize > there:
             raise InputError(f"--inputs {path}: says that it holds {shape[0]} x {shape[1]} numbers, but is too short")
+        if 0 in shape:  # whatever the other length may be
+            return []
         handle.seek(0)
         table = np.lib.format.read_array(handle, allow_pickle=False)
     with np.errstate(over="ignore"):  # what is too large for a double is infinite, and found by the caller

@@ -17,31 +17,42 @@ from types import FrameType
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if arguments is not None:
-        with _signals():
-            return _run(arguments)
+        with _signals() as received:
+            return _run(arguments, received)
     _open_descriptors()
     for stream in (sys.stdout, sys.stderr):
         # a character that the terminal does not have is shown by its number
         with suppress(AttributeError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    with _signals():
-        status = _run(sys.argv[1:])
+    with _signals() as received:
+        status = _run(sys.argv[1:], received)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be done: an interrupt just ends us
     return status
 
 
-def _run(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str], received: Sequence[int]) -> int:
     try:
         from pertheory.cli.verbs import execute
 
         return execute(arguments)
     except KeyboardInterrupt:
+        return _ended(signal.SIGINT)
+    except _Ended as end:
+        return _ended(end.number)
+    except Exception as error:
+        if received:  # while a library was loaded, which took what the signal raised for a failure of its own
+            return _ended(received[0])
+        from pertheory.cli.verbs import report
+
+        return report(error)
+
+
+def _ended(number: int) -> int:
+    if number == signal.SIGINT:
         with suppress(OSError):
             print("pertheory: interrupted", file=sys.stderr, flush=True)
-        return 130
-    except _Ended as end:
-        return 128 + end.number
+    return 128 + number
 
 
 class _Ended(BaseException):
@@ -53,24 +64,34 @@ class _Ended(BaseException):
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
-    """Let the signals that would end us raise; those that the caller has us ignore, as nohup does, are left alone."""
+def _signals() -> Iterator[list[int]]:
+    """Let the signals that would end us raise; those that the caller has us ignore, as nohup does, are left alone.
+
+    Yields:
+        The numbers of those that came.
+    """
+    received: list[int] = []
 
     def end(number: int, _: FrameType | None) -> None:
-        raise _Ended(number)
+        received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else _Ended(number)
 
-    changed = []
-    for name in ("SIGTERM", "SIGHUP"):
+    changed = {}
+    for name, usual in (
+        ("SIGINT", signal.default_int_handler),
+        ("SIGTERM", signal.SIG_DFL),
+        ("SIGHUP", signal.SIG_DFL),
+    ):
         number = getattr(signal, name, None)
         with suppress(ValueError):  # not in the main thread
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            if number is not None and signal.getsignal(number) is usual:
                 signal.signal(number, end)
-                changed.append(number)
+                changed[number] = usual
     try:
-        yield
+        yield received
     finally:
-        for number in changed:
-            signal.signal(number, signal.SIG_DFL)
+        for number, usual in changed.items():
+            signal.signal(number, usual)
 
 
 def _open_descriptors() -> None:

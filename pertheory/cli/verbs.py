@@ -101,14 +101,17 @@ def _execute(arguments: Sequence[str]) -> int:
         place = "standard output" if error.filename is None else line(str(error.filename))[:80]
         _drop_output()
         return _refuse(f"{place}: {error.strerror or error}")
-    except Exception as error:
-        if sys.flags.dev_mode:
-            raise
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        return _refuse(
-            f"internal error, a fault of pertheory ({type(error).__name__}: {error}; {Path(where.filename).name}, line "
-            f"{where.lineno}); please report it with the command that you gave (python -X dev shows more)"
-        )
+
+
+def report(error: Exception) -> int:
+    """Say that there is a fault in pertheory itself, and return the exit status."""
+    if sys.flags.dev_mode:
+        raise error
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return _refuse(
+        f"internal error, a fault of pertheory ({type(error).__name__}: {error}; {Path(where.filename).name}, line "
+        f"{where.lineno}); please report it with the command that you gave (python -X dev shows more)"
+    )
 
 
 def _refuse(message: str) -> int:

@@ -185,7 +185,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ('name = "a"\nformula = 3\n', "must be text"),
         ('name = "a"\nformula = "x +"\n', "formula: .* at character 4"),
         ('name = "a"\nformula = "1/x"\n', "not defined"),
-        ('name = "a"\nclass = "best"\nformula = "x"\n', "'class' is 'best'"),
+        ('name = "a"\nclass = "best"\nformula = "x"\n', "unknown key 'class'"),
         ('name = "a"\nformula = "b*x"\n[parameters]\nb = "two"\n', "not a finite number"),
         (GOOD.replace("to = inf", "to = 3"), "must end at inf"),
         (GOOD.replace('from = "c"', "from = 1"), "piece 2 goes from 1.0"),

@@ -68,6 +68,7 @@ class _Weak:
     """An average whose estimated error is too large."""
 
     error: float
+    absolute: float
     allowed: float
     place: str
 
@@ -316,7 +317,8 @@ class GaussianAverages:
                 self._seen(relative)
                 for entry in np.argwhere(relative > allowed).tolist():
                     shown = asked.show(n, entry)
-                    self._weak.append(_Weak(float(relative[tuple(entry)]), allowed, shown))
+                    weak = float(relative[tuple(entry)]), float(final[tuple(entry)])
+                    self._weak.append(_Weak(*weak, allowed, shown))
 
     def _all_pairs(
         self, asked: _Asked, requests: Mapping[int, Request], found: dict[int, Array], lost: dict[int, _Lost]
@@ -436,7 +438,7 @@ class GaussianAverages:
             with np.errstate(divide="ignore", invalid="ignore"):
                 relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
             relative[~np.isfinite(values)] = 0.0  # what overflows is an error later, and named there
-            self._judge(asked, plan, numbers, relative, still, sets)
+            self._judge(asked, plan, numbers, relative, errors, still, sets)
         everywhere = list(groups)
         if len(still):
             everywhere = [np.concatenate([np.tile(still, (len(group), 1)), group], axis=1) for group in groups]
@@ -454,7 +456,14 @@ class GaussianAverages:
             self._diverged(asked, plan, numbers, own, values, everywhere)
 
     def _judge(
-        self, asked: _Asked, plan: SetPlan, numbers: Sequence[int], relative: Array, still: Places, sets: Places
+        self,
+        asked: _Asked,
+        plan: SetPlan,
+        numbers: Sequence[int],
+        relative: Array,
+        errors: Array,
+        still: Places,
+        sets: Places,
     ) -> None:
         """Keep the worst of some errors, and note those that are too large."""
         allowed = max(self._rtol, KINKED) if plan.kinked else self._rtol
@@ -463,7 +472,7 @@ class GaussianAverages:
             entry = plan.shown[value]
             members = [*still.tolist(), *sets[place].tolist()]
             where = asked.show(numbers[entry.request], [members[slot] for slot in entry.slots])
-            self._weak.append(_Weak(float(relative[value, place]), allowed, where))
+            self._weak.append(_Weak(float(relative[value, place]), float(errors[value, place]), allowed, where))
 
     def _diverged(
         self,
@@ -504,7 +513,8 @@ class GaussianAverages:
         worst = max(self._weak, key=lambda weak: weak.error)
         more = f", the worst of {len(self._weak)} such estimates" if len(self._weak) > 1 else ""
         warnings.warn(
-            f"{worst.place}: estimated relative error {worst.error:.1e} is above {worst.allowed:.1e}{more}",
+            f"{worst.place}: estimated relative error {worst.error:.1e} (absolute {worst.absolute:.1e}) "
+            f"is above {worst.allowed:.1e}{more}",
             stacklevel=3,
         )
 

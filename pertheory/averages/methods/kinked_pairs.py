@@ -19,13 +19,11 @@ from pertheory.averages.quadrature import Array
 #: Averages, the largest error relative to the scale, and the entries that are missing.
 Result: TypeAlias = tuple[Array, float, NDArray[np.bool_]]
 
-#: Inputs from which on all pairs together are faster than one pair at a time.
-MANY_KINKED = 6
 #: Numbers of terms of the series, and about how many seconds one takes per input.
 COUNTS = {64: 1e-4, 128: 2e-4, 256: 7e-4, 512: 2e-3, 1024: 6e-3}
 #: About how many seconds panels take for a pair.
 PAIR = 3e-4
-#: What the series may lack, relative to the product of the norms, and closed forms, relative to the scale.
+#: What the series may lack, relative to the product of the norms.
 LACK = 1e-11
 
 

@@ -30,7 +30,7 @@ typedef enum pt_status {
     PT_TOO_LARGE = 5,       /* sizes beyond what size_t counts */
     PT_OVERFLOW = 6,        /* a result left the range of doubles */
     PT_LAST_ERROR = 6,
-    PT_DIVERGENT = 7,       /* an average is infinite or, at an input of zeros, undefined: the entries that need it are NaN */
+    PT_DIVERGENT = 7,       /* an average is infinite or, at a zero input, undefined: the entries that need it are NaN */
     PT_ACCURACY = 8         /* the estimated error of an average is above 1e-9 of its scale */
 } pt_status;
 
@@ -45,7 +45,7 @@ static inline const char *pt_message(int status)
     case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e10";
     case PT_TOO_LARGE: return "so many inputs or layers that sizes overflow";
     case PT_OVERFLOW: return "a result left the range of doubles";
-    case PT_DIVERGENT: return "an average is infinite or, at an input of zeros, undefined: the entries that need it are NaN";
+    case PT_DIVERGENT: return "an average is infinite or, at a zero input, undefined: the entries that need it are NaN";
     case PT_ACCURACY: return "an average is less accurate than 1e-9 of its scale";
     default: return "unknown status";
     }

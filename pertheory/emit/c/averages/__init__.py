@@ -5,8 +5,9 @@ needs is decided here:
 
 `core.c`         the tables' types, packed places, entries as sums of nodes
 `rules.c`        values of products of derivatives at points
-`strengths.c`    conditional covariances; `orthant.c` the ReLU family, exactly; `kinked.c` combines
-`panel*.c`       anything else with kinks, and smooth functions that change too fast for trapezoids
+`strengths.c`    conditional covariances; `orthant.c` the ReLU family, exactly; `kinked.c` combines, with errors
+`panel*.c`       anything else with kinks, and smooth functions that are steep: `panels.c` where panels end,
+                 `panel_series.c` the last two inputs, `panel_sums.c` sums and errors, `panel_leaves.c` the variables
 `exact.c`        one and two inputs in closed form
 `smooth.c`       one input; `pairs.c` all pairs of inputs; `conditional.c` three and four; `nested.c` dependent inputs
 `call.c`         the routine: distinct inputs, sets of them, entries

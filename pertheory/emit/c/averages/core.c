@@ -58,7 +58,7 @@ typedef struct {
 
 /* All averages over `size` distinct inputs. */
 typedef struct {
-    int size, columns, groups, plain, leaves, nodes, entries, zero_entries; /* plain: leaves without deltas, the first ones */
+    int size, columns, groups, plain, leaves, nodes, entries, zero_entries; /* plain: leaves without deltas; first */
     const avg_column *column;
     const avg_leaves *group;
     const short (*leaf)[4];
@@ -175,11 +175,12 @@ static void avg_settle(avg_call *call, double *values, size_t n)
 
 /* Where nodes are sums that may cancel, their errors and sizes stand beside them. */
 typedef struct {
-    double *value, *error, *size; /* error: absolute, null where methods have raised it; size: what the value is summed from */
+    double *value, *error, *size; /* error: absolute, null where it has been raised; size: of what is summed */
 } avg_values;
 
 /* Raise the error to that of an entry. */
-static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry, const avg_values *values, double value)
+static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry, const avg_values *values,
+                      double value)
 {
     double error = 0, size = 0;
     int k, mixed = 0;
@@ -194,8 +195,8 @@ static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry
         size += weight * values->size[part->node];
         mixed |= part->node >= set->plain;
     }
-    /* Where deltas stand, what the parts have in common may cancel, and the value is the scale, unless it is as small as
-     * its error: it is zero by a symmetry then. */
+    /* Where deltas stand, what the parts have in common may cancel, and the value is the scale, unless it is as small
+     * as its error: it is zero by a symmetry then. */
     if (mixed && fabs(value) > 3 * error) size = fabs(value);
     if (size > 0) avg_raise(call, error / size);
 }

@@ -156,7 +156,8 @@ static void avg_sum_series(const avg_series *s, int first, int second, size_t i,
 /* Room for the series of `live` inputs. */
 static size_t avg_series_room(size_t live)
 {
-    return ((size_t)AVG_COLUMNS * (live + 1) + 1) * AVG_TERMS + AVG_WEIGHTS + (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
+    return ((size_t)AVG_COLUMNS * (live + 1) + 1) * AVG_TERMS + AVG_WEIGHTS +
+           (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
            2 * live + (AVG_LEAVES + 2) * AVG_BLOCK;
 }
 

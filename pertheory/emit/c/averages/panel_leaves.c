@@ -67,8 +67,8 @@ static int avg_pair_off(avg_field *f, const double covariance[4][4], const int *
     return 1;
 }
 
-/* Two inputs, half the angle between them to either side of the first direction: however close they are, nothing happens
- * in the last direction but where they meet their edges, and in the other but where two edges meet. gap: the
+/* Two inputs, half the angle between them to either side of the first direction: however close they are, nothing
+ * happens in the last direction but where they meet their edges, and in the other but where two edges meet. gap: the
  * determinant. */
 static void avg_turn(avg_field *f, const double covariance[4][4], long double gap, const int *slots)
 {

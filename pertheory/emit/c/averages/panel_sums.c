@@ -52,7 +52,8 @@ static void avg_inside(avg_field *f, int j, double *xi, double *out)
                     const double *column = f->column[from] + (size_t)leaf[l][f->slot[from]] * AVG_BLOCK;
                     k = leaf[l][f->slot[from]];
                     if (first == 0) end[l] = fabs(column[0]);
-                    end[l] = fmax(end[l], fabs(column[some - 1])), sum[l] += fine[k], size[l] += whole[k], apart[l] += fine[k] - coarse[k];
+                    end[l] = fmax(end[l], fabs(column[some - 1]));
+                    sum[l] += fine[k], size[l] += whole[k], apart[l] += fine[k] - coarse[k];
                 }
                 continue;
             }
@@ -174,7 +175,8 @@ static double avg_rounding(const avg_field *f)
             if (own > 0) least = fmin(least, own);
         }
         for (e = 0; e < AVG_PLACES; e++)
-            if (fabs(avg_places[e][0] - f->mean[k]) < f->reach * whole) most = fmax(most, fabs(avg_places[e][0]) / least);
+            if (fabs(avg_places[e][0] - f->mean[k]) < f->reach * whole)
+                most = fmax(most, fabs(avg_places[e][0]) / least);
     }
     return 5e-16 + 0.25 * DBL_EPSILON * most;
 }
@@ -184,7 +186,8 @@ static void avg_adapt(avg_field *f, double factor, double *values, double *error
 {
     avg_call *call = f->call;
     const int leaves = f->group->count;
-    double *sums = call->space, *total = sums + (size_t)AVG_PANELS * AVG_SUMS * (size_t)leaves, *out = total + 4 * leaves;
+    double *sums = call->space, *total = sums + (size_t)AVG_PANELS * AVG_SUMS * (size_t)leaves;
+    double *out = total + 4 * leaves;
     double low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
     int panels, count, k, l, outermost;
     if (f->rank == 0) {

@@ -1,7 +1,7 @@
 /* Averages of piecewise analytic functions: panels that end at the kinks, in standard normal variables z = mean + L xi.
  * The outermost direction is cut in halves until it is resolved. */
 
-/* 16 points of Gauss and Legendre on one side of zero: node, weight, weight in a rule of lower degree on these nodes. */
+/* 16 points of Gauss and Legendre on one side of zero: node, weight, weight in a rule of lower degree on them. */
 static const double avg_legendre16[8][3] = {
     {0.095012509837637440185, 0.18945061045506849629, 0.160987186760732363},
     {0.28160355077925891323, 0.18260341504492358887, 0.24705625438750973518},

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pertheory.averages.atoms import Product
 from pertheory.averages.estimate import COLLINEAR, Estimate
 from pertheory.averages.features import narrowest
-from pertheory.averages.grids import SHIFTED
+from pertheory.averages.grids import EPSILON, SHIFTED
 from pertheory.averages.methods import exponentials
 from pertheory.averages.methods.nested import NestedAverages
 from pertheory.averages.methods.pairs import CENTER, pair_averages
@@ -240,7 +240,8 @@ class Chooser:
                 found[:, :, place] = values, errors * scales, scales
                 self.note("2-4, smooth", method, len(atoms), worst)
                 continue
-            found[:, :, place] = values, np.where(np.isfinite(errors), errors * scales, np.inf), scales
+            sure = np.isfinite(errors)
+            found[:, :, place] = values, np.where(sure, np.where(sure, errors, 0.0) * scales, np.inf), scales
             weak = np.flatnonzero(~(errors <= self.rtol) & np.isfinite(values))
             self.note("2-4, smooth", method, len(atoms) - len(weak), float(np.delete(errors, weak).max(initial=0.0)))
             if len(weak) and k.shape[1] == 2 and k[place].diagonal().all():  # panels of more inputs take minutes
@@ -266,8 +267,19 @@ class Chooser:
             return np.full((3, len(atoms)), np.inf)
         values, errors, scales = (part[:, 0] for part in found)
         sides = list(zip(spreads.tolist(), range(2), strict=True))
-        lost = np.array([sum(rounding(self._frozen, sigma, atom[n]) for sigma, n in sides) for atom in atoms])
-        return np.stack([values, (errors + SHIFTED * lost) * scales, scales])
+        lost = np.array(
+            [
+                max(  # inputs that have nothing to do with each other, and inputs that are one
+                    sum(rounding(self._frozen, sigma, atom[n]) for sigma, n in sides),
+                    rounding(self._frozen, float(spreads.max()), tuple(sorted((*atom[0], *atom[1])))),
+                )
+                for atom in atoms
+            ]
+        )
+        # the correlation is rounded: what that does is at most the product of the slopes, and less where noise smears
+        width = narrowest(self.functions.values(), math.inf)
+        lever = min(float(spreads.prod()) / width**2, 1 / math.sqrt((1 - rho) * (1 + rho)))
+        return np.stack([values, (errors + SHIFTED * lost + EPSILON * lever) * scales, scales])
 
     def _several(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Averages of functions with kinks at two to four inputs, set by set."""

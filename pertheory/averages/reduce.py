@@ -16,8 +16,6 @@ from fractions import Fraction
 from math import prod
 from typing import TypeAlias
 
-import numpy as np
-
 from pertheory.averages.atoms import IDENTITY, Product, differentiate
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation
@@ -25,9 +23,6 @@ from pertheory.rulebook.activation import Activation
 Functions: TypeAlias = Mapping[str, Activation]
 #: For every variable the order of a total derivative and the product under it.
 Term: TypeAlias = tuple[tuple[int, Product], ...]
-
-#: Sides of a kink at zero: coefficients of the polynomials for z < 0 and z > 0.
-Sides: TypeAlias = tuple[tuple[float, ...], tuple[float, ...]]
 
 MAX_TERMS = 20_000
 
@@ -171,29 +166,6 @@ def sides(product: Product, position: float, functions: Functions) -> tuple[floa
         for name, order in product
     ]
     return prod(left for left, _ in pairs), prod(right for _, right in pairs)
-
-
-def polynomial_sides(product: Product, functions: Functions) -> Sides | None:
-    """The ordinary part of a product as a polynomial on either side of zero; None where it is of another kind.
-
-    The zero polynomial has no coefficients.
-    """
-    both: list[tuple[float, ...]] = []
-    for side in (0, -1):
-        total = np.ones(1)
-        for name, order in product:
-            factor = np.array([0.0, 1.0])
-            if name != IDENTITY:
-                function = functions[name]
-                if any(function.kinks):
-                    return None
-                coefficients = function.piece_coefficients(side % len(function.pieces))
-                if coefficients is None:
-                    return None
-                factor = np.polynomial.polynomial.polyder(np.array(coefficients), order)
-            total = np.polynomial.polynomial.polymul(total, factor)
-        both.append(tuple(total.tolist()) if total.any() else ())
-    return both[0], both[1]
 
 
 def value_at(product: Product, position: float, functions: Functions) -> float:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import mpmath
 import numpy as np
-from pertheory.numeric.atoms import Request
 
+from pertheory.averages.atoms import Request
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.rulebook.activation import Activation, activation
 from tests.emit.single_averages import Found, SingleAverages, pattern_of

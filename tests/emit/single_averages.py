@@ -15,13 +15,13 @@ from tempfile import mkdtemp
 from typing import NamedTuple
 
 import numpy as np
-from pertheory.numeric.reduce import Divergent
 
 import pertheory as pt
 from pertheory.averages.atoms import IDENTITY, Line, Request, atoms
 from pertheory.averages.code import code_function
 from pertheory.averages.nodes import KinkedNodes, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
+from pertheory.averages.reduce import Divergent
 from pertheory.emit.c.averages import print_averages
 from pertheory.rulebook.activation import activation
 

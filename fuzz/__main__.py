@@ -37,6 +37,7 @@ def main() -> int:
             for own, longest in pool.map(share, [name] * shares, sizes, seeds):
                 outcomes += own
                 slowest = max(slowest, longest)
+                print(f"{name}: {sum(outcomes.values())} of {options.count} so far", file=sys.stderr, flush=True)
         said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
         print(f"{name}: {sum(outcomes.values())} examples: {said}; the slowest {slowest:.2f} s of processor time")
         faults += outcomes["fault"]

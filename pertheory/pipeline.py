@@ -104,8 +104,13 @@ def emit_theory(
         values = reference_values(theory, program, functions)
         said = ", ".join(f"{key} = {own.name}" for key, own in sorted(functions.items()))
         texts = print_folder(program, source, header_text(), values, said, __version__)
+    paths = {name: _inside(folder, name) for name in texts}
     folder.mkdir(parents=True, exist_ok=True)
-    for name in texts:  # names are made of the network's: nothing is written anywhere but here
-        if name in ("", ".", "..") or Path(name).name != name:
-            raise InputError(f"{shown(name)} is not the name of a file in {folder}")
-    return [write_text(folder / name, text) for name, text in texts.items()]
+    return [write_text(paths[name], text) for name, text in texts.items()]
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file in the folder itself: names are made of the network's, and nothing is written anywhere else."""
+    if name in ("", ".", "..") or Path(name).name != name:
+        raise InputError(f"{shown(name)} is not the name of a file in {folder}")
+    return folder / name

@@ -451,10 +451,10 @@ def test_averages_with_names_that_read_the_same_are_kept_apart(place):
 def test_nothing_is_written_outside_the_folder(place):
     from pathlib import Path
 
-    from pertheory.pipeline import _write
+    from pertheory.pipeline import _inside
 
     for name in ("../x", "/tmp/x", "a/b", "..", ".", "", "a/../../x"):
         with pytest.raises(pt.errors.PertheoryError, match="is not the name of a file"):
-            _write(Path("out"), name, "")
+            _inside(Path("out"), name)
     assert not (place / "out").exists()
     assert importlib.util.find_spec("pertheory.numeric.source") is None  # what executed text is gone

@@ -103,7 +103,8 @@ class SingleAverages:
         pattern = pattern_of(k.tolist())
         number = (ctypes.c_int * 1)(self._numbers[request, pattern])
         n = len(k)
-        out = np.full((n,) * n, np.nan)
+        out = np.zeros((n,) * n)  # entries that are not planned stay as they are
+        out[tuple(range(n))] = np.nan
         pointers = (POINTER * 1)(out.ctypes.data_as(POINTER))
         worst = ctypes.c_double(0.0)
         status = self._library.t_builtin_average(

@@ -13,10 +13,17 @@ typedef struct {
 } avg_conditions;
 
 /* a b - x^2, correctly rounded but for a unit or two. */
-static double avg_determinant(double a, double b, double x)
+static long double avg_determinant(double a, double b, double x)
 {
-    const double both = a * b, square = x * x;
-    return (both - square) + (fma(a, b, -both) - fma(x, x, -square));
+    double both = a * b, square = x * x;
+    int e = 0, f = 0;
+    if (!(both > 1e-250 && both < 1e250)) { /* powers of two leave the digits alone */
+        a = frexp(a, &e), b = frexp(b, &f);
+        if ((e + f) % 2 != 0) b *= 2, f--;
+        x = ldexp(x, -(e + f) / 2);
+        both = a * b, square = x * x;
+    }
+    return ldexpl((both - square) + (fma(a, b, -both) - fma(x, x, -square)), e + f);
 }
 
 static void avg_eliminate(int size, const double *covariance, avg_conditions *c)

@@ -22,6 +22,8 @@ Bounded: TypeAlias = tuple[Array, Array]
 
 #: What an operation may lose, relative to its result.
 ROUNDING = 2.0**-52
+#: Pairs that are worked out together: all that is computed on the way stays in the cache.
+BLOCK = 4096
 #: A closed form is taken where rounding costs no more than this fraction of the value.
 LOST = 1e-11
 
@@ -39,6 +41,15 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array) -> lis
         For each average its values and bounds of what rounding did to them; NaN where a form does not apply, such as
         at a kink without variance.
     """
+    results = [(np.empty_like(first), np.empty_like(first)) for _ in code.results]
+    for start in range(0, len(first), BLOCK):
+        part = slice(start, start + BLOCK)
+        for (values, errors), found in zip(results, _block(code, first[part], shared[part], second[part]), strict=True):
+            values[part], errors[part] = found
+    return results
+
+
+def _block(code: ExactCode, first: Array, shared: Array, second: Array) -> list[Bounded]:
     left = determinant(first, shared, second)
     none = np.zeros_like(first)
     given = {
@@ -52,8 +63,7 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array) -> lis
         for instruction in code.instructions:
             operands = [done[n] for n in instruction.operands]
             done.append(given.get(instruction.operation) or _carried_out(instruction, operands))
-    zero = np.zeros_like(first)
-    return [(zero + done[n][0], zero + done[n][1]) for n in code.results]
+    return [done[n] for n in code.results]
 
 
 def is_accurate(found: Bounded) -> NDArray[np.bool_]:

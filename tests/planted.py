@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,28 +36,6 @@ PAYLOADS = {
     "wide": "ｎａｍｅ",
     "long": "x" * 5000,
 }
-
-
-def toml(table: dict[str, Any]) -> str:
-    """A table as a TOML file."""
-    return "".join(f"{_text(key)} = {_value(value)}\n" for key, value in table.items())
-
-
-def _text(text: str) -> str:
-    return json.dumps(text).replace("\x7f", "\\u007f")
-
-
-def _value(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case str():
-            return _text(value)
-        case dict():
-            return "{ " + ", ".join(f"{_text(key)} = {_value(own)}" for key, own in value.items()) + " }"
-        case list():
-            return "[" + ", ".join(map(_value, value)) + "]"
-    return repr(value)
 
 
 def strings(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool]]:

@@ -20,6 +20,7 @@ from dataclasses import replace
 import pytest
 
 import pertheory as pt
+from fuzz.rule_files import toml
 from pertheory.book.chapters import read_chapter
 from pertheory.cli.main import main
 from pertheory.emit.c.printer import print_c
@@ -28,7 +29,7 @@ from pertheory.errors import PertheoryError, RuleError
 from pertheory.kernels.lower import lower
 from pertheory.rulebook.files import rules_folder
 from tests.loading import load_text
-from tests.planted import PAYLOADS, planted, renamed, strings, toml
+from tests.planted import PAYLOADS, planted, renamed, strings
 
 RULES = rules_folder()
 #: Payloads that a rule file may hold as text for people: they can be seen, and are on one line or on several.
@@ -453,7 +454,7 @@ def test_nothing_is_written_outside_the_folder(place):
 
     from pertheory.pipeline import _inside
 
-    for name in ("../x", "/tmp/x", "a/b", "..", ".", "", "a/../../x"):
+    for name in ("../x", "/x", "a/b", "..", ".", "", "a/../../x"):
         with pytest.raises(pt.errors.PertheoryError, match="is not the name of a file"):
             _inside(Path("out"), name)
     assert not (place / "out").exists()

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test fuzz sanitize derivations lint types bench requirements clean
+.PHONY: install demo test fuzz fuzz-guided sanitize derivations lint types bench requirements clean
 
 install: $(STAMP)
 
@@ -31,6 +31,12 @@ SEED ?= 0
 NAMES ?=
 fuzz: $(STAMP)
 	$(BIN)/python -m fuzz $(NAMES) --count $(COUNT) --jobs $(JOBS) --seed $(SEED)
+
+# The same guided by coverage, where atheris installs: make fuzz-guided NAMES=formulas FLAGS=-max_total_time=3600
+FLAGS ?=
+fuzz-guided: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python -m fuzz.guided $(NAMES) $(FLAGS)
 
 # Emitted C of every activation under sanitizers; an hour, or make sanitize WHAT="--orders 0 --activations relu tanh"
 WHAT ?=

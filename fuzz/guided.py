@@ -1,4 +1,4 @@
-"""A campaign guided by coverage, by hours, where atheris is installed: ``python -m fuzz.guided NAME [flags of libFuzzer]``.
+"""Campaigns guided by coverage, where atheris is installed: ``python -m fuzz.guided NAME [flags of libFuzzer]``.
 
 libFuzzer makes bytes, the campaign draws its examples from them as if they were chance, and those that reach new code
 are kept in ``fuzz/corpus/NAME``. A fault is kept as every other crasher is.

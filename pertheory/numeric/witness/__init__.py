@@ -17,6 +17,7 @@ import mpmath
 
 from pertheory.closure import Theory
 from pertheory.emit.c.folder.selftest import SelfTest
+from pertheory.errors import UnsupportedError
 from pertheory.kernels.language import Program
 from pertheory.numeric.witness.exact import exact_step
 from pertheory.numeric.witness.runs import jumps, pair_run, single_run
@@ -32,9 +33,16 @@ def reference_values(theory: Theory, program: Program, functions: Mapping[str, A
         theory: from which the program was lowered.
         program: for the order of tensors, requests and hyperparameters.
         functions: the activation of each function of the network.
+
+    Raises:
+        UnsupportedError: a function grows so fast that its averages do not exist.
     """
     with mpmath.workdps(DIGITS):
-        runs = [single_run(theory, program, functions)]
-        if program.inputs == "many" and not jumps(functions):
-            runs.append(pair_run(theory, program, functions))
+        try:
+            runs = [single_run(theory, program, functions)]
+            if program.inputs == "many" and not jumps(functions):
+                runs.append(pair_run(theory, program, functions))
+        except OverflowError:  # numbers of mpmath have no largest one, but a limit of digits
+            names = ", ".join(function.name[:60] for function in functions.values())
+            raise UnsupportedError(f"{names}: grows so fast that its Gaussian averages do not exist") from None
         return SelfTest(exact_step(theory, program), tuple(runs))

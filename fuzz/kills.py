@@ -110,9 +110,11 @@ def _stopped(name: str, folder: Path, example: Any, seconds: float) -> str:
             raise AssertionError("a process lives on") from None
     if process.returncode == 0:
         return f"{name}: done before {example['signal']}"
+    if process.returncode == 1 and "KeyboardInterrupt" in said and "pertheory" not in said:
+        return f"{name}: {example['signal']} before the first line of ours"
     if process.returncode not in (-number, 128 + number):
         raise AssertionError(f"exit status {process.returncode} after {example['signal']}: {said[-300:]}")
-    if "Traceback" in said and "pertheory" in said:  # else the interpreter was starting, and it was not yet ours
+    if "Traceback" in said:
         raise AssertionError(said[-300:])
     return f"{name}: {example['signal']}"
 

@@ -1,4 +1,8 @@
-"""Where functions change fast, read off their formulas: what rules of quadrature must not step over."""
+"""Where functions change fast, read off their formulas: what rules of quadrature must not step over.
+
+A formula is a polynomial in x and generators, such as tanh(u) or exp(u) with a polynomial u; what a generator does, it
+does where its argument is near a root, or turns, within the width in which the argument changes by one.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +48,10 @@ def steep_places(function: Activation) -> tuple[tuple[float, float], ...]:
             else:
                 own = _sought_places(ring, argument, [place for place, _ in found])
             for place, width in own:
-                if not any(abs(place - other) <= width / 4 <= known for other, known in found):
+                # one that is known covers another only if it is about as wide
+                if not any(
+                    abs(place - other) <= width / 4 and width / 4 <= known <= 4 * width for other, known in found
+                ):
                     found.append((place, width))
     return tuple(sorted(found))
 

@@ -84,7 +84,8 @@ def _sought_places(ring: Ring, argument: Polynomial, known: list[float]) -> list
     with np.errstate(all="ignore"):
         values = ring.evaluate([argument], x)[0]
         left, right = values[:-1], values[1:]
-        change = np.flatnonzero(np.isfinite(left) & np.isfinite(right) & (np.sign(left) * np.sign(right) < 0))
+        crossed = (np.sign(left) * np.sign(right) < 0) | (left == 0)  # or a zero that lies on the grid
+        change = np.flatnonzero(np.isfinite(left) & np.isfinite(right) & crossed)
         if len(change) > MOST_PLACES:
             return []  # it oscillates: no few places tell how
         low, high, sign = x[change], x[change + 1], np.sign(left[change])

@@ -218,3 +218,8 @@ def test_a_run_can_say_what_averaged_what() -> None:
     assert head.split("  ")[0] == "averages of"
     assert {row.split("  ")[0] for row in rows} <= {row.kind for row in TABLE}
     assert all(sum(part.isdigit() and int(part) > 0 for part in row.split()) >= 2 for row in rows)  # averages, points
+
+
+def test_a_steep_place_inside_a_wide_one_and_on_the_grid_is_found() -> None:
+    """What C is told: sinh changes over one, and tanh over a hundredth at the same place, where the search has a point."""
+    assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w in steep_places(activation("tanh(100*sinh(x-1))"))]

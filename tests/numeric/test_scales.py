@@ -16,6 +16,7 @@ from pertheory.averages.choose import TABLE
 from pertheory.averages.features import features
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.rulebook.activation import Activation, activation
+from pertheory.rulebook.steep import steep_places
 
 
 def f(*orders: int, legs: int = 0) -> tuple[int, tuple[tuple[str, int], ...]]:
@@ -221,5 +222,5 @@ def test_a_run_can_say_what_averaged_what() -> None:
 
 
 def test_a_steep_place_inside_a_wide_one_and_on_the_grid_is_found() -> None:
-    """What C is told: sinh changes over one, and tanh over a hundredth at the same place, where the search has a point."""
+    """What C is told: sinh changes over one, tanh over a hundredth at the same place, where the search has a point."""
     assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w in steep_places(activation("tanh(100*sinh(x-1))"))]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Line
 from pertheory.averages.estimate import ROUNDING
-from pertheory.averages.given import Given, neglected, spread_out
+from pertheory.averages.given import Given, doubles, neglected, spread_out
 from pertheory.averages.leaves import Leaves, leaf_layouts
 from pertheory.averages.methods.orthants import four_signs
 from pertheory.averages.plan import CARRIER, MOMENT, ORTHANT, POWER, SHARED, STEIN, STEP, SUM, InputSet, SetNode
@@ -244,7 +244,7 @@ class SetEvaluation:
         for term in node.terms:
             strength = np.full(len(self._k), term.weight)
             if term.kind == CARRIER:
-                strength = strength * row[term.slot].astype(float)
+                strength = strength * doubles(row[term.slot])
             elif term.kind == SHARED:
                 strength = strength * self._given.drift(carriers, node.slot, term.slot)
             if term.node == -1:

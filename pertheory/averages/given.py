@@ -6,6 +6,7 @@ rational numbers it costs no digits. Every quantity is an array over the sets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -26,6 +27,21 @@ SAME = 1e-15
 _exact = np.frompyfunc(Fraction, 1, 1)
 #: Variables that others determine have no direction left; what is divided by them is not read.
 _divided = np.frompyfunc(lambda x, y: x / y if y else Fraction(0), 2, 1)
+
+
+def doubles(exact: Exact) -> Array:
+    """Fractions as doubles; what is beyond their range is infinite."""
+    try:
+        return exact.astype(float)
+    except OverflowError:
+        return np.array([_double(x) for x in exact.ravel()]).reshape(exact.shape)
+
+
+def _double(x: Any) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        return math.inf if x > 0 else -math.inf
 
 
 class Given:
@@ -73,7 +89,7 @@ class Given:
                 own, other = self.table[:, b, b], self.table[:, i, i]
                 found = determinant(own, self.table[:, 0, 1], other) / own
             else:
-                found = self.exact(fixed, i, i).astype(float)
+                found = doubles(self.exact(fixed, i, i))
             self._left[key] = found
         return self._left[key]
 
@@ -90,7 +106,7 @@ class Given:
         elif not fixed:
             return self.table[:, i, j]
         else:
-            found = self.exact(fixed, i, j).astype(float)
+            found = doubles(self.exact(fixed, i, j))
         return np.where(self.is_determined(fixed, i) | self.is_determined(fixed, j), 0.0, found) if fixed else found
 
     def regression(self, fixed: tuple[int, ...], i: int) -> list[Exact]:
@@ -122,7 +138,7 @@ class Given:
     def drift(self, carriers: tuple[int, ...], slot: int, i: int) -> Array:
         """That row times the covariances with a variable."""
         total = sum(x * self.exact((), n, i) for n, x in self.row(carriers, slot).items())
-        return np.asarray(total).astype(float)
+        return doubles(np.asarray(total))
 
 
 def spread_out(covariance: Array, root: Array, bits: int) -> Exact:

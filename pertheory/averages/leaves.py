@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pertheory.averages.atoms import IDENTITY, Line, Product
 from pertheory.averages.choose import Chooser
 from pertheory.averages.estimate import ROUNDING
-from pertheory.averages.given import SAME, Given
+from pertheory.averages.given import SAME, Given, doubles
 from pertheory.averages.plan import InputSet
 from pertheory.averages.quadrature import Array, density
 from pertheory.averages.reduce import Divergent, value_at
@@ -95,7 +95,7 @@ class Leaves:
                 continue
             left, own = given.left(fixed, slot), given.table[:, slot, slot]
             mean = given.mean(fixed, positions, slot)
-            apart = (Fraction(place) - mean).astype(float)
+            apart = doubles(Fraction(place) - mean)
             stuck = left <= SAME * own
             spread = np.sqrt(np.where(stuck, 1.0, left))
             total = total * np.where(stuck, 1.0, density(apart / spread) / spread)
@@ -106,7 +106,7 @@ class Leaves:
                 + np.where(small, SAME * own / np.where(stuck, own, left), 0.0) * bool(fixed)
             )
             if stuck.any():
-                size = np.maximum(np.abs(mean.astype(float)), abs(place))
+                size = np.maximum(np.abs(doubles(mean)), abs(place))
                 never = stuck & (np.abs(apart) > 1e-12 * size)
                 total[never] = 0.0
                 for n in np.flatnonzero(stuck & ~never & (total != 0)).tolist():

@@ -230,3 +230,11 @@ def test_relabelling_four_inputs_permutes_the_result() -> None:
     plain = averages("leaky_relu", k, request)[0]
     moved = averages("leaky_relu", k[np.ix_(order, order)], request)[0]
     np.testing.assert_allclose(moved, plain[np.ix_(*[order] * 4)], atol=1e-13)
+
+
+def test_one_over_a_subnormal_variance_is_infinite_and_no_error() -> None:
+    """<delta''> = -1 / (K sqrt(2 pi K)); a kernel that falls from layer to layer gets there (found by a campaign)."""
+    average = GaussianAverages({"s": activation("relu")})
+    (found,) = average.alone(np.array([1e-310, 0.5]), [((4, (("s", 0),)),)])
+    assert found[0] == -math.inf
+    assert found[1] == pytest.approx(-1 / (0.5 * math.sqrt(math.pi)), rel=1e-14)

@@ -17,7 +17,7 @@ import numpy as np
 
 import pertheory as pt
 from pertheory.averages.gaussian import GaussianAverages
-from pertheory.cli.options import read_inputs
+from pertheory.cli.inputs import read_inputs
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPTH = 5

@@ -76,6 +76,7 @@ def test_there_is_a_text_for_each_chapter_with_recursions():
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)
 def test_a_text_runs_reaches_all_its_checks_and_draws(text, monkeypatch, tmp_path, capsys):
+    """Each chapter runs from its first line to its last, as a reader runs it; the longest takes five seconds."""
     monkeypatch.setenv("FIGURES", str(tmp_path))
     lines, passed = run(text)
     assert len(lines) >= 3

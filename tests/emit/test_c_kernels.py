@@ -82,6 +82,7 @@ def test_kinks_are_combined_input_by_input(inputs):
 
 @pytest.mark.parametrize("network", ["mlp", "projection", "residual"])
 def test_second_order_on_one_input(network):
+    """All kernels of second order in C and in NumPy from the same averages; compiling them takes the seconds."""
     agrees(network, "all", 2, "one", False, 4)
 
 

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs the signals of
 
 @pytest.mark.parametrize("name", kills.COMMANDS)
 def test_a_command_that_was_stopped_leaves_nothing_broken(name):
+    """Two stops of each kind of command: it runs in peace, is stopped, and runs again, with its own caches."""
     source = random.Random(name)
     for number in ("SIGKILL", source.choice(kills.SIGNALS[1:])):
         assert hasattr(signal, number)

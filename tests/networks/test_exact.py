@@ -185,6 +185,7 @@ def deep(folder):
 @pytest.mark.parametrize(("name", "order"), [("G", 1), ("H", 1), ("V", 0)])
 @pytest.mark.parametrize("build", ["projection", "branches"])
 def test_projection_and_branches_at_the_third_layer(deep, build, name, order):
+    """Networks with passed neurons through two layers, every weight written out: up to five seconds."""
     case, witness, engine = deep[build, 2]
     samples = (0, 1, 1, 0)[: BOOK[name].vertices]
     assert compare(case, witness, engine, BOOK[name], 2, order, samples, (2, 3)) != 0
@@ -193,6 +194,7 @@ def test_projection_and_branches_at_the_third_layer(deep, build, name, order):
 @pytest.mark.parametrize(("name", "order"), [("D", 0), ("F", 0), ("B", 0), ("P", 0), ("Q", 0), ("V", 1), ("F", 1)])
 @pytest.mark.parametrize("build", ["projection", "branches"])
 def test_projection_and_branches_at_the_third_layer_on_one_input(deep, build, name, order):
+    """The same with trees of derivatives, whose moments have more lines: on one input, else they take minutes."""
     case, witness, engine = deep[build, 1]
     assert compare(case, witness, engine, BOOK[name], 2, order, (0, 0, 0, 0), (2, 3)) != 0
 

@@ -195,6 +195,7 @@ def test_two_dimensional_tanh_agrees_with_an_independent_series(scale: float, co
 
 
 def test_two_dimensional_tanh_agrees_with_twenty_digits() -> None:
+    """A sum of ours against mpmath's own quadrature in two dimensions, which takes the seconds."""
     k = np.array([[1.0, 0.5], [0.5, 1.5]])
     found = averages("tanh", k, (f(0), f(3)))[0][0, 1]
     with mpmath.workdps(20):

@@ -213,6 +213,7 @@ def test_deltas_at_collinear_inputs_are_finite_where_nothing_jumps() -> None:
 
 @pytest.mark.parametrize("name", ["relu", "hard_tanh", "elu"])
 def test_rank_two_covariance_of_three_inputs_is_the_limit(name: str) -> None:
+    """Dependent inputs are the limit of nearly dependent ones, which take panels and seconds."""
     k = random_covariance(3, 9, rank=2)
     for orders in [(0, 0, 0), (1, 0, 1)]:
         values = [entry(name, k + bump * np.eye(3), *(f(o) for o in orders)) for bump in (0.0, 1e-10)]

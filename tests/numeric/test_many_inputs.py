@@ -54,6 +54,7 @@ def test_the_arcsine_law_holds_for_forty_inputs(scale: float) -> None:
 
 
 def test_an_average_of_many_inputs_agrees_with_twenty_digits() -> None:
+    """The series for all pairs against mpmath's own quadrature in two dimensions, which takes the seconds."""
     k = random_covariance(6, 8, 1.2)
     found = GaussianAverages({"s": activation("tanh")})(k, [(f(0), f(1))])[0][1, 4]
     a, b, c = k[1, 1], k[1, 4], k[4, 4]

@@ -36,6 +36,7 @@ def theory(n):
 
 
 def test_the_orders_have_the_values_that_were_found_before():
+    """H{1} and H{2} of ReLU on two inputs: second order with kinks is slow to lower, five seconds."""
     assert orders() == (pytest.approx(-1.205620384, rel=1e-9), pytest.approx(-0.2807, abs=5e-5))
 
 

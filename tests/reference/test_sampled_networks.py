@@ -57,6 +57,7 @@ def test_the_file_has_all_tensors_of_order_one_over_n_and_the_six_point_vertex()
 
 @pytest.mark.parametrize("tensor", TENSORS)
 def test_sampled_networks_agree_within_the_standard_error(tensor):
+    """Networks sampled elsewhere, component by component; the theory is run to the next order, which takes seconds."""
     own = [record for record in RECORDS if record["tensor"] == tensor]
     pulls = [pull(record) for record in own]
     worst = int(np.argmax(np.abs(pulls)))

@@ -26,7 +26,7 @@ START = (
 PROGRAM = """
 import json, resource, time
 from pertheory.recursion import derive
-from pertheory.closure import theory
+from pertheory.theory import theory
 from pertheory.rulebook.network import network
 from pertheory.rulebook.tensors import named_tensors
 rule = network({network!r}); named_tensors()

@@ -22,8 +22,8 @@ import pertheory as pt
 from pertheory.kernels.packing import counts, packing_of, packing_of_classes
 from pertheory.numeric.cmodel import Library
 from pertheory.numeric.evaluate import Evaluator
-from pertheory.numeric.model import choose_functions
-from pertheory.numeric.witness.runs import GRAM
+from pertheory.rulebook.chosen import choose_functions
+from pertheory.witness.runs import GRAM
 
 TABLE = Path(__file__).resolve().parent / "c.md"
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p
@@ -47,7 +47,7 @@ def pointer(array: np.ndarray[Any, Any]) -> Any:
 def runner(theory: pt.Theory, activation: str, gram: np.ndarray[Any, Any], depth: int, mode: str) -> Callable[[], Any]:
     """A call of NAME_run on arrays that are ready."""
     model = theory.compile("c", inputs=mode)
-    library: Library = model._library(choose_functions(theory, activation, {}), True)  # type: ignore[attr-defined]
+    library: Library = model._library(choose_functions(theory.network, activation, {}), True)  # type: ignore[attr-defined]
     n = SIZE(len(gram))
     given = np.ascontiguousarray(np.diag(gram) if mode == "one" else gram)
     hyper = np.tile([value for _, value in library.program.hyperparameters], (depth, 1))
@@ -106,7 +106,7 @@ def update(quick: bool) -> list[str]:
     ]
     theory = pt.theory("mlp", "all", 1)
     model = theory.compile("c")
-    library: Library = model._library(choose_functions(theory, "tanh", {}), True)  # type: ignore[attr-defined]
+    library: Library = model._library(choose_functions(theory.network, "tanh", {}), True)  # type: ignore[attr-defined]
     level = library.program.levels[0]
     evaluator = Evaluator(library.program)
     for inputs in (8, 16) if quick else (8, 16, 32, 64):

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 import pertheory as pt
+from pertheory.emit.c.target import c_source, header_text
 from pertheory.kernels.language import Program
 from pertheory.kernels.packing import counts, packing_of_classes
 from pertheory.numeric.ccompile import build, load
-from pertheory.numeric.model import choose_functions
-from pertheory.pipeline import c_source, header_text
+from pertheory.rulebook.chosen import choose_functions
 
 #: Activation, order and inputs of the theories that are called.
 THEORIES = {"tanh": ("tanh", 1, "one"), "relu": ("relu", 0, "many")}
@@ -62,7 +62,7 @@ def library(name: str) -> Library:
     """A theory, compiled at its first call."""
     activation, order, inputs = THEORIES[name]
     theory = pt.theory("mlp", "all", order)
-    program, source = c_source(theory, inputs, choose_functions(theory, activation, {}), True)
+    program, source = c_source(theory, inputs, choose_functions(theory.network, activation, {}), True)
     texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
     return Library(source.name, program, load(build(texts)))
 

@@ -411,7 +411,7 @@ def judge(arguments: Any) -> str:
     """Run the command and look at what it says."""
     import pertheory.cli.verbs
     import pertheory.numeric.model
-    import pertheory.pipeline  # noqa: F401
+    import pertheory.theory  # noqa: F401
 
     place = _place()
     folder = place / "files"

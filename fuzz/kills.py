@@ -37,6 +37,8 @@ INPUTS = "1,0.5\n0.2,-1\n-0.3,0.8\n"
 KNOWN = {"result", "cache", "inputs.csv"}
 #: Seconds after which a command, or a process that it has left, hangs.
 PATIENCE = 600
+#: Runs in peace: the first one may have to read everything from disk, and most stops would come after the end.
+PEACEFUL = 3
 
 
 def draw(source: random.Random) -> Any:
@@ -127,7 +129,14 @@ def _finish(name: str, folder: Path) -> str:
 
 @cache
 def in_peace(name: str) -> tuple[dict[str, bytes], float]:
-    """The results of a command that nobody stops, and the seconds that it takes."""
+    """The results of a command that nobody stops, and the seconds that it takes at its fastest."""
+    found = [_undisturbed(name) for _ in range(PEACEFUL)]
+    if any(own != found[0][0] for own, _ in found):
+        raise AssertionError("in peace it has different results")
+    return found[0][0], min(seconds for _, seconds in found)
+
+
+def _undisturbed(name: str) -> tuple[dict[str, bytes], float]:
     with tempfile.TemporaryDirectory(prefix="kills-") as place:
         folder = Path(place)
         (folder / "inputs.csv").write_text(INPUTS)

@@ -34,8 +34,8 @@ _HOMES = {
     "tree": "pertheory.rulebook.trees",
     "derive": "pertheory.recursion",
     "Recursion": "pertheory.recursion",
-    "theory": "pertheory.closure",
-    "Theory": "pertheory.closure",
+    "theory": "pertheory.theory",
+    "Theory": "pertheory.theory",
     "PertheoryError": "pertheory.errors",
     "InputError": "pertheory.errors",
     "RuleError": "pertheory.errors",
@@ -68,7 +68,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from pertheory.closure import Theory, theory
     from pertheory.errors import (
         DivergentAverageError,
         InputError,
@@ -81,6 +80,7 @@ if TYPE_CHECKING:
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.theory import Theory, theory
 
 
 def __getattr__(name: str) -> Any:

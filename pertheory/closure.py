@@ -7,9 +7,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pertheory.derive.diagram import Diagram
+from pertheory.derive.first_layer import first_layer
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion
@@ -17,9 +17,6 @@ from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 from pertheory.store import Store
 from pertheory.work import Node, Worker
-
-if TYPE_CHECKING:
-    from pertheory.numeric.model import Model
 
 #: A closure with more T{k} than this asks first.
 LIMIT = 1000
@@ -30,8 +27,8 @@ class ClosureTooLargeError(InputError):
 
 
 @dataclass(frozen=True)
-class Theory:
-    """A closed set of recursions; make one with `theory`.
+class Closure:
+    """A closed set of recursions, as data; make one with `close`.
 
     Attributes:
         network: the rule.
@@ -54,6 +51,11 @@ class Theory:
         """The recursion of one node."""
         return Recursion(self.network, node.sublayer, node.tensor, (node.order,), self.diagrams[node])
 
+    def first_layer(self, node: Node) -> Recursion:
+        """What one node is at layer 1; averages are over the inputs, of products that do not fluctuate."""
+        found = first_layer(self.network, node.kind, node.order)
+        return Recursion(self.network.first_layer, 0, node.tensor, (node.order,), found)
+
     @cached_property
     def dependencies(self) -> dict[Node, tuple[Node, ...]]:
         """For each node the nodes of the sublayer below that its recursion reads."""
@@ -69,24 +71,8 @@ class Theory:
                 table.setdefault(node.kind, []).append(node.order)
         return tuple((tensor_of(kind), tuple(sorted(orders))) for kind, orders in table.items())
 
-    def compile(self, target: str = "numpy", inputs: str = "many") -> Model:
-        """A callable that computes all tensors layer by layer; see `pertheory.numeric.model.Model`."""
-        from pertheory.numeric.model import compile_theory
 
-        return compile_theory(self, target, inputs)
-
-    def emit(self, target: str, folder: str | Path, inputs: str = "many", activation: str = "tanh") -> list[Path]:
-        """Write source code that computes the theory into a folder.
-
-        Returns:
-            The files that were written.
-        """
-        from pertheory.pipeline import emit_theory
-
-        return emit_theory(self, target, Path(folder), inputs, activation)
-
-
-def theory(
+def close(
     rule: str | Path | Network = "mlp",
     tensors: str | Tensor | Iterable[str | Tensor] = "all",
     order: int = 1,
@@ -95,24 +81,8 @@ def theory(
     store: Store | None = None,
     limit: int | None = LIMIT,
     progress: Callable[[int, int], None] | None = None,
-) -> Theory:
-    """Close a set of tensors under their recursions.
-
-    Args:
-        rule: a network rule, its name or its path.
-        tensors: names or observables; "all" means every tensor with a name that exists at the order, "every" means
-            every type that exists at the order (all forests with up to order + 1 pairs).
-        order: the power of 1/n that is kept: a tensor with p pairs is taken up to T{order - (p - 1)}, and a tensor
-            named here at least to T{0}.
-        executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
-        store: reads and keeps derived diagrams on disk.
-        limit: how many T{k} may be found before it stops and asks; None for any number.
-        progress: called with the numbers of T{k} that are done and that have been found.
-
-    Raises:
-        InputError: unknown tensors or a negative order.
-        ClosureTooLargeError: there are more T{k} than ``limit``.
-    """
+) -> Closure:
+    """Close a set of tensors under their recursions; the arguments are those of `pertheory.theory.theory`."""
     chosen_rule = network(rule)
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise InputError(f"order must be a whole number from 0, not {order!r}")
@@ -124,7 +94,7 @@ def theory(
             if unknown:
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
     found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
-    return Theory(chosen_rule, order, tuple(wanted.items()), found)
+    return Closure(chosen_rule, order, tuple(wanted.items()), found)
 
 
 def _requested(item: str | Tensor, order: int, limit: int | None) -> list[tuple[Tensor, int]]:

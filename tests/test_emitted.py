@@ -9,8 +9,7 @@ import pytest
 
 import pertheory as pt
 from pertheory.averages.gaussian import GaussianAverages
-from pertheory.kernels.lower import lower
-from pertheory.pipeline import program_of, text_of
+from pertheory.emit.numpy.printer import print_numpy
 from tests.loading import load_text
 
 
@@ -23,7 +22,7 @@ def test_a_step_changes_neither_its_state_nor_the_averages(network, order, input
 
     All tensors of second order on many inputs take ten seconds to derive and write; every shape of a sum is in them.
     """
-    module = load_text("emitted", text_of(program_of(network, "all", order, inputs)))
+    module = load_text("emitted", print_numpy(pt.theory(network, "all", order).program(inputs)))
     gram = np.array([[1.0, 0.3], [0.3, 0.7]])
     averages = GaussianAverages({"s": pt.activation("tanh")})
     handed_out = []
@@ -44,7 +43,7 @@ def test_a_step_changes_neither_its_state_nor_the_averages(network, order, input
 
 
 def test_the_text_is_the_same_in_every_process():
-    program = "from pertheory.pipeline import *; import sys; sys.stdout.write(text_of(program_of('residual')))"
+    program = "import sys, pertheory; sys.stdout.write(*pertheory.theory('residual').texts('numpy').values())"
     texts = {
         subprocess.run(
             [sys.executable, "-c", program],
@@ -55,12 +54,12 @@ def test_the_text_is_the_same_in_every_process():
         for seed in ("1", "2")
     }
     assert len(texts) == 1
-    assert text_of(lower(pt.theory("residual"))).encode() in texts
+    assert pt.theory("residual").texts("numpy")["residual_order1.py"].encode() in texts
 
 
 def test_a_hostile_title_stays_inside_the_docstring():
     from dataclasses import replace
 
     rule = replace(pt.network("mlp"), title='"""\nraise SystemExit\n"""')
-    module = load_text("emitted_title", text_of(lower(pt.theory(rule, "G", 0))))
+    module = load_text("emitted_title", *pt.theory(rule, "G", 0).texts("numpy").values())
     assert "raise SystemExit" in module.__doc__

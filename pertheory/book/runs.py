@@ -16,9 +16,9 @@ from pertheory.book.compare import walk
 from pertheory.book.memory import remembered
 from pertheory.book.scalar import Element, Setting, evaluate, remainder_of
 from pertheory.book.syntax import Average, Component, Statement
-from pertheory.closure import theory
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
+from pertheory.theory import theory
 
 #: hyperparameters of inner sublayers at which solutions are stated
 INNER = {"C_b1": 0, "C_W1": 1, "lambda_b1": 0, "lambda_W1": 0, "lambda_P": 0}

@@ -90,8 +90,8 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace) -> int:
-    from pertheory.closure import theory
     from pertheory.rulebook.network import network
+    from pertheory.theory import theory
 
     rule = network(options.network, options.closure)
     with working(options) as how:

@@ -16,6 +16,7 @@ from pertheory.cli.options import (
     working,
 )
 from pertheory.errors import InputError
+from pertheory.targets import TARGETS
 
 SUMMARY = "Write source code that computes the tensors, layer by layer."
 EXAMPLE = "pertheory emit --target numpy --out build"
@@ -23,7 +24,7 @@ EXAMPLE = "pertheory emit --target numpy --out build"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
-    parser.add_argument("--target", choices=("numpy", "c"), required=True, help="language of the code")
+    parser.add_argument("--target", choices=tuple(TARGETS), required=True, help="language of the code")
     parser.add_argument("--out", type=Path, required=True, help="folder to write into; made if it does not exist")
     add_network(parser)
     parser.add_argument(
@@ -44,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Derive, lower, print; report the files."""
-    from pertheory.closure import theory
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
+    from pertheory.theory import theory
 
     activation(options.activation)  # a wrong name is an error before any work
     if options.out.exists() and not options.out.is_dir():

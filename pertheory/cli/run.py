@@ -32,11 +32,12 @@ from pertheory.cli.options import (
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.rulebook.tensors import find_tensor
+from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
-    from pertheory.closure import Theory
     from pertheory.numeric.states import Layers, LayerState
     from pertheory.rulebook.network import Network
+    from pertheory.theory import Theory
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
 EXAMPLE = "pertheory run --activation tanh --inputs inputs.csv --depth 4 --format json"
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a parameter of the activation or a further hyperparameter of the network",
     )
     parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
-    parser.add_argument("--backend", choices=("numpy", "c"), default="numpy", help="what computes (default numpy)")
+    parser.add_argument("--backend", choices=tuple(TARGETS), default="numpy", help="what computes (default numpy)")
     parser.add_argument(
         "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
     )
@@ -92,10 +93,10 @@ def main(options: argparse.Namespace) -> int:
         raise InputError("--format npz needs --out FILE.npz")
     check_out(options.out)
     table = read_inputs(options.inputs)
-    from pertheory.closure import theory
     from pertheory.numeric.checks import check_hyperparameters, check_inputs, check_widths
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
+    from pertheory.theory import theory
 
     rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from pertheory.algebra.monomial import Monomial
+from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Average, Terms, sorted_terms
-from pertheory.closure import Theory, covariance_type
+from pertheory.closure import Closure, covariance_type
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import index_partitions
-from pertheory.graphs.tensor import TensorType, symmetry_elements, tensor_type
+from pertheory.graphs.tensor import symmetry_elements
 from pertheory.kernels.factor import factor
 from pertheory.kernels.language import (
     AverageArray,
@@ -24,7 +24,7 @@ from pertheory.kernels.language import (
     Symmetry,
     TensorArray,
 )
-from pertheory.rulebook.network import IDENTITY, Network
+from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.typeset.components import written
 from pertheory.typeset.write import LatexStyle, write
@@ -36,7 +36,7 @@ MANY = 1000
 
 
 def lower(
-    theory: Theory, inputs: str = "many", kinked: bool = False, factored: bool = True, most: int | None = None
+    theory: Closure, inputs: str = "many", kinked: bool = False, factored: bool = True, most: int | None = None
 ) -> Program:
     """A program that computes the tensors of a theory.
 
@@ -64,7 +64,7 @@ def lower(
         closure=rule.closure,
         inputs=inputs,
         hyperparameters=rule.hyperparameters,
-        initial=tuple(_initial(rule, node, inputs == "one") for node in last),
+        initial=tuple(_initial(theory, node, inputs == "one") for node in last),
         levels=tuple(levels),
         glossary=tuple(
             (node.key, node.tensor.observable, node.tensor.pairs, node.tensor.title or "no name in the book")
@@ -88,28 +88,16 @@ def symmetry_of(tensor: Tensor, one: bool = False) -> Symmetry:
     )
 
 
-def _initial(rule: Network, node: Node, one: bool) -> Initial:
-    """The first layer: G and H from the parameters that feed each field, all else zero."""
-    constant: list[tuple[Fraction, tuple[tuple[str, int], ...]]] = []
-    gram: list[tuple[Fraction, tuple[tuple[str, int], ...]]] = []
-    feeding = dict(rule.inputs)
-    field = node.kind.fields[0]
-    is_kernel = node.order == 0 and node.kind == covariance_type(field)
-    is_ntk = node.order == 0 and node.kind == _ntk_type(field)
-    if is_kernel or is_ntk:
-        for name in feeding.get(field, ()):
-            parameter = rule.parameter(name)
-            factor: Monomial | None = parameter.variance if is_kernel else parameter.learning_rate
-            if factor is not None:
-                (gram if parameter.kind == "weight" else constant).append((factor.coefficient, factor.powers))
+def _initial(theory: Closure, node: Node, one: bool) -> Initial:
+    """A tensor of the first layer: an average there is an entry of the Gram matrix."""
+    constant: list[tuple[Fraction, Powers]] = []
+    gram: list[tuple[Fraction, Powers]] = []
+    for term, coefficient in sorted_terms(theory.first_layer(node).terms):
+        (gram if term.averages else constant).append((coefficient, term.couplings))
     return Initial(node.key, _rank(node.tensor, one), tuple(constant), tuple(gram))
 
 
-def _ntk_type(field: str) -> TensorType:
-    return tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
-
-
-def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool, kinked: int) -> Level:
+def _level(theory: Closure, sublayer: int, nodes: list[Node], one: bool, kinked: int) -> Level:
     averages: dict[tuple[str, Request], AverageArray] = {}
     several = len(theory.network.fields_below(sublayer)) > 1
     kernels = [_kernel(theory, node, one, kinked, averages, several) for node in nodes]
@@ -122,7 +110,7 @@ def _level(theory: Theory, sublayer: int, nodes: list[Node], one: bool, kinked: 
 
 
 def _kernel(
-    theory: Theory,
+    theory: Closure,
     node: Node,
     one: bool,
     kinked: int,

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
+from pertheory.emit.c.target import c_source, header_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.kernels.language import Program
-from pertheory.numeric.ccompile import build, load
+from pertheory.numeric.ccompile import build, find_compiler, load
 from pertheory.numeric.checks import check_range
 from pertheory.numeric.model import Model, Prepared, prepare
 from pertheory.numeric.states import Array, Layers, LayerState
-from pertheory.pipeline import c_source, header_text
 from pertheory.rulebook.activation import Activation
 
 OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR, DIVERGENT, ACCURACY = 0, 1, 3, 4, 6, 6, 7, 8
@@ -61,7 +61,15 @@ class Library(NamedTuple):
 
 @dataclass(frozen=True)
 class CModel(Model):
-    """A theory as a callable that runs compiled C; make one with ``theory.compile("c")``."""
+    """A theory as a callable that runs compiled C; make one with ``theory.compile("c")``.
+
+    Raises:
+        InputError: no C compiler.
+    """
+
+    def __post_init__(self) -> None:
+        """See that there is a compiler, which is an error here and not at the first call."""
+        find_compiler()
 
     def layers(
         self,

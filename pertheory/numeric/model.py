@@ -16,9 +16,7 @@ import numpy.typing as npt
 
 from pertheory.averages.explain import Counted, explained
 from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
-from pertheory.closure import Theory
-from pertheory.emit.numpy.printer import print_numpy
-from pertheory.errors import InputError
+from pertheory.closure import Closure
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
 from pertheory.numeric.checks import (
@@ -31,8 +29,8 @@ from pertheory.numeric.checks import (
 from pertheory.numeric.evaluate import Evaluator
 from pertheory.numeric.memory import check_memory, memory_needed
 from pertheory.numeric.states import Array, Layers, LayerState, Run
-from pertheory.rulebook.activation import Activation, activation
-from pertheory.rulebook.files import nearest
+from pertheory.rulebook.activation import Activation
+from pertheory.rulebook.chosen import choose_functions
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
 LONG_ENOUGH = 0.5
@@ -47,7 +45,7 @@ class Model:
         inputs: "many", or "one" (only components in which all slots carry the same input).
     """
 
-    theory: Theory
+    theory: Closure
     inputs: str = "many"
 
     @cached_property
@@ -69,11 +67,6 @@ class Model:
         if most not in self._kinked:
             self._kinked[most] = Evaluator(lower(self.theory, self.inputs, kinked=True, most=most))
         return self._kinked[most]
-
-    @cached_property
-    def text(self) -> str:
-        """The NumPy source of what runs where all functions are smooth."""
-        return print_numpy(self.program)
 
     def layers(
         self,
@@ -181,7 +174,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    theory: Theory,
+    theory: Closure,
     inputs: npt.ArrayLike,
     activation: Any,
     depth: int,
@@ -193,7 +186,7 @@ def prepare(
     table = check_inputs(inputs)
     layers = check_hyperparameters(theory.network, depth, hyperparameters)
     all_widths = check_widths(widths, depth, table.shape[1], theory.network)
-    functions = choose_functions(theory, activation, parameters)
+    functions = choose_functions(theory.network, activation, parameters)
     rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
     order = np.argsort(rows)  # different inputs in the order in which they come
     place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
@@ -351,43 +344,3 @@ class NumpyLayers(Layers):
         some = covariance[np.ix_(*[chosen] * covariance.ndim)]
         (averages if some.ndim == 2 else averages.alone)(some, wanted)
         return perf_counter() - start
-
-
-def compile_theory(theory: Theory, target: str = "numpy", inputs: str = "many") -> Model:
-    """A theory as a callable.
-
-    Raises:
-        InputError: a target other than "numpy" and "c"; no C compiler.
-    """
-    if target == "c":
-        from pertheory.numeric.ccompile import find_compiler
-        from pertheory.numeric.cmodel import CModel
-
-        find_compiler()  # that there is none is an error here, not at the first call
-        return CModel(theory, inputs)
-    if target != "numpy":
-        raise InputError(f"unknown target {target!r}; known: numpy, c")
-    return Model(theory, inputs)
-
-
-def choose_functions(theory: Theory, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
-    """The activation of each function of the rule."""
-    fixed = dict(theory.network.activations)
-    chosen: dict[str, Activation] = {}
-    if isinstance(given, Mapping):
-        for name in given:
-            if name not in theory.network.functions:
-                raise InputError(
-                    f"network {theory.network.name} has no function {name!r}; {nearest(name, theory.network.functions)}"
-                )
-        fixed |= given
-    for name in theory.network.functions:
-        value = fixed.get(name, None if isinstance(given, Mapping) else given)
-        if value is None:
-            raise InputError(f"no activation is given for the function {name!r} of network {theory.network.name}")
-        if isinstance(value, Activation):
-            chosen[name] = value
-        else:
-            own = {} if name in dict(theory.network.activations) else parameters
-            chosen[name] = activation(value, **own)
-    return chosen

@@ -7,14 +7,16 @@ grammar of `pertheory.rulebook.names`: a `Network` with others cannot be made.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
-from pertheory.algebra.monomial import Monomial
+from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import RuleError
 from pertheory.rulebook.names import GRAMMAR, is_name, shown
 
 IDENTITY = "id"  # the function f(z) = z, known to every rule
+INPUT = "x"  # the field below the first layer: the inputs
 #: What hyperparameters are not called: the widths, which are handed to emitted code beside them, and the other
 #: arguments of a run, as in ``model(inputs, depth=3, C_W=2.0)``.
 RESERVED = frozenset(
@@ -160,6 +162,18 @@ class Network:
         """Names of all functions that channels carry, the identity left out, sorted."""
         names = {c.function for layer in self.sublayers for _, channels in layer.fields for c in channels}
         return tuple(sorted(names - {IDENTITY, ""}))
+
+    @cached_property
+    def first_layer(self) -> Network:
+        """The first layer as a rule of its own: one sublayer, whose weights act on the inputs."""
+        feeding = dict(self.inputs)
+
+        def channel(name: str) -> Channel:
+            is_weight = self.parameter(name).kind == "weight"
+            return Channel("weight", name, IDENTITY, INPUT, ONE) if is_weight else Channel("bias", name, "", "", ONE)
+
+        own = tuple((name, tuple(channel(parameter) for parameter in feeding.get(name, ()))) for name in self.fields)
+        return replace(self, sublayers=(Sublayer(own),))
 
     @property
     def passes_neurons(self) -> bool:

@@ -2,8 +2,8 @@
 
 from distributed import Client, LocalCluster
 
-from pertheory.closure import theory
 from pertheory.store import Store
+from pertheory.theory import theory
 
 
 def test_a_dask_cluster_gives_the_same_diagrams(tmp_path):

@@ -11,12 +11,12 @@ import warnings
 
 import pytest
 
-from pertheory.closure import theory
 from pertheory.derive.codec import decode, encode
 from pertheory.derive.layer import diagrams
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import network
 from pertheory.store import Store, _checksum
+from pertheory.theory import theory
 
 
 @pytest.mark.parametrize("name", ["mlp", "projection", "residual"])
@@ -214,7 +214,7 @@ def test_entries_depend_on_the_rule_and_not_on_its_name(tmp_path):
 
 PROGRAM = """
 import sys
-from pertheory.closure import theory
+from pertheory.theory import theory
 from pertheory.store import Store
 theory("residual", "all", 2, store=Store(sys.argv[1]), limit=None)
 """

@@ -5,9 +5,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 import pertheory as pt
-from pertheory.closure import ClosureTooLargeError, theory
+from pertheory.closure import ClosureTooLargeError
 from pertheory.errors import InputError
 from pertheory.rulebook.tensors import named_tensors
+from pertheory.theory import theory
 from pertheory.work import Node
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 import pertheory as pt
 from pertheory.emit.c.printer import print_c
+from pertheory.emit.c.target import header_text
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.kernels.language import Sum
 from pertheory.kernels.lower import lower
 from pertheory.kernels.packing import kept, packing_of, packing_of_classes
-from pertheory.pipeline import header_text
 from tests.loading import load_text
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Wsign-conversion"]

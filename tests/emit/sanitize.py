@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pertheory as pt
-from pertheory.numeric.model import choose_functions
-from pertheory.pipeline import c_source, header_text
+from pertheory.emit.c.target import c_source, header_text
+from pertheory.rulebook.chosen import choose_functions
 from pertheory.rulebook.files import rules_folder
 
 DRIVER = Path(__file__).parent / "sanitize.c.txt"
@@ -45,7 +45,7 @@ def check(activation: str, order: int, inputs: str, sanitizer: str, network: str
         Whether all is well, and what was said: the line of the driver, or the end of what went wrong.
     """
     theory = pt.theory(network, "all", order)
-    _, source = c_source(theory, inputs, choose_functions(theory, activation, {}), True)
+    _, source = c_source(theory, inputs, choose_functions(theory.network, activation, {}), True)
     compiler, flags = SANITIZERS[sanitizer]
     driver = DRIVER.read_text(encoding="utf-8").replace("@NAME@", source.name)
     driver = driver.replace("@WIDTHS@", "NULL" if theory.network.passes_neurons else "widths")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import pertheory as pt
+from pertheory.emit.c.target import c_source
 from pertheory.errors import InputError
-from pertheory.numeric.model import choose_functions
-from pertheory.pipeline import c_source
+from pertheory.rulebook.chosen import choose_functions
 from pertheory.rulebook.files import rules_folder
 from tests.emit.harness import POINTER, SIZE, STRICT, gcc, pointer, write
 
@@ -23,7 +23,7 @@ class Theory:
 
     def __init__(self, folder, activation, order, inputs):
         theory = pt.theory("mlp", "all", order)
-        self.program, source = c_source(theory, inputs, choose_functions(theory, activation, {}), True)
+        self.program, source = c_source(theory, inputs, choose_functions(theory.network, activation, {}), True)
         write(source, folder)
         gcc(folder, *STRICT, "-O0", "-fPIC", "-shared", "-o", "library.so", f"{source.name}.c", "-lm")
         self.name, self.library = source.name, ctypes.CDLL(str(folder / "library.so"))
@@ -148,6 +148,6 @@ def test_no_compiler_warns_of_any_activation(tmp_path, path):
     """All emitted text that depends on the activation: order 0 on many inputs, order 1 on one."""
     for order, inputs in ((0, "many"), (1, "one")):
         theory = pt.theory("mlp", "all", order)
-        _, source = c_source(theory, inputs, choose_functions(theory, path.stem, {}), True)
+        _, source = c_source(theory, inputs, choose_functions(theory.network, path.stem, {}), True)
         write(source, tmp_path)
         gcc(tmp_path, *STRICT, "-fsyntax-only", f"{source.name}.c")

@@ -46,7 +46,7 @@ def test_without_skip_a_block_is_two_layers_of_a_perceptron():
     own = {**outer, **{f"{name}1": value for name, value in inner.items()}}
     blocks = pt.theory("residual", order=1).compile()(INPUTS, "tanh", 3, gamma=0.0, **own)
 
-    module = load_text("perceptron", pt.theory("mlp", order=1).compile().text)
+    module = load_text("perceptron", *pt.theory("mlp", order=1).texts("numpy").values())
     averages = {name: GaussianAverages({"s": pt.activation(name)}, 1e-9) for name in ("linear", "tanh")}
     table = np.array(INPUTS)
     state = module.first_layer(table @ table.T / table.shape[1], {**module.HYPERPARAMETERS, **outer})

@@ -27,9 +27,9 @@ from pertheory.book.one_input import KERNEL, Element
 from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Node, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict, kind
-from pertheory.closure import theory
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.network import network
+from pertheory.theory import theory
 
 #: the power of psi that is kept
 ORDER = 4

@@ -14,10 +14,10 @@ from pertheory.book.kinds.expansion import setting_of
 from pertheory.book.scalar import read_one
 from pertheory.book.syntax import Component, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict, kind
-from pertheory.closure import theory
 from pertheory.errors import DivergentAverageError, RuleError
 from pertheory.rulebook.activation import activation
 from pertheory.rulebook.tensors import find_tensor
+from pertheory.theory import theory
 from pertheory.work import Node as Unit
 
 INFINITE = Symbol("infinity")

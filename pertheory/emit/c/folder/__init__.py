@@ -6,11 +6,12 @@ the rest    templates, one for each file of the folder
 
 from __future__ import annotations
 
-from pertheory.emit.c.folder.selftest import SelfTest, fill, print_selftest, template
+from pertheory.emit.c.folder.selftest import fill, print_selftest, template
 from pertheory.emit.c.printer import Source
 from pertheory.emit.quoting import fortran, markdown, pkg_config
 from pertheory.kernels.language import Program
 from pertheory.rulebook.names import checked
+from pertheory.witness.records import SelfTest
 
 #: Templates by the name of what becomes of them.
 TEMPLATES = {
@@ -81,6 +82,3 @@ def print_folder(
         texts[target] = fill(template(own), replaced | readme if target == "README.md" else replaced)
     texts[f"{name}.pc"] = fill(template("pkgconfig.in"), replaced | {"ACTIVATION": pkg_config(activation)})
     return texts
-
-
-__all__ = ["SelfTest", "print_folder"]

@@ -15,14 +15,14 @@ from mpmath.calculus.quadrature import GaussLegendre
 from pertheory.algebra.terms import Average
 from pertheory.averages.atoms import IDENTITY, Product, expand, tidy
 from pertheory.averages.reduce import Divergent, distribution, reduce_terms, singular_lines
-from pertheory.closure import Theory, covariance_type
-from pertheory.emit.c.folder.selftest import Entry, Layers
-from pertheory.graphs.tensor import TensorType, canonical_slots
+from pertheory.closure import Closure, covariance_type
+from pertheory.graphs.tensor import TensorType, canonical_slots, tensor_type
 from pertheory.kernels.language import Program
-from pertheory.numeric.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, precise, reader
 from pertheory.recursion import Recursion
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.taylor import derivatives
+from pertheory.witness.records import Entry, Layers
+from pertheory.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, precise, reader
 from pertheory.work import Node
 
 #: The runs: depth and the Gram matrix over n_0.
@@ -33,17 +33,22 @@ REACH = 10
 Functions = Mapping[str, Activation]
 
 
-def _first_layer(program: Program, theory: Theory, symbols: Mapping[str, Any], gram: Any) -> dict[Key, Any]:
-    """G and H of the first layer for one entry of the Gram matrix; all else is zero."""
-    state: dict[Key, Any] = {}
-    nodes = {node.key: node for node in theory.nodes if node.sublayer == len(program.levels) - 1}
-    for item in program.initial:
-        value = mpmath.mpf(0)
-        for parts, factor in ((item.constant, mpmath.mpf(1)), (item.gram, gram)):
-            for coefficient, powers in parts:
-                value += precise(coefficient) * factor * prod(symbols[name] ** power for name, power in powers)
-        state[nodes[item.key].kind, nodes[item.key].order] = value
-    return state
+def _first_layer(theory: Closure, symbols: Mapping[str, Any], gram: Any) -> dict[Key, Any]:
+    """G and H of the first layer for one entry of the Gram matrix, read off the rule; all else is zero.
+
+    Var z = C_b + C_W x.x / n_0, and likewise the sum of the squared derivatives, each with its learning rate.
+    """
+    rule = theory.network
+    state: dict[Key, Any] = {(node.kind, node.order): mpmath.mpf(0) for node in theory.nodes}
+    for field, names in rule.inputs:
+        covariance, ntk = covariance_type(field), tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
+        for parameter in map(rule.parameter, names):
+            for kind, scale in ((covariance, parameter.variance), (ntk, parameter.learning_rate)):
+                if scale is not None and (kind, 0) in state:
+                    own = precise(scale.coefficient) * prod(symbols[name] ** power for name, power in scale.powers)
+                    state[kind, 0] += own * (gram if parameter.kind == "weight" else 1)
+    last = len(rule.sublayers) - 1
+    return {(node.kind, node.order): state[node.kind, node.order] for node in theory.nodes if node.sublayer == last}
 
 
 class Values:
@@ -143,11 +148,11 @@ class OneInput:
         return hermite * mpmath.npdf(x) / sigma ** (order + 1)
 
 
-def single_run(theory: Theory, program: Program, functions: Functions) -> Layers:
+def single_run(theory: Closure, program: Program, functions: Functions) -> Layers:
     """All tensors on one input."""
     symbols = _couplings(program)
     gram = precise(GRAM[0][0])
-    state = _first_layer(program, theory, symbols, gram)
+    state = _first_layer(theory, symbols, gram)
     recursions = {node: theory.recursion(node) for node in theory.nodes}
     highest = _highest(recursions.values())
     order = {kernel.key: number for number, kernel in enumerate(program.levels[-1].kernels)}
@@ -270,7 +275,7 @@ class TwoInputs:
         return self._points[field, inputs]
 
 
-def pair_run(theory: Theory, program: Program, functions: Functions) -> Layers:
+def pair_run(theory: Closure, program: Program, functions: Functions) -> Layers:
     """K and Theta on two inputs, two layers."""
     symbols = _couplings(program)
     inputs = len(GRAM)
@@ -279,7 +284,7 @@ def pair_run(theory: Theory, program: Program, functions: Functions) -> Layers:
     order = {kernel.key: number for number, kernel in enumerate(program.levels[-1].kernels)}
     state: dict[tuple[Key, tuple[int, ...]], Any] = {}
     for a, b in product(range(inputs), repeat=2):
-        for (kind, k), value in _first_layer(program, theory, symbols, precise(GRAM[a][b])).items():
+        for (kind, k), value in _first_layer(theory, symbols, precise(GRAM[a][b])).items():
             if len(kind.pairs) == 1:
                 state[(kind, k), canonical_slots(kind, (a, b))] = value
     entries = []

@@ -10,11 +10,11 @@ from math import prod
 
 from pertheory.algebra.terms import Average
 from pertheory.averages.atoms import IDENTITY
-from pertheory.closure import Theory, covariance_type
-from pertheory.emit.c.folder.selftest import Entry, Step
+from pertheory.closure import Closure, covariance_type
 from pertheory.graphs.tensor import canonical_slots
 from pertheory.kernels.language import Program
-from pertheory.numeric.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, reader
+from pertheory.witness.records import Entry, Step
+from pertheory.witness.terms import Key, Numbers, by_vertex, evaluate, place_of, reader
 from pertheory.work import Node
 
 #: Degree of the polynomial activation and number of inputs, to order 1/n and beyond it, where ranks are higher.
@@ -28,7 +28,7 @@ Exact = Fraction | int
 State = dict[tuple[Key, tuple[int, ...]], Exact]
 
 
-def exact_step(theory: Theory, program: Program) -> Step:
+def exact_step(theory: Closure, program: Program) -> Step:
     """A layer from random tensors, some components of each tensor of the new state."""
     one = program.inputs == "one"
     beyond = program.order > 1
@@ -75,7 +75,7 @@ def exact_step(theory: Theory, program: Program) -> Step:
 
 
 def _random_state(
-    theory: Theory, order: Sequence[Node], inputs: int, one: bool
+    theory: Closure, order: Sequence[Node], inputs: int, one: bool
 ) -> tuple[State, tuple[tuple[float, ...], ...]]:
     """Tensors with the right symmetries, and as dense arrays."""
     covariances = {covariance_type(name) for name in theory.network.fields}
@@ -133,7 +133,7 @@ def _places(node: Node, inputs: int, one: bool) -> Iterator[tuple[int, ...]]:
     return product(range(inputs), repeat=node.kind.size)
 
 
-def _covariances(theory: Theory, sublayer: int, state: State, inputs: int) -> dict[str, list[list[Exact | None]]]:
+def _covariances(theory: Closure, sublayer: int, state: State, inputs: int) -> dict[str, list[list[Exact | None]]]:
     """The covariance of each field; None where it is not known (other inputs in a theory for one)."""
     found = {}
     for field, _ in theory.network.sublayers[sublayer].fields:

@@ -15,18 +15,18 @@ from collections.abc import Mapping
 
 import mpmath
 
-from pertheory.closure import Theory
-from pertheory.emit.c.folder.selftest import SelfTest
+from pertheory.closure import Closure
 from pertheory.errors import UnsupportedError
 from pertheory.kernels.language import Program
-from pertheory.numeric.witness.exact import exact_step
-from pertheory.numeric.witness.runs import jumps, pair_run, single_run
 from pertheory.rulebook.activation import Activation
+from pertheory.witness.exact import exact_step
+from pertheory.witness.records import SelfTest
+from pertheory.witness.runs import jumps, pair_run, single_run
 
 DIGITS = 25
 
 
-def reference_values(theory: Theory, program: Program, functions: Mapping[str, Activation]) -> SelfTest:
+def reference_values(theory: Closure, program: Program, functions: Mapping[str, Activation]) -> SelfTest:
     """What a self-test of a program compares with.
 
     Args:

@@ -1,7 +1,7 @@
 """The languages that a theory can be computed in: one line for each.
 
-A target is a folder of `pertheory.emit`. Its module ``target`` has ``texts(theory, inputs, functions)``, which gives the
-files by name, and the module of its model has a class that is called with inputs and an activation.
+A target is a folder of `pertheory.emit`. Its module ``target`` has ``texts(theory, inputs, functions)``, which gives
+the files by name, and the module of its model has a class that is called with inputs and an activation.
 """
 
 from __future__ import annotations

@@ -320,7 +320,8 @@ class _Left:
 
 def _entries(mask: int) -> int:
     """The entries of an array with these axes."""
-    return TYPICAL_INPUTS ** mask.bit_count()
+    entries: int = TYPICAL_INPUTS ** mask.bit_count()
+    return entries
 
 
 def _factored(products: Sequence[Product], axes: Sequence[int], table: _Table) -> tuple[Product, ...]:

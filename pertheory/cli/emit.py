@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
     """Derive, lower, print; report the files."""
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
-    from pertheory.theory import theory
+    from pertheory.theory import theory, write_folder
 
     activation(options.activation)  # a wrong name is an error before any work
     if options.out.exists() and not options.out.is_dir():
@@ -57,10 +57,11 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    texts = closed.texts(options.target, options.inputs, options.activation)
     try:
-        files = closed.emit(options.target, options.out, options.inputs, options.activation)
-    except OSError as error:
-        raise InputError(f"--out {options.out}: cannot be written ({error.strerror or error})") from None
+        files = write_folder(options.out, texts)
+    except InputError as error:
+        raise InputError(f"--out {error}") from None
     for path in files:
         print(path)
     return 0

@@ -22,6 +22,7 @@ from pertheory.cli.options import (
     closure_progress,
     collect_output,
     limit,
+    number,
     numbers,
     parameter,
     show_time,
@@ -76,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the activation or a further hyperparameter of the network",
     )
-    parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
+    parser.add_argument("--rtol", type=number, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
     parser.add_argument("--backend", choices=tuple(TARGETS), default="numpy", help="what computes (default numpy)")
     parser.add_argument(
         "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
@@ -87,13 +88,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Derive, compile, compute, print."""
-    if not 0 < options.rtol < 1:
-        raise InputError(f"--rtol must be between 0 and 1, not {options.rtol:g}")
     if options.format == "npz" and options.out is None:
         raise InputError("--format npz needs --out FILE.npz")
     check_out(options.out)
     table = read_inputs(options.inputs)
-    from pertheory.numeric.checks import check_hyperparameters, check_inputs, check_widths
+    from pertheory.numeric.checks import check_accuracy, check_hyperparameters, check_inputs, check_widths
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.theory import theory
@@ -107,6 +106,10 @@ def main(options: argparse.Namespace) -> int:
         check_inputs(table)
     except InputError as error:
         raise InputError(f"--inputs {options.inputs}: {str(error).removeprefix('inputs: ')}") from None
+    try:
+        check_accuracy(options.rtol)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
     check_hyperparameters(rule, options.depth, hyper)
     check_widths(widths, options.depth, len(table[0]), rule)
     try:

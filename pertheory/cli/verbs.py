@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pertheory import __version__
-from pertheory.cli import check, derive, describe, emit, run
+from pertheory.cli import catalogue, check, derive, describe, emit, run
 from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import line
 
-VERBS = (derive, describe, emit, run, check)
+VERBS = {"list": catalogue, "derive": derive, "describe": describe, "emit": emit, "run": run, "check": check}
 #: Characters of the longest message.
 LONGEST = 2000
 
@@ -54,10 +54,11 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"pertheory {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
-    for verb in VERBS:
+    parser.set_defaults(action=lambda _: parser.print_help() or 0, parser=parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+    for name, verb in VERBS.items():
         own = verbs.add_parser(
-            verb.__name__.rpartition(".")[2],
+            name,
             help=verb.SUMMARY,
             description=verb.SUMMARY,
             epilog=f"example: {verb.EXAMPLE}",

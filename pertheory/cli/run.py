@@ -32,7 +32,7 @@ from pertheory.cli.options import (
 )
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
 from pertheory.errors import DivergentAverageError, InputError
-from pertheory.rulebook.tensors import find_tensor
+from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def main(options: argparse.Namespace) -> int:
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
-    shown = _shown(closed)
-    _check_size(shown, len(table))
+    shown = _shown(closed, names)
+    _check_size(_shown(closed, ["all"]), len(table))
     if options.explain_averages and options.backend == "c":
         raise InputError(
             "--explain-averages needs --backend numpy; a folder of `emit --target c` says it in its README"
@@ -140,7 +140,9 @@ def main(options: argparse.Namespace) -> int:
         **hyper,
     )
     _announce(layers, len(table))
-    divergent = _Divergent(shown, _explicit(closed, names))
+    divergent = _Divergent(shown, set(_shown(closed, [name for name in names if name not in ("all", "every")])))
+    if options.format == "text":
+        shown = _shown(closed, names, leading=True)
     with collect_output(options.out) as handle, closing(_results(options, handle, shown, table, rule)) as results:
         for state in layers:
             divergent.look(state)
@@ -193,27 +195,28 @@ def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> t
     return hyper, own
 
 
-def _shown(closed: Theory) -> dict[str, Any]:
-    """The tensors that were asked for, by key, in the order of the request, then what they need."""
-    table = {}
-    for tensor, highest in closed.wanted:
-        for k in range(highest + 1):
-            table[tensor.name + (f"{{{k}}}" if k else "")] = tensor
-    for tensor, orders in closed.tensors:
-        for k in orders:
-            table.setdefault(tensor.name + (f"{{{k}}}" if k else ""), tensor)
+def _shown(closed: Theory, names: Sequence[str], leading: bool = False) -> dict[str, Tensor]:
+    """The tensors that were asked for, by key, in the order of the request; with "all" also what they need.
+
+    Args:
+        closed: the theory.
+        names: as they were given.
+        leading: whether K and Theta are called so, for people, and not G and H.
+    """
+    table: dict[str, Tensor] = {}
+    for name in names:
+        if name in ("all", "every"):
+            asked = [(tensor, range(highest + 1), "") for tensor, highest in closed.wanted]
+            asked += [(tensor, orders, "") for tensor, orders in closed.tensors]
+        else:
+            tensor, fixed = find_tensor(name)
+            highest = dict(closed.wanted)[tensor]
+            own = tensor.leading if leading and name.startswith(tensor.leading) else ""
+            asked = [(tensor, range(highest + 1) if fixed is None else (fixed,), own)]
+        for tensor, orders, own in asked:
+            for k in orders:
+                table.setdefault(own or tensor.name + (f"{{{k}}}" if k else ""), tensor)
     return table
-
-
-def _explicit(closed: Theory, names: list[str]) -> set[str]:
-    """The keys of the tensors that were asked for by name, whatever the spelling."""
-    asked = {find_tensor(name)[0].name for name in names if name not in ("all", "every")}
-    return {
-        tensor.name + (f"{{{k}}}" if k else "")
-        for tensor, highest in closed.wanted
-        if tensor.name in asked
-        for k in range(highest + 1)
-    }
 
 
 def _check_size(shown: dict[str, Any], inputs: int) -> None:

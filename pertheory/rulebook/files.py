@@ -7,6 +7,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from pertheory.rulebook.names import shown, visible
 LARGEST = 1_000_000
 #: Tables and lists inside each other; rules need four.
 DEEPEST = 16
-#: Names that a message lists: all tensors, functions, keys; of activations and equations the first.
-MOST_KNOWN = 40
+#: Characters of names that a message lists: all tensors, functions, keys; of activations and equations the first.
+LONGEST_LIST = 120
 
 
 def rules_folder() -> Path:
@@ -135,8 +136,10 @@ def nearest(given: str, known: Iterable[str], count: int = 3) -> str:
     close = [folded[match] for match in matches]
     if close:
         return f"nearest: {', '.join(close)}"
-    rest = len(known) - MOST_KNOWN
-    return f"known: {', '.join(known[:MOST_KNOWN]) or 'none'}{f' and {rest} more' if rest > 0 else ''}"
+    ends = list(accumulate(len(name) + 2 for name in known))
+    shown_ones = sum(end <= LONGEST_LIST for end in ends)
+    rest = f" and {len(known) - shown_ones} more" if shown_ones < len(known) else ""
+    return f"known: {', '.join(known[:shown_ones]) or 'none'}{rest}"
 
 
 def check_keys(table: Mapping[str, Any], allowed: Iterable[str], path: Path | str, where: str = "") -> None:

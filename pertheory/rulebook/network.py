@@ -61,7 +61,7 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
         raise InputError(f"closure must be one of {', '.join(CLOSURES)}, not {closure!r}")
     if not isinstance(name_or_path, str | Path | Network):
         raise InputError(f"a network is a name, the path of a rule file or a Network, not {shown(name_or_path)}")
-    rule = name_or_path if isinstance(name_or_path, Network) else read_network(_rule_file(name_or_path))
+    rule = name_or_path if isinstance(name_or_path, Network) else read_network(rule_file(name_or_path))
     if rule.closure == "pairs":
         return rule  # has been accepted, with its warning
     reasons = unsound(rule)
@@ -73,7 +73,12 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
     return replace(rule, closure="pairs")
 
 
-def _rule_file(name_or_path: str | Path) -> Path:
+def rule_file(name_or_path: str | Path) -> Path:
+    """The file of a rule, by its name or path.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)

@@ -123,16 +123,23 @@ def close(
     """Close a set of tensors under their recursions; the arguments are those of `pertheory.theory.theory`."""
     chosen_rule = read_rule(rule, tensors)
     order = whole(order, "order")
-    single = isinstance(tensors, str | Tensor | Observable) or is_paired(tensors)
-    if not single and not isinstance(tensors, Iterable):
+    limit = None if limit is None else whole(limit, "limit", 1)
+    asked: list[Any]
+    if isinstance(tensors, str | Tensor | Observable) or is_paired(tensors):
+        asked = [tensors]
+    elif isinstance(tensors, Iterable):
+        asked = list(tensors)
+    else:
         raise InputError(f"tensors are names, observables with pairs, or a list of these, not {shown(tensors)}")
     wanted: dict[Tensor, int] = {}
-    for item in [tensors] if single else list(tensors):
+    for item in asked:
         for tensor, highest in _requested(item, pairs, order, limit):
             wanted[tensor] = max(wanted.get(tensor, 0), highest)
             unknown = set(tensor.kind.fields) - set(chosen_rule.fields)
             if unknown:
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
+    if not wanted:
+        raise InputError("no tensor is asked for; name at least one, or all")
     found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
     return Closure(chosen_rule, order, tuple(wanted.items()), found)
 

@@ -170,6 +170,8 @@ def derive(
     """
     chosen_rule = read_rule(rule, what)
     tensor, fixed = any_tensor(what, pairs)
+    if pairs is not None and not isinstance(what, Observable):
+        raise InputError(f"pairs belong to an Observable; {tensor.name} has its own")
     order = whole(order, "order")
     last = len(chosen_rule.sublayers) - 1
     step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else whole(sublayer, "sublayer", 0, last)

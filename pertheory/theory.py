@@ -91,6 +91,8 @@ class Theory(Closure):
         Raises:
             InputError: as `texts`; the folder cannot be written to.
         """
+        if not isinstance(folder, str | Path):
+            raise InputError(f"a folder is a text or a Path, not {shown(folder)}")
         return write_folder(Path(folder), self.texts(target, inputs, activation))
 
 
@@ -109,8 +111,8 @@ def theory(
 
     Args:
         rule: a network rule, its name or its path.
-        tensors: names, or observables with their pairs as `derive` takes them; "all" means every tensor with a name that exists at the order, "every" means
-            every type that exists at the order (all forests with up to order + 1 pairs).
+        tensors: names, or observables with their pairs as `derive` takes them; "all" means every tensor with a name
+            that exists at the order, "every" means every type that does (all forests with up to order + 1 pairs).
         order: the power of 1/n that is kept: a tensor with p pairs is taken up to T{order - (p - 1)}, and a tensor
             named here at least to T{0}.
         pairs: the labels that share a neuron, for an `Observable` that has none with it.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from pertheory.cli.options import check_out, write_text
+from pertheory.cli.options import add_output, check_out, write_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.rulebook.architecture import IDENTITY, Channel
 from pertheory.rulebook.catalogue import catalogue, find_activation
@@ -15,7 +14,9 @@ from pertheory.rulebook.files import nearest, rules_folder
 from pertheory.rulebook.names import is_name, shown
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 
-SUMMARY = "Describe a tensor (definition, slots, symmetries, normalisation, place in the book), a network, an activation."
+SUMMARY = (
+    "Describe a tensor (definition, slots, symmetries, normalisation, place in the book), a network, an activation."
+)
 EXAMPLE = "pertheory describe F"
 
 
@@ -26,8 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a tensor such as F, an observable with its pairs, a network such as mlp, an activation such as gelu",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default text)")
-    parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
+    add_output(parser, ("text", "json"))
 
 
 def main(options: argparse.Namespace) -> int:
@@ -50,6 +50,7 @@ def _found(name: str) -> tuple[dict[str, Any], str]:
                 rows = (f"  {key:<14} {shown}" for key, value in record.items() for shown in _lines(value))
                 return record, "\n".join([f"{record['name']}: {kind.__name__[1:]}", *rows])
         if not is_name(name):
+            find_activation(name.strip())  # a name of another program has an error of its own
             raise
         networks = [path.stem for path in (rules_folder() / "networks").glob("*.toml")]
         known = [*(own for tensor in named_tensors() for own in tensor.names), *networks, *catalogue()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from pertheory.cli.options import (
     add_network,
@@ -12,6 +11,7 @@ from pertheory.cli.options import (
     check_work,
     closure_progress,
     limit,
+    place,
     tensor_list,
     working,
 )
@@ -25,7 +25,7 @@ EXAMPLE = "pertheory emit --target numpy --out build"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--target", choices=tuple(TARGETS), required=True, help="language of the code")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write into; made if it does not exist")
+    parser.add_argument("--out", type=place, required=True, help="folder to write into; made if it does not exist")
     add_network(parser)
     parser.add_argument(
         "--activation",

@@ -48,7 +48,9 @@ def _table(rows: Rows) -> str:
     """One line a row, the last column as long as it is."""
     cells = [[", ".join(value) if isinstance(value, list) else str(value) for value in row.values()] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
 
 
 def _tensors() -> Rows:

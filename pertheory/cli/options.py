@@ -86,7 +86,7 @@ def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> No
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     """``--format`` and ``--out``."""
     parser.add_argument("--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})")
-    parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
+    parser.add_argument("--out", type=place, help="write to this file instead of standard output")
 
 
 def whole(flag: str, least: int, most: int | None = None) -> Callable[[str], int]:
@@ -116,6 +116,13 @@ def numbers(text: str) -> list[float]:
     if not all(math.isfinite(value) for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} holds NaN or infinity")
     return values
+
+
+def place(text: str) -> Path:
+    """An argument type: the path of a file or a folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a file or a folder")
+    return Path(text)
 
 
 def number(text: str) -> float:

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.cli.inputs import read_inputs
@@ -25,6 +24,7 @@ from pertheory.cli.options import (
     number,
     numbers,
     parameter,
+    place,
     show_time,
     tensor_list,
     whole,
@@ -54,7 +54,7 @@ MANY_SETS = 500
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--activation", required=True, help="name of an activation, a formula, or a rule file")
-    parser.add_argument("--inputs", type=Path, required=True, help=".csv, .json or .npy file, one row per input")
+    parser.add_argument("--inputs", type=place, required=True, help=".csv, .json or .npy file, one row per input")
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     add_network(parser)
     parser.add_argument("--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all")
@@ -185,13 +185,10 @@ def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> t
                 raise InputError(f"--{name} must not be negative, but is {min(value):g}")
             hyper[name] = value
     own: dict[str, float] = {}
-    for name, number in options.param:
+    for name, value in options.param:
         if name in hyper or name in own:
-            raise InputError(f"--param {name}={number:g}: {name} is given twice")
-        if name in known:
-            hyper[name] = number
-        else:
-            own[name] = number
+            raise InputError(f"--param {name}={value:g}: {name} is given twice")
+        (hyper if name in known else own)[name] = value
     return hyper, own
 
 
@@ -204,6 +201,7 @@ def _shown(closed: Theory, names: Sequence[str], leading: bool = False) -> dict[
         leading: whether K and Theta are called so, for people, and not G and H.
     """
     table: dict[str, Tensor] = {}
+    asked: list[tuple[Tensor, Sequence[int], str]]
     for name in names:
         if name in ("all", "every"):
             asked = [(tensor, range(highest + 1), "") for tensor, highest in closed.wanted]

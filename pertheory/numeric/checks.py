@@ -66,11 +66,14 @@ def real_array(value: Any, what: str) -> Array:
         why = "its rows differ in length" if ragged else f"it is no array: {type(error).__name__}: {line(str(error))}"
         raise InputError(f"{what} must be numbers in rows of the same length; {why}") from None
     kind = array.dtype.kind
+    found = {"c": "complex ones", "b": "truth values", "U": "text", "S": "text"}.get(kind, line(str(array.dtype)))
     if kind == "O":
-        kind = "f" if all(isinstance(item, Real | Decimal) and item is not True for item in array.flat) else kind
-    if kind not in "fiu" or np.ma.is_masked(array):
-        found = {"c": "complex numbers", "b": "truth values", "U": "text", "S": "text"}.get(kind, str(array.dtype))
-        raise InputError(f"{what} must be real numbers, not {'masked' if kind in 'fiu' else shown(found)}")
+        bad = [item for item in array.flat if isinstance(item, bool) or not isinstance(item, Real | Decimal)]
+        kind, found = ("O", shown(bad[0])) if bad else ("f", "")
+    if np.ma.is_masked(array):
+        kind, found = "O", "masked ones"
+    if kind not in "fiu":
+        raise InputError(f"{what} must be real numbers, not {found}")
     try:
         with np.errstate(over="ignore"):
             return np.array(array, dtype=float)
@@ -84,9 +87,10 @@ def check_accuracy(rtol: Any) -> float:
     Raises:
         InputError: not a number between 0 and 1.
     """
-    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 < rtol < 1:
+    value = float(rtol) if isinstance(rtol, Real) and not isinstance(rtol, bool) else 0.0
+    if not 0 < value < 1:
         raise InputError(f"rtol must be between 0 and 1, not {shown(rtol)}")
-    return float(rtol)
+    return value
 
 
 def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> list[dict[str, float]]:
@@ -109,7 +113,7 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     for name, value in given.items():
         if name not in known:
             raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
-        values = np.atleast_1d(real_array(value, f"{name}, a number or one for each layer,"))
+        values = np.atleast_1d(real_array(value, name))
         if values.ndim != 1 or len(values) not in (1, depth):
             raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
         if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pertheory.algebra.monomial import Monomial
@@ -15,6 +16,7 @@ from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components
 from pertheory.rulebook.tensors import tensor_of
+from pertheory.rulebook.values import whole
 from pertheory.typeset.write import TextStyle, diagram_text, term_text
 
 if TYPE_CHECKING:
@@ -102,11 +104,12 @@ def explain(recursion: Recursion, term: int | Diagram | Term) -> Explanation:
         story = _Story(recursion, term)
         return Explanation(diagram_text(recursion, term, TextStyle()), ((term, story.steps()),), term.coefficient)
     ordered = list(sorted_terms(recursion.terms))
-    if isinstance(term, int):
-        if isinstance(term, bool) or not 1 <= term <= len(ordered):
-            raise InputError(f"{recursion.tensor.name} has terms 1 to {len(ordered)}, not {term}")
-        chosen = ordered[term - 1][0]
-    elif term in recursion.terms:
+    if isinstance(term, Integral):
+        try:
+            chosen = ordered[whole(term, "term", 1, len(ordered)) - 1][0]
+        except InputError:
+            raise InputError(f"{recursion.tensor.name} has terms 1 to {len(ordered)}, not {term}") from None
+    elif isinstance(term, Term) and term in recursion.terms:
         chosen = term
     else:
         raise InputError(f"there is no such term in the recursion of {recursion.tensor.name}")

@@ -296,7 +296,9 @@ def diagram_text(recursion: Recursion, diagram: Diagram, style: Style) -> str:
     """One diagram, with a note on the others of its orbit."""
     labels = recursion.tensor.labels
     label = [labels[slot] for slot in recursion.slot_of_vertex]
-    deltas = [_deltas(_neuron_bracket(diagram, n, label, range(len(diagram.legs)))) for n in range(len(diagram.neurons))]
+    deltas = [
+        _deltas(_neuron_bracket(diagram, n, label, range(len(diagram.legs)))) for n in range(len(diagram.neurons))
+    ]
     taken = {leg for ways in deltas for leg in (ways[0] if ways else ())}
     left = [leg for leg in range(len(diagram.legs)) if leg not in taken]
     legs = [f"b{left.index(leg) + 1}" if leg in left else "" for leg in range(len(diagram.legs))]

@@ -1,4 +1,4 @@
-"""In a rule with several fields every average says which one it is over, in every form; and identities are carried out."""
+"""In a rule with several fields every average says which one it is over; derivatives of identities are carried out."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def test_derivatives_of_the_identity_are_carried_out() -> None:
     assert "+ C_W Theta(1,2)\n" in pt.derive("deep_linear", "H").to_text()
     assert "C_W^2 (n/n_prev) D(1,2,3,4)" in pt.derive("deep_linear", "F", order=1).to_text()
     mixed = pt.derive("projection", "V").to_text()
-    assert "+ 1/2 C_W gamma^2 (n/n_prev) V(3,4,b1,b2) <d_b1 d_b2 (s_1 s_2)>" in mixed.replace("V(b1,b2,3,4)", "V(3,4,b1,b2)")
+    assert "+ 1/2 C_W gamma^2 (n/n_prev) V(3,4,b1,b2) <d_b1 d_b2 (s_1 s_2)>" in mixed.replace(
+        "V(b1,b2,3,4)", "V(3,4,b1,b2)"
+    )
 
 
 @pytest.mark.parametrize("name", ["G", "V", "H", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U"])

@@ -73,7 +73,7 @@ def test_a_run_is_a_sequence_of_layers() -> None:
     [(0, 1, 0, None), "ab", ([0], [1, 2]), (0, 1, 0, 5), (0, 0, 0, True), (0, 0, 0, -1), (0, 0, 0, 0.5), 1, {0: 1}],
 )
 def test_roles_are_numbers_of_inputs(roles: object) -> None:
-    with pytest.raises(InputError, match="^V"):
+    with pytest.raises(InputError, match=r"^V"):
         result()[3].at("V", z=roles)
 
 

@@ -10,7 +10,7 @@ from pertheory.cli.options import add_output, check_out, write_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.rulebook.architecture import IDENTITY, Channel
 from pertheory.rulebook.catalogue import catalogue, find_activation
-from pertheory.rulebook.files import nearest, rules_folder
+from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.names import is_name, shown
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 
@@ -71,9 +71,12 @@ def _network(name: str) -> dict[str, Any]:
     from pertheory.rulebook.soundness import unsound
 
     try:
-        rule = read_network(rule_file(name))
+        path = rule_file(name)
     except InputError:
         return {}
+    if {"formula", "pieces"} & set(read_toml(path)):  # the file of an activation
+        return {}
+    rule = read_network(path)
     try:
         reasons = unsound(rule)
     except UnsupportedError as error:

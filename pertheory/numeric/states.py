@@ -59,8 +59,6 @@ class LayerState(Mapping[str, Array]):
         same = self.layer == other.layer and set(self) == set(other)
         return same and all(np.array_equal(array, other[key], equal_nan=True) for key, array in self.items())
 
-    __hash__ = None  # type: ignore[assignment]
-
     def at(self, name: str, **roles: Any) -> float:
         """A component by role, so that nobody has to remember the order of the slots.
 

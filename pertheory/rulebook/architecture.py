@@ -33,6 +33,7 @@ RESERVED = frozenset(
         "parameters",
         "progress",
         "kept",
+        "counted",
     }
 )
 

@@ -309,7 +309,8 @@ def step(state, layer_parameters, averages):
         entry an axis, and an entry is (d, ((function, k), ...)): at the input of that axis stands the d-th derivative
         of the product of the k-th derivatives of the functions, by name ("id" is z itself). The array holds, for all
         choices of inputs on its axes, the average of the product of all entries over Gaussian z with that covariance.
-        So ((0, (("s", 0),)), (0, (("s", 1),))) asks for <s(z_a) s'(z_b)>.@ONE@
+        So ((0, (("s", 0),)), (0, (("s", 1),))) asks for <s(z_a) s'(z_b)>. GaussianAverages of
+        pertheory.averages.gaussian is such a callable.@ONE@
     """
     p = _checked(layer_parameters, "n", "n_prev")
     widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))

@@ -134,7 +134,8 @@ def check_widths(widths: Iterable[float] | None, depth: int, below: int, rule: N
     """
     if widths is None:
         return None
-    if isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
+    single = isinstance(widths, np.ndarray) and not widths.ndim
+    if single or isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
         raise InputError(f"widths must be a list of hidden widths n_1 .. n_(depth-1), not {shown(widths)}")
     widths = list(widths)
     if len(widths) != depth - 1:

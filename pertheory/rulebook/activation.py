@@ -346,7 +346,11 @@ def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
             f"unknown activation {text[:40]!r} ({nearest(text.lower(), catalogue())}); or give a formula of x such as "
             "'x*tanh(x)'"
         )
-    return _build(" ".join(text.split()), [(-math.inf, math.inf, parse(text, values))], values)
+    node = parse(text, values)
+    for name in values:
+        if name not in node.names or name in ("x", "pi"):
+            raise InputError(f"formula {shown(text)} has no parameter {shown(name)}")
+    return _build(" ".join(text.split()), [(-math.inf, math.inf, node)], values)
 
 
 def activation(name: str | Path, **parameters: float | Fraction) -> Activation:

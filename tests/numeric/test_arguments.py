@@ -84,6 +84,7 @@ def test_roles_may_be_an_array() -> None:
 WRONG = [
     ({"widths": 10}, "widths must be a list"),
     ({"widths": "12"}, "widths must be a list"),
+    ({"widths": np.array(4)}, "widths must be a list"),
     ({"widths": {4: 5, 6: 7}}, "widths must be a list"),
     ({"widths": [None, 1]}, "widths must be whole numbers from 1, not None"),
     ({"widths": [1j, 1]}, "widths must be whole numbers from 1"),
@@ -94,6 +95,8 @@ WRONG = [
     ({"activation": "leaky_relu", "parameters": {"slope": [0.1]}}, "'slope' of leaky_relu: list is not"),
     ({"activation": "leaky_relu", "parameters": {"slope": "0.1"}}, "'0.1' is not a finite number"),
     ({"activation": "leaky_relu", "parameters": {"slope": 1j}}, "complex is not a finite number"),
+    ({"activation": "x^2", "parameters": {"slope": 1}}, "formula 'x.2' has no parameter 'slope'"),
+    ({"activation": "x", "parameters": {"x": 1}}, "formula 'x' has no parameter 'x'"),
     ({"activation": ["tanh"]}, "an activation is a name"),
     ({"activation": {3: "tanh"}}, "has no function 3"),
     *(({"rtol": rtol}, "rtol must be between 0 and 1") for rtol in (0, -1, "x", float("nan"), 1, None, True, 1j)),

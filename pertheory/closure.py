@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from typing import Any
 
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
-from pertheory.errors import InputError
+from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion, read_rule
 from pertheory.rulebook.names import shown
@@ -97,16 +97,28 @@ class Closure:
         return tuple((tensor_of(kind), tuple(sorted(orders))) for kind, orders in table.items())
 
 
-class _Dependencies(dict[Node | str, tuple[Node, ...]]):
+class _Dependencies(Mapping[Node | str, tuple[Node, ...]]):
     """What each node reads; what a name reads is put together when it is asked for."""
 
     def __init__(self, closure: Closure) -> None:
-        rule = closure.network
-        super().__init__((node, tuple(sorted(_needs(rule, node, own)))) for node, own in closure.diagrams.items())
-        self._closure = closure
+        self._named = closure.named
+        self._own = {
+            node: tuple(sorted(_needs(closure.network, node, found))) for node, found in closure.diagrams.items()
+        }
 
-    def __missing__(self, name: Node | str) -> tuple[Node, ...]:
-        return tuple(sorted({below for node in self._closure.named(name) for below in self[node]}))
+    def __getitem__(self, name: Node | str) -> tuple[Node, ...]:
+        if isinstance(name, Node) and name in self._own:
+            return self._own[name]
+        try:
+            return tuple(sorted({below for node in self._named(name) for below in self._own[node]}))
+        except InputError as error:
+            raise MissingError(str(error)) from None
+
+    def __iter__(self) -> Iterator[Node | str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
 
 
 def close(

@@ -10,18 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pertheory.errors import InputError
+from pertheory.errors import InputError, MissingError
 from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import Tensor, any_tensor, tensor_of
 from pertheory.rulebook.values import whole
 
 Array = npt.NDArray[np.float64]
-
-
-class MissingError(InputError, KeyError):
-    """A tensor that a state does not have."""
-
-    __str__ = Exception.__str__  # a KeyError shows its message in quotes
 
 
 class LayerState(Mapping[str, Array]):

@@ -32,6 +32,12 @@ def test_dependencies_by_name() -> None:
     both = {node for own in closed.named("G") for node in closed.dependencies[own]}
     assert set(closed.dependencies["G"]) == both
     assert len(closed.dependencies) == len(closed.nodes)
+    assert set(closed.dependencies) == set(closed.nodes)
+    assert "V" in closed.dependencies
+    assert "A" not in closed.dependencies
+    assert closed.dependencies.get("ZZ", ()) == ()
+    with pytest.raises(KeyError, match="A is not part of the theory"):
+        closed.dependencies["A"]
 
 
 @pytest.mark.parametrize(("name", "words"), [("A", "A is not part"), ("ZZ", "unknown tensor 'ZZ'"), (5, "not 5")])

@@ -57,7 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inputs", type=place, required=True, help=".csv, .json or .npy file, one row per input")
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     add_network(parser)
-    parser.add_argument("--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all")
+    parser.add_argument(
+        "--tensors",
+        nargs="+",
+        default=["all"],
+        metavar="TENSOR",
+        help="names or observables; or all, which shows what they need as well (default all)",
+    )
     add_order(parser, 1, "power of 1/n that is kept")
     for name, meaning in (
         ("C_b", "variance of the biases"),

@@ -245,33 +245,91 @@ def _shared(outside: Sequence[Operand | Sum], inside: Sequence[Product], axes: S
     return table.normal(_times(scale, (*outside, *bracket)))
 
 
-def _cost(products: Iterable[Product]) -> int:
-    """Multiplications, each sum evaluated for the samples on which it depends."""
-    return sum(len(p.operands) * TYPICAL_INPUTS ** len(axes_of([p])) for p in products)
+class _Left:
+    """What is left of a sum: its products by number, which of them have an array, and what taking it out would save.
+
+    Only the arrays of products that come or go have to be looked at again.
+    """
+
+    def __init__(self, products: Iterable[Product], axes: Sequence[int]) -> None:
+        self._last = axes[-1] if axes else -1
+        self.products: dict[int, Product] = {}
+        self._masks: dict[int, dict[Operand, tuple[int, int]]] = {}
+        self._having: dict[Operand, dict[int, None]] = {}
+        self._gains: dict[Operand, tuple[int, bool, int]] = {}
+        self._number = 0
+        self._changed: set[Operand] = set()
+        for product in products:
+            self.put(product)
+
+    def put(self, product: Product) -> None:
+        """One more product."""
+        self.products[self._number] = product
+        masks = [_mask(operand) for operand in product.operands]
+        own: dict[Operand, tuple[int, int]] = {}
+        for place, operand in enumerate(product.operands):
+            if isinstance(operand, Operand) and operand not in own:
+                without = 0
+                for other, mask in enumerate(masks):
+                    if other != place:
+                        without |= mask
+                own[operand] = (without, without | masks[place])
+                self._having.setdefault(operand, {})[self._number] = None
+        self._masks[self._number] = own
+        self._changed |= own.keys()
+        self._number += 1
+
+    def take(self, operand: Operand) -> list[Product]:
+        """Take away the products that have an array."""
+        numbers = list(self._having[operand])
+        for number in numbers:
+            own = self._masks.pop(number)
+            self._changed |= own.keys()
+            for other in own:
+                del self._having[other][number]
+        return [self.products.pop(number) for number in numbers]
+
+    def best(self) -> Operand | None:
+        """The array that saves most; None if none saves anything."""
+        for operand in self._changed:
+            gain = self._gain(operand)
+            if gain is None:
+                self._gains.pop(operand, None)
+            else:
+                self._gains[operand] = gain
+        self._changed.clear()
+        if not self._gains:
+            return None
+        most = max(self._gains.values())
+        return min(operand for operand, gain in self._gains.items() if gain == most)
+
+    def _gain(self, operand: Operand) -> tuple[int, bool, int] | None:
+        """Multiplications that are saved, each sum evaluated for the samples on which it depends; what breaks ties."""
+        numbers = self._having[operand]
+        if len(numbers) < 2:
+            return None
+        saved, whole = 0, 0
+        for number in numbers:
+            without, mask = self._masks[number][operand]
+            count = len(self.products[number].operands)
+            saved += count * _entries(mask) - (count - 1) * _entries(without)
+            whole |= mask
+        saved -= _entries(whole)
+        return (saved, self._last in operand.axes, len(set(operand.axes))) if saved > 0 else None
+
+
+def _entries(mask: int) -> int:
+    """The entries of an array with these axes."""
+    entries: int = TYPICAL_INPUTS ** mask.bit_count()
+    return entries
 
 
 def _factored(products: Sequence[Product], axes: Sequence[int], table: _Table) -> tuple[Product, ...]:
     """Take out common arrays, the one that saves most first."""
-    left = list(products)
-    while True:
-        counts: dict[Operand, int] = {}
-        for product in left:
-            for operand in {o for o in product.operands if isinstance(o, Operand)}:
-                counts[operand] = counts.get(operand, 0) + 1
-        best: tuple[int, bool, int, Operand] | None = None
-        for operand in sorted(o for o, count in counts.items() if count > 1):
-            having = [p for p in left if operand in p.operands]
-            inside = [_without(p, operand) for p in having]
-            after = _cost(inside) + TYPICAL_INPUTS ** len(axes_of(having))
-            gain = (_cost(having) - after, bool(axes) and axes[-1] in operand.axes, len(set(operand.axes)), operand)
-            if gain[0] > 0 and (best is None or gain[:3] > best[:3]):
-                best = gain
-        if best is None:
-            return tuple(sorted(left, key=_standing))
-        taken = best[3]
-        having = [p for p in left if taken in p.operands]
-        left = [p for p in left if taken not in p.operands]
-        left.append(_shared([taken], [_without(p, taken) for p in having], axes, table))
+    left = _Left(products, axes)
+    while (taken := left.best()) is not None:
+        left.put(_shared([taken], [_without(p, taken) for p in left.take(taken)], axes, table))
+    return tuple(sorted(left.products.values(), key=_standing))
 
 
 def _without(product: Product, operand: Operand) -> Product:

@@ -173,6 +173,11 @@ class Kernel(NamedTuple):
     cases: tuple[Case, ...]
     temporaries: tuple[str, ...] = ()
 
+    @property
+    def starts_whole(self) -> bool:
+        """Whether the first case holds for all components, those that later ones replace included."""
+        return len(set(self.cases[0].pattern)) == self.rank
+
 
 class Level(NamedTuple):
     """One sublayer.

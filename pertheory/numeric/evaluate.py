@@ -121,10 +121,13 @@ def _climb(
         if len(cases) == 1:
             above[kernel.key] = _sum(cases[0][1], arrays, scales, inputs)
             continue
-        above[kernel.key] = result = np.full((inputs,) * kernel.rank, np.nan)
-        for pattern, bracket in cases:  # the components in which slots with equal letters carry the same input
-            kept = "".join(sorted(set(_letters(pattern))))
-            np.einsum(f"{_letters(pattern)}->{kept}", result)[...] = _sum(bracket, arrays, scales, inputs)
+        whole = kernel.starts_whole
+        result = _sum(cases[0][1], arrays, scales, inputs) if whole else np.full((inputs,) * kernel.rank, np.nan)
+        for pattern, bracket in cases[whole:]:  # the components in which some slots carry the same input
+            axes = sorted(set(pattern))
+            index = dict(zip(axes, np.ogrid[(slice(inputs),) * len(axes)], strict=True))
+            result[tuple(index[axis] for axis in pattern)] = _sum(bracket, arrays, scales, inputs)
+        above[kernel.key] = result
     return above
 
 

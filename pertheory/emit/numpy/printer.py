@@ -80,11 +80,15 @@ def _kernel(kernel: Kernel, level: int, program: Program) -> str:
                 "    return total",
             ]
         )
-    lines.append(f"    result = np.full(_shape(state, {kernel.rank}), np.nan)")
-    for case in kernel.cases:
+    if not kernel.starts_whole:
+        lines.append(f"    result = np.full(_shape(state, {kernel.rank}), np.nan)")
+    for number, case in enumerate(kernel.cases):
         lines.append(f"    # slots {' '.join(_axes(case.pattern))}: equal letters carry the same input")
+        if number == 0 and kernel.starts_whole:
+            lines += _sum("result", _renamed(case.products, symbols), case.pattern, one)
+            continue
         lines += _sum("total", _renamed(case.products, symbols), sorted(set(case.pattern)), one)
-        lines.append(f'    _place(result, "{_axes(case.pattern)}", total)')
+        lines.append(f'    result = _placed(result, "{_axes(case.pattern)}", total)')
     lines.append("    return result")
     return "\n".join(lines)
 
@@ -293,9 +297,11 @@ def _shape(state, rank):
     return (len(next(iter(state.values()))),) * rank
 
 
-def _place(result, slots, values):
-    """Set the components in which slots with equal letters carry the same input."""
-    np.einsum(f"{slots}->{''.join(sorted(set(slots)))}", result)[...] = values
+def _placed(result, slots, values):
+    """The result with other values where slots with equal letters carry the same input."""
+    index = dict(zip(sorted(set(slots)), np.ogrid[tuple(slice(size) for size in values.shape)]))
+    result[tuple(index[letter] for letter in slots)] = values
+    return result
 
 
 def step(state, layer_parameters, averages):

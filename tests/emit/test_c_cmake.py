@@ -55,6 +55,23 @@ def test_the_installation_is_whole(installed):
         assert {f"lib/pkgconfig/{name}.pc", f"include/{name}.h", "include/pertheory.h"} <= found
 
 
+def test_two_activations_of_one_network_stand_side_by_side(tmp_path):
+    """They have one NAME, so no program can have both; each has targets of its own all the same."""
+    for power in (2, 3):
+        pt.theory("mlp", "G", 0).emit("c", tmp_path / f"x-{power}", activation=f"x^{power}")
+    (tmp_path / "use.c").write_text('#include "mlp_order0.h"\nint main(void) { return !mlp_order0_theory.abi; }\n')
+    (tmp_path / "CMakeLists.txt").write_text(
+        f"{HEAD}enable_testing()\nadd_subdirectory(x-2)\nadd_subdirectory(x-3)\n"
+        "add_executable(two use.c)\ntarget_link_libraries(two pertheory::mlp_order0)\n"
+        "add_executable(three use.c)\ntarget_link_libraries(three pertheory::mlp_order0_x_3)\n"
+    )
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build")
+    run("cmake", "--build", tmp_path / "build")
+    assert "100% tests passed, 0 tests failed out of 2" in run("ctest", cwd=tmp_path / "build")
+    run("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
+    assert len(list((tmp_path / "prefix").rglob("*.pc"))) == 1
+
+
 def test_find_package_finds_it(installed, tmp_path):
     (tmp_path / "use.c").write_text(USE)
     found = f"find_package(mlp_order0 {pt.__version__} REQUIRED)\nfind_package(residual_order0 REQUIRED)\n"

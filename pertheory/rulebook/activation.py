@@ -19,7 +19,7 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.catalogue import aliases, catalogue, find_activation
 from pertheory.rulebook.conversion import Converter
 from pertheory.rulebook.differential import Ring
-from pertheory.rulebook.files import check_keys, nearest, read_toml
+from pertheory.rulebook.files import check_keys, nearest, other_kind, read_toml
 from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.rulebook.kinks import refuse_poles, split
 from pertheory.rulebook.names import GRAMMAR, is_name, shown
@@ -342,10 +342,8 @@ def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
         return _from_file(found.path, dict(found.values) | given)
     values = {name: _scalar(name, value, repr(text)) for name, value in given.items()}
     if _NAME.fullmatch(text) and text not in ("x", "pi") and text not in values:
-        raise InputError(
-            f"unknown activation {text[:40]!r} ({nearest(text.lower(), catalogue())}); or give a formula of x such as "
-            "'x*tanh(x)'"
-        )
+        hint = other_kind(text, "activation") or nearest(text.lower(), catalogue())
+        raise InputError(f"unknown activation {text[:40]!r} ({hint}); or give a formula of x such as 'x*tanh(x)'")
     node = parse(text, values)
     for name in values:
         if name not in node.names or name in ("x", "pi"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pertheory.errors import RuleError
-from pertheory.rulebook.names import shown, visible
+from pertheory.rulebook.names import is_name, shown, visible
 
 #: Bytes of a rule file; the largest that comes along has a tenth of it.
 LARGEST = 1_000_000
@@ -117,6 +117,8 @@ def _check_value(value: Any, path: Path, where: tuple[str, ...], depth: int) -> 
 
 def other_kind(name: str, wanted: str) -> str:
     """What a name that is not of the kind that was wanted is, such as ``it is a network``; empty if it is nothing."""
+    if not is_name(name):
+        return ""
     if wanted != "tensor" and any(
         name in (entry.get("name"), entry.get("leading"), *entry.get("aliases", ()))
         for entry in read_toml(rules_folder() / "tensors.toml").get("tensors", ())

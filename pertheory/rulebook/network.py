@@ -88,7 +88,7 @@ def rule_file(name_or_path: str | Path) -> Path:
     path = rules_folder() / "networks" / f"{text}.toml"
     if not is_name(text) or not path.is_file():
         known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
-        hint = (is_name(text) and other_kind(text, "network")) or nearest(text[:99], known)
+        hint = other_kind(text, "network") or nearest(text[:99], known)
         raise InputError(f"unknown network {shown(text)}; {hint}")
     return path
 

@@ -29,7 +29,7 @@ from pertheory.files import PREFIX
 
 #: Seconds of waiting (not of work) after which a command hangs; a busy machine has room in it.
 PATIENCE = 600
-VERBS = ("derive", "describe", "emit", "run", "check")
+VERBS = ("derive", "describe", "emit", "run", "check", "list")
 TENSORS = [
     *("G", "K", "H", "Theta", "V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U", "G{1}", "V{0}", "H{2}", "V{99}"),
     *(
@@ -278,7 +278,7 @@ PARAMS = [
 
 def draw(source: random.Random) -> Any:
     """The arguments of a command, mostly small work with something wrong in it."""
-    verb = source.choices(VERBS, (5, 3, 4, 10, 1))[0]
+    verb = source.choices(VERBS, (5, 3, 4, 10, 1, 1))[0]
     arguments = [*_few(source, verb), verb, *_OF[verb](source), *_few(source, verb)]
     if source.random() < 0.1:  # something lost, or two exchanged
         del arguments[source.randrange(len(arguments))]
@@ -387,7 +387,12 @@ def _few(source: random.Random, verb: str) -> list[str]:
     ]
 
 
-_OF = {"derive": _derive, "describe": _describe, "emit": _emit, "run": _run, "check": _check}
+def _list(source: random.Random) -> list[str]:
+    kinds = ["tensors", "networks", "activations", "methods", "equations", "", "V", "tensors\n"]
+    return [*([source.choice(kinds)] if source.random() < 0.8 else []), *_output(source)]
+
+
+_OF = {"derive": _derive, "describe": _describe, "emit": _emit, "run": _run, "check": _check, "list": _list}
 
 
 @lru_cache(maxsize=1)

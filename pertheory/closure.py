@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
-from pertheory.errors import InputError
+from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
-from pertheory.recursion import Recursion
-from pertheory.rulebook.network import Network, network
-from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
+from pertheory.recursion import Recursion, read_rule
+from pertheory.rulebook.names import shown
+from pertheory.rulebook.network import Network
+from pertheory.rulebook.observable import Observable
+from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor, is_paired, named_tensors, tensor_of
+from pertheory.rulebook.values import whole
 from pertheory.store import Store
 from pertheory.work import Node, Worker
 
@@ -47,19 +51,40 @@ class Closure:
         """Every T{k} that is needed."""
         return tuple(self.diagrams)
 
-    def recursion(self, node: Node) -> Recursion:
-        """The recursion of one node."""
-        return Recursion(self.network, node.sublayer, node.tensor, (node.order,), self.diagrams[node])
+    def recursion(self, node: Node | str) -> Recursion:
+        """The recursion of one node, or of a tensor by name ("V", all its orders; "V{1}", "K", one)."""
+        nodes = self.named(node)
+        found = tuple(diagram for own in nodes for diagram in self.diagrams[own])
+        return Recursion(self.network, nodes[0].sublayer, nodes[0].tensor, tuple(n.order for n in nodes), found)
 
-    def first_layer(self, node: Node) -> Recursion:
-        """What one node is at layer 1; averages are over the inputs, of products that do not fluctuate."""
-        found = first_layer(self.network, node.kind, node.order)
-        return Recursion(self.network.first_layer, 0, node.tensor, (node.order,), found)
+    def first_layer(self, node: Node | str) -> Recursion:
+        """What a tensor is at layer 1; averages are over the inputs, of products that do not fluctuate."""
+        nodes = self.named(node)
+        found = tuple(diagram for n in nodes for diagram in first_layer(self.network, n.kind, n.order))
+        return Recursion(self.network.first_layer, 0, nodes[0].tensor, tuple(n.order for n in nodes), found)
+
+    def named(self, name: Node | str) -> tuple[Node, ...]:
+        """The nodes that a name means: "V" every order of V at the end of a layer that is needed, "V{1}" one.
+
+        Raises:
+            InputError: it is not part of this theory.
+        """
+        if isinstance(name, Node):
+            found: tuple[Node, ...] = (name,) if name in self.diagrams else ()
+        else:
+            tensor, fixed = any_tensor(name)
+            last = len(self.network.sublayers) - 1
+            own = [node for node in self.nodes if (node.sublayer, node.kind) == (last, tensor.kind)]
+            found = tuple(sorted(node for node in own if fixed is None or node.order == fixed))
+        if not found:
+            known = ", ".join(node.key for node in self.nodes if node.sublayer == len(self.network.sublayers) - 1)
+            raise InputError(f"{name if isinstance(name, str) else 'this node'} is not part of the theory: {known}")
+        return found
 
     @cached_property
-    def dependencies(self) -> dict[Node, tuple[Node, ...]]:
-        """For each node the nodes of the sublayer below that its recursion reads."""
-        return {node: tuple(sorted(_needs(self.network, node, found))) for node, found in self.diagrams.items()}
+    def dependencies(self) -> Mapping[Node | str, tuple[Node, ...]]:
+        """For each node the nodes of the sublayer below that its recursion reads; names are looked up as well."""
+        return _Dependencies(self)
 
     @property
     def tensors(self) -> tuple[tuple[Tensor, tuple[int, ...]], ...]:
@@ -72,32 +97,66 @@ class Closure:
         return tuple((tensor_of(kind), tuple(sorted(orders))) for kind, orders in table.items())
 
 
+class _Dependencies(Mapping[Node | str, tuple[Node, ...]]):
+    """What each node reads; what a name reads is put together when it is asked for."""
+
+    def __init__(self, closure: Closure) -> None:
+        self._named = closure.named
+        self._own = {
+            node: tuple(sorted(_needs(closure.network, node, found))) for node, found in closure.diagrams.items()
+        }
+
+    def __getitem__(self, name: Node | str) -> tuple[Node, ...]:
+        if isinstance(name, Node) and name in self._own:
+            return self._own[name]
+        try:
+            return tuple(sorted({below for node in self._named(name) for below in self._own[node]}))
+        except InputError as error:
+            raise MissingError(str(error)) from None
+
+    def __iter__(self) -> Iterator[Node | str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
 def close(
     rule: str | Path | Network = "mlp",
-    tensors: str | Tensor | Iterable[str | Tensor] = "all",
+    tensors: AnyTensor | Iterable[AnyTensor] = "all",
     order: int = 1,
     *,
+    pairs: Any = None,
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
     progress: Callable[[int, int], None] | None = None,
 ) -> Closure:
     """Close a set of tensors under their recursions; the arguments are those of `pertheory.theory.theory`."""
-    chosen_rule = network(rule)
-    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-        raise InputError(f"order must be a whole number from 0, not {order!r}")
+    chosen_rule = read_rule(rule, tensors)
+    order = whole(order, "order")
+    limit = None if limit is None else whole(limit, "limit", 1)
+    asked: list[Any]
+    if isinstance(tensors, str | Tensor | Observable) or is_paired(tensors):
+        asked = [tensors]
+    elif isinstance(tensors, Iterable):
+        asked = list(tensors)
+    else:
+        raise InputError(f"tensors are names, observables with pairs, or a list of these, not {shown(tensors)}")
     wanted: dict[Tensor, int] = {}
-    for item in [tensors] if isinstance(tensors, str | Tensor) else list(tensors):
-        for tensor, highest in _requested(item, order, limit):
+    for item in asked:
+        for tensor, highest in _requested(item, pairs, order, limit):
             wanted[tensor] = max(wanted.get(tensor, 0), highest)
             unknown = set(tensor.kind.fields) - set(chosen_rule.fields)
             if unknown:
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
+    if not wanted:
+        raise InputError("no tensor is asked for; name at least one, or all")
     found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
     return Closure(chosen_rule, order, tuple(wanted.items()), found)
 
 
-def _requested(item: str | Tensor, order: int, limit: int | None) -> list[tuple[Tensor, int]]:
+def _requested(item: AnyTensor, pairs: Any, order: int, limit: int | None) -> list[tuple[Tensor, int]]:
     """The tensors that one entry of a request means, with the highest k of each."""
     if item == "all":
         return [(t, order - (t.pairs - 1)) for t in named_tensors() if t.pairs - 1 <= order]
@@ -110,7 +169,7 @@ def _requested(item: str | Tensor, order: int, limit: int | None) -> list[tuple[
             if limit is not None and len(found) > limit:
                 raise _too_large(len(found), order)
         return found
-    tensor, fixed = (item, None) if isinstance(item, Tensor) else find_tensor(item)
+    tensor, fixed = any_tensor(item, pairs)
     return [(tensor, max(order - (tensor.pairs - 1), 0) if fixed is None else fixed)]
 
 

@@ -11,6 +11,12 @@ class InputError(PertheoryError, ValueError):
     """Something the user gave (a flag, a file, an argument, a formula) is not usable."""
 
 
+class MissingError(InputError, KeyError):
+    """A name that something that is looked up by name does not have."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes
+
+
 class RuleError(PertheoryError, ValueError):
     """A rule file is wrong, or describes a network that the calculus cannot treat."""
 

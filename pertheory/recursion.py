@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
-from pertheory.errors import InputError
+from pertheory.errors import InputError, PertheoryError
 from pertheory.forms.expand import expand
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.observable import Observable
-from pertheory.rulebook.tensors import Tensor, find_tensor, from_observable
+from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor
+from pertheory.rulebook.values import whole
 from pertheory.store import Store
 from pertheory.work import Node, Worker
 
@@ -65,8 +67,21 @@ class Recursion:
 
         Args:
             pattern: for each slot the first slot with the same input.
+
+        Raises:
+            InputError: it is no such pattern.
         """
-        samples = [pattern[slot] for slot in self.slot_of_vertex]
+        size = self.tensor.kind.size
+        try:
+            first = [whole(slot, "a slot", 0, size - 1) for slot in pattern]
+        except (TypeError, InputError):
+            first = []
+        if len(first) != size or any(one > slot or first[one] != one for slot, one in enumerate(first)):
+            raise InputError(
+                f"pattern must name for each of the {size} slots the first one with the same input, such as "
+                f"{(0,) * size}, not {shown(pattern)}"
+            )
+        samples = [first[slot] for slot in self.slot_of_vertex]
         return add_terms(item for diagram in self.diagrams for item in expand(diagram, samples).items())
 
     @property
@@ -123,7 +138,7 @@ class Recursion:
 
 def derive(
     rule: str | Path | Network,
-    what: str | Observable | Tensor,
+    what: AnyTensor,
     pairs: Iterable[Sequence[object]] | None = None,
     order: int = 0,
     sublayer: int | None = None,
@@ -135,8 +150,8 @@ def derive(
 
     Args:
         rule: a `Network`, the name of one, or the path of a rule file.
-        what: a name (``"V"``, ``"K"``, ``"V{1}"``), an observable with pairs (``"z(1) z(2) @ 12"``), or an
-            `Observable` together with ``pairs``.
+        what: a name (``"V"``, ``"K"``, ``"V{1}"``), an observable with pairs (``"z(1) z(2) @ 12"``), an
+            `Observable` together with ``pairs``, or the two as ``(observable, pairs)``.
         pairs: the labels that share a neuron, for an `Observable`.
         order: derive T{0}, ..., T{order}, coefficients of powers of one over the width below.
         sublayer: which step of the layer, from 0; by default the last one that makes the fields of the tensor.
@@ -153,23 +168,13 @@ def derive(
         >>> derive("mlp", "G").terms.__len__()
         2
     """
-    chosen_rule = network(rule)
-    fixed: int | None = None
-    if isinstance(what, Tensor):
-        tensor = what
-    elif isinstance(what, Observable):
-        if pairs is None:
-            raise InputError(f"observable {what} needs its pairs, such as pairs=[(1, 2)]")
-        tensor = from_observable(what, pairs)
-    elif isinstance(what, str):
-        tensor, fixed = find_tensor(what)
-    else:
-        raise InputError(f"a tensor is a name, an observable text or an Observable, not {what!r}")
-    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-        raise InputError(f"order must be a whole number from 0, not {order!r}")
-    step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else sublayer
-    if not 0 <= step < len(chosen_rule.sublayers):
-        raise InputError(f"sublayer must be from 0 to {len(chosen_rule.sublayers) - 1}, not {sublayer}")
+    chosen_rule = read_rule(rule, what)
+    tensor, fixed = any_tensor(what, pairs)
+    if pairs is not None and not isinstance(what, Observable):
+        raise InputError(f"pairs belong to an Observable; {tensor.name} has its own")
+    order = whole(order, "order")
+    last = len(chosen_rule.sublayers) - 1
+    step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else whole(sublayer, "sublayer", 0, last)
     made = [name for name, _ in chosen_rule.sublayers[step].fields]
     for field in tensor.kind.fields:
         if field not in made:
@@ -178,6 +183,31 @@ def derive(
     nodes = [Node(step, tensor.kind, k) for k in orders]
     found = Worker(chosen_rule, executor, store).gather(nodes)
     return Recursion(chosen_rule, step, tensor, orders, tuple(d for own in found.values() for d in own))
+
+
+def read_rule(rule: Any, what: Any) -> Network:
+    """The network of a call, with a word where the tensor stands in its place.
+
+    Raises:
+        InputError: no such network, or swapped arguments.
+        RuleError: the rule file is wrong or the network is not sound.
+    """
+    try:
+        return network(rule)
+    except InputError:
+        if isinstance(rule, Tensor | Observable | tuple) or _is_network(what):
+            raise InputError(
+                "arguments are swapped: the network comes first, then the tensor, as in derive('mlp', 'V')"
+            ) from None
+        raise
+
+
+def _is_network(value: Any) -> bool:
+    try:
+        network(value)
+    except PertheoryError:
+        return False
+    return True
 
 
 def _making(rule: Network, fields: Iterable[str]) -> int:

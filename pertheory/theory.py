@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 from pertheory.closure import LIMIT, Closure, close
 from pertheory.errors import InputError
 from pertheory.files import write_text
+from pertheory.kernels.language import INPUTS
 from pertheory.recursion import derive
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network, network
-from pertheory.rulebook.tensors import Tensor
+from pertheory.rulebook.tensors import AnyTensor
+from pertheory.rulebook.values import one_of
 from pertheory.store import Store
 from pertheory.targets import find_target
 
@@ -53,9 +55,9 @@ class Theory(Closure):
         """A callable that computes all tensors layer by layer; see `pertheory.numeric.model.Model`.
 
         Raises:
-            InputError: an unknown target; no C compiler.
+            InputError: an unknown target, other ``inputs``; no C compiler.
         """
-        model: Model = find_target(target).runner()(self, inputs)
+        model: Model = find_target(target).runner()(self, one_of(INPUTS, inputs, "inputs"))
         return model
 
     def texts(
@@ -66,11 +68,12 @@ class Theory(Closure):
         In NumPy the averages are a callable that the user hands in; C has those of the activation built in.
 
         Raises:
-            InputError: an unknown target or activation.
+            InputError: an unknown target or activation, other ``inputs``.
         """
         from pertheory.rulebook.chosen import choose_functions
 
         written = find_target(target).writer()
+        one_of(INPUTS, inputs, "inputs")
         return dict(written(self, inputs, choose_functions(self.network, activation, {})))
 
     def emit(
@@ -84,19 +87,21 @@ class Theory(Closure):
 
         Returns:
             The files that were written.
+
+        Raises:
+            InputError: as `texts`; the folder cannot be written to.
         """
-        texts = self.texts(target, inputs, activation)
-        place = Path(folder)
-        paths = {name: inside(place, name) for name in texts}
-        place.mkdir(parents=True, exist_ok=True)
-        return [write_text(paths[name], text) for name, text in texts.items()]
+        if not isinstance(folder, str | Path):
+            raise InputError(f"a folder is a text or a Path, not {shown(folder)}")
+        return write_folder(Path(folder), self.texts(target, inputs, activation))
 
 
 def theory(
     rule: str | Path | Network = "mlp",
-    tensors: str | Tensor | Iterable[str | Tensor] = "all",
+    tensors: AnyTensor | Iterable[AnyTensor] = "all",
     order: int = 1,
     *,
+    pairs: Any = None,
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
@@ -106,10 +111,11 @@ def theory(
 
     Args:
         rule: a network rule, its name or its path.
-        tensors: names or observables; "all" means every tensor with a name that exists at the order, "every" means
-            every type that exists at the order (all forests with up to order + 1 pairs).
+        tensors: names, or observables with their pairs as `derive` takes them; "all" means every tensor with a name
+            that exists at the order, "every" means every type that does (all forests with up to order + 1 pairs).
         order: the power of 1/n that is kept: a tensor with p pairs is taken up to T{order - (p - 1)}, and a tensor
             named here at least to T{0}.
+        pairs: the labels that share a neuron, for an `Observable` that has none with it.
         executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
         store: reads and keeps derived diagrams on disk.
         limit: how many T{k} may be found before it stops and asks; None for any number.
@@ -119,8 +125,24 @@ def theory(
         InputError: unknown tensors or a negative order.
         ClosureTooLargeError: there are more T{k} than ``limit``.
     """
-    own = close(rule, tensors, order, executor=executor, store=store, limit=limit, progress=progress)
+    own = close(rule, tensors, order, pairs=pairs, executor=executor, store=store, limit=limit, progress=progress)
     return Theory(own.network, own.order, own.wanted, own.diagrams)
+
+
+def write_folder(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Files of a folder, by name; it is made if it does not exist.
+
+    Raises:
+        InputError: it is a file, or cannot be written to.
+    """
+    paths = {name: inside(folder, name) for name in texts}
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [write_text(paths[name], text) for name, text in texts.items()]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
 
 def inside(folder: Path, name: str) -> Path:

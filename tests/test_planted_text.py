@@ -298,7 +298,7 @@ def other_rules(place, monkeypatch):
     """The rules as a folder that a test may change."""
     folder = place / "rules"
     shutil.copytree(RULES, folder)
-    for name in ("tensors", "network", "activation"):
+    for name in ("tensors", "network", "catalogue", "files"):
         monkeypatch.setattr(f"pertheory.rulebook.{name}.rules_folder", lambda: folder)
     monkeypatch.setattr("pertheory.book.chapters.rules_folder", lambda: folder)
     forget()

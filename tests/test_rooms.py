@@ -35,7 +35,8 @@ ALLOWED = {
     "targets": "",
     "theory": "rulebook files store recursion closure kernels targets",
     "book": "graphs algebra rulebook derive recursion typeset work closure theory averages",
-    "cli": "rulebook files typeset store work recursion closure targets theory numeric book",
+    "cli": "rulebook files typeset store work recursion closure targets theory averages numeric book",
+    "__main__": "cli",
 }
 ROOMS = list(ALLOWED)
 

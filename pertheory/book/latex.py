@@ -105,7 +105,8 @@ def latex(node: Node) -> str:
             inside = r" \,;\, ".join(latex(piece) for piece in pieces)
             return r"\mathbb{E}" + ("^{(1)}" if first else "") + rf"\left[ {inside} \right]"
         case Derivative(label, of, neuron):
-            return rf"\partial{_at(label, neuron)} {_bracketed(of)}"
+            inside = rf"\left({latex(of)}\right)" if isinstance(of, Product) else _bracketed(of)
+            return rf"\partial{_at(label, neuron)} {inside}"
         case Slope(variable, of):
             return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
         case Power(base, exponent):

@@ -4,5 +4,5 @@
 `verbs`     the parser, and errors as one line
 `options`   flags that several verbs share, output
 `inputs`    input files
-`derive`, `describe`, `emit`, `run`
+`list`, `derive`, `describe`, `emit`, `run`, `check`
 """

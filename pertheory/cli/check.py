@@ -38,7 +38,8 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.book.chapters import chapters
     from pertheory.book.check import check, select
 
-    chosen = select(chapters(), options.chapter, options.equation)
+    numbers = [number.strip().removeprefix("(").removesuffix(")").strip() for number in options.equation]
+    chosen = select(chapters(), options.chapter, numbers)
     shown = sys.stderr is not None and sys.stderr.isatty()
     done = 0
 

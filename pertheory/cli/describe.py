@@ -1,34 +1,128 @@
-"""``pertheory describe``: what a tensor is."""
+"""``pertheory describe``: what a tensor, a network or an activation is."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
-from pertheory.cli.options import check_out, write_text
-from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
+from pertheory.cli.options import add_output, check_out, write_text
+from pertheory.errors import InputError, UnsupportedError
+from pertheory.rulebook.architecture import IDENTITY, Channel
+from pertheory.rulebook.catalogue import catalogue, find_activation
+from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.names import is_name, shown
+from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 
-SUMMARY = "Describe a tensor: definition, slots, symmetries, normalisation, place in the book."
+SUMMARY = (
+    "Describe a tensor (definition, slots, symmetries, normalisation, place in the book), a network, an activation."
+)
 EXAMPLE = "pertheory describe F"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
-    parser.add_argument("tensor", metavar="TENSOR", help="a name such as F, or an observable with its pairs")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format (default text)")
-    parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        help="a tensor such as F, an observable with its pairs, a network such as mlp, an activation such as gelu",
+    )
+    add_output(parser, ("text", "json"))
 
 
 def main(options: argparse.Namespace) -> int:
     """Print the description."""
     check_out(options.out)
-    tensor, order = find_tensor(options.tensor)
-    record = description(tensor, order)
-    text = json.dumps(record, indent=1) if options.format == "json" else _text(record)
-    write_text(text, options.out)
+    record, text = _found(options.name)
+    write_text(json.dumps(record, indent=1) if options.format == "json" else text, options.out)
     return 0
+
+
+def _found(name: str) -> tuple[dict[str, Any], str]:
+    """What has that name, as plain values and as text: a tensor, else a network, else an activation."""
+    try:
+        record = description(*find_tensor(name))
+        return record, _text(record)
+    except InputError:
+        for kind in (_network, _activation):
+            record = kind(name.strip())
+            if record:
+                rows = (f"  {key:<14} {shown}" for key, value in record.items() for shown in _lines(value))
+                return record, "\n".join([f"{record['name']}: {kind.__name__[1:]}", *rows])
+        if not is_name(name):
+            find_activation(name.strip())  # a name of another program has an error of its own
+            raise
+        networks = [path.stem for path in (rules_folder() / "networks").glob("*.toml")]
+        known = [*(own for tensor in named_tensors() for own in tensor.names), *networks, *catalogue()]
+        hint = nearest(name, known)
+        raise InputError(f"no tensor, network or activation is called {shown(name)}; {hint}") from None
+
+
+def _lines(value: Any) -> list[str]:
+    """A value in rows: of a list one an entry."""
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} = {own:g}" for key, own in value.items())
+    return [str(own) for own in value] if isinstance(value, list) else [str(value)]
+
+
+def _network(name: str) -> dict[str, Any]:
+    """The facts about a network, or nothing if there is none of that name or path."""
+    from pertheory.rulebook.network import read_network, rule_file
+    from pertheory.rulebook.soundness import unsound
+
+    try:
+        path = rule_file(name)
+    except InputError:
+        return {}
+    if {"formula", "pieces"} & set(read_toml(path)):  # the file of an activation
+        return {}
+    rule = read_network(path)
+    try:
+        reasons = unsound(rule)
+    except UnsupportedError as error:
+        reasons = [str(error)]
+    return {
+        "name": rule.name,
+        "title": rule.title,
+        "layer": [
+            f"{field}' = {' + '.join(_channel(channel) for channel in channels)}"
+            for layer in rule.sublayers
+            for field, channels in layer.fields
+        ],
+        "hyperparameters": dict(rule.hyperparameters),
+        "functions": list(rule.functions),
+        "sound": "; ".join(reasons) or "yes",
+    }
+
+
+def _channel(channel: Channel) -> str:
+    """As in ``W s(z)``."""
+    if channel.kind == "bias":
+        return channel.parameter
+    inside = channel.of if channel.function == IDENTITY else f"{channel.function}({channel.of})"
+    factors = [name if power == 1 else f"{name}^{power}" for name, power in channel.factor.powers]
+    number = channel.factor.coefficient
+    parts = [*([str(number)] if number != 1 else []), *factors, channel.parameter, inside]
+    return " ".join(part for part in parts if part)
+
+
+def _activation(name: str) -> dict[str, Any]:
+    """The facts about an activation, or nothing if it is none."""
+    if is_name(name) and find_activation(name) is None:
+        return {}
+    from pertheory.rulebook.activation import activation
+
+    try:
+        found = activation(name)
+    except InputError:
+        return {}
+    return {
+        "name": found.name,
+        "pieces": [f"{piece.text} from {piece.lower:g} to {piece.upper:g}" for piece in found.pieces],
+        "parameters": {key: float(value) for key, value in found.parameters},
+        "kinks": list(found.kinks),
+        "jumps at kinks": "none" if found.jump_order is None else f"derivative {found.jump_order}",
+    }
 
 
 def description(tensor: Tensor, order: int | None) -> dict[str, Any]:

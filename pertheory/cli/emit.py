@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from pertheory.cli.options import (
     add_network,
@@ -12,6 +11,7 @@ from pertheory.cli.options import (
     check_work,
     closure_progress,
     limit,
+    place,
     tensor_list,
     working,
 )
@@ -25,7 +25,7 @@ EXAMPLE = "pertheory emit --target numpy --out build"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--target", choices=tuple(TARGETS), required=True, help="language of the code")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write into; made if it does not exist")
+    parser.add_argument("--out", type=place, required=True, help="folder to write into; made if it does not exist")
     add_network(parser)
     parser.add_argument(
         "--activation",
@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> int:
     """Derive, lower, print; report the files."""
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
-    from pertheory.theory import theory
+    from pertheory.theory import theory, write_folder
 
     activation(options.activation)  # a wrong name is an error before any work
     if options.out.exists() and not options.out.is_dir():
@@ -57,10 +57,11 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    texts = closed.texts(options.target, options.inputs, options.activation)
     try:
-        files = closed.emit(options.target, options.out, options.inputs, options.activation)
-    except OSError as error:
-        raise InputError(f"--out {options.out}: cannot be written ({error.strerror or error})") from None
+        files = write_folder(options.out, texts)
+    except InputError as error:
+        raise InputError(f"--out {error}") from None
     for path in files:
         print(path)
     return 0

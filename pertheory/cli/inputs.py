@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.errors import InputError
+from pertheory.rulebook.values import read_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +56,7 @@ def _read_csv(path: Path) -> list[list[float]]:
                 values = []
                 for column, cell in enumerate(row):
                     try:
-                        values.append(float(cell))
+                        values.append(read_number(cell))
                     except ValueError:
                         hint = "" if rows else "; a line that is not data starts with #"
                         raise InputError(

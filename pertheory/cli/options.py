@@ -19,6 +19,7 @@ from typing import IO, Any
 from pertheory.errors import InputError
 from pertheory.files import replacing
 from pertheory.rulebook.names import is_name, visible
+from pertheory.rulebook.values import read_number, read_whole
 
 #: Every order costs several times the one before it; a larger one is a slip of the keyboard, not a request.
 MOST_ORDER = 10
@@ -85,7 +86,7 @@ def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> No
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     """``--format`` and ``--out``."""
     parser.add_argument("--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})")
-    parser.add_argument("--out", type=Path, help="write to this file instead of standard output")
+    parser.add_argument("--out", type=place, help="write to this file instead of standard output")
 
 
 def whole(flag: str, least: int, most: int | None = None) -> Callable[[str], int]:
@@ -93,9 +94,9 @@ def whole(flag: str, least: int, most: int | None = None) -> Callable[[str], int
 
     def parse(text: str) -> int:
         try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+            value = read_whole(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, not {value}")
         if most is not None and value > most:
@@ -109,12 +110,27 @@ def whole(flag: str, least: int, most: int | None = None) -> Callable[[str], int
 def numbers(text: str) -> list[float]:
     """An argument type: a number or a comma list of numbers."""
     try:
-        values = [float(part) for part in text.split(",")]
+        values = [read_number(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number or a comma list of numbers") from None
     if not all(math.isfinite(value) for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} holds NaN or infinity")
     return values
+
+
+def place(text: str) -> Path:
+    """An argument type: the path of a file or a folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; name a file or a folder")
+    return Path(text)
+
+
+def number(text: str) -> float:
+    """An argument type: a number."""
+    try:
+        return read_number(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parameter(text: str) -> tuple[str, float]:
@@ -123,12 +139,12 @@ def parameter(text: str) -> tuple[str, float]:
     if not equals or not is_name(name):
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
     try:
-        number = float(value)
+        found = read_number(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: {value!r} is not a number") from None
-    if not math.isfinite(number):
+    if not math.isfinite(found):
         raise argparse.ArgumentTypeError(f"{text!r}: the value must be finite")
-    return name, number
+    return name, found
 
 
 def check_work(names: Sequence[str], order: int, relative: bool, options: argparse.Namespace) -> None:

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.cli.inputs import read_inputs
@@ -22,8 +21,10 @@ from pertheory.cli.options import (
     closure_progress,
     collect_output,
     limit,
+    number,
     numbers,
     parameter,
+    place,
     show_time,
     tensor_list,
     whole,
@@ -31,7 +32,7 @@ from pertheory.cli.options import (
 )
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
 from pertheory.errors import DivergentAverageError, InputError
-from pertheory.rulebook.tensors import find_tensor
+from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -53,10 +54,16 @@ MANY_SETS = 500
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--activation", required=True, help="name of an activation, a formula, or a rule file")
-    parser.add_argument("--inputs", type=Path, required=True, help=".csv, .json or .npy file, one row per input")
+    parser.add_argument("--inputs", type=place, required=True, help=".csv, .json or .npy file, one row per input")
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     add_network(parser)
-    parser.add_argument("--tensors", nargs="+", default=["all"], metavar="TENSOR", help="names or observables, or all")
+    parser.add_argument(
+        "--tensors",
+        nargs="+",
+        default=["all"],
+        metavar="TENSOR",
+        help="names or observables; or all, which shows what they need as well (default all)",
+    )
     add_order(parser, 1, "power of 1/n that is kept")
     for name, meaning in (
         ("C_b", "variance of the biases"),
@@ -76,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the activation or a further hyperparameter of the network",
     )
-    parser.add_argument("--rtol", type=float, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
+    parser.add_argument("--rtol", type=number, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
     parser.add_argument("--backend", choices=tuple(TARGETS), default="numpy", help="what computes (default numpy)")
     parser.add_argument(
         "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
@@ -87,13 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Derive, compile, compute, print."""
-    if not 0 < options.rtol < 1:
-        raise InputError(f"--rtol must be between 0 and 1, not {options.rtol:g}")
     if options.format == "npz" and options.out is None:
         raise InputError("--format npz needs --out FILE.npz")
     check_out(options.out)
     table = read_inputs(options.inputs)
-    from pertheory.numeric.checks import check_hyperparameters, check_inputs, check_widths
+    from pertheory.numeric.checks import check_accuracy, check_hyperparameters, check_inputs, check_widths
     from pertheory.rulebook.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.theory import theory
@@ -107,6 +112,10 @@ def main(options: argparse.Namespace) -> int:
         check_inputs(table)
     except InputError as error:
         raise InputError(f"--inputs {options.inputs}: {str(error).removeprefix('inputs: ')}") from None
+    try:
+        check_accuracy(options.rtol)
+    except InputError as error:
+        raise InputError(f"--{error}") from None
     check_hyperparameters(rule, options.depth, hyper)
     check_widths(widths, options.depth, len(table[0]), rule)
     try:
@@ -118,8 +127,8 @@ def main(options: argparse.Namespace) -> int:
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
-    shown = _shown(closed)
-    _check_size(shown, len(table))
+    shown = _shown(closed, names)
+    _check_size(_shown(closed, ["all"]), len(table))
     if options.explain_averages and options.backend == "c":
         raise InputError(
             "--explain-averages needs --backend numpy; a folder of `emit --target c` says it in its README"
@@ -137,7 +146,9 @@ def main(options: argparse.Namespace) -> int:
         **hyper,
     )
     _announce(layers, len(table))
-    divergent = _Divergent(shown, _explicit(closed, names))
+    divergent = _Divergent(shown, set(_shown(closed, [name for name in names if name not in ("all", "every")])))
+    if options.format == "text":
+        shown = _shown(closed, names, leading=True)
     with collect_output(options.out) as handle, closing(_results(options, handle, shown, table, rule)) as results:
         for state in layers:
             divergent.look(state)
@@ -180,37 +191,36 @@ def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> t
                 raise InputError(f"--{name} must not be negative, but is {min(value):g}")
             hyper[name] = value
     own: dict[str, float] = {}
-    for name, number in options.param:
+    for name, value in options.param:
         if name in hyper or name in own:
-            raise InputError(f"--param {name}={number:g}: {name} is given twice")
-        if name in known:
-            hyper[name] = number
-        else:
-            own[name] = number
+            raise InputError(f"--param {name}={value:g}: {name} is given twice")
+        (hyper if name in known else own)[name] = value
     return hyper, own
 
 
-def _shown(closed: Theory) -> dict[str, Any]:
-    """The tensors that were asked for, by key, in the order of the request, then what they need."""
-    table = {}
-    for tensor, highest in closed.wanted:
-        for k in range(highest + 1):
-            table[tensor.name + (f"{{{k}}}" if k else "")] = tensor
-    for tensor, orders in closed.tensors:
-        for k in orders:
-            table.setdefault(tensor.name + (f"{{{k}}}" if k else ""), tensor)
+def _shown(closed: Theory, names: Sequence[str], leading: bool = False) -> dict[str, Tensor]:
+    """The tensors that were asked for, by key, in the order of the request; with "all" also what they need.
+
+    Args:
+        closed: the theory.
+        names: as they were given.
+        leading: whether K and Theta are called so, for people, and not G and H.
+    """
+    table: dict[str, Tensor] = {}
+    asked: list[tuple[Tensor, Sequence[int], str]]
+    for name in names:
+        if name in ("all", "every"):
+            asked = [(tensor, range(highest + 1), "") for tensor, highest in closed.wanted]
+            asked += [(tensor, orders, "") for tensor, orders in closed.tensors]
+        else:
+            tensor, fixed = find_tensor(name)
+            highest = dict(closed.wanted)[tensor]
+            own = tensor.leading if leading and name.startswith(tensor.leading) else ""
+            asked = [(tensor, range(highest + 1) if fixed is None else (fixed,), own)]
+        for tensor, orders, own in asked:
+            for k in orders:
+                table.setdefault(own or tensor.name + (f"{{{k}}}" if k else ""), tensor)
     return table
-
-
-def _explicit(closed: Theory, names: list[str]) -> set[str]:
-    """The keys of the tensors that were asked for by name, whatever the spelling."""
-    asked = {find_tensor(name)[0].name for name in names if name not in ("all", "every")}
-    return {
-        tensor.name + (f"{{{k}}}" if k else "")
-        for tensor, highest in closed.wanted
-        if tensor.name in asked
-        for k in range(highest + 1)
-    }
 
 
 def _check_size(shown: dict[str, Any], inputs: int) -> None:

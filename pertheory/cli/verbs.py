@@ -9,16 +9,18 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pertheory import __version__
 from pertheory.cli import check, derive, describe, emit, run
+from pertheory.cli import list as listing
 from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import line
 
-VERBS = (derive, describe, emit, run, check)
+VERBS = (listing, derive, describe, emit, run, check)
 #: Characters of the longest message.
 LONGEST = 2000
 
@@ -54,7 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"pertheory {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    parser.set_defaults(action=partial(_introduce, parser), parser=parser)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
     for verb in VERBS:
         own = verbs.add_parser(
             verb.__name__.rpartition(".")[2],
@@ -67,6 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
         verb.add_arguments(own)
         own.set_defaults(action=verb.main, parser=own)
     return parser
+
+
+def _introduce(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
+    """What stands for no verb at all: what there is."""
+    parser.print_help()
+    return 0
 
 
 def execute(arguments: Sequence[str]) -> int:

@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
 
+#: What a program is for: all choices of inputs, or every slot at the same input.
+INPUTS = ("many", "one")
 Line = tuple[str, int]
 #: Axis permutations that leave an array unchanged: T[i_g0, i_g1, ...] = T[i_0, i_1, ...]; the identity first.
 Symmetry = tuple[tuple[int, ...], ...]

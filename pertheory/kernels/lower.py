@@ -7,11 +7,11 @@ from fractions import Fraction
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Average, Terms, sorted_terms
 from pertheory.closure import Closure, covariance_type
-from pertheory.errors import InputError
 from pertheory.graphs.partitions import index_partitions
 from pertheory.graphs.tensor import symmetry_elements
 from pertheory.kernels.factor import factor
 from pertheory.kernels.language import (
+    INPUTS,
     AverageArray,
     Case,
     Initial,
@@ -26,11 +26,11 @@ from pertheory.kernels.language import (
 )
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import Tensor, tensor_of
+from pertheory.rulebook.values import one_of
 from pertheory.typeset.components import written
 from pertheory.typeset.write import LatexStyle, write
 from pertheory.work import Node
 
-INPUTS = ("many", "one")
 #: More inputs than any tensor has slots.
 MANY = 1000
 
@@ -49,8 +49,7 @@ def lower(
         factored: whether common factors are taken out; without it every kernel is a plain sum of products.
         most: with kinks, the number of different inputs that there will be; cases with more of them are left out.
     """
-    if inputs not in INPUTS:
-        raise InputError(f"inputs must be one of {', '.join(INPUTS)}, not {inputs!r}")
+    one_of(INPUTS, inputs, "inputs")
     rule = theory.network
     levels = []
     for sublayer in range(len(rule.sublayers)):

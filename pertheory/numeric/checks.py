@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from math import inf
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import line, shown
 from pertheory.rulebook.network import Network
+from pertheory.rulebook.values import whole
 
 Array = npt.NDArray[np.float64]
 
@@ -29,10 +33,7 @@ def check_inputs(inputs: npt.ArrayLike) -> Array:
     Raises:
         InputError: not a table of finite numbers.
     """
-    try:
-        table = np.array(inputs, dtype=float)
-    except (ValueError, TypeError):
-        raise InputError("inputs must be rows of numbers, all of the same length") from None
+    table = real_array(inputs, "inputs")
     if table.ndim != 2 or table.size == 0:
         raise InputError(f"inputs must be one row of numbers per input, not an array of shape {table.shape}")
     if not np.all(np.isfinite(table)):
@@ -48,14 +49,57 @@ def check_inputs(inputs: npt.ArrayLike) -> Array:
     return table
 
 
+def real_array(value: Any, what: str) -> Array:
+    """Numbers as an array of doubles: nothing is read as a number that is none, and nothing of one is lost.
+
+    Args:
+        value: what was given.
+        what: its name, for the message.
+
+    Raises:
+        InputError: ragged rows, text, truth values, complex numbers, masked entries.
+    """
+    try:
+        array = np.asanyarray(value)
+    except Exception as error:  # NumPy, or whatever somebody's own type does
+        ragged = isinstance(error, ValueError) and "inhomogeneous" in str(error)
+        why = "its rows differ in length" if ragged else f"it is no array: {type(error).__name__}: {line(str(error))}"
+        raise InputError(f"{what} must be numbers in rows of the same length; {why}") from None
+    kind = array.dtype.kind
+    found = {"c": "complex ones", "b": "truth values", "U": "text", "S": "text"}.get(kind, line(str(array.dtype)))
+    if kind == "O":
+        bad = [item for item in array.flat if isinstance(item, bool) or not isinstance(item, Real | Decimal)]
+        kind, found = ("O", shown(bad[0])) if bad else ("f", "")
+    if np.ma.is_masked(array):
+        kind, found = "O", "masked ones"
+    if kind not in "fiu":
+        raise InputError(f"{what} must be real numbers, not {found}")
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(array, dtype=float)
+    except OverflowError:
+        raise InputError(f"{what}: a number is too large for a double") from None
+
+
+def check_accuracy(rtol: Any) -> float:
+    """The accuracy of averages that a run is asked for.
+
+    Raises:
+        InputError: not a number between 0 and 1.
+    """
+    value = float(rtol) if isinstance(rtol, Real) and not isinstance(rtol, bool) else 0.0
+    if not 0 < value < 1:
+        raise InputError(f"rtol must be between 0 and 1, not {shown(rtol)}")
+    return value
+
+
 def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> list[dict[str, float]]:
     """One dictionary of hyperparameters per layer.
 
     Raises:
         InputError: names that the rule does not have, lists of the wrong length, negative variances or rates.
     """
-    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or not 1 <= depth <= MOST_LAYERS:
-        raise InputError(f"depth must be a whole number from 1 to {MOST_LAYERS}, not {depth!r}")
+    depth = whole(depth, "depth", 1, MOST_LAYERS)
     known = dict(rule.hyperparameters)
     squares = {  # an even power, such as gamma^2, allows either sign
         symbol
@@ -69,10 +113,7 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     for name, value in given.items():
         if name not in known:
             raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
-        try:
-            values = np.atleast_1d(np.asarray(value, dtype=float))
-        except (ValueError, TypeError):
-            raise InputError(f"{name} must be a number or one for each layer, not {value!r}") from None
+        values = np.atleast_1d(real_array(value, name))
         if values.ndim != 1 or len(values) not in (1, depth):
             raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
         if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):
@@ -84,7 +125,7 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
     return layers
 
 
-def check_widths(widths: Sequence[int] | None, depth: int, below: int, rule: Network) -> list[float] | None:
+def check_widths(widths: Iterable[float] | None, depth: int, below: int, rule: Network) -> list[float] | None:
     """Widths n_0 .. n_(depth-1), or None for equal ones.
 
     Raises:
@@ -93,13 +134,17 @@ def check_widths(widths: Sequence[int] | None, depth: int, below: int, rule: Net
     """
     if widths is None:
         return None
+    single = isinstance(widths, np.ndarray) and not widths.ndim
+    if single or isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
+        raise InputError(f"widths must be a list of hidden widths n_1 .. n_(depth-1), not {shown(widths)}")
+    widths = list(widths)
     if len(widths) != depth - 1:
         named = {1: "no hidden widths", 2: "1 hidden width n_1"}
         need = named.get(depth, f"{depth - 1} hidden widths n_1 .. n_{depth - 1}")
         raise InputError(f"widths: depth {depth} needs {need}, not {len(widths)}")
     for width in widths:
-        if isinstance(width, str | bool) or width != width or width < 1 or width == inf or width != int(width):
-            raise InputError(f"widths must be whole numbers from 1, not {width!r}")
+        if isinstance(width, bool) or not isinstance(width, Real) or not 1 <= width < inf or width != int(width):
+            raise InputError(f"widths must be whole numbers from 1, not {shown(width)}")
         if width > LARGEST_WIDTH:
             raise InputError(f"widths: one is above {LARGEST_WIDTH:g}, beyond which ratios leave the range of doubles")
     if len(set(widths)) > 1 and rule.passes_neurons:

@@ -18,7 +18,7 @@ from pertheory.emit.c.target import c_source, header_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.kernels.language import Program
 from pertheory.numeric.ccompile import build, find_compiler, load
-from pertheory.numeric.checks import check_range
+from pertheory.numeric.checks import check_accuracy, check_range
 from pertheory.numeric.model import Model, Prepared, prepare
 from pertheory.numeric.states import Array, Layers, LayerState
 from pertheory.rulebook.activation import Activation
@@ -74,8 +74,8 @@ class CModel(Model):
     def layers(
         self,
         inputs: npt.ArrayLike,
-        activation: str | Path | Activation | Mapping[str, Any] = "tanh",
-        depth: int = 2,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
         *,
         widths: Sequence[int] | None = None,
         rtol: float = 1e-9,
@@ -89,7 +89,8 @@ class CModel(Model):
         Raises:
             InputError: as `Model.layers`; no C compiler.
         """
-        run = prepare(self.theory, inputs, activation, depth, widths, parameters or {}, hyperparameters)
+        rtol = check_accuracy(rtol)
+        run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
         return CLayers(library, run, rtol, run.check_memory(library.program, kept), progress)
 

@@ -20,6 +20,7 @@ from pertheory.closure import Closure
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
 from pertheory.numeric.checks import (
+    check_accuracy,
     check_hyperparameters,
     check_inputs,
     check_kernel,
@@ -31,6 +32,7 @@ from pertheory.numeric.memory import check_memory, memory_needed
 from pertheory.numeric.states import Array, Layers, LayerState, Run
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.chosen import choose_functions
+from pertheory.rulebook.values import whole
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
 LONG_ENOUGH = 0.5
@@ -71,8 +73,8 @@ class Model:
     def layers(
         self,
         inputs: npt.ArrayLike,
-        activation: str | Path | Activation | Mapping[str, Any] = "tanh",
-        depth: int = 2,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
         *,
         widths: Sequence[int] | None = None,
         rtol: float = 1e-9,
@@ -105,7 +107,8 @@ class Model:
             InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
                 more memory than there is. While the layers are computed: numbers that leave the range of doubles.
         """
-        run = prepare(self.theory, inputs, activation, depth, widths, parameters or {}, hyperparameters)
+        rtol = check_accuracy(rtol)
+        run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         smooth = all(function.is_smooth for function in run.functions.values())
         evaluator = self._smooth if smooth else self.kinked(len(run.table))
         needed = run.check_memory(evaluator.program, kept)
@@ -116,13 +119,12 @@ class Model:
     def __call__(
         self,
         inputs: npt.ArrayLike,
-        activation: str | Path | Activation | Mapping[str, Any] = "tanh",
-        depth: int = 2,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
         **options: Any,
     ) -> Run:
         """Compute all tensors at layers 1 .. depth and keep them all; takes the arguments of `layers`."""
-        kept = depth if isinstance(depth, int | np.integer) else 1
-        layers = self.layers(inputs, activation, depth, kept=max(int(kept), 1), **options)
+        layers = self.layers(inputs, activation, depth, kept=whole(depth, "depth", 1), **options)
         states = tuple(layers)
         if layers.divergences:
             warnings.warn(
@@ -179,14 +181,14 @@ def prepare(
     activation: Any,
     depth: int,
     widths: Sequence[int] | None,
-    parameters: Mapping[str, float],
+    parameters: Mapping[str, float] | None,
     hyperparameters: Mapping[str, float | Sequence[float]],
 ) -> Prepared:
     """Check the arguments of a run; see `Model.layers`."""
     table = check_inputs(inputs)
     layers = check_hyperparameters(theory.network, depth, hyperparameters)
     all_widths = check_widths(widths, depth, table.shape[1], theory.network)
-    functions = choose_functions(theory.network, activation, parameters)
+    functions = choose_functions(theory.network, activation, {} if parameters is None else parameters)
     rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
     order = np.argsort(rows)  # different inputs in the order in which they come
     place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None

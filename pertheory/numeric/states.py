@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pertheory.errors import InputError
-from pertheory.rulebook.files import nearest
+from pertheory.errors import InputError, MissingError
 from pertheory.rulebook.observable import parse_observable
-from pertheory.rulebook.tensors import Tensor, find_tensor, tensor_of
+from pertheory.rulebook.tensors import Tensor, any_tensor, tensor_of
+from pertheory.rulebook.values import whole
 
 Array = npt.NDArray[np.float64]
 
@@ -26,13 +26,16 @@ class LayerState(Mapping[str, Array]):
         self._arrays = dict(arrays)
 
     def __getitem__(self, name: str) -> Array:
-        if name in self._arrays:
+        if isinstance(name, str) and name in self._arrays:
             return self._arrays[name]
-        tensor, order = find_tensor(name)
+        try:
+            tensor, order = any_tensor(name)
+        except InputError as error:
+            raise MissingError(str(error)) from None
         known = tensor_of(tensor.kind)
         key = known.name + (f"{{{order}}}" if order else "")
         if key not in self._arrays:
-            raise InputError(f"no tensor {name!r} in this state; {nearest(name, self._arrays)}")
+            raise MissingError(f"no tensor {tensor.name!r} in this state; it has {', '.join(self._arrays)}")
         array = self._arrays[key]
         if array.ndim != tensor.kind.size:  # one input: all slots are alike
             return array
@@ -43,6 +46,12 @@ class LayerState(Mapping[str, Array]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LayerState):
+            return NotImplemented
+        same = self.layer == other.layer and set(self) == set(other)
+        return same and all(np.array_equal(array, other[key], equal_nan=True) for key, array in self.items())
 
     def at(self, name: str, **roles: Any) -> float:
         """A component by role, so that nobody has to remember the order of the slots.
@@ -56,19 +65,18 @@ class LayerState(Mapping[str, Array]):
             ``state.at("F", z=(0, 1), H=(0, 1))`` is F with preactivations at inputs 0 and 1, NTK legs at 0 and 1, the
             first preactivation paired with the first leg.
         """
-        tensor, _ = find_tensor(name)
         array = self[name]
+        tensor, _ = any_tensor(name)
         slots = _slots_by_role(tensor, roles)
         for slot in slots:
-            if not 0 <= slot < array.shape[0]:
-                raise InputError(f"{name}: there is no input {slot}; inputs are 0 to {array.shape[0] - 1}")
+            whole(slot, f"{tensor.name}: the number of an input", 0, array.shape[0] - 1)
         return float(array[slots if array.ndim == len(slots) else slots[:1]])
 
     def __repr__(self) -> str:
         return f"LayerState(layer={self.layer}, tensors={', '.join(self._arrays)})"
 
 
-def _slots_by_role(tensor: Tensor, roles: Mapping[str, Any]) -> tuple[int, ...]:
+def _slots_by_role(tensor: Tensor, roles: Mapping[str, Any]) -> tuple[Any, ...]:
     observable, _ = parse_observable(tensor.observable)
     wanted: dict[str, list[str]] = {}
     for part in str(observable).split(" "):
@@ -76,17 +84,14 @@ def _slots_by_role(tensor: Tensor, roles: Mapping[str, Any]) -> tuple[int, ...]:
         wanted.setdefault(shape, []).extend(c for c in inside if c.isalnum())
     if set(wanted) != set(roles):
         raise InputError(f"{tensor.name} = {tensor.observable} needs the roles {', '.join(wanted)}")
-    value: dict[str, int] = {}
+    value: dict[str, Any] = {}
     for shape, labels in wanted.items():
-        given = np.ravel(np.asarray(roles[shape])).tolist()
+        given = np.ravel(np.asarray(roles[shape], dtype=object)).tolist()
         if len(given) != len(labels):
             raise InputError(
                 f"{tensor.name}: {shape} needs {len(labels)} inputs ({', '.join(labels)}), not {len(given)}"
             )
-        for label, item in zip(labels, given, strict=True):
-            if isinstance(item, bool) or item != int(item):
-                raise InputError(f"{tensor.name}: {shape}: {item!r} is not the number of an input")
-            value[label] = int(item)
+        value |= dict(zip(labels, given, strict=True))
     return tuple(value[label] for label in tensor.labels)
 
 
@@ -105,9 +110,9 @@ class Run:
     error: float = 0.0
 
     def __getitem__(self, layer: int) -> LayerState:
-        if not 1 <= layer <= len(self.states):
-            raise InputError(f"layer must be from 1 to {len(self.states)}, not {layer}")
-        return self.states[layer - 1]
+        if isinstance(layer, str | slice):
+            raise InputError(f"a run has layers 1 to {len(self.states)}: ask for one, as in run[1] or run[1]['G']")
+        return self.states[whole(layer, "layer", 1, len(self.states)) - 1]
 
     def __len__(self) -> int:
         return len(self.states)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from numbers import Rational
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.rulebook.catalogue import aliases, catalogue, find_activation
 from pertheory.rulebook.conversion import Converter
 from pertheory.rulebook.differential import Ring
-from pertheory.rulebook.files import check_keys, nearest, read_toml, rules_folder
+from pertheory.rulebook.files import check_keys, nearest, other_kind, read_toml
 from pertheory.rulebook.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.rulebook.kinks import refuse_poles, split
 from pertheory.rulebook.names import GRAMMAR, is_name, shown
@@ -221,8 +223,8 @@ class Activation:
 
 def _scalar(name: str, value: object, given: str) -> Scalar:
     try:
-        if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-            return bounded(Fraction(value))
+        if isinstance(value, Rational) and not isinstance(value, bool):
+            return bounded(Fraction(int(value.numerator), int(value.denominator)))
         if isinstance(value, (float, np.floating)) and math.isfinite(value):
             # the decimal that was written, 0.01 and not its nearest binary fraction
             return Fraction(repr(float(value)))
@@ -307,7 +309,7 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
     if not is_name(name):
         what = f"has {shown(name)}, which is not a name ({GRAMMAR})" if name else "is missing"
         raise RuleError(f"{path}: the key 'name' {what}")
-    _aliases(path, table)
+    aliases(path, table)
     defaults = table.get("parameters", {})
     if not isinstance(defaults, dict):
         raise RuleError(f"{path}: 'parameters' must be a table [parameters] of numbers")
@@ -330,54 +332,32 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Activation:
         raise RuleError(f"{path}: {error}") from None
 
 
-def _aliases(path: Path, table: Mapping[str, Any]) -> list[str]:
-    aliases = table.get("aliases", [])
-    if not isinstance(aliases, list) or not all(is_name(alias) for alias in aliases):
-        raise RuleError(f"{path}: 'aliases' must be a list of names ({GRAMMAR})")
-    return aliases
-
-
-@lru_cache(maxsize=8)
-def _catalogue(folder: Path) -> dict[str, Path]:
-    known: dict[str, Path] = {}
-    for path in sorted(folder.glob("*.toml")):
-        table = read_toml(path)
-        for name in (table.get("name", path.stem), *_aliases(path, table)):
-            key = str(name).lower()
-            if known.setdefault(key, path) != path:
-                raise RuleError(f"{path}: the name {name!r} is taken by {known[key]}")
-    return known
-
-
-def catalogue() -> Mapping[str, Path]:
-    """Return every known name and alias of an activation with its rule file."""
-    return _catalogue(rules_folder() / "activations")
-
-
 @lru_cache(maxsize=256)
 def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
     given = dict(parameters)
     if text.endswith(".toml"):
         return _from_file(Path(text), given)
-    known = catalogue()
-    # torch.nn.GELU, jax.nn.silu and leaky-relu are how people write the names
-    key = text.rpartition(".")[2].lower().replace("-", "_") if re.fullmatch(r"[\w.-]+", text) else text
-    if key in known:
-        return _from_file(known[key], given)
+    found = find_activation(text)
+    if found is not None:
+        return _from_file(found.path, dict(found.values) | given)
     values = {name: _scalar(name, value, repr(text)) for name, value in given.items()}
     if _NAME.fullmatch(text) and text not in ("x", "pi") and text not in values:
-        raise InputError(
-            f"unknown activation {text[:40]!r} ({nearest(key, known)}); or give a formula of x such as 'x*tanh(x)'"
-        )
-    return _build(" ".join(text.split()), [(-math.inf, math.inf, parse(text, values))], values)
+        hint = other_kind(text, "activation") or nearest(text.lower(), catalogue())
+        raise InputError(f"unknown activation {text[:40]!r} ({hint}); or give a formula of x such as 'x*tanh(x)'")
+    node = parse(text, values)
+    for name in values:
+        if name not in node.names or name in ("x", "pi"):
+            raise InputError(f"formula {shown(text)} has no parameter {shown(name)}")
+    return _build(" ".join(text.split()), [(-math.inf, math.inf, node)], values)
 
 
 def activation(name: str | Path, **parameters: float | Fraction) -> Activation:
     """Return an activation function.
 
     Args:
-        name: a name or alias of the rule files (``gelu``, ``torch.nn.SiLU``), the path of a rule file
-            (ending in ``.toml``), or a formula of x such as ``"x*tanh(beta*x)"``.
+        name: a name or alias of the rule files (``gelu``), a name of another program with its prefix and its
+            defaults (``torch.nn.PReLU``), the path of a rule file (ending in ``.toml``), or a formula of x such as
+            ``"x*tanh(beta*x)"``.
         parameters: values for the parameters of the rule file, or of all parameters of the formula.
 
     Raises:
@@ -392,4 +372,5 @@ def activation(name: str | Path, **parameters: float | Fraction) -> Activation:
     """
     if not isinstance(name, (str, Path)):
         raise InputError(f"an activation is a name, a formula or a .toml file, not {type(name).__name__}")
-    return _resolve(str(name).strip(), tuple(sorted(parameters.items())))
+    text = str(name).strip()
+    return _resolve(text, tuple(sorted((key, _scalar(key, value, text)) for key, value in parameters.items())))

@@ -33,6 +33,7 @@ RESERVED = frozenset(
         "parameters",
         "progress",
         "kept",
+        "counted",
     }
 )
 
@@ -143,10 +144,10 @@ class Network:
         for name, feeding in self.inputs:
             yield "input", name
             yield from ((f"input.{name}", parameter_name) for parameter_name in feeding)
-        for number, sublayer in enumerate(self.sublayers, start=1):
+        for number, sublayer in enumerate(self.sublayers):
             for name, channels in sublayer.fields:
                 yield f"sublayers[{number}]", name
-                for place, channel in enumerate(channels, start=1):
+                for place, channel in enumerate(channels):
                     where = f"sublayers[{number}].{name}[{place}]"
                     own = (("parameter", channel.parameter), ("function", channel.function), ("of", channel.of))
                     yield from ((f"{where}.{key}", value) for key, value in own if value != "")
@@ -174,6 +175,11 @@ class Network:
 
         own = tuple((name, tuple(channel(parameter) for parameter in feeding.get(name, ()))) for name in self.fields)
         return replace(self, sublayers=(Sublayer(own),))
+
+    @property
+    def has_several_fields(self) -> bool:
+        """Whether an average has to say which field it is over."""
+        return len({name for layer in self.sublayers for name, _ in layer.fields} | set(self.fields)) > 1
 
     @property
     def passes_neurons(self) -> bool:

@@ -9,6 +9,7 @@ from pertheory.errors import InputError
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.architecture import Network
 from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import shown
 
 
 def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
@@ -22,12 +23,15 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
     Raises:
         InputError: a function that the rule does not have, or one without activation; a wrong activation.
     """
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        raise InputError(f"parameters must be a mapping such as {{'slope': 0.1}}, not {shown(parameters)}")
     fixed = dict(rule.activations)
     chosen: dict[str, Activation] = {}
     if isinstance(given, Mapping):
         for name in given:
             if name not in rule.functions:
-                raise InputError(f"network {rule.name} has no function {name!r}; {nearest(name, rule.functions)}")
+                hint = nearest(str(name)[:99], rule.functions)
+                raise InputError(f"network {rule.name} has no function {shown(name)}; {hint}")
         fixed |= given
     for name in rule.functions:
         value = fixed.get(name, None if isinstance(given, Mapping) else given)

@@ -7,16 +7,19 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pertheory.errors import RuleError
-from pertheory.rulebook.names import shown, visible
+from pertheory.rulebook.names import is_name, shown, visible
 
 #: Bytes of a rule file; the largest that comes along has a tenth of it.
 LARGEST = 1_000_000
 #: Tables and lists inside each other; rules need four.
 DEEPEST = 16
+#: Characters of names that a message lists: all tensors, functions, keys; of activations and equations the first.
+LONGEST_LIST = 120
 
 
 def rules_folder() -> Path:
@@ -56,7 +59,7 @@ def read_text(path: Path) -> str:
     if len(data) > LARGEST:
         raise RuleError(f"{path}: is larger than {LARGEST} bytes; rule files are a page or two")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")  # some editors put a mark in front
     except UnicodeDecodeError as error:
         raise RuleError(f"{path}: not UTF-8 text (byte {error.start}); rule files are UTF-8 TOML") from None
 
@@ -98,7 +101,7 @@ def _check_value(value: Any, path: Path, where: tuple[str, ...], depth: int) -> 
                 raise wrong(f"the key {shown(key)} is too long, or has characters that cannot be seen")
             _check_value(inner, path, (*where, key), depth + 1)
     elif isinstance(value, list):
-        for number, inner in enumerate(value, start=1):
+        for number, inner in enumerate(value):
             last = f"{where[-1]}[{number}]" if where else f"[{number}]"
             _check_value(inner, path, (*where[:-1], last), depth + 1)
     elif isinstance(value, str):
@@ -112,6 +115,21 @@ def _check_value(value: Any, path: Path, where: tuple[str, ...], depth: int) -> 
         raise wrong("is a date or a time, which no rule has")
 
 
+def other_kind(name: str, wanted: str) -> str:
+    """What a name that is not of the kind that was wanted is, such as ``it is a network``; empty if it is nothing."""
+    if not is_name(name):
+        return ""
+    if wanted != "tensor" and any(
+        name in (entry.get("name"), entry.get("leading"), *entry.get("aliases", ()))
+        for entry in read_toml(rules_folder() / "tensors.toml").get("tensors", ())
+    ):
+        return "it is a tensor"
+    for kind, text in (("network", "a network"), ("activation", "an activation")):
+        if wanted != kind and (rules_folder() / f"{kind}s" / f"{name}.toml").is_file():
+            return f"it is {text}"
+    return ""
+
+
 def nearest(given: str, known: Iterable[str], count: int = 3) -> str:
     """Return a phrase such as ``nearest: relu, selu``, or the list of what is known when nothing is near."""
     known = sorted(set(known))
@@ -120,7 +138,10 @@ def nearest(given: str, known: Iterable[str], count: int = 3) -> str:
     close = [folded[match] for match in matches]
     if close:
         return f"nearest: {', '.join(close)}"
-    return f"known: {', '.join(known[:12]) or 'none'}{', ...' if len(known) > 12 else ''}"
+    ends = list(accumulate(len(name) + 2 for name in known))
+    shown_ones = sum(end <= LONGEST_LIST for end in ends)
+    rest = f" and {len(known) - shown_ones} more" if shown_ones < len(known) else ""
+    return f"known: {', '.join(known[:shown_ones]) or 'none'}{rest}"
 
 
 def check_keys(table: Mapping[str, Any], allowed: Iterable[str], path: Path | str, where: str = "") -> None:

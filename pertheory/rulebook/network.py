@@ -24,7 +24,7 @@ from typing import Any
 from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.architecture import IDENTITY, Channel, Network, Parameter, Sublayer
-from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.files import nearest, other_kind, read_toml, rules_folder
 from pertheory.rulebook.names import GRAMMAR, NAME, is_name, shown
 from pertheory.rulebook.soundness import unsound
 
@@ -59,7 +59,9 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
     """
     if closure not in CLOSURES:
         raise InputError(f"closure must be one of {', '.join(CLOSURES)}, not {closure!r}")
-    rule = name_or_path if isinstance(name_or_path, Network) else read_network(_rule_file(name_or_path))
+    if not isinstance(name_or_path, str | Path | Network):
+        raise InputError(f"a network is a name, the path of a rule file or a Network, not {shown(name_or_path)}")
+    rule = name_or_path if isinstance(name_or_path, Network) else read_network(rule_file(name_or_path))
     if rule.closure == "pairs":
         return rule  # has been accepted, with its warning
     reasons = unsound(rule)
@@ -71,7 +73,12 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
     return replace(rule, closure="pairs")
 
 
-def _rule_file(name_or_path: str | Path) -> Path:
+def rule_file(name_or_path: str | Path) -> Path:
+    """The file of a rule, by its name or path.
+
+    Raises:
+        InputError: there is none; the message names the nearest.
+    """
     text = str(name_or_path)
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
@@ -81,7 +88,8 @@ def _rule_file(name_or_path: str | Path) -> Path:
     path = rules_folder() / "networks" / f"{text}.toml"
     if not is_name(text) or not path.is_file():
         known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
-        raise InputError(f"unknown network {shown(text)}; {nearest(text[:99], known)}")
+        hint = other_kind(text, "network") or nearest(text[:99], known)
+        raise InputError(f"unknown network {shown(text)}; {hint}")
     return path
 
 
@@ -139,7 +147,7 @@ class _Reader:
         if len(self.get(table, "sublayers", list)) > MOST_SUBLAYERS:
             raise self.wrong("sublayers", f"a layer has at most {MOST_SUBLAYERS}, not {len(table['sublayers'])}")
         for index, entry in enumerate(table["sublayers"]):
-            sublayer = self.sublayer(f"sublayers[{index + 1}]", entry, below, by_name, hyper)
+            sublayer = self.sublayer(f"sublayers[{index}]", entry, below, by_name, hyper)
             sublayers.append(sublayer)
             below = tuple(name for name, _ in sublayer.fields)
         if not sublayers:
@@ -265,7 +273,7 @@ class _Reader:
                 (
                     name,
                     tuple(
-                        self.channel(f"{where}.{name}[{i + 1}]", channel, below, parameters, hyper)
+                        self.channel(f"{where}.{name}[{i}]", channel, below, parameters, hyper)
                         for i, channel in enumerate(channels)
                     ),
                 )

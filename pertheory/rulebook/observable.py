@@ -152,7 +152,12 @@ def build(shape: str, labels: Sequence[object]) -> Observable:
 
 def build_tree(links: Sequence[tuple[object, object]]) -> Observable:
     """A tree from its edges, pairs of labels."""
-    ends = [(str(a), str(b)) for a, b in links]
+    try:
+        ends = [(str(a), str(b)) for a, b in links]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"a tree is made of pairs of labels, such as tree((1, 2), (2, 3)), not {shown(links)}"
+        ) from None
     names = tuple(dict.fromkeys(label for edge in ends for label in edge))
     for name in names:
         if len(name) != 1 or name not in LABELS:

@@ -35,7 +35,7 @@ def unsound(rule: Network) -> list[str]:
         if parameter.distribution != "gaussian"
     ]
     for index, sublayer in enumerate(rule.sublayers):
-        reasons += _unmixed(sublayer, f"{where}: sublayers[{index + 1}]")
+        reasons += _unmixed(sublayer, f"{where}: sublayers[{index}]")
     return reasons
 
 
@@ -67,7 +67,7 @@ def _unmixed(sublayer: Sublayer, place: str) -> list[str]:
 def _independent_fields(rule: Network, where: str) -> None:
     """Refuse rules in which two fields are correlated."""
     for index, sublayer in enumerate(rule.sublayers):
-        place = f"{where}: sublayers[{index + 1}]"
+        place = f"{where}: sublayers[{index}]"
         users: dict[str, set[str]] = {}
         for name, channels in sublayer.fields:
             for channel in channels:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 from pertheory.errors import InputError, RuleError
 from pertheory.graphs.tensor import TensorType
-from pertheory.rulebook.files import nearest, read_toml, rules_folder
+from pertheory.rulebook.files import nearest, other_kind, read_toml, rules_folder
 from pertheory.rulebook.names import GRAMMAR, NAME, is_name, shown
-from pertheory.rulebook.observable import canonical_observable, parse_observable
+from pertheory.rulebook.observable import Observable, canonical_observable, parse_observable
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Tensor:
         title: one line on what it is.
         book: where the book has it.
         leading: the name of its infinite-width limit, if it has one.
+        aliases: other names that people give it.
     """
 
     name: str
@@ -39,6 +41,12 @@ class Tensor:
     title: str = ""
     book: str = ""
     leading: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name under which `find_tensor` knows it."""
+        return tuple(name for name in (self.name, self.leading, *self.aliases) if name)
 
     @property
     def identifier(self) -> str:
@@ -71,7 +79,9 @@ class Tensor:
         return [tuple(place[g[vertex]] for vertex in self.slots) for g in self.kind.symmetries]
 
 
-_KEYS = ["name", "title", "observable", "pairs", "slots", "leading", "book"]
+#: A tensor as people give one; see `any_tensor`.
+AnyTensor: TypeAlias = str | Tensor | Observable | tuple[Observable, Any]
+_KEYS = ["name", "aliases", "title", "observable", "pairs", "slots", "leading", "book"]
 
 
 @lru_cache(maxsize=16)
@@ -93,17 +103,14 @@ def named_tensors(path: Path | None = None) -> tuple[Tensor, ...]:
     for number, entry in enumerate(entries):
         tensor = _read_entry(source, number, entry)
         for other in found:
-            names = {other.name, other.leading} - {""}
-            if names & {tensor.name, tensor.leading} or other.kind == tensor.kind:
-                raise RuleError(
-                    f"{source.name}: tensors[{number + 1}] ({tensor.name}): same name or type as {other.name}"
-                )
+            if set(other.names) & set(tensor.names) or other.kind == tensor.kind:
+                raise RuleError(f"{source.name}: tensors[{number}] ({tensor.name}): same name or type as {other.name}")
         found.append(tensor)
     return tuple(found)
 
 
 def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
-    where = f"{source.name}: tensors[{number + 1}]"
+    where = f"{source.name}: tensors[{number}]"
     for key in entry:
         if key not in _KEYS:
             raise RuleError(f"{where}.{key}: unknown key; {nearest(key, _KEYS)}")
@@ -113,6 +120,9 @@ def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
     for key in ("title", "book", "leading"):
         if not isinstance(entry.get(key, ""), str):
             raise RuleError(f"{where}.{key}: must be a text, not {shown(entry[key])}")
+    aliases = entry.get("aliases", [])
+    if not isinstance(aliases, list) or not all(is_name(alias) for alias in aliases):
+        raise RuleError(f"{where}.aliases: must be a list of names ({GRAMMAR})")
     for key in ("name", "leading"):
         if entry.get(key) and not is_name(entry[key]):
             raise RuleError(f"{where}.{key}: {shown(entry[key])} is not a name ({GRAMMAR})")
@@ -140,6 +150,7 @@ def _read_entry(source: Path, number: int, entry: dict[str, Any]) -> Tensor:
         title=entry.get("title", ""),
         book=entry.get("book", ""),
         leading=entry.get("leading", ""),
+        aliases=tuple(aliases),
     )
 
 
@@ -168,18 +179,51 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
     if match:
         name, order = match.group(1), match.group(2)
         for tensor in named_tensors():
-            if tensor.name == name:
+            if name in (tensor.name, *tensor.aliases):
                 return tensor, None if order is None else int(order)
             if tensor.leading == name:
                 if order is not None and int(order) > 0:
                     raise InputError(f"{name} is {tensor.name}{{0}}; its corrections are {tensor.name}{{{order}}}")
                 return tensor, 0
-        known = [t.name for t in named_tensors()] + [t.leading for t in named_tensors() if t.leading]
-        raise InputError(f"unknown tensor {shown(text)}; {nearest(name[:99], known)}")
+        hint = other_kind(name, "tensor") or nearest(name[:99], [own for t in named_tensors() for own in t.names])
+        raise InputError(f"unknown tensor {shown(text)}; {hint}")
     observable, pairs = parse_observable(text)
     if pairs is None:
         raise InputError(f"observable {shown(text)} needs its pairs, such as '@ 12,34'")
     return from_observable(observable, pairs), None
+
+
+def any_tensor(what: AnyTensor, pairs: Any = None) -> tuple[Tensor, int | None]:
+    """A tensor in any of the forms in which people give one, and the order that its name fixes.
+
+    Args:
+        what: a `Tensor`, a name, an observable text, an `Observable`, or ``(observable, pairs)``.
+        pairs: the labels that share a neuron, for an `Observable` that has none with it.
+
+    Raises:
+        InputError: none of these, or not a tensor.
+    """
+    if is_paired(what):
+        what, pairs = what
+    if isinstance(what, Tensor):
+        return what, None
+    if isinstance(what, Observable):
+        if pairs is None:
+            raise InputError(f"observable {what} needs its pairs: give pairs=[(1, 2)], or (observable, [(1, 2)])")
+        return from_observable(what, tuple(pairs) if isinstance(pairs, Iterable) else pairs), None
+    if isinstance(what, str):
+        return find_tensor(what)
+    raise InputError(f"a tensor is a name, the text of an observable or an Observable with pairs, not {shown(what)}")
+
+
+def is_paired(value: Any) -> TypeGuard[tuple[Observable, Any]]:
+    """Whether a value is an observable together with its pairs."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], Observable)
+        and not isinstance(value[1], str | Tensor | Observable)
+    )
 
 
 def from_observable(observable: Any, pairs: Any) -> Tensor:

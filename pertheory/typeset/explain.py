@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pertheory.algebra.monomial import Monomial
@@ -15,6 +16,7 @@ from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components
 from pertheory.rulebook.tensors import tensor_of
+from pertheory.rulebook.values import whole
 from pertheory.typeset.write import TextStyle, diagram_text, term_text
 
 if TYPE_CHECKING:
@@ -102,11 +104,12 @@ def explain(recursion: Recursion, term: int | Diagram | Term) -> Explanation:
         story = _Story(recursion, term)
         return Explanation(diagram_text(recursion, term, TextStyle()), ((term, story.steps()),), term.coefficient)
     ordered = list(sorted_terms(recursion.terms))
-    if isinstance(term, int):
-        if isinstance(term, bool) or not 1 <= term <= len(ordered):
-            raise InputError(f"{recursion.tensor.name} has terms 1 to {len(ordered)}, not {term}")
-        chosen = ordered[term - 1][0]
-    elif term in recursion.terms:
+    if isinstance(term, Integral):
+        try:
+            chosen = ordered[whole(term, "term", 1, len(ordered)) - 1][0]
+        except InputError:
+            raise InputError(f"{recursion.tensor.name} has terms 1 to {len(ordered)}, not {term}") from None
+    elif isinstance(term, Term) and term in recursion.terms:
         chosen = term
     else:
         raise InputError(f"there is no such term in the recursion of {recursion.tensor.name}")
@@ -147,6 +150,11 @@ class _Story:
         labels = recursion.tensor.labels
         self.label = [labels[slot] for slot in recursion.slot_of_vertex]
         self.kind = diagram.kind
+        several = recursion.network.has_several_fields
+        self.field = ["" for _ in self.label]  # below each vertex, where it has to be told
+        for ends, join in self.pairs():
+            for end in ends if several else ():
+                self.field[end] = join.of
         self.lower = lower_forest(diagram.sites)
         seen: dict[int, int] = {}
         self.lower_label = []
@@ -190,7 +198,8 @@ class _Story:
         for vertex, (line, blocks) in enumerate(zip(self.diagram.sites.lines, self.diagram.sites.blocks, strict=True)):
             if line is None:
                 continue
-            text = TextStyle().line(line[0], line[1], self.label[vertex])
+            text = TextStyle().line(*line, self.label[vertex], self.field[vertex])
+            text += f" of {self.field[vertex]}" if self.field[vertex] else ""
             if blocks:
                 shown = " ".join("{" + ",".join(self.label[o] for o in block) + "}" for block in blocks)
                 parts.append(f"{text} (the derivatives of {self.label[vertex]} act in blocks {shown})")
@@ -263,14 +272,14 @@ class _Story:
         for number, ((u, v), join) in enumerate(self.pairs()):
             if join.site:
                 lines = " ".join(
-                    TextStyle().line(*line, self.label[w])
+                    TextStyle().line(*line, self.label[w], self.field[w])
                     for w in (u, v)
                     if (line := self.diagram.sites.lines[w]) is not None
                 )
                 nodes.append((f"s{number}", f"[{lines}]", "site"))
         pair_of = {v: number for number, (ends, _) in enumerate(self.pairs()) for v in ends}
         for index, owner in enumerate(self.lower.owners):
-            nodes.append((f"l{index}", f"z_{self.lower_label[index]}", "vertex"))
+            nodes.append((f"l{index}", f"{self.field[owner] or 'z'}_{self.lower_label[index]}", "vertex"))
             edges.append((f"l{index}", f"s{pair_of[owner]}", "stands on"))
         edges += [(f"l{u}", f"l{v}", "derivative") for u, v in self.lower.edges]
         return Picture(tuple(nodes), tuple(edges))
@@ -294,13 +303,14 @@ class _Story:
         for number, neuron in enumerate(self.diagram.neurons):
             lines = " ; ".join(
                 " ".join(
-                    TextStyle().line(*line, self.label[v])
+                    TextStyle().line(*line, self.label[v], self.field[v])
                     for v in sorted(site, key=lambda w: self.label[w])
                     if (line := self.diagram.lines[v]) is not None
                 )
                 for site in neuron
             )
-            nodes.append((f"j{number}", f"j{number + 1}<{lines}>", "neuron"))
+            field = self.field[neuron[0][0]]
+            nodes.append((f"j{number}", f"j{number + 1}<{lines}>{field and '_'}{field}", "neuron"))
         home = {v: number for number, neuron in enumerate(self.diagram.neurons) for site in neuron for v in site}
         for number, vertex in enumerate(self.diagram.vertices):
             mark = f"{{{vertex.order}}}" if vertex.order else ""

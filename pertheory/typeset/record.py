@@ -14,25 +14,18 @@ if TYPE_CHECKING:
 def record(recursion: Recursion) -> dict[str, Any]:
     """The expanded form as plain lists and dictionaries."""
     labels = recursion.tensor.labels
-    several = (
-        len(
-            {
-                name
-                for layer in recursion.network.sublayers
-                for _, cs in layer.fields
-                for c in cs
-                if (name := c.function)
-            }
-        )
-        > 1
-    )
+    rule = recursion.network
+    channels = [channel for layer in rule.sublayers for _, own in layer.fields for channel in own]
+    named = rule.has_several_fields or len({channel.function for channel in channels} - {""}) > 1
 
     def average(item: Average) -> list[list[Any]]:
-        entries: list[list[Any]] = []
-        for sample, _, lines in item.factors:
-            for function, order in lines:
-                entries.append([labels[sample], order, function] if several else [labels[sample], order])
-        return entries
+        """Sample and derivative order; the function where there are several; the field where there are several."""
+        last = [item.field] if rule.has_several_fields else []
+        return [
+            [labels[sample], order, *([function] if named else []), *last]
+            for sample, _, lines in item.factors
+            for function, order in lines
+        ]
 
     terms = []
     for term, coefficient in sorted_terms(recursion.terms):

@@ -4,14 +4,16 @@ In diagram form an index b1, b2, ... of a tensor is a leg: summed over the sampl
 Several products in one average, separated by semicolons, are a joint cumulant. A derivative in front of the bracket
 acts on the whole of it, the two legs of a pair always on the same average. A leg written behind a product, as in
 <s_1 s_2 ; s'_3 s'_4 |b1>, belongs to that product: it derives the whole average in which the product ends up when the
-cumulant is written out.
+cumulant is written out. Where a rule has several fields an average is marked with the one it is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from itertools import permutations, product
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Term, sorted_terms
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from pertheory.recursion import Recursion
 
 FORMS = ("diagram", "expanded")
+#: Derivatives of a product of identities that are carried out; each way is written out once.
+MOST_DELTAS = 4
 #: what every output says for a rule that is not sound
 APPROXIMATION = "approximation: pairs only, the rule is not sound"
 
@@ -39,10 +43,17 @@ class Piece(NamedTuple):
 
 
 class Bracket(NamedTuple):
-    """An average: derivatives of the whole, and the products whose joint cumulant it is (one: a plain average)."""
+    """An average.
+
+    Attributes:
+        legs: derivatives of the whole.
+        pieces: the products whose joint cumulant it is; one for a plain average.
+        field: what it is over, in a rule with several fields; else empty.
+    """
 
     legs: tuple[str, ...]
     pieces: tuple[Piece, ...]
+    field: str = ""
 
 
 class Style(Protocol):
@@ -87,21 +98,21 @@ class TextStyle:
         return f"[{own}]({','.join(indices)})" if " " in name else f"{own}({','.join(indices)})"
 
     def bracket(self, bracket: Bracket) -> str:
-        """As in ``<d_b1 d_b2 (s_1 s_2)>``."""
+        """As in ``<d_b1 d_b2 (s_1 s_2)>``, or ``<s_1 s_2>_u`` over the field u."""
         inside = []
         for piece in bracket.pieces:
-            product = " ".join(self.line(*line) for line in piece.lines)
+            product = " ".join(self.line(*line, bracket.field) for line in piece.lines)
             if len(bracket.pieces) > 1:
                 inside.append(" ".join([product, *(f"|{leg}" for leg in piece.legs)]))
                 continue
             legs = " ".join(f"d_{leg}" for leg in piece.legs)
             inside.append(f"{legs} ({product})" if legs else product)
-        text = "<" + " ; ".join(inside) + ">"
+        text = "<" + " ; ".join(inside) + ">" + (f"_{bracket.field}" if bracket.field else "")
         return " ".join([*(f"d_{leg}" for leg in bracket.legs), text])
 
-    def line(self, function: str, order: int, label: str) -> str:
-        """As in ``s''_1``."""
-        name = "z" if function == IDENTITY else function
+    def line(self, function: str, order: int, label: str, field: str = "") -> str:
+        """As in ``s''_1``; the identity is the field itself."""
+        name = field or "z" if function == IDENTITY else function
         return f"{name}{chr(39) * order if order < 4 else f'^({order})'}_{label}"
 
     def left_side(self, name: str, orders: Sequence[int], indices: Sequence[str]) -> str:
@@ -183,7 +194,7 @@ class LatexStyle:
         """As in ``\\langle \\partial_{\\beta_1} (\\sigma_1 \\sigma_2) \\rangle``."""
         inside = []
         for piece in bracket.pieces:
-            product = r"\, ".join(self.line(*line) for line in piece.lines)
+            product = r"\, ".join(self.line(*line, bracket.field) for line in piece.lines)
             if len(bracket.pieces) > 1:
                 marks = " ".join(self.index(leg) for leg in piece.legs)
                 inside.append(product + (rf" \big|_{{{marks}}}" if marks else ""))
@@ -191,11 +202,18 @@ class LatexStyle:
             legs = " ".join(rf"\partial_{{{self.index(leg)}}}" for leg in piece.legs)
             inside.append(rf"{legs} \left({product}\right)" if legs else product)
         text = r"\left\langle " + r" \,;\, ".join(inside) + r" \right\rangle"
+        if bracket.field:
+            text += f"_{{{self.field(bracket.field)}}}"
         return " ".join([*(rf"\partial_{{{self.index(leg)}}}" for leg in bracket.legs), text])
 
-    def line(self, function: str, order: int, label: str) -> str:
-        """As in ``\\sigma''_{1}``."""
-        name = {"s": r"\sigma", IDENTITY: "z"}.get(function, rf"\mathrm{{{latex_text(function)}}}")
+    def field(self, name: str) -> str:
+        """A field: a letter stays as it is."""
+        return name if len(name) == 1 else rf"\mathrm{{{latex_text(name)}}}"
+
+    def line(self, function: str, order: int, label: str, field: str = "") -> str:
+        """As in ``\\sigma''_{1}``; the identity is the field itself."""
+        known = {"s": r"\sigma", IDENTITY: self.field(field or "z")}
+        name = known.get(function, rf"\mathrm{{{latex_text(function)}}}")
         mark = "'" * order if order < 4 else f"^{{({order})}}"
         return f"{name}{mark}_{{{label}}}"
 
@@ -261,8 +279,13 @@ def term_text(recursion: Recursion, term: Term, coefficient: Fraction, style: St
         pieces = tuple(
             (function, order, labels[sample]) for sample, _, lines in average.factors for function, order in lines
         )
-        parts.append(style.bracket(Bracket((), (Piece((), pieces),))))
+        parts.append(style.bracket(Bracket((), (Piece((), pieces),), _field(recursion, average.field))))
     return " ".join(parts)
+
+
+def _field(recursion: Recursion, field: str) -> str:
+    """The field of an average, where it has to be told."""
+    return field if recursion.network.has_several_fields else ""
 
 
 def _diagram_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:
@@ -273,19 +296,49 @@ def diagram_text(recursion: Recursion, diagram: Diagram, style: Style) -> str:
     """One diagram, with a note on the others of its orbit."""
     labels = recursion.tensor.labels
     label = [labels[slot] for slot in recursion.slot_of_vertex]
-    parts = [style.coefficient(diagram.coefficient, diagram.couplings, diagram.width_power)]
-    legs = [f"b{i + 1}" for i in range(len(diagram.legs))]
-    for kind, order, slots in diagram.vertices:
-        tensor = tensor_of(kind)
-        named = [label[slots[v]] if slots[v] >= 0 else legs[~slots[v]] for v in range(kind.size)]
-        indices = min([tuple([named[g[v]] for v in tensor.slots]) for g in _symmetries(kind)], key=_index_order)
-        parts.append(style.tensor(_name(tensor.name, tensor.leading, order), order, indices))
-    for number in range(len(diagram.neurons)):
-        parts.append(style.bracket(_neuron_bracket(diagram, number, label, legs)))
+    deltas = [
+        _deltas(_neuron_bracket(diagram, n, label, range(len(diagram.legs)))) for n in range(len(diagram.neurons))
+    ]
+    taken = {leg for ways in deltas for leg in (ways[0] if ways else ())}
+    left = [leg for leg in range(len(diagram.legs)) if leg not in taken]
+    legs = [f"b{left.index(leg) + 1}" if leg in left else "" for leg in range(len(diagram.legs))]
+    tensors: Counter[str] = Counter()
+    for choice in product(*(ways for ways in deltas if ways)):
+        named = legs.copy()
+        for leg, sample in (item for way in choice for item in way.items()):
+            named[leg] = sample
+        tensors[" ".join(_inserted(diagram, label, named, style))] += 1
+    same = min(tensors.values())
+    parts = [style.coefficient(diagram.coefficient * same, diagram.couplings, diagram.width_power)]
+    if diagram.vertices:
+        written = [text if count == same else f"{Fraction(count, same)} {text}" for text, count in tensors.items()]
+        parts.append(written[0] if len(written) == 1 else f"({' + '.join(written)})")
+    for number, ways in enumerate(deltas):
+        if ways is None:
+            bracket = _neuron_bracket(diagram, number, label, legs)
+            parts.append(style.bracket(bracket._replace(field=_field(recursion, diagram.fields[number]))))
     if diagram.orbit_size > 1:
         images = ["".join(_image_labels(recursion, image)) for image in diagram.images[1:]]
         parts.append(style.permutations(images))
     return " ".join(parts)
+
+
+def _inserted(diagram: Diagram, label: Sequence[str], legs: Sequence[str], style: Style) -> Iterator[str]:
+    """The tensors of a diagram, each in the nicest order of its indices."""
+    for kind, order, slots in diagram.vertices:
+        tensor = tensor_of(kind)
+        named = [label[slots[v]] if slots[v] >= 0 else legs[~slots[v]] for v in range(kind.size)]
+        indices = min([tuple([named[g[v]] for v in tensor.slots]) for g in _symmetries(kind)], key=_index_order)
+        yield style.tensor(_name(tensor.name, tensor.leading, order), order, indices)
+
+
+def _deltas(bracket: Bracket) -> list[dict[Any, str]] | None:
+    """The samples that the legs take, each way, where identities are derived as often as there are factors."""
+    piece = bracket.pieces[0]
+    plain = len(bracket.pieces) == 1 and all(line[:2] == (IDENTITY, 0) for line in piece.lines)
+    if not plain or len(piece.legs) != len(piece.lines) or len(piece.legs) > MOST_DELTAS:
+        return None
+    return [dict(zip(piece.legs, order, strict=True)) for order in permutations(line[2] for line in piece.lines)]
 
 
 def _symmetries(kind: TensorType) -> Sequence[Sequence[int]]:
@@ -303,7 +356,7 @@ def _image_labels(recursion: Recursion, image: Sequence[int]) -> list[str]:
     return [labels[slot[image[vertex]]] for vertex in recursion.tensor.slots]
 
 
-def _neuron_bracket(diagram: Diagram, number: int, label: Sequence[str], legs: Sequence[str]) -> Bracket:
+def _neuron_bracket(diagram: Diagram, number: int, label: Sequence[str], legs: Sequence[Any]) -> Bracket:
     pieces = []
     for index, site in enumerate(diagram.neurons[number]):
         lines = []
@@ -311,7 +364,8 @@ def _neuron_bracket(diagram: Diagram, number: int, label: Sequence[str], legs: S
             function, order = diagram.lines[vertex] or ("", 0)
             lines.append((function, order, label[vertex]))
         own = tuple(legs[i] for i, leg in enumerate(diagram.legs) if leg == (number, index))
-        pieces.append(Piece(own, tuple(lines)))
+        factors = [line for line in lines if line[:2] != (IDENTITY, 1)]  # z' = 1
+        pieces.append(Piece(own, tuple(factors if len(diagram.neurons[number]) == 1 else factors or lines)))
     whole = tuple(legs[i] for i, leg in enumerate(diagram.legs) if leg == (number, -1))
     if len(pieces) == 1:
         only = pieces[0]

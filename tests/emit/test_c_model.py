@@ -72,11 +72,11 @@ def test_progress_goes_layer_by_layer_and_changes_nothing():
 def test_bad_calls_are_the_same_errors():
     model = pt.theory("mlp", "G", 0).compile("c")
     with pytest.raises(InputError, match="has no hyperparameter 'C_w'"):
-        model(INPUTS, C_w=1.0)
+        model(INPUTS, "tanh", 2, C_w=1.0)
     with pytest.raises(InputError, match="overflows"):
         model(INPUTS, "x^3", 100, C_W=1e200)
     with pytest.raises(InputError, match="widths"):
-        model(INPUTS, depth=3, widths=[3])
+        model(INPUTS, "tanh", 3, widths=[3])
 
 
 def test_without_a_compiler_it_says_what_to_install_and_numpy_works(monkeypatch):
@@ -85,7 +85,7 @@ def test_without_a_compiler_it_says_what_to_install_and_numpy_works(monkeypatch)
     theory = pt.theory("mlp", "G", 0)
     with pytest.raises(InputError, match=r"no C compiler found.*install gcc or clang, or use the backend numpy"):
         theory.compile("c")
-    assert theory.compile("numpy")(INPUTS, depth=2)[2]["G"].shape == (3, 3)
+    assert theory.compile("numpy")(INPUTS, "tanh", 2)[2]["G"].shape == (3, 3)
 
 
 SOURCE = {"answer.c": '#include "answer.h"\nint answer(void) { return ANSWER; }\n', "answer.h": "#define ANSWER 42\n"}

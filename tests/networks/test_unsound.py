@@ -40,8 +40,8 @@ UNIFORM = (PERCEPTRON + 'z = [{ parameter = "W", function = "s", of = "z" }]\n')
     "[input]", 'distribution = "uniform"\n[input]'
 )
 RULES = {
-    "skip": (SKIP, r"sublayers\[1\]: not sound: 'z' is passed on by an identity channel while 's' acts"),
-    "passed on": (PASSED_ON, r"sublayers\[1\]\.z: not sound: the function 's' of 'z' is passed on neuron by neuron"),
+    "skip": (SKIP, r"sublayers\[0\]: not sound: 'z' is passed on by an identity channel while 's' acts"),
+    "passed on": (PASSED_ON, r"sublayers\[0\]\.z: not sound: the function 's' of 'z' is passed on neuron by neuron"),
     "uniform": (UNIFORM, r"parameters\.W\.distribution: not sound: 'uniform' parameters have a fourth cumulant"),
 }
 

@@ -238,7 +238,7 @@ def test_limits_have_names_of_their_own_in_a_state():
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line(arguments, reason):
-    given_arguments = {"inputs": [[1.0, 2.0]], "depth": 2, **arguments}
+    given_arguments = {"inputs": [[1.0, 2.0]], "activation": "tanh", "depth": 2, **arguments}
     with pytest.raises(InputError, match=reason) as caught:
         model()(given_arguments.pop("inputs"), **given_arguments)
     assert "\n" not in str(caught.value)
@@ -247,9 +247,9 @@ def test_wrong_arguments_are_refused_in_one_line(arguments, reason):
 def test_a_network_that_passes_neurons_on_has_one_width():
     model = pt.theory("residual", "V").compile()
     with pytest.raises(InputError, match="all hidden widths must be equal, not 5, 6"):
-        model([[1.0, 2.0]], depth=3, widths=(5, 6))
-    equal = model([[1.0, 2.0]], depth=3, widths=(5, 5))
-    assert equal[3]["V"].item() == model([[1.0, 2.0]], depth=3)[3]["V"].item()
+        model([[1.0, 2.0]], "tanh", 3, widths=(5, 6))
+    equal = model([[1.0, 2.0]], "tanh", 3, widths=(5, 5))
+    assert equal[3]["V"].item() == model([[1.0, 2.0]], "tanh", 3)[3]["V"].item()
 
 
 def test_the_sign_of_a_squared_hyperparameter_is_free():

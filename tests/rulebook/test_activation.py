@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.rulebook.activation import activation, catalogue
+from pertheory.rulebook.activation import activation
+from pertheory.rulebook.catalogue import catalogue
 from pertheory.rulebook.files import check_keys, read_toml, rules_folder
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -79,7 +80,7 @@ def test_every_rule_file_loads_and_differentiates(name: str) -> None:
     [
         ("silu", "swish"),
         ("torch.nn.SiLU", "swish"),
-        ("jax.nn.gelu", "gelu"),
+        ("jax.nn.gelu", "gelu_tanh"),
         ("ReLU", "relu"),
         ("leaky-relu", "leaky_relu"),
         ("nn.LeakyReLU", "leaky_relu"),

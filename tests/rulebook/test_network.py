@@ -87,26 +87,26 @@ def test_the_rule_says_what_stands_in_the_file(tmp_path):
         ('z = ["b", "W"]', 'u = ["b", "W"]', "input.u", "known: z"),
         ('z = ["b", "W"]', "", "input.z", "is missing"),
         ("[[sublayers]]", "[sublayers]", "sublayers", "must be a list"),
-        ('of = "z"', 'of = "y"', "sublayers[1].z[2].of", "no field 'y' below; known: z"),
-        (', of = "z"', "", "sublayers[1].z[2].of", "is missing"),
-        ('function = "s"', 'function = "s(z)"', "sublayers[1].z[2].function", "not the name of a function"),
-        ('function = "s"', 'functoin = "s"', "sublayers[1].z[2].functoin", "nearest: function"),
-        ('{ parameter = "W"', '{ parameter = "w"', "sublayers[1].z[2].parameter", "unknown parameter 'w'"),
-        ('{ parameter = "b" }', '{ parameter = "b", of = "z" }', "sublayers[1].z[1]", "no function"),
-        ('{ parameter = "b" }', '"b"', "sublayers[1].z[1]", "must be a table"),
-        ('{ parameter = "b" }', "{}", "sublayers[1].z[1]", "either a parameter or identity = true"),
-        ('{ parameter = "b" }', "{ identity = true }", "sublayers[1].z[1].of", "is missing"),
-        ('{ parameter = "b" }', '{ identity = 1, of = "z" }', "sublayers[1].z[1]", "identity = true"),
+        ('of = "z"', 'of = "y"', "sublayers[0].z[1].of", "no field 'y' below; known: z"),
+        (', of = "z"', "", "sublayers[0].z[1].of", "is missing"),
+        ('function = "s"', 'function = "s(z)"', "sublayers[0].z[1].function", "not the name of a function"),
+        ('function = "s"', 'functoin = "s"', "sublayers[0].z[1].functoin", "nearest: function"),
+        ('{ parameter = "W"', '{ parameter = "w"', "sublayers[0].z[1].parameter", "unknown parameter 'w'"),
+        ('{ parameter = "b" }', '{ parameter = "b", of = "z" }', "sublayers[0].z[0]", "no function"),
+        ('{ parameter = "b" }', '"b"', "sublayers[0].z[0]", "must be a table"),
+        ('{ parameter = "b" }', "{}", "sublayers[0].z[0]", "either a parameter or identity = true"),
+        ('{ parameter = "b" }', "{ identity = true }", "sublayers[0].z[0].of", "is missing"),
+        ('{ parameter = "b" }', '{ identity = 1, of = "z" }', "sublayers[0].z[0]", "identity = true"),
         (
             '{ parameter = "b" }',
             '{ identity = true, of = "z", coefficient = "gamma" }',
-            "sublayers[1].z[1].coefficient",
+            "sublayers[0].z[0].coefficient",
             "hyperparameters (C_W, C_b",
         ),
         (
             '{ parameter = "b" }',
             '{ parameter = "b", coefficient = 2 }',
-            "sublayers[1].z[1].coefficient",
+            "sublayers[0].z[0].coefficient",
             "belongs to identity channels",
         ),
     ],
@@ -163,16 +163,16 @@ def test_a_rule_whose_neurons_are_not_mixed_is_refused_with_the_reason(tmp_path,
     with pytest.raises(RuleError) as caught:
         read(tmp_path, MLP.replace(old, new))
     message = str(caught.value)
-    assert message.startswith("net.toml: sublayers[1]")
+    assert message.startswith("net.toml: sublayers[0]")
     assert "not sound" in message
     assert reason in message
 
 
 def test_a_skip_beside_a_nonlinear_function_is_refused_in_any_sublayer_and_for_any_field(tmp_path):
     # The block is sound (next test); with s acting on z instead of u in the second step it is not.
-    with pytest.raises(RuleError, match=r"sublayers\[2\]: not sound: 'z'"):
-        read(tmp_path, RESIDUAL.replace('of = "u" }', 'of = "z" }'))
     with pytest.raises(RuleError, match=r"sublayers\[1\]: not sound: 'z'"):
+        read(tmp_path, RESIDUAL.replace('of = "u" }', 'of = "z" }'))
+    with pytest.raises(RuleError, match=r"sublayers\[0\]: not sound: 'z'"):
         read(tmp_path, RESIDUAL.replace('{ parameter = "U", of', '{ parameter = "U", function = "s", of'))
 
 
@@ -185,7 +185,7 @@ def test_parameters_that_are_not_gaussian_are_refused_with_the_reason(tmp_path):
 def test_an_unsound_rule_is_derived_only_on_demand_with_a_warning_and_a_mark(tmp_path):
     path = tmp_path / "net.toml"
     path.write_text(MLP.replace('{ parameter = "b" }', IDENTITY_BESIDE), encoding="utf-8")
-    with pytest.warns(UserWarning, match=r"approximation: net\.toml: sublayers\[1\]: not sound"):
+    with pytest.warns(UserWarning, match=r"approximation: net\.toml: sublayers\[0\]: not sound"):
         rule = pt.network(path, closure="pairs")
     assert rule.closure == "pairs"
     assert pt.network("mlp").closure == "exact"

@@ -34,18 +34,18 @@ def test_a_correct_file_gives_its_tensors(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "key", "right"),
     [
-        ('name = "G"\n', "", "tensors[1].name", "text"),
-        ('name = "G"', "name = 7", "tensors[1].name", "text"),
-        ('name = "G"', 'name = ""', "tensors[1].name", "not empty"),
-        ("observable =", "observables =", "tensors[1].observables", "nearest: observable"),
-        ('pairs = "12"\n', "", "tensors[1].pairs", "text"),
-        ('pairs = "12"', 'pairs = "13"', "tensors[1]", "'3' is not in the observable"),
-        ('pairs = "12"', 'pairs = "1"', "tensors[1]", "a label (one digit or letter)"),
-        ('"z(1) z(2)"', '"z(1) y(2)"', "tensors[1]", "z, H, dH, ddH_I, ddH_II or tree"),
-        ('"z(1) z(2)"', '"z(1) z(2) z(3)"', "tensors[1]", "odd number"),
-        ('slots = "1,2"', 'slots = "1,3"', "tensors[1].slots", "each label of the observable once"),
-        ('slots = "1,2"', 'slots = "1"', "tensors[1].slots", "each label of the observable once"),
-        ('slots = "1,2"', 'slots = "1,1"', "tensors[1].slots", "each label of the observable once"),
+        ('name = "G"\n', "", "tensors[0].name", "text"),
+        ('name = "G"', "name = 7", "tensors[0].name", "text"),
+        ('name = "G"', 'name = ""', "tensors[0].name", "not empty"),
+        ("observable =", "observables =", "tensors[0].observables", "nearest: observable"),
+        ('pairs = "12"\n', "", "tensors[0].pairs", "text"),
+        ('pairs = "12"', 'pairs = "13"', "tensors[0]", "'3' is not in the observable"),
+        ('pairs = "12"', 'pairs = "1"', "tensors[0]", "a label (one digit or letter)"),
+        ('"z(1) z(2)"', '"z(1) y(2)"', "tensors[0]", "z, H, dH, ddH_I, ddH_II or tree"),
+        ('"z(1) z(2)"', '"z(1) z(2) z(3)"', "tensors[0]", "odd number"),
+        ('slots = "1,2"', 'slots = "1,3"', "tensors[0].slots", "each label of the observable once"),
+        ('slots = "1,2"', 'slots = "1"', "tensors[0].slots", "each label of the observable once"),
+        ('slots = "1,2"', 'slots = "1,1"', "tensors[0].slots", "each label of the observable once"),
     ],
 )
 def test_a_wrong_entry_is_refused_with_file_key_and_what_would_be_right(tmp_path, old, new, key, right):
@@ -62,7 +62,7 @@ def test_two_names_for_one_type_and_two_types_of_one_name_are_refused(tmp_path):
         G.replace('"G"', '"G2"').replace("z(1) z(2)", "z(a) z(b)").replace("12", "ab").replace("1,2", "b,a"),
         G.replace("z(1) z(2)", "H(1,2)"),
     ):
-        with pytest.raises(RuleError, match=r"tensors\.toml: tensors\[2\].*same name or type as G"):
+        with pytest.raises(RuleError, match=r"tensors\.toml: tensors\[1\].*same name or type as G"):
             read(tmp_path, G + second)
 
 

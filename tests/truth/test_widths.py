@@ -97,9 +97,9 @@ def test_only_ratios_of_widths_matter():
 
 def test_no_widths_means_equal_widths():
     model = pt.theory("mlp", order=1).compile()
-    equal = model(ONE, depth=4, C_W=1.3, widths=(7, 7, 7))[4]
-    default = model(ONE, depth=4, C_W=1.3)[4]
+    equal = model(ONE, "tanh", 4, C_W=1.3, widths=(7, 7, 7))[4]
+    default = model(ONE, "tanh", 4, C_W=1.3)[4]
     for name in default:
         np.testing.assert_allclose(default[name], equal[name], rtol=1e-13, atol=1e-15)
-    unequal = model(ONE, depth=4, C_W=1.3, widths=(7, 14, 7))[4]
+    unequal = model(ONE, "tanh", 4, C_W=1.3, widths=(7, 14, 7))[4]
     assert not np.allclose(default["V"], unequal["V"])

@@ -24,7 +24,8 @@ def print_numpy(program: Program) -> str:
         parts += [_temporary(temporary, number, program) for temporary in level.temporaries]
         parts += [_kernel(kernel, number, program) for kernel in level.kernels]
     parts.append(_tables(program))
-    parts.append(_FOOTER_ONE if program.inputs == "one" else _FOOTER_MANY)
+    one = program.inputs == "one"
+    parts.append((_FOOTER_ONE if one else _FOOTER_MANY).replace("@ONE@", _ONE if one else ""))
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)
 
 
@@ -256,7 +257,9 @@ def _first_layer(program: Program) -> list[str]:
         '    """State of layer 1, where the preactivations are exactly Gaussian.',
         "",
         "    gram: x.x / n_0 for all pairs of inputs" + (" (its diagonal)." if program.inputs == "one" else "."),
+        "    p: hyperparameters by name; those that are left out have their defaults.",
         '    """',
+        '    p = _checked(p, "n", "n_prev")',
         "    inputs = len(gram)",
         "    state = {}",
     ]
@@ -281,6 +284,14 @@ def _initial_value(item: Initial) -> str:
 
 
 _COMMON = '''
+def _checked(given, *more):
+    """Hyperparameters by name, with the defaults of those that are left out; other names than these are refused."""
+    unknown = [name for name in given if name not in HYPERPARAMETERS and name not in more]
+    if unknown:
+        raise ValueError(f"unknown parameter {unknown[0]!r}; known: {', '.join([*HYPERPARAMETERS, *more])}")
+    return {**HYPERPARAMETERS, **given}
+
+
 def _shape(state, rank):
     """The shape of a tensor with that many axes."""
     return (len(next(iter(state.values()))),) * rank
@@ -300,10 +311,14 @@ def step(state, layer_parameters, averages):
     layer_parameters: the hyperparameters of the new layer by name; "n", the width of the layer of `state`, and
         "n_prev", the width below that, give the ratio n / n_prev (default 1). A network with several sublayers takes
         a list of widths as "n", one for each sublayer in which neurons are summed.
-    averages: a callable averages(covariance, requests) that returns, for each request of AVERAGES, the array of
-        Gaussian averages; see pertheory.averages.gaussian or write your own.
+    averages: a callable averages(covariance, requests) that returns an array for each request. A request has one
+        entry an axis, and an entry is (d, ((function, k), ...)): at the input of that axis stands the d-th derivative
+        of the product of the k-th derivatives of the functions, by name ("id" is z itself). The array holds, for all
+        choices of inputs on its axes, the average of the product of all entries over Gaussian z with that covariance.
+        So ((0, (("s", 0),)), (0, (("s", 1),))) asks for <s(z_a) s'(z_b)>. GaussianAverages of
+        pertheory.averages.gaussian is such a callable.@ONE@
     """
-    p = {**HYPERPARAMETERS, **layer_parameters}
+    p = _checked(layer_parameters, "n", "n_prev")
     widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))
     widths = np.resize(widths, len(RECURSIONS))
     p["ratio"] = widths / np.concatenate([[float(p.get("n_prev", widths[-1]))], widths[:-1]])
@@ -335,15 +350,18 @@ def run(gram, depth, averages, parameters=None, widths=None):
     layers = list(parameters) if isinstance(parameters, (list, tuple)) else [parameters] * depth
     if len(layers) != depth:
         raise ValueError(f"{len(layers)} sets of parameters for {depth} layers")
+    layers = [_checked(own) for own in layers]
     widths = list(widths) if widths is not None else [1.0] * depth
     if len(widths) != depth:
         raise ValueError(f"{len(widths)} widths for depth {depth}: give n_0 .. n_{depth - 1}")
     gram = np.asarray(gram, dtype=float)
 '''
 
+_ONE = """
+        Here the covariance is the array of variances, one an input, and a request has a single entry."""
 _FOOTER_MANY = (
     _COMMON
-    + """    states = [first_layer(gram, {**HYPERPARAMETERS, **layers[0]})]
+    + """    states = [first_layer(gram, layers[0])]
     for layer in range(1, depth):
         p = {**layers[layer], "n": widths[layer], "n_prev": widths[layer - 1]}
         states.append(step(states[-1], p, averages))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from pertheory.averages.choose import TABLE, Tally
+from pertheory.averages.account import Tally
+from pertheory.averages.choose import TABLE
 from pertheory.averages.quadrature import Array
 from pertheory.rulebook.activation import Activation
 

@@ -17,6 +17,8 @@ Array: TypeAlias = NDArray[np.float64]
 #: Residual variances below this fraction of a variance are rounding: the direction is dropped. A smooth
 #: average moves by no more than this fraction of its scale.
 NULL = 4e-15
+#: The distance of the smallest numbers.
+SMALLEST = float(np.finfo(float).smallest_subnormal)
 SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 
@@ -57,15 +59,21 @@ def check_covariance(covariance: Array) -> Array:
     k = np.asarray(covariance, dtype=float)
     if k.ndim != 2 or k.shape[0] != k.shape[1]:
         raise InputError(f"covariance has shape {k.shape}; expected a square matrix over the inputs")
-    if not np.isfinite(k).all():
-        raise InputError("covariance has entries that are not finite")
-    scale = np.sqrt(np.abs(np.outer(k.diagonal(), k.diagonal())))
-    if (k.diagonal() < 0).any():
-        raise InputError(f"covariance has a negative variance {k.diagonal().min():.3g}")
-    if (np.abs(k - k.T) > 1e-9 * scale).any():
-        raise InputError("covariance is not symmetric")
-    if (np.abs(k) > scale * (1 + 1e-9)).any():
+    spreads = np.sqrt(np.abs(k.diagonal()))
+    scale = np.multiply.outer(spreads, spreads)
+    sizes = np.abs(k)
+    most = scale * (1 + 1e-9) + 8 * SMALLEST
+    if not (sizes <= most).all() or not (k.diagonal() >= 0).all():  # NaN fails as well
+        if not np.isfinite(k).all():
+            raise InputError("covariance has entries that are not finite")
+        if (k.diagonal() < 0).any():
+            raise InputError(f"covariance has a negative variance {k.diagonal().min():.3g}")
         raise InputError("covariance is not positive semidefinite: a correlation is above 1")
+    apart = np.abs(k - k.T)
+    if not apart.any():
+        return k
+    if (apart > 1e-9 * scale + 8 * SMALLEST).any():
+        raise InputError("covariance is not symmetric")
     symmetric: Array = (k + k.T) / 2
     return symmetric
 

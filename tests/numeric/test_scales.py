@@ -208,8 +208,8 @@ def test_every_method_that_is_used_is_in_the_table(name: str) -> None:
         warnings.simplefilter("ignore")
         averages(root @ root.T / 6, requests)
     rows = {(row.kind, row.method) for row in TABLE}
-    assert averages.chooser.used
-    assert set(averages.chooser.used) <= rows
+    assert averages.account.used
+    assert set(averages.account.used) <= rows
 
 
 def test_a_run_can_say_what_averaged_what() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from pertheory.averages.estimate import Mask, Wanted, Whole
 from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import factor_terms
-from pertheory.averages.quadrature import Array, Rule
+from pertheory.averages.quadrature import Array
 
 #: Averages of a request, the largest error relative to the scale of those that were summed, and the entries that were
 #: not.
@@ -58,6 +58,26 @@ class SmoothPairs:
         return found
 
 
+class _Rule(NamedTuple):
+    """A trapezoid rule.
+
+    Attributes:
+        nodes: positions.
+        weights: of the nodes.
+        columns: weights times normalised Hermite polynomials, one column a degree.
+        coarse_weights: of every second node.
+        coarse_columns: the same with these.
+        power: the error is about that of the coarse rule to this power.
+    """
+
+    nodes: Array
+    weights: Array
+    columns: Array
+    coarse_weights: Array
+    coarse_columns: Array
+    power: float
+
+
 class _Factors:
     """What does not depend on the covariance, or is measured once a quarter octave of spreads.
 
@@ -76,18 +96,19 @@ class _Factors:
         # at equal inputs both factors are of one variable
         both = {(x, y) for one, two in self.pairs for x, _ in self.terms[one] for y, _ in self.terms[two]}
         self._merged = {tuple(sorted(one + two)) for one, two in both}
-        self._rules: dict[float, tuple[Rule, Array, float]] = {}
+        self._rules: dict[float, _Rule] = {}
         self._noises: dict[float, Array] = {}
 
-    def rule(self, widest: float) -> tuple[Rule, Array, float]:
-        """A rule for spreads up to some, what turns values into coefficients, and the power of the rule's error."""
+    def rule(self, widest: float) -> _Rule:
+        """A rule for spreads up to some."""
         key = rounded(widest)
         if key not in self._rules:
             base = measured(self.functions, self._products | self._merged, widest)
             frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.7 * np.sqrt(TERMS)
             # Hermite polynomials push the weight outwards
-            own = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
-            self._rules[key] = (*own, base.power)
+            rule, columns = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
+            coarse = 2 * rule.weights[::2], 2 * columns[::2]
+            self._rules[key] = _Rule(rule.nodes, rule.weights, columns, *coarse, base.power)
         return self._rules[key]
 
     def noise(self, spreads: Sequence[float]) -> Array:
@@ -132,18 +153,18 @@ class ManyInputs:
         self._sigma, self._place = spreads, np.arange(len(spreads))
         if len(spreads) > FEW:  # equal variances (normalised inputs) have equal coefficients
             self._sigma, self._place = np.unique(spreads, return_inverse=True)
-        rule, self._columns, self._power = factors.rule(float(spreads.max(initial=0.0)) or 1.0)
-        self._weights, self._pairs = rule.weights, factors.pairs
-        self._values = factors.values(self._sigma[:, None] * rule.nodes)
+        self._rule, self._pairs = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors.pairs
+        self._values = factors.values(self._sigma[:, None] * self._rule.nodes)
         self._noise = factors.noise(self._sigma.tolist())
 
     def averages(self) -> list[Result]:
         """Average all requests at all pairs of inputs."""
         (first, second), place = np.transpose(self._pairs), self._place
+        _, weights, columns, coarse_weights, coarse_columns, power = self._rule
         # by factor, input and degree: coefficients
-        fine = self._values @ self._columns
-        rough = self._values[..., ::2] @ (2 * self._columns[::2])
-        norms = np.sqrt(self._values**2 @ self._weights)
+        flat = self._values.reshape(-1, len(weights))
+        fine, rough = (x.reshape(*self._values.shape[:2], -1) for x in (flat @ columns, flat[:, ::2] @ coarse_columns))
+        norms = np.sqrt(self._values**2 @ weights)
         left = self._left(fine, norms)
         safe = np.where(norms > 0, norms, 1.0)[..., None]
         # the largest coefficients of every degree, and the largest disagreements of two rules, relative to the norms
@@ -157,12 +178,12 @@ class ManyInputs:
         weak[np.arange(TERMS) >= terms[:, None]] = 0.0
         # equal inputs: one variable, no series
         both = self._values[first] * self._values[second]
-        same, scale = both @ self._weights, np.abs(both) @ self._weights
-        apart = np.abs(same - both[..., ::2] @ (2 * self._weights[::2])) / np.where(scale > 0, scale, 1.0)
+        same, scale = both @ weights, np.abs(both) @ weights
+        apart = np.abs(same - both[..., ::2] @ coarse_weights) / np.where(scale > 0, scale, 1.0)
         found = []
         for n, (one, two) in enumerate(self._pairs):
-            error = max(float(weak[n].sum()) ** self._power + tails[n], float(apart[n].max(initial=0)) ** self._power)
-            error = error + EPSILON + self._noise[one] + self._noise[two] if self._power else np.inf
+            error = max(float(weak[n].sum()) ** power + tails[n], float(apart[n].max(initial=0)) ** power)
+            error = error + EPSILON + self._noise[one] + self._noise[two] if power else np.inf
             total = self._sum(fine[one][place], fine[two][place], int(terms[n]))
             np.fill_diagonal(total, same[n][place])
             missing = np.zeros(total.shape, dtype=bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -43,11 +42,6 @@ def density(x: Array) -> Array:
     """Return the standard normal density."""
     result: Array = np.exp(-0.5 * x * x) / SQRT_2PI
     return result
-
-
-def bell(x: float) -> float:
-    """Return the standard normal density at one point."""
-    return math.exp(-0.5 * x * x) / SQRT_2PI
 
 
 def check_covariance(covariance: Array) -> Array:

@@ -224,3 +224,23 @@ def test_a_run_can_say_what_averaged_what() -> None:
 def test_a_steep_place_inside_a_wide_one_and_on_the_grid_is_found() -> None:
     """What C is told: sinh changes over one, tanh over a hundredth at the same place, where the search has a point."""
     assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w in steep_places(activation("tanh(100*sinh(x-1))"))]
+
+
+# ------------------------------------------------------------------- variances near the smallest numbers
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "relu6", "selu", "tanh", "erf"])
+@pytest.mark.parametrize("power", [-100, -512, -600, -1000])
+def test_averages_scale_with_variances_whose_products_underflow(name: str, power: int) -> None:
+    """At small variances a function is what it is at zero: averages at one of them give those at all others."""
+    k = np.array([[1.0, 0.3, -0.9], [0.3, 2.0, 0.2], [-0.9, 0.2, 1.0]])
+    requests = [(f(0), f(0)), (f(1), f(1)), (f(0, 0),)]
+    found, small = (GaussianAverages({"s": activation(name)})(k * 2.0**p, requests) for p in (-80, power))
+    for n, scale in enumerate([2.0 ** (power + 80), 1.0, 2.0 ** (power + 80)]):
+        np.testing.assert_allclose(small[n], found[n] * scale, rtol=1e-8)
+
+
+def test_a_covariance_of_the_smallest_numbers_is_a_covariance() -> None:
+    k = 5e-324 * np.array([[2.0, 1.0], [1.0, 2.0]])
+    (found,) = GaussianAverages({"s": activation("x")})(k, [(f(0), f(0))])
+    np.testing.assert_array_equal(found, k)

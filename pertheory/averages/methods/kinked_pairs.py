@@ -67,7 +67,6 @@ class KinkedPairs:
 
     def __init__(self, functions: Functions, covariance: Array) -> None:
         self._functions, self._table = functions, dict(functions)
-        self._covariance = covariance
         self._sigma = np.sqrt(covariance.diagonal())
         product = np.multiply.outer(self._sigma, self._sigma)
         self._rho = np.divide(covariance, product, out=np.ones_like(product), where=product > 0)

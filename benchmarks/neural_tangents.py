@@ -38,11 +38,11 @@ SINGLE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THRE
 
 HEAD = """# K and Theta side by side with neural-tangents
 
-Written by `python -m benchmarks.neural_tangents`, which says how to install what it needs: all of it in one process on
-one core and one thread, double precision, depth {depth}, inputs of {width} random numbers, best of several calls, both
-kernels of the last layer read. {versions}; {machine}. Neural-tangents' function is compiled by jax beforehand; for tanh
-it uses quadrature with {points} points. *apart* is the largest difference of its two kernels to ours, relative to the
-largest entry: for tanh that is the error of its quadrature.
+Written by `python -m benchmarks.neural_tangents`, which says how to install what it needs. All in one process on one
+core and one thread, double precision, depth {depth}, inputs of {width} random numbers, best of several calls (processor
+time), both kernels of the last layer read; {versions}; {machine}. Neural-tangents' function is compiled by jax
+beforehand; tanh, for which it has no closed form, it averages with {points} points. *apart* is how far its kernels are
+from ours, relative to the largest entry: for tanh the error of its quadrature.
 
 | activation | inputs | neural-tangents, ms | C through Python, ms | NumPy, ms | C / nt | NumPy / nt | apart |
 |---|---|---|---|---|---|---|---|
@@ -50,12 +50,12 @@ largest entry: for tanh that is the error of its quadrature.
 
 
 def best(function: Callable[[], Any], patience: float = 2.0, least: int = 5) -> float:
-    """The shortest of several calls, in seconds."""
+    """The shortest of several calls, in seconds of the processor: what else runs on the machine counts for less."""
     shortest, spent, calls = math.inf, 0.0, 0
     while calls < least or spent < patience:
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        took = time.perf_counter() - start
+        took = time.process_time() - start
         shortest, spent, calls = min(shortest, took), spent + took, calls + 1
         if spent > 10 * patience:
             break

@@ -96,7 +96,20 @@ def exact_code(requests: Sequence[Request], functions: Mapping[str, Activation])
             results.append(coder.total([(c, coder.average(*pair)) for pair, c in collected.items()]))
     except OpenError:
         return None
-    return ExactCode(tuple(coder.instructions), tuple(results))
+    return _needed(coder.instructions, results)
+
+
+def _needed(instructions: Sequence[Instruction], results: Sequence[int]) -> ExactCode:
+    """The instructions that results depend on."""
+    used = set(results)
+    for number in range(len(instructions) - 1, -1, -1):
+        used.update(instructions[number].operands if number in used else ())
+    place = {number: n for n, number in enumerate(sorted(used))}
+    kept = (instructions[number] for number in place)
+    return ExactCode(
+        tuple(own._replace(operands=tuple(place[n] for n in own.operands)) for own in kept),
+        tuple(place[n] for n in results),
+    )
 
 
 class ClosedForms(NamedTuple):

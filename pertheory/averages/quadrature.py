@@ -53,20 +53,19 @@ def check_covariance(covariance: Array) -> Array:
     k = np.asarray(covariance, dtype=float)
     if k.ndim != 2 or k.shape[0] != k.shape[1]:
         raise InputError(f"covariance has shape {k.shape}; expected a square matrix over the inputs")
-    spreads = np.sqrt(np.abs(k.diagonal()))
-    scale = np.multiply.outer(spreads, spreads)
-    sizes = np.abs(k)
-    most = scale * (1 + 1e-9) + 8 * SMALLEST
-    if not (sizes <= most).all() or not (k.diagonal() >= 0).all():  # NaN fails as well
+    own = k.diagonal()
+    spreads = np.sqrt(np.abs(own))
+    scale = np.multiply.outer(spreads, spreads * (1 + 1e-9))
+    # NaN fails as well; products of the smallest numbers are rounded
+    if not ((np.abs(k) <= scale).all() or (np.abs(k) <= scale + 8 * SMALLEST).all()) or not (own >= 0).all():
         if not np.isfinite(k).all():
             raise InputError("covariance has entries that are not finite")
-        if (k.diagonal() < 0).any():
-            raise InputError(f"covariance has a negative variance {k.diagonal().min():.3g}")
+        if (own < 0).any():
+            raise InputError(f"covariance has a negative variance {own.min():.3g}")
         raise InputError("covariance is not positive semidefinite: a correlation is above 1")
-    apart = np.abs(k - k.T)
-    if not apart.any():
+    if (k == k.T).all():
         return k
-    if (apart > 1e-9 * scale + 8 * SMALLEST).any():
+    if (np.abs(k - k.T) > 1e-9 * scale + 8 * SMALLEST).any():
         raise InputError("covariance is not symmetric")
     symmetric: Array = (k + k.T) / 2
     return symmetric

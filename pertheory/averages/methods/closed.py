@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -23,14 +24,15 @@ from pertheory.averages.exact import ClosedForms, closed_codes
 from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
 
-#: Values and bounds of their rounding errors: both arrays over the pairs, or numbers of one pair.
-Bounded: TypeAlias = tuple[Any, Any]
+#: What an instruction gives (arrays over the pairs, or numbers of one pair), a bound of its relative error that is the
+#: same for all pairs, what the error may be besides (None for nothing), and whether the result is never negative.
+Bounded: TypeAlias = tuple[Any, float, Any, bool]
 Places: TypeAlias = NDArray[np.int64]
 
 #: What an operation may lose, relative to its result; and what a determinant may lose that is too small for doubles.
 ROUNDING, UNDERFLOW = 2.0**-52, 2.0**-1070
-#: What is divided by is no smaller.
-LEAST = 1e-300
+#: What is divided by is no smaller: below, squares underflow.
+LEAST = 1e-290
 #: Splits a double into two halves.
 SPLITTER = 2.0**27 + 1
 #: Pairs that are worked out together: all that is computed on the way stays in the cache. A few go one by one.
@@ -126,15 +128,15 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: A
         except ArithmeticError:  # arrays have infinity and NaN where numbers have errors
             pass
     with np.errstate(all="ignore"):
-        for start in range(0, len(first), BLOCK):
-            part = slice(start, start + BLOCK)
+        edges = np.linspace(0, len(first), 1 + max(1, round(len(first) / BLOCK))).astype(int).tolist()
+        for part in (slice(*ends) for ends in pairwise(edges)):
             for n, bounded in enumerate(_carry_out(code, np, first[part], shared[part], second[part])):
                 found[0, n, part], found[1, n, part] = bounded
     return found
 
 
-def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) -> list[Bounded]:
-    """All instructions, each with its rounding error; that of constants and of multiples by powers of two counts too.
+def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) -> list[tuple[Any, Any]]:
+    """All instructions, each with what rounding does: values of the results, and bounds of their errors.
 
     Args:
         code: the instructions.
@@ -144,23 +146,27 @@ def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) ->
         second: variances of the second inputs.
     """
     left = m.maximum(_difference(first, second, shared), 0.0)
-    none = 0.0 * first
-    lost = 2 * ROUNDING * (left + 2 * ROUNDING * first * second) + UNDERFLOW
-    given: dict[str, Bounded] = {"a": (first, none), "b": (second, none), "k": (shared, none), "gap": (left, lost)}
+    lost = 4 * ROUNDING**2 * first * second + UNDERFLOW
+    given: dict[str, Bounded] = {
+        "a": (first, 0.0, None, True),
+        "b": (second, 0.0, None, True),
+        "k": (shared, 0.0, None, False),
+        "gap": (left, 2 * ROUNDING, lost, True),
+    }
     done: list[Bounded] = []
     for operation, operands, number in code.instructions:
         if operation in given:
             done.append(given[operation])
         elif operation == "constant":
-            done.append((number, ROUNDING * abs(number)))
+            done.append((number, ROUNDING, None, number >= 0))
+        elif operation == "scale":
+            x, c, e, positive = done[operands[0]]
+            error = None if e is None else abs(number) * e
+            done.append((number * x, c + ROUNDING, error, positive and number > 0))
         else:
-            if operation == "scale":
-                x, e = done[operands[0]]
-                value, error = number * x, abs(number) * e
-            else:
-                value, error = _OPERATIONS[operation](m, *[done[n] for n in operands])
-            done.append((value, error + ROUNDING * abs(value)))
-    return [done[n] for n in code.results]
+            x, c, e, positive = _OPERATIONS[operation](m, *[done[n] for n in operands])
+            done.append((x, c + ROUNDING, e, positive))
+    return [(done[n][0], _all(done[n])) for n in code.results]
 
 
 def is_accurate(values: Array, errors: Array, bound: float = LOST) -> NDArray[np.bool_]:
@@ -194,43 +200,61 @@ def _exact_product(a: Any, b: Any) -> tuple[Any, Any]:
     return product, rest
 
 
+def _all(one: Bounded) -> Any:
+    """The whole error."""
+    value, relative, error, positive = one
+    size = relative * (value if positive else abs(value))
+    return size if error is None else size + error
+
+
+def _both(one: Any, two: Any) -> Any:
+    return two if one is None else one if two is None else one + two
+
+
 def _add(m: Any, one: Bounded, two: Bounded) -> Bounded:
-    return one[0] + two[0], one[1] + two[1]
+    (x, c, e, p), (y, d, f, q) = one, two
+    if p and q:
+        return x + y, max(c, d), _both(e, f), True
+    return x + y, 0.0, _all(one) + _all(two), False
 
 
 def _multiply(m: Any, one: Bounded, two: Bounded) -> Bounded:
-    (x, e), (y, f) = one, two
-    return x * y, abs(x) * f + abs(y) * e
+    (x, c, e, p), (y, d, f, q) = one, two
+    error = _both(None if f is None else (x if p else abs(x)) * f, None if e is None else (y if q else abs(y)) * e)
+    return x * y, c + d, error, p and q
 
 
 def _reciprocal(m: Any, one: Bounded) -> Bounded:
-    value = 1 / one[0]
-    return value, one[1] * value**2
+    x, c, e, positive = one
+    value = 1 / x
+    return value, c, None if e is None else value * value * e, positive
 
 
 def _root(m: Any, one: Bounded) -> Bounded:
-    x, e = one
+    x, c, e, _ = one
     value = m.sqrt(x)
-    return value, m.minimum(m.sqrt(e), e / (2 * m.maximum(value, LEAST)))
+    return value, c / 2, None if e is None else m.minimum(m.sqrt(e), e / m.maximum(2 * value, LEAST)), True
 
 
 def _exponential(m: Any, one: Bounded) -> Bounded:
     value = m.exp(one[0])
-    return value, value * one[1]
+    return value, 0.0, value * _all(one), True
 
 
 def _drop(m: Any, one: Bounded) -> Bounded:
-    return -m.expm1(-one[0]), m.exp(-one[0]) * one[1]
-
-
-def _copied_sign(m: Any, one: Bounded, two: Bounded) -> Bounded:
-    return m.copysign(one[0], two[0]), one[1]
+    return -m.expm1(-one[0]), 0.0, m.exp(-one[0]) * _all(one), one[3]
 
 
 def _angle(m: Any, one: Bounded, two: Bounded) -> Bounded:
-    (y, f), (x, e) = one, two
-    size = m.maximum(m.hypot(x, y), LEAST)
-    return m.arctan2(y, x), (abs(x) / size * f + abs(y) / size * e) / size
+    (y, d, f, _), (x, c, e, positive) = one, two
+    if not positive:
+        c, d, e, f = 0.0, 0.0, _all(two), _all(one)
+    # up to a right angle, it is at least the product of its sine and its cosine: relative errors are no more than added
+    error = None
+    if e is not None or f is not None:
+        lost = _both(None if e is None else abs(y) * e, None if f is None else abs(x) * f)
+        error = lost / m.maximum(x * x + y * y - LEAST, 0.0)  # infinite where squares underflow
+    return m.arctan2(y, x), c + d, error, False
 
 
 _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {
@@ -239,9 +263,9 @@ _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {
     "reciprocal": _reciprocal,
     "sqrt": _root,
     "exp": _exponential,
-    "abs": lambda m, one: (abs(one[0]), one[1]),
+    "abs": lambda m, one: (abs(one[0]), *one[1:3], True),
     "drop": _drop,
-    "copysign": _copied_sign,
+    "copysign": lambda m, one, two: (m.copysign(one[0], two[0]), *one[1:3], False),
     "angle": _angle,
 }
 #: What is used of numpy, for numbers.

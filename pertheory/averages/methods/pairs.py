@@ -56,7 +56,10 @@ class Pairs:
         spreads = np.sqrt(k.diagonal())
         if len(k) != 2 or not spreads.all():
             return None
-        rho = float(k[0, 1] / (spreads[0] * spreads[1]))
+        # the product of the roots would be rounded, and near one that is much; that of small variances underflows
+        half = np.frexp(k.diagonal())[1] // 2
+        own = np.ldexp(k.diagonal(), -2 * half)
+        rho = math.ldexp(k[0, 1], -int(half.sum())) / math.sqrt(own[0] * own[1])
         one = 1 - abs(rho) < COLLINEAR
         if task.mean is None:
             return self._smooth(spreads, rho, one, task.atoms)

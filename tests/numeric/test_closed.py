@@ -120,3 +120,13 @@ def test_a_rule_file_cannot_claim_a_closed_form(tmp_path: Path) -> None:
     path.write_text('name = "odd"\nformula = "sin(2*x)"\n')
     ((found,),) = GaussianAverages({"s": activation(str(path))})(np.eye(1), [((0, (("s", 0), ("s", 0))),)])
     assert found == pytest.approx((1 - math.exp(-8)) / 2, rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "erf", "gaussian", "exp", "sin", "cos", "gelu"])
+def test_a_few_pairs_in_plain_numbers_are_what_many_are_in_arrays(name: str) -> None:
+    line = (0, (("s", 0),))
+    form = closed_codes(((line, line), ((0, (("s", 1),)),) * 2), (("s", activation(name)),))[2]
+    a, k, b = np.array([[1.0, 0.3, 2.0], [0.5, -0.4999, 0.5], [1e-3, 1e-3, 1e-3], [4.0, 0.0, 0.25]]).T
+    few, many = evaluate(form.code, a, k, b), evaluate(form.code, *(np.tile(x, 5) for x in (a, k, b)))
+    np.testing.assert_allclose(few[0], many[0][:, :4], rtol=1e-14, atol=1e-300)
+    np.testing.assert_allclose(few[1], many[1][:, :4], rtol=1e-6, atol=1e-300)

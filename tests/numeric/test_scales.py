@@ -12,9 +12,13 @@ import pytest
 from scipy import integrate
 
 import pertheory as pt
+from pertheory.averages import choose
+from pertheory.averages.account import Account
 from pertheory.averages.choose import TABLE
+from pertheory.averages.estimate import Wanted
 from pertheory.averages.features import features
 from pertheory.averages.gaussian import GaussianAverages
+from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.steep import steep_places
 
@@ -210,6 +214,34 @@ def test_every_method_that_is_used_is_in_the_table(name: str) -> None:
     rows = {(row.kind, row.method) for row in TABLE}
     assert averages.account.used
     assert set(averages.account.used) <= rows
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("tanh", choose.ONE), ("tanh", choose.SMOOTH), ("softshrink", choose.KINKS)]
+)
+def test_the_table_is_what_runs(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With any one of the rows of a kind alone: its method and no other, and the same average within its estimate."""
+    k = np.array([[3.0, 1.0], [1.0, 2.0]]) if kind != choose.ONE else np.array([[3.0]])
+    atom = ((("s", 0), ("s", 1)), (("s", 0),))[: len(k)]
+
+    def found() -> tuple[np.ndarray, set[str]]:
+        functions = {"s": activation(name)}
+        account = Account(functions)
+        values = choose.Chooser(Wanted(functions, 1e-9, 1e-8), account).plain(k[None], np.arange(len(k))[None], [atom])
+        return values[:, 0, 0], {method for _, method in account.used}
+
+    (value, error, scale), _ = found()
+    tried = []
+    for row in choose.ROWS[kind]:
+        monkeypatch.setitem(choose.ROWS, kind, [row])
+        try:
+            own, used = found()
+        except UnsupportedError:  # it passes this one over
+            continue
+        assert used == {choose.TABLE[row].method}
+        assert abs(own[0] - value) <= own[1] + error + 1e-14 * scale
+        tried += used
+    assert len(tried) >= 2
 
 
 def test_a_run_can_say_what_averaged_what() -> None:

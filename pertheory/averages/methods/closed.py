@@ -125,7 +125,7 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: A
             for n, pair in enumerate(zip(first.tolist(), shared.tolist(), second.tolist(), strict=True)):
                 found[:, :, n] = np.transpose(_carry_out(code, NUMBERS, *pair))
             return found
-        except ArithmeticError:  # arrays have infinity and NaN where numbers have errors
+        except (ArithmeticError, ValueError):  # arrays have infinity and NaN where numbers have errors
             pass
     with np.errstate(all="ignore"):
         edges = np.linspace(0, len(first), 1 + max(1, round(len(first) / BLOCK))).astype(int).tolist()

@@ -33,6 +33,8 @@ Places: TypeAlias = NDArray[np.int64]
 ROUNDING, UNDERFLOW = 2.0**-52, 2.0**-1070
 #: What is divided by is no smaller: below, squares underflow.
 LEAST = 1e-290
+#: A determinant is a plain difference where it is no smaller than one in so many of the product.
+PLAIN = 8.0
 #: Splits a double into two halves.
 SPLITTER = 2.0**27 + 1
 #: Pairs that are worked out together: all that is computed on the way stays in the cache. A few go one by one.
@@ -61,21 +63,24 @@ class Closed:
         result = {}
         own = covariance.diagonal()
         for rank, form in self._forms[key].items():
-            first, second, back = _pairs_of(size, rank, distinct)
+            first, second, flat, back = _pairs_of(size, rank, distinct)
             ends = own[first], own[second]
-            table = np.full((2, len(form.code.results), len(first) + 1), np.nan)  # the last column: not wanted
-            shared = ends[0] if rank == 1 else covariance[first, second]
-            values, errors = evaluate(form.code, ends[0], shared, ends[1], table[:, :, :-1])
+            table = np.empty((2, len(form.code.results), len(first) + 1))
+            table[:, :, -1] = np.nan  # not wanted
+            values, errors = evaluate(form.code, ends[0], covariance.take(flat), ends[1], table[:, :, :-1])
             good = is_accurate(values, errors, self._bound)
             if not own.all():  # it may be at a kink
                 for number, *rows in form.places:
                     if uses(requests[numbers[number]], self._pieced):
                         good[rows] &= (ends[0] > 0) & (ends[1] > 0)
-            sizes = np.abs(values)
-            relative = np.divide(errors, sizes, out=np.zeros_like(errors), where=good & (sizes > 0))
-            worst, counts = relative.max(axis=1, initial=0.0), good.sum(axis=1)
+            every = good.all()
+            with np.errstate(divide="ignore", invalid="ignore"):
+                relative = errors / np.abs(values)
+            if not every:
+                relative[~good] = 0.0
+            worst, counts = np.fmax.reduce(relative, axis=1, initial=0.0), good.sum(axis=1)
             weak = bounds = None
-            if not good.all():
+            if not every:
                 weak = np.pad(~good, ((0, 0), (0, 1)))
                 bounds = np.where(np.isfinite(table[0]), table[1], np.inf)
             for number, one, other in form.places:
@@ -89,14 +94,15 @@ class Closed:
         return result
 
 
-@lru_cache(maxsize=16)
-def _pairs_of(size: int, rank: int, distinct: bool) -> tuple[Places, Places, Places]:
-    """The inputs of each pair, and for every entry the number of its pair; one more than there are if unwanted."""
-    first, second = (np.arange(size),) * 2 if rank == 1 else np.triu_indices(size, 1 if distinct else 0)
+@lru_cache(maxsize=4)
+def _pairs_of(size: int, rank: int, distinct: bool) -> tuple[Places, Places, Places, Places]:
+    """The inputs of each pair, its place, and by entry the number of its pair: one that there is not if unwanted."""
+    equal = np.arange(0 if rank == 2 and distinct else size)
+    first, second = (np.append(equal, own) for own in np.triu_indices(size if rank == 2 else 0, 1))
     back = np.full((size,) * rank, len(first))
     for entries in ((first,),) if rank == 1 else ((first, second), (second, first)):
         back[entries] = np.arange(len(first))
-    return first, second, back
+    return first, second, first * size + second, back
 
 
 def _spread(table: NDArray[Any], one: int, turned: int, back: Places) -> NDArray[Any]:
@@ -128,8 +134,10 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: A
         except (ArithmeticError, ValueError):  # arrays have infinity and NaN where numbers have errors
             pass
     with np.errstate(all="ignore"):
-        edges = np.linspace(0, len(first), 1 + max(1, round(len(first) / BLOCK))).astype(int).tolist()
-        for part in (slice(*ends) for ends in pairwise(edges)):
+        equal = int(np.logical_and.accumulate(shared == first).sum())  # equal inputs come first, and lose digits
+        count = max(1, round((len(first) - equal) / BLOCK))
+        edges = np.linspace(equal, len(first), 1 + count).astype(int).tolist()
+        for part in (slice(*ends) for ends in pairwise([0, *edges] if equal else edges)):
             for n, bounded in enumerate(_carry_out(code, np, first[part], shared[part], second[part])):
                 found[0, n, part], found[1, n, part] = bounded
     return found
@@ -145,13 +153,16 @@ def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) ->
         shared: covariances.
         second: variances of the second inputs.
     """
-    left = m.maximum(_difference(first, second, shared), 0.0)
-    lost = 4 * ROUNDING**2 * first * second + UNDERFLOW
+    product = first * second
+    left, relative, lost = product - shared * shared, PLAIN * ROUNDING, None
+    if not m.all(left >= m.maximum(product / PLAIN, LEAST)):  # digits are lost
+        left, relative = m.maximum(_difference(first, second, shared), 0.0), 2 * ROUNDING
+        lost = 4 * ROUNDING**2 * product + UNDERFLOW
     given: dict[str, Bounded] = {
         "a": (first, 0.0, None, True),
         "b": (second, 0.0, None, True),
         "k": (shared, 0.0, None, False),
-        "gap": (left, 2 * ROUNDING, lost, True),
+        "gap": (left, relative, lost, True),
     }
     done: list[Bounded] = []
     for operation, operands, number in code.instructions:
@@ -171,7 +182,8 @@ def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) ->
 
 def is_accurate(values: Array, errors: Array, bound: float = LOST) -> NDArray[np.bool_]:
     """Where the values have the digits that they should have."""
-    good: NDArray[np.bool_] = np.isfinite(values) & (errors <= bound * np.abs(values))
+    sizes = np.abs(values)
+    good: NDArray[np.bool_] = (errors <= bound * sizes) & (sizes < np.inf)
     return good
 
 
@@ -271,5 +283,5 @@ _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {
 #: What is used of numpy, for numbers.
 NUMBERS = SimpleNamespace(
     **{name: getattr(math, name) for name in ("sqrt", "exp", "expm1", "copysign", "hypot")},
-    **{"arctan2": math.atan2, "maximum": max, "minimum": min},
+    **{"arctan2": math.atan2, "maximum": max, "minimum": min, "all": bool},
 )

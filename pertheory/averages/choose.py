@@ -48,7 +48,7 @@ class Choice(NamedTuple):
         method: its name.
         make: its class; None for what a plan itself comes down to.
         bound: the number, or one for each number of inputs, that decides whether it is tried.
-        when: when it is tried.
+        when: when it is tried, with a gap for the bound.
         why: the reason.
     """
 
@@ -59,26 +59,32 @@ class Choice(NamedTuple):
     when: str
     why: str
 
+    @property
+    def tried(self) -> str:
+        """When it is tried."""
+        bounds = self.bound.values() if isinstance(self.bound, dict) else [self.bound or 0]
+        return self.when.format(" / ".join(f"{bound:g}" for bound in bounds))
+
 
 CLOSED, PAIRS, KINKED_PAIRS = AT_ONCE = ("one or two inputs", "two, smooth", "two, kinked")
 ONE, ONE_KINKED, SMOOTH, KINKS, STEPS = (
     *("one, smooth", "one, kinked", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers"),
 )
-#: Points of Mehler's sums that take as long as one unit of what a split costs.
+#: Points of Mehler's sums that take as long as one unit of what a split costs, by the number of inputs.
 DEAR = {2: 1e3, 3: 150.0, 4: 4e3}
 #: The table, by kind in the order in which methods are tried.
 TABLE = (
     # all inputs, or all pairs of them, at once
     Choice(CLOSED, "closed", Closed, 1e-11, "rounding costs at most {} of the value", "exact for any variance"),
-    Choice(PAIRS, "mehler series", SmoothPairs, 4, "{} inputs, or only pairs", "one product of matrices for all pairs"),
-    Choice(KINKED_PAIRS, "mehler series", KinkedSeries, 6, "{} inputs", "a term a degree; close pairs by panels"),
+    Choice(PAIRS, "mehler series", SmoothPairs, 4, "from {} inputs, or only pairs", "one product of matrices for all"),
+    Choice(KINKED_PAIRS, "mehler series", KinkedSeries, 6, "from {} inputs", "a term a degree; close pairs by panels"),
     # one input of each
     Choice(ONE, "trapezoid", SingleTrapezoid, None, "first", "spectral where the spread is a few steps wide"),
     Choice(ONE, "panels", PanelSums, None, "the above not sure", "ends where the formula is steep: any variance"),
     Choice(ONE_KINKED, "panels", PanelSums, None, "always", "cut at the kinks"),
     # one set of inputs after the other
     Choice(SMOOTH, "exponentials", Exponentials, None, "3 or 4; exp, sin and cos of multiples of x", "exact"),
-    Choice(SMOOTH, "smeared", Wide, DEAR, "sooner than sums: {}", "steps of large variances, smeared by own noise"),
+    Choice(SMOOTH, "smeared", Wide, DEAR, "over {} points a unit", "steps of large variances, smeared by own noise"),
     Choice(SMOOTH, "mehler", Mehler, 2e8, "regular, at most {} points", "two by a series, a trapezoid sum of the rest"),
     Choice(SMOOTH, "trapezoid", Trapezoid, 1e7, "coarser above {} points", "sums over the directions that are there"),
     Choice(SMOOTH, "pairs", Pairs, 2.6, "two, the above not sure", "panels that see steep places, however close"),

@@ -65,8 +65,9 @@ class Pairs:
             return self._smooth(spreads, rho, one, task.atoms)
         if one or self._narrowest >= self._bound * float(spreads.min()):
             return None
+        found = self._found(spreads, rho, task.atoms, (float(task.mean[0]), float(task.mean[1])))
         task.kept["pairs"] = True
-        return self._found(spreads, rho, task.atoms, (float(task.mean[0]), float(task.mean[1])))
+        return found
 
     @cached_property
     def _narrowest(self) -> float:

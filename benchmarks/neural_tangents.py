@@ -40,9 +40,11 @@ HEAD = """# K and Theta side by side with neural-tangents
 
 Written by `python -m benchmarks.neural_tangents`, which says how to install what it needs. All in one process on one
 core and one thread, double precision, depth {depth}, inputs of {width} random numbers, best of several calls (processor
-time), both kernels of the last layer read; {versions}; {machine}. Neural-tangents' function is compiled by jax
-beforehand; tanh, for which it has no closed form, it averages with {points} points. *apart* is how far its kernels are
-from ours, relative to the largest entry: for tanh the error of its quadrature.
+time), both kernels of the last layer read. Neural-tangents' function is compiled by jax beforehand; tanh, for which it
+has no closed form, it averages with {points} points. *apart* is how far its kernels are from ours, relative to the
+largest entry: for tanh that is the error of its quadrature.
+
+{machine}; {versions}.
 
 | activation | inputs | neural-tangents, ms | C through Python, ms | NumPy, ms | C / nt | NumPy / nt | apart |
 |---|---|---|---|---|---|---|---|

@@ -278,4 +278,4 @@ def pack_classes(array: Array, classes: Sequence[int]) -> Array:
 
 
 def _pointer(array: Array) -> Any:
-    return array.ctypes.data_as(_Pointer)
+    return _Pointer(array.ctypes.data)

@@ -135,9 +135,10 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: A
             pass
     with np.errstate(all="ignore"):
         equal = int(np.logical_and.accumulate(shared == first).sum())  # equal inputs come first, and lose digits
-        count = max(1, round((len(first) - equal) / BLOCK))
-        edges = np.linspace(equal, len(first), 1 + count).astype(int).tolist()
-        for part in (slice(*ends) for ends in pairwise([0, *edges] if equal else edges)):
+        rest = len(first) - equal
+        count = max(1, round(rest / BLOCK))
+        edges = sorted({0, *(equal + rest * n // count for n in range(count + 1))})
+        for part in (slice(*ends) for ends in pairwise(edges)):
             for n, bounded in enumerate(_carry_out(code, np, first[part], shared[part], second[part])):
                 found[0, n, part], found[1, n, part] = bounded
     return found
@@ -266,7 +267,9 @@ def _angle(m: Any, one: Bounded, two: Bounded) -> Bounded:
     if e is not None or f is not None:
         lost = _both(None if e is None else abs(y) * e, None if f is None else abs(x) * f)
         error = lost / m.maximum(x * x + y * y - LEAST, 0.0)  # infinite where squares underflow
-    return m.arctan2(y, x), c + d, error, False
+    # for arrays a quotient and its arc tangent are four times faster
+    value = np.arctan(y / x) if positive and m is np else m.arctan2(y, x)
+    return value, c + d + ROUNDING, error, False
 
 
 _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {

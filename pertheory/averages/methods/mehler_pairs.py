@@ -165,43 +165,33 @@ class ManyInputs:
         flat = self._values.reshape(-1, len(weights))
         fine, rough = (x.reshape(*self._values.shape[:2], -1) for x in (flat @ columns, flat[:, ::2] @ coarse_columns))
         norms = np.sqrt(self._values**2 @ weights)
-        left = self._left(fine, norms)
-        safe = np.where(norms > 0, norms, 1.0)[..., None]
+        safe = (norms if norms.all() else np.where(norms > 0, norms, 1.0))[..., None]
+        left = np.sqrt(_left(fine**2, norms**2)) / safe
         # the largest coefficients of every degree, and the largest disagreements of two rules, relative to the norms
         sizes, errors = ((np.abs(x) / safe).max(axis=1, initial=0.0) for x in (fine, fine - rough))
+        powers = self._largest ** np.arange(TERMS + 1)
         bounds = left.max(axis=1, initial=0.0)
-        bounds = bounds[first] * bounds[second] * self._largest ** np.arange(TERMS + 1)
+        bounds = bounds[first] * bounds[second] * powers
         enough = bounds <= TAIL
-        terms = np.where(enough.any(axis=1), np.maximum(enough.argmax(axis=1), 1), TERMS)
-        tails = np.minimum(np.take_along_axis(bounds, terms[:, None], 1)[:, 0], TAIL)
-        weak = (errors[first] * sizes[second] + sizes[first] * errors[second]) * self._largest ** np.arange(TERMS)
+        terms = np.where(enough[:, -1], np.maximum(enough.argmax(axis=1), 1), TERMS)
+        weak = (errors[first] * sizes[second] + sizes[first] * errors[second]) * powers[:-1]
         weak[np.arange(TERMS) >= terms[:, None]] = 0.0
+        lost = weak.sum(axis=1) ** power + np.minimum(bounds[np.arange(len(terms)), terms], TAIL)
         # equal inputs: one variable, no series
         both = self._values[first] * self._values[second]
         same, scale = both @ weights, np.abs(both) @ weights
         apart = np.abs(same - both[..., ::2] @ coarse_weights) / np.where(scale > 0, scale, 1.0)
+        lost = np.maximum(lost, apart.max(axis=1, initial=0.0) ** power) + EPSILON
+        lost = lost + self._noise[first] + self._noise[second] if power else np.full(len(terms), np.inf)
         found = []
         for n, (one, two) in enumerate(self._pairs):
-            error = max(float(weak[n].sum()) ** power + tails[n], float(apart[n].max(initial=0)) ** power)
-            error = error + EPSILON + self._noise[one] + self._noise[two] if power else np.inf
             total = self._sum(fine[one][place], fine[two][place], int(terms[n]))
             np.fill_diagonal(total, same[n][place])
             missing = np.zeros(total.shape, dtype=bool)
-            if not enough[n].any():
+            if not enough[n, -1]:
                 missing = np.outer(left[one, place, -1], left[two, place, -1]) * self._off**TERMS > TAIL
-            found.append((total, float(error), missing))
+            found.append((total, float(lost[n]), missing))
         return found
-
-    def _left(self, fine: Array, norms: Array) -> Array:
-        """Norms of the coefficients from each degree on, with what lies beyond the last, relative to those of all."""
-        squares = fine**2
-        last, before = squares[..., -16:].sum(axis=-1), squares[..., -32:-16].sum(axis=-1)
-        ratio = np.minimum(np.divide(last, before, out=np.zeros_like(last), where=before > 0), 0.999)
-        # what the sum of squares lacks is beyond; where that is rounding, the fall of the last ones is continued
-        lacking = norms**2 - squares.sum(axis=-1)
-        beyond = np.where(lacking > LACK * norms**2, lacking, last * ratio / (1 - ratio))[..., None]
-        above = np.cumsum(np.concatenate([beyond, squares[..., ::-1]], axis=-1), axis=-1)[..., ::-1]
-        return np.asarray(np.sqrt(above) / np.where(norms > 0, norms, 1.0)[..., None])
 
     def _sum(self, a: Array, b: Array, terms: int) -> Array:
         """The series; by Horner's rule over the degrees that occur, a block of rows at a time."""
@@ -224,3 +214,14 @@ class ManyInputs:
                 if gap:
                     total *= powers_of[gap]
         return result
+
+
+def _left(squares: Array, whole: Array) -> Array:
+    """Squares of the norms of coefficients from each degree on, with what lies beyond the last."""
+    sums = np.cumsum(squares[..., ::-1], axis=-1)
+    last, before = sums[..., 15], sums[..., 31] - sums[..., 15]
+    ratio = np.minimum(np.divide(last, before, out=np.zeros_like(last), where=before > 0), 0.999)
+    # what the sum of squares lacks is beyond; where that is rounding, the fall of the last ones is continued
+    lacking = whole - sums[..., -1]
+    beyond = np.where(lacking > LACK * whole, lacking, last * ratio / (1 - ratio))[..., None]
+    return np.concatenate([sums[..., ::-1] + beyond, beyond], axis=-1)

@@ -16,7 +16,7 @@ from pertheory.averages.choose import KINKED, Chooser
 from pertheory.averages.estimate import Estimate, Wanted
 from pertheory.averages.exact import closed_codes
 from pertheory.averages.gaussian import representatives
-from pertheory.averages.methods.closed import evaluate, is_accurate
+from pertheory.averages.methods.closed import LOST, evaluate, relative_errors
 from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.averages.reduce import Divergent
 from pertheory.errors import UnsupportedError
@@ -106,7 +106,7 @@ def smooth_average(functions: Mapping[str, Activation], covariance: object, requ
         if form is not None:
             ends = own.diagonal()[[0, -1]]
             exact, bound = evaluate(form.code, ends[:1], own[:1, -1], ends[1:])[:, :1, 0]
-            if is_accurate(exact, bound)[0]:
+            if relative_errors(exact, bound)[0] <= LOST:
                 value += count * float(exact[0])
                 worst = max(worst, float(bound[0]) / (abs(float(exact[0])) or 1.0))
                 continue

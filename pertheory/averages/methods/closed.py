@@ -68,21 +68,19 @@ class Closed:
             table = np.empty((2, len(form.code.results), len(first) + 1))
             table[:, :, -1] = np.nan  # not wanted
             values, errors = evaluate(form.code, ends[0], covariance.take(flat), ends[1], table[:, :, :-1])
-            good = is_accurate(values, errors, self._bound)
+            relative = relative_errors(values, errors)
+            good = relative <= self._bound
             if not own.all():  # it may be at a kink
                 for number, *rows in form.places:
                     if uses(requests[numbers[number]], self._pieced):
                         good[rows] &= (ends[0] > 0) & (ends[1] > 0)
-            every = good.all()
-            with np.errstate(divide="ignore", invalid="ignore"):
-                relative = errors / np.abs(values)
-            if not every:
-                relative[~good] = 0.0
-            worst, counts = np.fmax.reduce(relative, axis=1, initial=0.0), good.sum(axis=1)
             weak = bounds = None
-            if not every:
+            counts = np.full(len(good), len(first))
+            if not good.all():
+                relative[~good], counts = 0.0, good.sum(axis=1)
                 weak = np.pad(~good, ((0, 0), (0, 1)))
                 bounds = np.where(np.isfinite(table[0]), table[1], np.inf)
+            worst = relative.max(axis=1, initial=0.0)
             for number, one, other in form.places:
                 result[numbers[number]] = Whole(
                     _spread(table[0], one, other, back),
@@ -181,11 +179,13 @@ def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) ->
     return [(done[n][0], _all(done[n])) for n in code.results]
 
 
-def is_accurate(values: Array, errors: Array, bound: float = LOST) -> NDArray[np.bool_]:
-    """Where the values have the digits that they should have."""
-    sizes = np.abs(values)
-    good: NDArray[np.bool_] = (errors <= bound * sizes) & (sizes < np.inf)
-    return good
+def relative_errors(values: Array, errors: Array) -> Array:
+    """Errors relative to the values; NaN where there is no value."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Array = errors / np.abs(values)
+    if np.isnan(found.max(initial=0.0)):
+        found[(values == 0) & (errors == 0)] = 0.0
+    return found
 
 
 def determinant(first: Array, shared: Array, second: Array) -> Array:

@@ -3,7 +3,8 @@
 Inputs that nobody scaled, and inputs that are almost one or almost opposite, are where averages of kinked functions go
 wrong. Every cell of the scan is one spread and one correlation; what `GaussianAverages` says is compared with panels in
 rotated variables (`pertheory/averages/methods/pairs.py`), which do not care how close inputs are, and which are cut at
-the kinks: a method that it does not use for two inputs.
+the kinks. It uses these itself only for functions that are steep at large spreads besides their kink, as elu is: for
+those ball arithmetic is the judge (tests/reference).
 
     python -m benchmarks.scan            all cells: a few minutes
     python -m benchmarks.scan --coarse   those that the tests run

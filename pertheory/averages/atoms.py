@@ -7,7 +7,7 @@ A *line* is ``(function, derivative order)``, a *product* a sorted tuple of line
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import lru_cache
 from itertools import product as cartesian
 from typing import TypeAlias
@@ -89,6 +89,11 @@ def atoms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple[
             gathered[slot].extend(lines)
         totals[tuple(tuple(sorted(lines)) for lines in gathered)] += coefficient
     return tuple((coefficient, atom) for atom, coefficient in sorted(totals.items()))
+
+
+def uses(request: Request, names: Container[str]) -> bool:
+    """Whether one of some functions occurs in a request."""
+    return any(line[0] in names for _, lines in request for line in lines)
 
 
 def show_request(request: Request) -> str:

@@ -1,8 +1,25 @@
-"""What every method hands back."""
+"""What methods are given, and what every method hands back."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pertheory.averages.atoms import Product, Request
+from pertheory.averages.grids import Functions
+from pertheory.averages.quadrature import Array
+from pertheory.rulebook.activation import Activation
+
+Atom: TypeAlias = tuple[Product, ...]
+#: Averages, bounds of their errors and scales, shape (3, atoms, sets); see `Estimate`.
+Found: TypeAlias = Array
+Mask: TypeAlias = NDArray[np.bool_]
 
 #: What one operation may lose, relative to the size of its terms.
 ROUNDING = 1e-15
@@ -25,3 +42,82 @@ class Estimate(NamedTuple):
     def relative(self) -> float:
         """The error relative to the scale."""
         return self.error / self.scale if self.scale else 0.0 if self.error == 0 else float("inf")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What methods are made for.
+
+    Attributes:
+        functions: activations by name.
+        rtol: relative error to aim at.
+        kinked: that of averages of functions with kinks.
+    """
+
+    functions: Mapping[str, Activation]
+    rtol: float
+    kinked: float
+
+    @cached_property
+    def frozen(self) -> Functions:
+        """The functions, sorted by name."""
+        return tuple(sorted(self.functions.items()))
+
+    @cached_property
+    def pieced(self) -> frozenset[str]:
+        """The names of the functions with kinks."""
+        return frozenset(name for name, function in self.functions.items() if not function.is_smooth)
+
+
+class Task(NamedTuple):
+    """Averages of some atoms over the same inputs.
+
+    Attributes:
+        atoms: one product for each input.
+        k: covariances, shape (sets, inputs, inputs); methods for several inputs are given one set at a time.
+        kept: what methods have prepared or found out for these variables.
+        mean: of the variables; None where functions are smooth and it is zero.
+        exact: their covariance as fractions, where there is a mean.
+    """
+
+    atoms: Sequence[Atom]
+    k: Array
+    kept: dict[str, Any]
+    mean: Array | None = None
+    exact: Sequence[Sequence[Fraction]] = ()
+
+
+class Whole(NamedTuple):
+    """The averages of one request at all inputs, or all pairs of them.
+
+    Attributes:
+        values: one axis for each factor; NaN where nothing was wanted.
+        worst: the largest error relative to the scale, of those that are not weak.
+        weak: entries that another method should average; None if there are none.
+        errors: bounds of the errors of these, as far as there are any.
+        made: how many were averaged.
+    """
+
+    values: Array
+    worst: float
+    weak: Mask | None
+    errors: Array | None
+    made: int
+
+
+class Method(Protocol):
+    """A method, made for some functions and with the bound of its row; the file of its class says how it works."""
+
+    def average(self, task: Task) -> Found | None:
+        """Average; None where the method does not apply, or where another is sure to be faster.
+
+        Raises:
+            UnsupportedError: functions grow too fast, or it would take too many points.
+        """
+
+
+class WholeMethod(Protocol):
+    """A method for all inputs at once."""
+
+    def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> Mapping[int, Whole]:
+        """Average those of the requests to which the method applies; see `GaussianAverages` for `distinct`."""

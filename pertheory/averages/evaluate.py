@@ -113,9 +113,8 @@ class _Moments:
         total = np.zeros(self._given.count)
         for i, j in combinations(active, 2):
             shared, own = self.covariance(fixed, i, j), self.covariance(fixed, i, i)
-            left = own * self.covariance((*fixed, i), j, j)
-            sign = node.signs[i] * node.signs[j]
-            total = total + sign * self._arithmetic.angle(shared, self._arithmetic.root(left))
+            away = self._arithmetic.root(own) * self._arithmetic.root(self.covariance((*fixed, i), j, j))
+            total = total + node.signs[i] * node.signs[j] * self._arithmetic.angle(shared, away)
         value = 0.5**count + total / (2 ** (count - 1) * self._arithmetic.pi)
         ones = np.ones(self._given.count)
         if count < 4:

@@ -96,22 +96,32 @@ def exact_code(requests: Sequence[Request], functions: Mapping[str, Activation])
             results.append(coder.total([(c, coder.average(*pair)) for pair, c in collected.items()]))
     except OpenError:
         return None
-    return ExactCode(tuple(coder.instructions), tuple(results))
+    return _needed(coder.instructions, results)
 
 
-class ClosedPlace(NamedTuple):
-    """What a result of closed forms is of: the request, whether its two axes are exchanged, and whether they may be."""
-
-    request: int
-    turned: bool = False
-    symmetric: bool = False
+def _needed(instructions: Sequence[Instruction], results: Sequence[int]) -> ExactCode:
+    """The instructions that results depend on."""
+    used = set(results)
+    for number in range(len(instructions) - 1, -1, -1):
+        used.update(instructions[number].operands if number in used else ())
+    place = {number: n for n, number in enumerate(sorted(used))}
+    kept = (instructions[number] for number in place)
+    return ExactCode(
+        tuple(own._replace(operands=tuple(place[n] for n in own.operands)) for own in kept),
+        tuple(place[n] for n in results),
+    )
 
 
 class ClosedForms(NamedTuple):
-    """The closed forms of the requests of one rank that have one, as one code."""
+    """The closed forms of the requests of one rank that have one, as one code.
+
+    Attributes:
+        code: of all of them.
+        places: for each of them its number, its result, and the result with its two axes exchanged.
+    """
 
     code: ExactCode
-    places: tuple[ClosedPlace, ...]
+    places: tuple[tuple[int, int, int], ...]
 
 
 @lru_cache(maxsize=64)
@@ -120,16 +130,13 @@ def closed_codes(
 ) -> dict[int, ClosedForms]:
     """Closed forms of those requests of one and two axes that have one, by the number of axes."""
     named = dict(functions)
-    found: dict[int, tuple[list[Request], list[ClosedPlace]]] = {}
+    found: dict[int, tuple[list[Request], list[tuple[int, int, int]]]] = {}
     for number, request in enumerate(requests):
         if len(request) > 2 or exact_code([request], named) is None:
             continue
         own, places = found.setdefault(len(request), ([], []))
-        own.append(request)
-        places.append(ClosedPlace(number, symmetric=len(request) == 2 and request[0] == request[1]))
-        if len(request) == 2 and request[0] != request[1]:
-            own.append((request[1], request[0]))
-            places.append(ClosedPlace(number, turned=True))
+        places.append((number, len(own), len(own) + (request != request[::-1])))
+        own.extend(dict.fromkeys((request, request[::-1])))
     result = {}
     for rank, (own, places) in found.items():
         code = exact_code(own, named)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from pertheory.averages.choose import TABLE, Tally
+from pertheory.averages.account import Tally
+from pertheory.averages.choose import TABLE
 from pertheory.averages.quadrature import Array
 from pertheory.rulebook.activation import Activation
 
@@ -30,13 +31,13 @@ class Counted(Activation):
 def explained(used: Mapping[tuple[str, str], Tally]) -> str:
     """A line for each kind of average and method that was used, in the order of the table."""
     order = {(row.kind, row.method): n for n, row in enumerate(TABLE)}
-    reasons = {(row.kind, row.method): row.why for row in TABLE}
-    head = ("averages of", "method", "averages", "points", "largest error", "why")
+    reasons = {(row.kind, row.method): (row.tried, row.why) for row in TABLE}
+    head = ("averages of", "method", "averages", "points", "largest error", "tried", "why")
     rows = [head]
-    for key in sorted(used, key=lambda key: order.get(key, len(order))):
+    for key in sorted(used, key=lambda key: order[key]):
         tally = used[key]
         rows.append(
-            (*key, str(tally.averages), str(tally.points), f"{tally.worst:.1e}", reasons.get(key, "")),
+            (*key, str(tally.averages), str(tally.points), f"{tally.worst:.1e}", *reasons[key]),
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(

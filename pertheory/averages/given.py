@@ -86,8 +86,11 @@ class Given:
                 found = self.table[:, i, i]
             elif self.size == 2 and self._given.dtype != object:
                 (b,) = fixed
-                own, other = self.table[:, b, b], self.table[:, i, i]
-                found = determinant(own, self.table[:, 0, 1], other) / own
+                # of variables of spreads between a half and two: products of small variances underflow
+                half = np.frexp(self.table.diagonal(axis1=1, axis2=2))[1] // 2
+                own, other = (np.ldexp(self.table[:, n, n], -2 * half[:, n]) for n in (b, i))
+                found = determinant(own, np.ldexp(self.table[:, 0, 1], -half.sum(axis=1)), other) / own
+                found = np.ldexp(found, 2 * half[:, i])
             else:
                 found = doubles(self.exact(fixed, i, i))
             self._left[key] = found

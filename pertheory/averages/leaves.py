@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import IDENTITY, Line, Product
 from pertheory.averages.choose import Chooser
-from pertheory.averages.estimate import ROUNDING
+from pertheory.averages.estimate import ROUNDING, Found
 from pertheory.averages.given import SAME, Given, doubles
 from pertheory.averages.plan import InputSet
 from pertheory.averages.quadrature import Array, density
@@ -119,10 +119,8 @@ class Leaves:
             fixed, positions = (*fixed, slot), (*positions, place)
         return Condition(total, doubt, fixed, positions)
 
-    def averages(
-        self, layout: LeafLayout, given: Given, note: Callable[[int, str], None]
-    ) -> tuple[Array, Array, Array]:
-        """Values, errors and scales of leaves, one row a leaf, one column a set."""
+    def averages(self, layout: LeafLayout, given: Given, note: Callable[[int, str], None]) -> Found:
+        """Averages of leaves over the sets."""
         found = np.zeros((3, layout.leaves, given.count))
         bare = all(place is None for place in layout.places)
         condition = None if bare else self.condition(layout.places, given, note)
@@ -135,12 +133,11 @@ class Leaves:
             else:
                 for place in np.flatnonzero((condition.density != 0) & ~np.isnan(condition.density)).tolist():
                     found[:, numbers, place] = self._conditional(given, condition, place, free, atoms, note)
-        values, errors, scales = found
-        if condition is None:
-            return values, errors, scales
-        weight = condition.density
-        errors = weight * (errors + condition.doubt * np.abs(values))
-        return weight * values, np.where(np.isnan(errors), 0.0, errors), weight * scales
+        if condition is not None:
+            found[1] += condition.doubt * np.abs(found[0])
+            found *= condition.density
+            found[1][np.isnan(found[1])] = 0.0
+        return found
 
     def _conditional(
         self,
@@ -150,7 +147,7 @@ class Leaves:
         free: tuple[int, ...],
         atoms: Sequence[tuple[Product, ...]],
         note: Callable[[int, str], None],
-    ) -> tuple[Array, Array, Array]:
+    ) -> Array:
         """Averages over the free slots of one set, given where the others are."""
         fixed = condition.fixed
         means = {slot: given.mean(fixed, condition.positions, slot)[place] for slot in free}
@@ -167,14 +164,13 @@ class Leaves:
                         factors[n] = np.nan
                         note(place, str(error))
         if not loose:
-            return factors, np.zeros(len(atoms)), np.abs(factors)
+            return np.stack([factors, np.zeros(len(atoms)), np.abs(factors)])
         exact = [[given.exact(fixed, i, j)[place] for j in loose] for i in loose]
         names = tuple(self.members[place].tolist())
         key = (tuple(names[i] for i in fixed), condition.positions, tuple(names[i] for i in loose))
         own = [tuple(atom[free.index(slot)] for slot in loose) for atom in atoms]
         mean = np.array([float(means[slot]) for slot in loose])
-        found = self._chooser.conditional(key, mean, exact, own)
-        return factors * found[0], np.abs(factors) * found[1], np.abs(factors) * found[2]
+        return np.stack([factors, np.abs(factors), np.abs(factors)]) * self._chooser.conditional(key, mean, exact, own)
 
     def _snapped(self, product: Product, x: float) -> float:
         """Undo the rounding of a point that is meant to be a kink."""

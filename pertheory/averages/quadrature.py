@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -17,6 +16,8 @@ Array: TypeAlias = NDArray[np.float64]
 #: Residual variances below this fraction of a variance are rounding: the direction is dropped. A smooth
 #: average moves by no more than this fraction of its scale.
 NULL = 4e-15
+#: The distance of the smallest numbers.
+SMALLEST = float(np.finfo(float).smallest_subnormal)
 SQRT_2PI = float(np.sqrt(2 * np.pi))
 
 
@@ -43,11 +44,6 @@ def density(x: Array) -> Array:
     return result
 
 
-def bell(x: float) -> float:
-    """Return the standard normal density at one point."""
-    return math.exp(-0.5 * x * x) / SQRT_2PI
-
-
 def check_covariance(covariance: Array) -> Array:
     """Return a covariance as a symmetric matrix of floats.
 
@@ -57,15 +53,20 @@ def check_covariance(covariance: Array) -> Array:
     k = np.asarray(covariance, dtype=float)
     if k.ndim != 2 or k.shape[0] != k.shape[1]:
         raise InputError(f"covariance has shape {k.shape}; expected a square matrix over the inputs")
-    if not np.isfinite(k).all():
-        raise InputError("covariance has entries that are not finite")
-    scale = np.sqrt(np.abs(np.outer(k.diagonal(), k.diagonal())))
-    if (k.diagonal() < 0).any():
-        raise InputError(f"covariance has a negative variance {k.diagonal().min():.3g}")
-    if (np.abs(k - k.T) > 1e-9 * scale).any():
-        raise InputError("covariance is not symmetric")
-    if (np.abs(k) > scale * (1 + 1e-9)).any():
+    own = k.diagonal()
+    spreads = np.sqrt(np.abs(own))
+    scale = np.multiply.outer(spreads, spreads * (1 + 1e-9))
+    # NaN fails as well; products of the smallest numbers are rounded
+    if not ((np.abs(k) <= scale).all() or (np.abs(k) <= scale + 8 * SMALLEST).all()) or not (own >= 0).all():
+        if not np.isfinite(k).all():
+            raise InputError("covariance has entries that are not finite")
+        if (own < 0).any():
+            raise InputError(f"covariance has a negative variance {own.min():.3g}")
         raise InputError("covariance is not positive semidefinite: a correlation is above 1")
+    if (k == k.T).all():
+        return k
+    if (np.abs(k - k.T) > 1e-9 * scale + 8 * SMALLEST).any():
+        raise InputError("covariance is not symmetric")
     symmetric: Array = (k + k.T) / 2
     return symmetric
 

@@ -21,7 +21,7 @@ from pertheory.averages.atoms import IDENTITY, Factor, Request, expand, tidy
 from pertheory.averages.evaluate import Layout, Numbers
 from pertheory.averages.grids import Functions
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
-from pertheory.averages.plan import STEIN, Entry, InputSet
+from pertheory.averages.plan import STEIN, SUM, Entry, InputSet
 from pertheory.averages.planning import fill
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Divergent
@@ -107,6 +107,7 @@ class SetPlan:
         self._nodes = np.array([node for _, node in terms], dtype=np.int64)
         self._starts = np.cumsum([0, *(max(len(entry.terms), 1) for entry in self.shown)])[:-1]
         self.evaluated = len(self.shown) if self.kinked else leaves
+        self.sums = [leaves + n for n, node in enumerate(self.input_set.nodes) if node.kind == SUM]
         stein = np.array([*([False] * leaves), *(n.kind == STEIN for n in self.input_set.nodes), False])
         self._raised = np.array([bool(stein[[n for _, n in entry.terms]].any()) for entry in self.shown], dtype=bool)
         self._targets: dict[tuple[int, tuple[int, ...]], tuple[Places, Places, Places]] = {}

@@ -120,8 +120,8 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
             bad = values[~np.isfinite(values) | (values < 0)][0]
             need = "finite" if not np.isfinite(bad) else "at least 0"
             raise InputError(f"{name} must be {need}, not {bad:g}")
-        for layer, number in zip(layers, np.broadcast_to(values, depth), strict=True):
-            layer[name] = float(number)
+        for layer, number in zip(layers, values.tolist() * (depth // len(values)), strict=True):
+            layer[name] = number
     return layers
 
 
@@ -178,7 +178,7 @@ def check_range(layer: int, state: Mapping[str, Array], divergent: bool) -> None
         InputError: names the first tensor that did.
     """
     for key, array in state.items():
-        if np.isinf(array).any() or (not divergent and np.isnan(array).any()):
+        if not np.isfinite(array).all() and (not divergent or np.isinf(array).any()):
             raise InputError(
                 f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
             )

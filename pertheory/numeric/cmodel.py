@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,13 +44,26 @@ _Average = ctypes.CFUNCTYPE(
 )
 
 
-class Library(NamedTuple):
-    """A theory in C, loaded: the program, the prefix of its names, the functions, and whether averages are built in."""
+@dataclass(frozen=True)
+class Library:
+    """A theory in C, loaded.
+
+    Attributes:
+        program: what it carries out.
+        name: prefix of its names.
+        functions: what was loaded.
+        built_in: whether averages are.
+    """
 
     program: Program
     name: str
     functions: ctypes.CDLL
     built_in: bool
+
+    @cached_property
+    def tensors(self) -> dict[str, tuple[int, int]]:
+        """The number and the rank of each tensor of a layer."""
+        return {own.key: (n, own.rank) for n, own in enumerate(self.program.levels[-1].kernels)}
 
     def call(self, function: str, *arguments: Any, size: bool = False) -> int:
         """Call a function of the theory; the interpreter lock is released meanwhile."""
@@ -173,13 +186,13 @@ class CLayers(Layers):
             status = self._climb(above)
         self._layer += 1
         self._state = above
+        state = Unpacked(self._library, self._inputs, above)
+        if status in (OVERFLOW, NOT_FINITE) or not np.isfinite(above).all():  # of a result, or of an average
+            check_range(self._layer, state, bool(self.divergences))
+        if status in (OVERFLOW, NOT_FINITE):
+            raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
         if OK < status <= LAST_ERROR:
-            if status in (OVERFLOW, NOT_FINITE):  # of a result, or of an average
-                check_range(self._layer, self._unpacked(above), bool(self.divergences))
-                raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
             raise InputError(f"the compiled theory failed with status {status}; see pertheory.h")
-        state = self._unpacked(above)
-        check_range(self._layer, state, bool(self.divergences))
         return LayerState(self._layer, self._run.spread(state))
 
     def _climb(self, above: Array) -> int:
@@ -236,16 +249,29 @@ class CLayers(Layers):
 
         return _Average(average)
 
-    def _unpacked(self, state: Array) -> dict[str, Array]:
-        """The tensors of a layer as full arrays."""
-        library, n = self._library, self._inputs
-        found: dict[str, Array] = {}
-        for number, kernel in enumerate(library.program.levels[-1].kernels):
-            start = library.call("tensor_offset", number, _Size(n), size=True)
-            array = np.empty((n,) * kernel.rank)
-            library.call("unpack", number, _Size(n), _pointer(state[start:]), _pointer(array))
-            found[kernel.key] = array
-        return found
+
+class Unpacked(Mapping[str, Array]):
+    """The tensors of a layer as full arrays, each made when it is read."""
+
+    def __init__(self, library: Library, inputs: int, state: Array) -> None:
+        self._library, self._inputs, self._state = library, inputs, state
+        self._known: dict[str, Array] = {}
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._known:
+            library, n = self._library, _Size(self._inputs)
+            number, rank = library.tensors[key]
+            start = library.call("tensor_offset", number, n, size=True)
+            array = np.empty((self._inputs,) * rank)
+            library.call("unpack", number, n, _pointer(self._state[start:]), _pointer(array))
+            self._known[key] = array
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._library.tensors)
+
+    def __len__(self) -> int:
+        return len(self._library.tensors)
 
 
 def pack_classes(array: Array, classes: Sequence[int]) -> Array:
@@ -261,4 +287,4 @@ def pack_classes(array: Array, classes: Sequence[int]) -> Array:
 
 
 def _pointer(array: Array) -> Any:
-    return array.ctypes.data_as(_Pointer)
+    return _Pointer(array.ctypes.data)

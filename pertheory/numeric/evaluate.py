@@ -62,11 +62,14 @@ class Bracket(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A level: its scales, its temporaries, and for each kernel its cases."""
+    """A level: its scales, its temporaries, and for each kernel its cases.
+
+    A case is the components in which slots with equal letters carry the same input, as subscripts, and their sum.
+    """
 
     scales: tuple[Scale, ...]
     temporaries: tuple[tuple[str, Bracket], ...]
-    kernels: tuple[tuple[tuple[tuple[int, ...], Bracket], ...], ...]
+    kernels: tuple[tuple[tuple[str, Bracket], ...], ...]
 
 
 class Evaluator:
@@ -96,10 +99,11 @@ class Evaluator:
             averages: returns the arrays of Gaussian averages for a covariance and requests.
         """
         p = {**self._defaults, **given}
-        widths = np.resize(np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float)), len(self.program.levels))
-        ratios = widths / np.concatenate([[float(p.get("n_prev", widths[-1]))], widths[:-1]])
-        for level, prepared, ratio in zip(self.program.levels, self._levels, ratios, strict=True):
-            state = _climb(level, prepared, state, {**p, "ratio": ratio}, averages)
+        n, count = p.get("n", 1.0), len(self.program.levels)
+        widths = [float(width) for width in np.resize(n, count)] if np.ndim(n) else [float(n)] * count
+        below = [float(p.get("n_prev", widths[-1])), *widths]
+        for level, prepared, x, y in zip(self.program.levels, self._levels, widths, below, strict=False):
+            state = _climb(level, prepared, state, {**p, "ratio": np.float64(x) / y}, averages)
         return dict(state)
 
 
@@ -123,10 +127,8 @@ def _climb(
             continue
         whole = kernel.starts_whole
         result = _sum(cases[0][1], arrays, scales, inputs) if whole else np.full((inputs,) * kernel.rank, np.nan)
-        for pattern, bracket in cases[whole:]:  # the components in which some slots carry the same input
-            axes = sorted(set(pattern))
-            index = dict(zip(axes, np.ogrid[(slice(inputs),) * len(axes)], strict=True))
-            result[tuple(index[axis] for axis in pattern)] = _sum(bracket, arrays, scales, inputs)
+        for subscripts, bracket in cases[whole:]:
+            np.einsum(subscripts, result)[...] = _sum(bracket, arrays, scales, inputs)
         above[kernel.key] = result
     return above
 
@@ -171,12 +173,13 @@ def _prepare(level: Level, one: bool) -> Prepared:
         return Term(product.coefficient < 0, number, tuple(factors), text, len(missing) if text else 0)
 
     temporaries = tuple((t.name, bracket(t.products, range(t.rank))) for t in level.temporaries)
+
+    def case(pattern: Sequence[int], products: Iterable[Product], only: bool, rank: int) -> tuple[str, Bracket]:
+        kept = range(rank) if only else sorted(set(pattern))
+        return f"{_letters(pattern)}->{_letters(kept)}", bracket(products, kept)
+
     kernels = tuple(
-        tuple(
-            (case.pattern, bracket(case.products, range(k.rank) if len(k.cases) == 1 else sorted(set(case.pattern))))
-            for case in k.cases
-        )
-        for k in level.kernels
+        tuple(case(own.pattern, own.products, len(k.cases) == 1, k.rank) for own in k.cases) for k in level.kernels
     )
     return Prepared(tuple(scales), temporaries, kernels)
 

@@ -14,8 +14,8 @@ from pertheory.errors import InputError
 if TYPE_CHECKING:
     from pertheory.kernels.language import Program
 
-#: Bytes of a number.
-DOUBLE = 8
+#: Bytes of a number, and so few that it takes longer to ask whether they are there.
+DOUBLE, LITTLE = 8, 2**24
 #: What the grids of the averages take at most, whatever the number of inputs: over one, two, three, four of them.
 GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 #: Arrays of the size of the largest tensor that a recursion holds besides what it reads and writes.
@@ -122,7 +122,7 @@ def check_memory(needed: int, what: str) -> None:
     Raises:
         InputError: names both and what would help.
     """
-    free = available_memory()
+    free = available_memory() if needed > LITTLE else None
     if free is not None and needed > free:
         raise InputError(
             f"{what} about {show_bytes(needed)} of memory, but only {show_bytes(free)} are available; use fewer "

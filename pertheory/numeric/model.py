@@ -189,10 +189,11 @@ def prepare(
     layers = check_hyperparameters(theory.network, depth, hyperparameters)
     all_widths = check_widths(widths, depth, table.shape[1], theory.network)
     functions = choose_functions(theory.network, activation, {} if parameters is None else parameters)
-    rows, back = np.unique(table, axis=0, return_index=True, return_inverse=True)[1:]
-    order = np.argsort(rows)  # different inputs in the order in which they come
-    place = np.argsort(order)[back.ravel()] if len(rows) < len(table) else None
-    return Prepared(table[rows[order]], place, layers, all_widths, functions)
+    numbers: dict[bytes, int] = {}  # different inputs in the order in which they come; -0 is 0
+    place = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in table + 0.0])
+    if len(numbers) == len(table):
+        return Prepared(table, None, layers, all_widths, functions)
+    return Prepared(table[np.unique(place, return_index=True)[1]], place, layers, all_widths, functions)
 
 
 class NumpyLayers(Layers):
@@ -306,7 +307,7 @@ class NumpyLayers(Layers):
 
     def explanation(self) -> str:
         """Which method averaged what so far: a table."""
-        return explained(self._averages.chooser.used)
+        return explained(self._averages.account.used)
 
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""

@@ -23,7 +23,10 @@ class LayerState(Mapping[str, Array]):
 
     def __init__(self, layer: int, arrays: Mapping[str, Array]) -> None:
         self.layer = layer
-        self._arrays = dict(arrays)
+        self._arrays = arrays
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LayerState, (self.layer, dict(self._arrays))
 
     def __getitem__(self, name: str) -> Array:
         if isinstance(name, str) and name in self._arrays:

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pertheory.averages.account import Account
 from pertheory.averages.atoms import IDENTITY, Product
 from pertheory.averages.choose import KINKED, Chooser
-from pertheory.averages.estimate import Estimate
+from pertheory.averages.estimate import Atom, Estimate, Wanted
 from pertheory.averages.evaluate import SetEvaluation
 from pertheory.averages.leaves import Leaves
 from pertheory.averages.nodes import KinkedNodes
 from pertheory.averages.plan import Entry
+from pertheory.averages.quadrature import Array
 from pertheory.averages.sets import SetPlan
 from pertheory.rulebook.activation import Activation
 
@@ -38,10 +40,17 @@ def one_average(
     builder = KinkedNodes(len(moving), functions, {(IDENTITY, 0): 0})
     entry = Entry(0, tuple(range(len(order))), builder.combine(atoms, bool(still)))
     plan = SetPlan(builder, ((),), (entry,), {}, bool(still))
-    leaves = Leaves(dict(functions), Chooser(dict(functions), kinked=rtol))
+    leaves = Leaves(functions, Chooser(Wanted(functions, 1e-9, rtol), Account(functions)))
     leaves.members = np.array([moving], dtype=np.int64)
     numbers = SetEvaluation(plan.layout, k[np.ix_(moving, moving)][None], leaves).numbers()
     value, error, scale = (float(part[0, 0]) for part in plan.evaluate(numbers))
     if np.isnan(value):
         raise plan.reason(numbers, 0, 0)
     return Estimate(value, error, scale)
+
+
+def smooth_averages(functions: Mapping[str, Activation], k: np.ndarray, atoms: Sequence[Atom]) -> tuple[Array, Array]:
+    """Averages of atoms of smooth functions by quadrature, and their errors relative to the scales."""
+    chooser = Chooser(Wanted(functions, 1e-9, KINKED), Account(functions))
+    values, errors, scales = chooser.plain(k[None], np.arange(len(k))[None], atoms)[:, :, 0]
+    return values, errors / np.where(scales > 0, scales, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -183,3 +184,14 @@ def test_one_input_at_a_time_needs_memory_in_proportion_to_the_inputs():
     some = one(table(3000)[2000:2001], "tanh", 3)
     for key, array in some[3].items():
         assert states[2][key][2000] == pytest.approx(array[0], rel=1e-11, abs=1e-15), key
+
+
+@pytest.mark.parametrize("target", ["numpy", "c"])
+def test_a_layer_survives_being_pickled(target: str) -> None:
+    """Tensors of C are unpacked when they are read, and read once; a copy has them as arrays."""
+    state = pt.theory("mlp", order=0).compile(target)(table(3), "relu", 2, **HYPER)[2]
+    again = pickle.loads(pickle.dumps(state))
+    assert state["H"] is state["H"]
+    assert (again.layer, list(again)) == (2, list(state))
+    for key, array in state.items():
+        np.testing.assert_array_equal(again[key], array)

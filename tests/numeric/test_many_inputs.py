@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pertheory.averages.choose import TABLE
 from pertheory.averages.gaussian import GaussianAverages, Request
 from pertheory.averages.methods.mehler import Layout, pair_averages
-from pertheory.averages.methods.mehler_pairs import MANY
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -33,7 +33,8 @@ PAIRS: list[Request] = [(f(0), f(0)), (f(1), f(1)), (f(3), f(1)), (f(2), f(0)), 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "sigmoid", "sin", "x^3 - x"])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 8.0])
 def test_all_pairs_agree_with_one_pair_at_a_time(name: str, scale: float) -> None:
-    k = random_covariance(MANY + 1, 3, scale)
+    (many,) = (row.bound for row in TABLE if row.kind == "two, smooth")
+    k = random_covariance(many + 1, 3, scale)
     average = GaussianAverages({"s": activation(name)})
     together = average(k, PAIRS)
     for i, j in [(0, 1), (3, 2), (4, 4)]:

@@ -12,9 +12,13 @@ import pytest
 from scipy import integrate
 
 import pertheory as pt
+from pertheory.averages import choose
+from pertheory.averages.account import Account
 from pertheory.averages.choose import TABLE
+from pertheory.averages.estimate import Wanted
 from pertheory.averages.features import features
 from pertheory.averages.gaussian import GaussianAverages
+from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.steep import steep_places
 
@@ -208,8 +212,36 @@ def test_every_method_that_is_used_is_in_the_table(name: str) -> None:
         warnings.simplefilter("ignore")
         averages(root @ root.T / 6, requests)
     rows = {(row.kind, row.method) for row in TABLE}
-    assert averages.chooser.used
-    assert set(averages.chooser.used) <= rows
+    assert averages.account.used
+    assert set(averages.account.used) <= rows
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("tanh", choose.ONE), ("tanh", choose.SMOOTH), ("softshrink", choose.KINKS)]
+)
+def test_the_table_is_what_runs(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With any one of the rows of a kind alone: its method and no other, and the same average within its estimate."""
+    k = np.array([[3.0, 1.0], [1.0, 2.0]]) if kind != choose.ONE else np.array([[3.0]])
+    atom = ((("s", 0), ("s", 1)), (("s", 0),))[: len(k)]
+
+    def found() -> tuple[np.ndarray, set[str]]:
+        functions = {"s": activation(name)}
+        account = Account(functions)
+        values = choose.Chooser(Wanted(functions, 1e-9, 1e-8), account).plain(k[None], np.arange(len(k))[None], [atom])
+        return values[:, 0, 0], {method for _, method in account.used}
+
+    (value, error, scale), _ = found()
+    tried = []
+    for row in choose.ROWS[kind]:
+        monkeypatch.setitem(choose.ROWS, kind, [row])
+        try:
+            own, used = found()
+        except UnsupportedError:  # it passes this one over
+            continue
+        assert used == {choose.TABLE[row].method}
+        assert abs(own[0] - value) <= own[1] + error + 1e-14 * scale
+        tried += used
+    assert len(tried) >= 2
 
 
 def test_a_run_can_say_what_averaged_what() -> None:
@@ -224,3 +256,23 @@ def test_a_run_can_say_what_averaged_what() -> None:
 def test_a_steep_place_inside_a_wide_one_and_on_the_grid_is_found() -> None:
     """What C is told: sinh changes over one, tanh over a hundredth at the same place, where the search has a point."""
     assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w in steep_places(activation("tanh(100*sinh(x-1))"))]
+
+
+# ------------------------------------------------------------------- variances near the smallest numbers
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "relu6", "selu", "tanh", "erf"])
+@pytest.mark.parametrize("power", [-100, -512, -600, -1000])
+def test_averages_scale_with_variances_whose_products_underflow(name: str, power: int) -> None:
+    """At small variances a function is what it is at zero: averages at one of them give those at all others."""
+    k = np.array([[1.0, 0.3, -0.9], [0.3, 2.0, 0.2], [-0.9, 0.2, 1.0]])
+    requests = [(f(0), f(0)), (f(1), f(1)), (f(0, 0),)]
+    found, small = (GaussianAverages({"s": activation(name)})(k * 2.0**p, requests) for p in (-80, power))
+    for n, scale in enumerate([2.0 ** (power + 80), 1.0, 2.0 ** (power + 80)]):
+        np.testing.assert_allclose(small[n], found[n] * scale, rtol=1e-8)
+
+
+def test_a_covariance_of_the_smallest_numbers_is_a_covariance() -> None:
+    k = 5e-324 * np.array([[2.0, 1.0], [1.0, 2.0]])
+    (found,) = GaussianAverages({"s": activation("x")})(k, [(f(0), f(0))])
+    np.testing.assert_array_equal(found, k)

@@ -8,11 +8,12 @@ import warnings
 import numpy as np
 import pytest
 
+from pertheory.averages.estimate import Wanted
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.mehler import Layout, pair_averages
 from pertheory.averages.methods.smeared import Smearing
-from pertheory.averages.methods.wide import WideAverages, cuts
+from pertheory.averages.methods.wide import Wide, cuts
 from pertheory.rulebook.activation import activation
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -35,9 +36,8 @@ ATOMS = {
 def test_both_methods_agree_where_both_are_accurate(size: int) -> None:
     # the trapezoid rule shares nothing with the split: neither points nor directions
     k = 9.0 * CHAIN[:size, :size]
-    layout = Layout.of(ATOMS[size])
-    wide = WideAverages(TANH, 1e-10).averages(k, layout)
-    other = pair_averages(TANH, k, layout, 1.0)
+    wide = Wide(Wanted(dict(TANH), 1e-9, 1e-8), dict.fromkeys((3, 4), 0.0)).sum(k, ATOMS[size], 1.0)
+    other = pair_averages(TANH, k, Layout.of(ATOMS[size]), 1.0)
     assert wide is not None
     assert other is not None
     assert wide[1].max() < 1e-9

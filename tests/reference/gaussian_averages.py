@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pertheory.averages.account import Account
 from pertheory.averages.atoms import Request, atoms
-from pertheory.averages.choose import Chooser
-from pertheory.averages.estimate import Estimate
+from pertheory.averages.choose import KINKED, Chooser
+from pertheory.averages.estimate import Estimate, Wanted
 from pertheory.averages.exact import closed_codes
-from pertheory.averages.gaussian import _representatives
-from pertheory.averages.methods.closed import evaluate, is_accurate
+from pertheory.averages.gaussian import representatives
+from pertheory.averages.methods.closed import LOST, evaluate, relative_errors
 from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.averages.reduce import Divergent
 from pertheory.errors import UnsupportedError
@@ -69,7 +70,7 @@ def _terms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple
 
 def _prepared(covariance: object, request: Request) -> tuple[Array, list[int], tuple[tuple[int, tuple], ...]]:
     k = check_covariance(np.array(covariance))
-    same = _representatives(k)
+    same = representatives(k).tolist()
     distinct = sorted(set(same))
     return k, distinct, _terms(request, tuple(distinct.index(i) for i in same))
 
@@ -104,12 +105,12 @@ def smooth_average(functions: Mapping[str, Activation], covariance: object, requ
         form = closed_codes((tuple((0, part) for part in parts),), names).get(len(parts))
         if form is not None:
             ends = own.diagonal()[[0, -1]]
-            (exact, *_) = evaluate(form.code, ends[:1], own[:1, -1], ends[1:])
-            if is_accurate(exact)[0]:
-                value += count * float(exact[0][0])
-                worst = max(worst, float(exact[1][0]) / (abs(float(exact[0][0])) or 1.0))
+            exact, bound = evaluate(form.code, ends[:1], own[:1, -1], ends[1:])[:, :1, 0]
+            if relative_errors(exact, bound)[0] <= LOST:
+                value += count * float(exact[0])
+                worst = max(worst, float(bound[0]) / (abs(float(exact[0])) or 1.0))
                 continue
-        chooser = Chooser(dict(functions))
+        chooser = Chooser(Wanted(functions, 1e-9, KINKED), Account(functions))
         found, error, scale = chooser.plain(own[None], np.arange(len(own))[None], [parts])
         value, worst = value + count * float(found[0, 0]), max(worst, float(error[0, 0] / (scale[0, 0] or 1.0)))
     return value, worst

@@ -8,27 +8,108 @@ result tells where digits were lost: of what is left of nearly opposite inputs, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from functools import lru_cache
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.plan import ExactCode, Instruction
+from pertheory.averages.atoms import Request, uses
+from pertheory.averages.estimate import Wanted, Whole
+from pertheory.averages.exact import ClosedForms, closed_codes
+from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
 
-#: Values and bounds of their rounding errors, both one a pair.
-Bounded: TypeAlias = tuple[Array, Array]
+#: What an instruction gives (arrays over the pairs, or numbers of one pair), a bound of its relative error that is the
+#: same for all pairs, what the error may be besides (None for nothing), and whether the result is never negative.
+Bounded: TypeAlias = tuple[Any, float, Any, bool]
+Places: TypeAlias = NDArray[np.int64]
 
-#: What an operation may lose, relative to its result.
-ROUNDING = 2.0**-52
-#: Pairs that are worked out together: all that is computed on the way stays in the cache.
-BLOCK = 4096
-#: A closed form is taken where rounding costs no more than this fraction of the value.
+#: What an operation may lose, relative to its result; and what a determinant may lose that is too small for doubles.
+ROUNDING, UNDERFLOW = 2.0**-52, 2.0**-1070
+#: What is divided by is no smaller: below, squares underflow.
+LEAST = 1e-290
+#: A determinant is a plain difference where it is no smaller than one in so many of the product.
+PLAIN = 8.0
+#: Splits a double into two halves.
+SPLITTER = 2.0**27 + 1
+#: Pairs that are worked out together: all that is computed on the way stays in the cache. A few go one by one.
+BLOCK, FEW = 4096, 8
+#: The fraction of a value that rounding may cost.
 LOST = 1e-11
 
 
-def evaluate(code: ExactCode, first: Array, shared: Array, second: Array) -> list[Bounded]:
+class Closed:
+    """What has a closed form.
+
+    Args:
+        wanted: functions and errors to aim at.
+        bound: a closed form is taken where rounding costs no more than this fraction of the value.
+    """
+
+    def __init__(self, wanted: Wanted, bound: float) -> None:
+        self._frozen, self._bound, self._pieced = wanted.frozen, bound, wanted.pieced
+        self._forms: dict[tuple[Request, ...], dict[int, ClosedForms]] = {}  # functions have hashes that take long
+
+    def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
+        """Average what has one or two factors and closed forms."""
+        key, numbers, size = tuple(requests.values()), list(requests), len(covariance)
+        if key not in self._forms:
+            self._forms[key] = closed_codes(key, self._frozen)
+        result = {}
+        own = covariance.diagonal()
+        for rank, form in self._forms[key].items():
+            first, second, flat, back = _pairs_of(size, rank, distinct)
+            ends = own[first], own[second]
+            table = np.empty((2, len(form.code.results), len(first) + 1))
+            table[:, :, -1] = np.nan  # not wanted
+            values, errors = evaluate(form.code, ends[0], covariance.take(flat), ends[1], table[:, :, :-1])
+            relative = relative_errors(values, errors)
+            good = relative <= self._bound
+            if not own.all():  # it may be at a kink
+                for number, *rows in form.places:
+                    if uses(requests[numbers[number]], self._pieced):
+                        good[rows] &= (ends[0] > 0) & (ends[1] > 0)
+            weak = bounds = None
+            counts = np.full(len(good), len(first))
+            if not good.all():
+                relative[~good], counts = 0.0, good.sum(axis=1)
+                weak = np.pad(~good, ((0, 0), (0, 1)))
+                bounds = np.where(np.isfinite(table[0]), table[1], np.inf)
+            worst = relative.max(axis=1, initial=0.0)
+            for number, one, other in form.places:
+                result[numbers[number]] = Whole(
+                    _spread(table[0], one, other, back),
+                    float(max(worst[one], worst[other])),
+                    None if weak is None else _spread(weak, one, other, back),
+                    None if bounds is None else _spread(bounds, one, other, back),
+                    int(counts[one] + counts[other] * (one != other)),
+                )
+        return result
+
+
+@lru_cache(maxsize=4)
+def _pairs_of(size: int, rank: int, distinct: bool) -> tuple[Places, Places, Places, Places]:
+    """The inputs of each pair, its place, and by entry the number of its pair: one that there is not if unwanted."""
+    equal = np.arange(0 if rank == 2 and distinct else size)
+    first, second = (np.append(equal, own) for own in np.triu_indices(size if rank == 2 else 0, 1))
+    back = np.full((size,) * rank, len(first))
+    for entries in ((first,),) if rank == 1 else ((first, second), (second, first)):
+        back[entries] = np.arange(len(first))
+    return first, second, first * size + second, back
+
+
+def _spread(table: NDArray[Any], one: int, turned: int, back: Places) -> NDArray[Any]:
+    """The entries of an array of one or two axes from a row over pairs, and from another one below the diagonal."""
+    found: NDArray[Any] = table[one].take(back)
+    return found if one == turned else np.where(np.tri(len(back), k=-1, dtype=bool), table[turned].take(back), found)
+
+
+def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: Array | None = None) -> Array:
     """Evaluate closed forms at pairs of inputs; both inputs of a pair are the same one for averages at one input.
 
     Args:
@@ -36,112 +117,159 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array) -> lis
         first: variances of the first inputs.
         shared: covariances.
         second: variances of the second inputs.
+        out: where the result goes, if it has a place.
 
     Returns:
-        For each average its values and bounds of what rounding did to them; NaN where a form does not apply, such as
-        at a kink without variance.
+        Values and bounds of what rounding did to them, shape (2, averages, pairs); NaN where a form does not apply,
+        such as at a kink without variance.
     """
-    results = [(np.empty_like(first), np.empty_like(first)) for _ in code.results]
-    for start in range(0, len(first), BLOCK):
-        part = slice(start, start + BLOCK)
-        for (values, errors), found in zip(results, _block(code, first[part], shared[part], second[part]), strict=True):
-            values[part], errors[part] = found
-    return results
+    found = np.empty((2, len(code.results), len(first))) if out is None else out
+    if len(first) <= FEW:
+        try:
+            for n, pair in enumerate(zip(first.tolist(), shared.tolist(), second.tolist(), strict=True)):
+                found[:, :, n] = np.transpose(_carry_out(code, NUMBERS, *pair))
+            return found
+        except (ArithmeticError, ValueError):  # arrays have infinity and NaN where numbers have errors
+            pass
+    with np.errstate(all="ignore"):
+        equal = int(np.logical_and.accumulate(shared == first).sum())  # equal inputs come first, and lose digits
+        rest = len(first) - equal
+        count = max(1, round(rest / BLOCK))
+        edges = sorted({0, *(equal + rest * n // count for n in range(count + 1))})
+        for part in (slice(*ends) for ends in pairwise(edges)):
+            for n, bounded in enumerate(_carry_out(code, np, first[part], shared[part], second[part])):
+                found[0, n, part], found[1, n, part] = bounded
+    return found
 
 
-def _block(code: ExactCode, first: Array, shared: Array, second: Array) -> list[Bounded]:
-    left = determinant(first, shared, second)
-    none = np.zeros_like(first)
-    given = {
-        "a": (first, none),
-        "b": (second, none),
-        "k": (shared, none),
-        "gap": (left, 2 * ROUNDING * (left + 2 * ROUNDING * first * second)),
+def _carry_out(code: ExactCode, m: Any, first: Any, shared: Any, second: Any) -> list[tuple[Any, Any]]:
+    """All instructions, each with what rounding does: values of the results, and bounds of their errors.
+
+    Args:
+        code: the instructions.
+        m: numpy, or the functions that are used of it for numbers.
+        first: variances of the first inputs, or of one.
+        shared: covariances.
+        second: variances of the second inputs.
+    """
+    product = first * second
+    left, relative, lost = product - shared * shared, PLAIN * ROUNDING, None
+    if not m.all(left >= m.maximum(product / PLAIN, LEAST)):  # digits are lost
+        left, relative = m.maximum(_difference(first, second, shared), 0.0), 2 * ROUNDING
+        lost = 4 * ROUNDING**2 * product + UNDERFLOW
+    given: dict[str, Bounded] = {
+        "a": (first, 0.0, None, True),
+        "b": (second, 0.0, None, True),
+        "k": (shared, 0.0, None, False),
+        "gap": (left, relative, lost, True),
     }
     done: list[Bounded] = []
-    with np.errstate(all="ignore"):
-        for instruction in code.instructions:
-            operands = [done[n] for n in instruction.operands]
-            done.append(given.get(instruction.operation) or _carried_out(instruction, operands))
-    return [done[n] for n in code.results]
+    for operation, operands, number in code.instructions:
+        if operation in given:
+            done.append(given[operation])
+        elif operation == "constant":
+            done.append((number, ROUNDING, None, number >= 0))
+        elif operation == "scale":
+            x, c, e, positive = done[operands[0]]
+            error = None if e is None else abs(number) * e
+            done.append((number * x, c + ROUNDING, error, positive and number > 0))
+        else:
+            x, c, e, positive = _OPERATIONS[operation](m, *[done[n] for n in operands])
+            done.append((x, c + ROUNDING, e, positive))
+    return [(done[n][0], _all(done[n])) for n in code.results]
 
 
-def is_accurate(found: Bounded) -> NDArray[np.bool_]:
-    """Where the values have the digits that they should have."""
-    value, error = found
-    good: NDArray[np.bool_] = np.isfinite(value) & (error <= LOST * np.abs(value))
-    return good
+def relative_errors(values: Array, errors: Array) -> Array:
+    """Errors relative to the values; NaN where there is no value."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Array = errors / np.abs(values)
+    if np.isnan(found.max(initial=0.0)):
+        found[(values == 0) & (errors == 0)] = 0.0
+    return found
 
 
 def determinant(first: Array, shared: Array, second: Array) -> Array:
     """a b - k^2, with the digits that the subtraction would lose."""
-    product, rest = _exact_product(first, second)
-    square, square_rest = _exact_product(shared, shared)
-    return np.asarray(np.maximum((product - square) + (rest - square_rest), 0.0))
+    return np.asarray(np.maximum(_difference(first, second, shared), 0.0))
 
 
-def _exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+def _difference(a: Any, b: Any, k: Any) -> Any:
+    """a b - k^2."""
+    (product, rest), (square, square_rest) = _exact_product(a, b), _exact_product(k, k)
+    return (product - square) + (rest - square_rest)
+
+
+def _exact_product(a: Any, b: Any) -> tuple[Any, Any]:
     """A product and what rounding took from it.
 
     Equation:
         Dekker, Numer. Math. 18 (1971) 224.
     """
     product = a * b
-    a_high, b_high = (x * 134217729.0 - (x * 134217729.0 - x) for x in (a, b))
+    x, y = a * SPLITTER, b * SPLITTER
+    a_high, b_high = x - (x - a), y - (y - b)
     a_low, b_low = a - a_high, b - b_high
     rest = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
     return product, rest
 
 
-def _carried_out(instruction: Instruction, operands: list[Bounded]) -> Bounded:
-    """An instruction and its rounding error; that of constants and of multiples by powers of two counts as well."""
-    operation, _, number = instruction
-    if operation == "constant":
-        return np.float64(number), np.float64(ROUNDING * abs(number))  # type: ignore[return-value]
-    if operation == "scale":
-        ((x, e),) = operands
-        value = number * x
-        return value, abs(number) * e + ROUNDING * np.abs(value)
-    value, error = _OPERATIONS[operation](*operands)
-    return value, error + ROUNDING * np.abs(value)
+def _all(one: Bounded) -> Any:
+    """The whole error."""
+    value, relative, error, positive = one
+    size = relative * (value if positive else abs(value))
+    return size if error is None else size + error
 
 
-def _add(one: Bounded, two: Bounded) -> Bounded:
-    return one[0] + two[0], one[1] + two[1]
+def _both(one: Any, two: Any) -> Any:
+    return two if one is None else one if two is None else one + two
 
 
-def _multiply(one: Bounded, two: Bounded) -> Bounded:
-    (x, e), (y, f) = one, two
-    return x * y, np.abs(x) * f + np.abs(y) * e
+def _add(m: Any, one: Bounded, two: Bounded) -> Bounded:
+    (x, c, e, p), (y, d, f, q) = one, two
+    if p and q:
+        return x + y, max(c, d), _both(e, f), True
+    return x + y, 0.0, _all(one) + _all(two), False
 
 
-def _reciprocal(one: Bounded) -> Bounded:
-    value = 1 / one[0]
-    return value, one[1] * value**2
+def _multiply(m: Any, one: Bounded, two: Bounded) -> Bounded:
+    (x, c, e, p), (y, d, f, q) = one, two
+    error = _both(None if f is None else (x if p else abs(x)) * f, None if e is None else (y if q else abs(y)) * e)
+    return x * y, c + d, error, p and q
 
 
-def _root(one: Bounded) -> Bounded:
-    value = np.sqrt(one[0])
-    return value, np.where(value > 0, one[1] / (2 * value), np.sqrt(one[1]))
+def _reciprocal(m: Any, one: Bounded) -> Bounded:
+    x, c, e, positive = one
+    value = 1 / x
+    return value, c, None if e is None else value * value * e, positive
 
 
-def _exponential(one: Bounded) -> Bounded:
-    value = np.exp(one[0])
-    return value, value * one[1]
+def _root(m: Any, one: Bounded) -> Bounded:
+    x, c, e, _ = one
+    value = m.sqrt(x)
+    return value, c / 2, None if e is None else m.minimum(m.sqrt(e), e / m.maximum(2 * value, LEAST)), True
 
 
-def _drop(one: Bounded) -> Bounded:
-    return -np.expm1(-one[0]), np.exp(-one[0]) * one[1]
+def _exponential(m: Any, one: Bounded) -> Bounded:
+    value = m.exp(one[0])
+    return value, 0.0, value * _all(one), True
 
 
-def _copied_sign(one: Bounded, two: Bounded) -> Bounded:
-    return np.copysign(one[0], two[0]), one[1]
+def _drop(m: Any, one: Bounded) -> Bounded:
+    return -m.expm1(-one[0]), 0.0, m.exp(-one[0]) * _all(one), one[3]
 
 
-def _angle(one: Bounded, two: Bounded) -> Bounded:
-    (y, f), (x, e) = one, two
-    size = np.maximum(np.hypot(x, y), 1e-300)
-    return np.arctan2(y, x), (np.abs(x) / size * f + np.abs(y) / size * e) / size
+def _angle(m: Any, one: Bounded, two: Bounded) -> Bounded:
+    (y, d, f, _), (x, c, e, positive) = one, two
+    if not positive:
+        c, d, e, f = 0.0, 0.0, _all(two), _all(one)
+    # up to a right angle, it is at least the product of its sine and its cosine: relative errors are no more than added
+    error = None
+    if e is not None or f is not None:
+        lost = _both(None if e is None else abs(y) * e, None if f is None else abs(x) * f)
+        error = lost / m.maximum(x * x + y * y - LEAST, 0.0)  # infinite where squares underflow
+    # for arrays a quotient and its arc tangent are four times faster
+    value = np.arctan(y / x) if positive and m is np else m.arctan2(y, x)
+    return value, c + d + ROUNDING, error, False
 
 
 _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {
@@ -150,8 +278,13 @@ _OPERATIONS: Mapping[str, Callable[..., Bounded]] = {
     "reciprocal": _reciprocal,
     "sqrt": _root,
     "exp": _exponential,
-    "abs": lambda one: (np.abs(one[0]), one[1]),
+    "abs": lambda m, one: (abs(one[0]), *one[1:3], True),
     "drop": _drop,
-    "copysign": _copied_sign,
+    "copysign": lambda m, one, two: (m.copysign(one[0], two[0]), *one[1:3], False),
     "angle": _angle,
 }
+#: What is used of numpy, for numbers.
+NUMBERS = SimpleNamespace(
+    **{name: getattr(math, name) for name in ("sqrt", "exp", "expm1", "copysign", "hypot")},
+    **{"arctan2": math.atan2, "maximum": max, "minimum": min, "all": bool},
+)

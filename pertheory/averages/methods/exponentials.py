@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product as cartesian
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import Found, Task, Wanted
 from pertheory.averages.exact import OpenError, Shape, shapes
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.closed import LOST, ROUNDING
@@ -29,6 +30,22 @@ _WAVES: Mapping[str, Mapping[complex, complex]] = {
 }
 #: Most terms of an average.
 MOST = 256
+
+
+class Exponentials:
+    """Averages at three and four inputs; two have closed forms."""
+
+    def __init__(self, wanted: Wanted, bound: Any = None) -> None:
+        self._frozen = wanted.frozen
+
+    def average(self, task: Task) -> Found | None:
+        """Average those atoms that are products of exponentials."""
+        if task.k.shape[1] < 3:
+            return None
+        exact = [average(self._frozen, task.k[0], atom) for atom in task.atoms]
+        if not any(exact):
+            return None
+        return np.array([(*own, abs(own[0])) if own else (0.0, np.inf, 0.0) for own in exact]).T[:, :, None]
 
 
 @lru_cache(maxsize=1024)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import IDENTITY, Factor, Request, tidy
-from pertheory.averages.estimate import COLLINEAR
+from pertheory.averages.atoms import IDENTITY, Factor, Request, tidy, uses
+from pertheory.averages.estimate import COLLINEAR, Wanted, Whole
 from pertheory.averages.methods.kinked_series import REACH, coefficients, series
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.pairs import pair_averages
@@ -25,6 +25,28 @@ COUNTS = {64: 1e-4, 128: 2e-4, 256: 7e-4, 512: 2e-3, 1024: 6e-3}
 PAIR = 3e-4
 #: What the series may lack, relative to the product of the norms.
 LACK = 1e-11
+
+
+class KinkedSeries:
+    """Two-point averages of ordinary functions with kinks at all pairs of different inputs, from `bound` inputs on."""
+
+    def __init__(self, wanted: Wanted, bound: int) -> None:
+        self._wanted, self._bound = wanted, bound
+
+    def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
+        """Average what has two factors without deltas."""
+        size, pieced = len(covariance), self._wanted.pieced
+        if size < self._bound or not any(uses(request, pieced) for request in requests.values()):
+            return {}
+        pairs = KinkedPairs(self._wanted.frozen, covariance)
+        own = {n: r for n, r in requests.items() if uses(r, pieced) and pairs.supports(r)}
+        found: dict[int, Whole] = {}
+        if not own:
+            return found
+        for n, (values, error, weak) in zip(own, pairs.averages(list(own.values())), strict=True):
+            if error <= max(self._wanted.rtol, self._wanted.kinked):
+                found[n] = Whole(values, error, weak, None, size * (size - 1) // 2)
+        return found
 
 
 class KinkedPairs:
@@ -45,7 +67,6 @@ class KinkedPairs:
 
     def __init__(self, functions: Functions, covariance: Array) -> None:
         self._functions, self._table = functions, dict(functions)
-        self._covariance = covariance
         self._sigma = np.sqrt(covariance.diagonal())
         product = np.multiply.outer(self._sigma, self._sigma)
         self._rho = np.divide(covariance, product, out=np.ones_like(product), where=product > 0)
@@ -71,9 +92,6 @@ class KinkedPairs:
             For each the averages, the largest error relative to the scale, and which are missing (NaN): equal and
             collinear inputs, inputs that are zero, and those that cost too many digits.
         """
-        return self._summed(requests)
-
-    def _summed(self, requests: Sequence[Request]) -> list[Result]:
         missing = ~self._apart
         if missing.all():
             return [(np.full(self._rho.shape, np.nan), 0.0, missing) for _ in requests]

@@ -11,19 +11,19 @@ dimensions, and all averages over the same inputs are entries of one matrix prod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import Atom
 from pertheory.averages.grids import Functions, Tables, measure, measured, rounded
+from pertheory.averages.methods.sums import Once, Sums
 from pertheory.averages.quadrature import Array, Rule, trapezoid
-
-Atom: TypeAlias = tuple[Product, ...]
 
 #: Conditional variances below this fraction of a variance: the pair is left to the method that drops directions.
 SINGULAR = 1e-10
@@ -35,8 +35,6 @@ TAIL = 1e-13
 LACK = 1e-12
 #: Numbers in the largest table of one block.
 BLOCK = 1_000_000
-#: Most points of the outer sum times nodes of the inner one.
-BUDGET = 2e8
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,19 @@ def _inner(
     return hermite_weights(2 * np.pi / frequency, 1.3 * float(base.nodes[-1]), count)
 
 
+class Mehler(Sums):
+    """Two of the inputs by a series, sums over the others; at most `bound` points times nodes of the inner sum."""
+
+    def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once | None:
+        """Average atoms of functions that are no polynomials."""
+        if self.degree(atoms) is not None:
+            return None
+        found = pair_averages(self._frozen, covariance, Layout.of(atoms), refine, self._bound)
+        return None if found is None else (*found, False)
+
+
 def pair_averages(
-    functions: Functions, covariance: Array, layout: Layout, refine: float
+    functions: Functions, covariance: Array, layout: Layout, refine: float, budget: float = math.inf
 ) -> tuple[Array, Array, Array] | None:
     """Average atoms over two to four inputs.
 
@@ -102,6 +111,7 @@ def pair_averages(
         covariance: of the inputs, one row for each product of an atom.
         layout: the atoms.
         refine: by how much the steps of the outer sums are smaller than measured.
+        budget: most points of the outer sum times nodes of the inner one.
 
     Returns:
         The averages, their errors relative to the scale of each, and the scales; None where the covariance is (nearly)
@@ -112,7 +122,7 @@ def pair_averages(
         return None
     root, order = factored
     frame = _Frame(functions, root, [layout.products[i] for i in order], layout.merged, refine)
-    if frame.work > BUDGET or not frame.power:
+    if frame.work > budget or not frame.power:
         return None
     coarse, scale, sizes = frame.coarse()
     terms, tail = _cut(sizes)

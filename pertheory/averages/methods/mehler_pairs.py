@@ -11,177 +11,217 @@ named, for a direct method to replace them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Factor, Product, Request, expand, tidy
+from pertheory.averages.atoms import Request, uses
+from pertheory.averages.estimate import Mask, Wanted, Whole
 from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
+from pertheory.averages.methods.panelling import factor_terms
 from pertheory.averages.quadrature import Array
 
-#: Inputs from which on the series of all pairs is faster than one pair at a time.
-MANY = 4
+#: Averages of a request, the largest error relative to the scale of those that were summed, and the entries that were
+#: not.
+Result: TypeAlias = tuple[Array, float, Mask]
+
 #: Most terms of the series.
 TERMS = 128
 #: An entry counts as summed when what is left out is below this fraction of its scale.
 TAIL = 1e-13
-#: Rows of a block of pairs: with a few hundred columns it stays in the cache.
-ROWS = 64
+#: Rows of a block of pairs: with a few hundred columns it stays in the cache. Fewer inputs than some are one.
+ROWS, FEW = 64, 8
 
 
-@dataclass(frozen=True)
-class Series:
-    """One function at every input, as Hermite coefficients.
+class SmoothPairs:
+    """Two-point averages of smooth functions at all pairs, from `bound` inputs on, or where there are only such."""
+
+    def __init__(self, wanted: Wanted, bound: int) -> None:
+        self._wanted, self._bound = wanted, bound
+        self._factors: dict[tuple[Request, ...], _Factors] = {}
+
+    def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
+        """Average what has two factors."""
+        own = {n: r for n, r in requests.items() if len(r) == 2 and not uses(r, self._wanted.pieced)}
+        if not own or len(covariance) < (self._bound if any(len(r) > 2 for r in requests.values()) else 2):
+            return {}
+        key, found, size = tuple(own.values()), {}, len(covariance)
+        if key not in self._factors:
+            self._factors[key] = _factors(self._wanted.frozen, key)  # functions have hashes that take long
+        for n, (values, error, weak) in zip(own, ManyInputs(self._factors[key], covariance).averages(), strict=True):
+            if error <= self._wanted.rtol:
+                found[n] = Whole(values, error, weak if weak.any() else None, None, size * (size + 1) // 2)
+        return found
+
+
+class _Rule(NamedTuple):
+    """A trapezoid rule.
 
     Attributes:
-        coefficients: one row per input.
-        left: norm of the coefficients from each degree on, with an estimate of what lies beyond the last.
-        norms: root of the mean square of the function at every input.
-        sizes: largest coefficient of every degree, relative to the norm.
-        errors: largest disagreement of two rules for every degree, relative to the norm.
+        nodes: positions.
+        weights: of the nodes.
+        columns: weights times normalised Hermite polynomials, one column a degree.
+        coarse_weights: of every second node.
+        coarse_columns: the same with these.
+        power: the error is about that of the coarse rule to this power.
     """
 
-    coefficients: Array
-    left: Array
-    sizes: Array
-    errors: Array
+    nodes: Array
+    weights: Array
+    columns: Array
+    coarse_weights: Array
+    coarse_columns: Array
+    power: float
 
 
-def _terms(factor: Factor) -> tuple[tuple[Product, int], ...]:
-    start = tidy(factor[1])
-    return () if start is None else expand(factor[0], start)
+class _Factors:
+    """What does not depend on the covariance, or is measured once a quarter octave of spreads.
+
+    Args:
+        functions: activations by name.
+        requests: of two factors each.
+    """
+
+    def __init__(self, functions: Functions, requests: Sequence[Request]) -> None:
+        self.functions, self._known = functions, dict(functions)
+        factors = {factor: n for n, factor in enumerate(dict.fromkeys(f for request in requests for f in request))}
+        #: For each request the numbers of its factors, and for each factor its terms.
+        self.pairs = [(factors[one], factors[two]) for one, two in requests]
+        self.terms = [factor_terms(factor) for factor in factors]
+        self._products = {product for terms in self.terms for product, _ in terms}
+        # at equal inputs both factors are of one variable
+        both = {(x, y) for one, two in self.pairs for x, _ in self.terms[one] for y, _ in self.terms[two]}
+        self._merged = {tuple(sorted(one + two)) for one, two in both}
+        self._rules: dict[float, _Rule] = {}
+        self._noises: dict[float, Array] = {}
+
+    def rule(self, widest: float) -> _Rule:
+        """A rule for spreads up to some."""
+        key = rounded(widest)
+        if key not in self._rules:
+            base = measured(self.functions, self._products | self._merged, widest)
+            frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.7 * np.sqrt(TERMS)
+            # Hermite polynomials push the weight outwards
+            rule, columns = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
+            coarse = 2 * rule.weights[::2], 2 * columns[::2]
+            self._rules[key] = _Rule(rule.nodes, rule.weights, columns, *coarse, base.power)
+        return self._rules[key]
+
+    def noise(self, spreads: Sequence[float]) -> Array:
+        """Rounding errors of the factors relative to their scales, the largest over terms and spreads."""
+        keys = {rounded(spread) for spread in spreads if spread}
+        for key in keys - self._noises.keys():
+            found = [[condition(self.functions, product, key) for product, _ in terms] for terms in self.terms]
+            lost = [[EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own] for own in found]
+            self._noises[key] = np.array([max(own, default=0.0) for own in lost])
+        return np.max([self._noises[key] for key in keys], axis=0) if keys else np.zeros(len(self.terms))
+
+    def values(self, x: Array) -> Array:
+        """Values of the factors; the first axis is the factor."""
+        table = Tables(self._known, x, self._products)
+        found = np.zeros((len(self.terms), *x.shape))
+        for own, terms in zip(found, self.terms, strict=True):
+            for product, count in terms:
+                own += table[product] if count == 1 else count * table[product]
+        return found
+
+
+@lru_cache(maxsize=32)
+def _factors(functions: Functions, requests: tuple[Request, ...]) -> _Factors:
+    return _Factors(functions, requests)
 
 
 class ManyInputs:
     """All two-point averages of smooth functions over one covariance.
 
     Args:
-        functions: activations by name.
-        covariance: D x D.
-        same: for every input the first one that is the same variable.
-        requests: what will be asked for.
+        factors: of the requests.
+        covariance: D x D, of different variables.
     """
 
-    def __init__(
-        self, functions: Functions, covariance: Array, same: Sequence[int], requests: Sequence[Request]
-    ) -> None:
-        self._functions = functions
-        sigma = np.sqrt(covariance.diagonal())
-        # equal variances (normalised inputs) have equal coefficients
-        self._sigma, self._place = np.unique(sigma, return_inverse=True)
-        safe = np.where(sigma > 0, sigma, 1.0)
+    def __init__(self, factors: _Factors, covariance: Array) -> None:
+        spreads = np.sqrt(covariance.diagonal())
+        safe = np.where(spreads > 0, spreads, 1.0)
         self._rho = np.clip(covariance / safe / safe[:, None], -1.0, 1.0)
-        first = np.asarray(same)
-        self._equal = first == first[:, None]
-        self._off = np.abs(np.where(self._equal, 0.0, self._rho))
+        self._off = np.abs(self._rho)
+        np.fill_diagonal(self._off, 0.0)
         self._largest = float(self._off.max(initial=0.0))
-        expansions = {factor: _terms(factor) for request in requests for factor in request}
-        products = {product for terms in expansions.values() for product, _ in terms}
-        # equal inputs bring both factors to one variable
-        merged = {
-            tuple(sorted(one + two))
-            for first_factor, second_factor in requests
-            for one, _ in expansions[first_factor]
-            for two, _ in expansions[second_factor]
-        }
-        widest = float(self._sigma.max(initial=0.0)) or 1.0
-        base = measured(functions, products | merged, widest)
-        frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.7 * np.sqrt(TERMS)
-        # Hermite polynomials push the weight outwards
-        rule, self._columns = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
-        self._table = Tables(dict(functions), self._sigma[:, None] * rule.nodes, products)
-        self._weights = rule.weights
-        self._power = base.power
-        self._values = {factor: self._combine(terms) for factor, terms in expansions.items()}
-        self._noise = {factor: self._rounding(terms) for factor, terms in expansions.items()}
-        self._series = {factor: self._expand(values) for factor, values in self._values.items()}
+        self._sigma, self._place = spreads, np.arange(len(spreads))
+        if len(spreads) > FEW:  # equal variances (normalised inputs) have equal coefficients
+            self._sigma, self._place = np.unique(spreads, return_inverse=True)
+        self._rule, self._pairs = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors.pairs
+        self._values = factors.values(self._sigma[:, None] * self._rule.nodes)
+        self._noise = factors.noise(self._sigma.tolist())
 
-    def _rounding(self, terms: Iterable[tuple[Product, int]]) -> float:
-        """Rounding errors of a factor relative to its scale, the largest over its terms and the inputs."""
-        sizes = {rounded(sigma) for sigma in self._sigma.tolist() if sigma}
-        found = [condition(self._functions, product, size) for product, _ in terms for size in sizes]
-        return max((EPSILON * (one.values + one.argument) + SHIFTED * one.shift for one in found), default=0.0)
-
-    def _combine(self, terms: Iterable[tuple[Product, int]]) -> Array:
-        total = np.zeros((len(self._sigma), len(self._weights)))
-        for product, count in terms:
-            total += count * self._table[product]
-        return total
-
-    def _expand(self, values: Array) -> Series:
-        fine = values @ self._columns
-        rough = values[:, ::2] @ (2 * self._columns[::2])
-        norms = np.sqrt(values**2 @ self._weights)
-        squares = fine**2
-        last, before = squares[:, -16:].sum(axis=1), squares[:, -32:-16].sum(axis=1)
-        ratio = np.minimum(np.divide(last, before, out=np.zeros_like(last), where=before > 0), 0.999)
-        # what the sum of squares lacks is beyond; where that is rounding, the fall of the last ones is continued
-        lacking = norms**2 - squares.sum(axis=1)
-        beyond = np.where(lacking > LACK * norms**2, lacking, last * ratio / (1 - ratio))
-        left = np.sqrt(np.cumsum(squares[:, ::-1], axis=1)[:, ::-1] + beyond[:, None])
-        left = np.concatenate([left, np.sqrt(beyond)[:, None]], axis=1)
-        safe = np.where(norms > 0, norms, 1.0)[:, None]
-        sizes = (np.abs(fine) / safe).max(axis=0, initial=0.0)
-        errors = (np.abs(fine - rough) / safe).max(axis=0, initial=0.0)
-        return Series(fine, left / safe, sizes, errors)
-
-    def average(self, first: Factor, second: Factor) -> tuple[Array, float, NDArray[np.bool_]]:
-        """Average a product of two factors at all pairs of inputs.
-
-        Returns:
-            The averages, the largest error relative to the scale (of the entries that were summed), and the
-            entries that were not.
-        """
-        f, g = self._series[first], self._series[second]
-        place = self._place
-        terms, missing, tail = self._cut(f, g)
-        a, b = f.coefficients[place, :terms], g.coefficients[place, :terms]
-        sizes = np.abs(a).max(axis=0, initial=0.0) * np.abs(b).max(axis=0, initial=0.0)
-        degrees = np.nonzero(sizes > 1e-18 * sizes.max(initial=0.0))[0]
-        result = self._sum(a, b, degrees)
-        # equal inputs: one variable, no series
-        same = (self._values[first] * self._values[second]) @ self._weights
-        rough = (self._values[first] * self._values[second])[:, ::2] @ (2 * self._weights[::2])
-        scale = np.abs(self._values[first] * self._values[second]) @ self._weights
-        apart = np.abs(same - rough) / np.where(scale > 0, scale, 1.0)
-        rows, columns = np.nonzero(self._equal)
-        result[rows, columns] = same[place[rows]]
-        weak = (f.errors * g.sizes + f.sizes * g.errors)[:terms] * self._largest ** np.arange(terms)
-        error = max(float(weak.sum()) ** self._power + tail, float(apart.max(initial=0.0)) ** self._power)
-        error = error if self._power else np.inf
-        return result, error + EPSILON + self._noise[first] + self._noise[second], missing
-
-    def _cut(self, f: Series, g: Series) -> tuple[int, NDArray[np.bool_], float]:
-        """Terms to sum, the entries for which they are not enough, and the largest tail of the others."""
-        place = self._place
+    def averages(self) -> list[Result]:
+        """Average all requests at all pairs of inputs."""
+        (first, second), place = np.transpose(self._pairs), self._place
+        _, weights, columns, coarse_weights, coarse_columns, power = self._rule
+        # by factor, input and degree: coefficients
+        flat = self._values.reshape(-1, len(weights))
+        fine, rough = (x.reshape(*self._values.shape[:2], -1) for x in (flat @ columns, flat[:, ::2] @ coarse_columns))
+        norms = np.sqrt(self._values**2 @ weights)
+        safe = (norms if norms.all() else np.where(norms > 0, norms, 1.0))[..., None]
+        left = np.sqrt(_left(fine**2, norms**2)) / safe
+        # the largest coefficients of every degree, and the largest disagreements of two rules, relative to the norms
+        sizes, errors = ((np.abs(x) / safe).max(axis=1, initial=0.0) for x in (fine, fine - rough))
         powers = self._largest ** np.arange(TERMS + 1)
-        bound = f.left.max(axis=0, initial=0.0) * g.left.max(axis=0, initial=0.0) * powers
-        enough = np.nonzero(bound <= TAIL)[0]
-        if len(enough):
-            terms = max(int(enough[0]), 1)
-            return terms, np.zeros(self._rho.shape, dtype=bool), float(bound[min(terms, TERMS)])
-        tails = np.outer(f.left[place, -1], g.left[place, -1]) * self._off**TERMS
-        missing = tails > TAIL
-        missing &= ~self._equal
-        return TERMS, missing, TAIL
+        bounds = left.max(axis=1, initial=0.0)
+        bounds = bounds[first] * bounds[second] * powers
+        enough = bounds <= TAIL
+        terms = np.where(enough[:, -1], np.maximum(enough.argmax(axis=1), 1), TERMS)
+        weak = (errors[first] * sizes[second] + sizes[first] * errors[second]) * powers[:-1]
+        weak[np.arange(TERMS) >= terms[:, None]] = 0.0
+        lost = weak.sum(axis=1) ** power + np.minimum(bounds[np.arange(len(terms)), terms], TAIL)
+        # equal inputs: one variable, no series
+        both = self._values[first] * self._values[second]
+        same, scale = both @ weights, np.abs(both) @ weights
+        apart = np.abs(same - both[..., ::2] @ coarse_weights) / np.where(scale > 0, scale, 1.0)
+        lost = np.maximum(lost, apart.max(axis=1, initial=0.0) ** power) + EPSILON
+        lost = lost + self._noise[first] + self._noise[second] if power else np.full(len(terms), np.inf)
+        found = []
+        for n, (one, two) in enumerate(self._pairs):
+            total = self._sum(fine[one][place], fine[two][place], int(terms[n]))
+            np.fill_diagonal(total, same[n][place])
+            missing = np.zeros(total.shape, dtype=bool)
+            if not enough[n, -1]:
+                missing = np.outer(left[one, place, -1], left[two, place, -1]) * self._off**TERMS > TAIL
+            found.append((total, float(lost[n]), missing))
+        return found
 
-    def _sum(self, a: Array, b: Array, degrees: NDArray[np.intp]) -> Array:
-        """Horner's rule over the degrees that occur, a block of rows at a time."""
+    def _sum(self, a: Array, b: Array, terms: int) -> Array:
+        """The series; by Horner's rule over the degrees that occur, a block of rows at a time."""
+        if len(a) <= FEW:
+            powers: Array = self._rho[..., None] ** np.arange(terms)
+            return np.asarray((a[:, None, :terms] * b[:, :terms] * powers).sum(axis=-1))
+        a, b = a[:, :terms], b[:, :terms]
         result = np.zeros(self._rho.shape)
-        if not len(degrees):
-            return result
+        sizes = np.abs(a).max(axis=0, initial=0.0) * np.abs(b).max(axis=0, initial=0.0)
+        degrees: NDArray[np.intp] = np.nonzero(sizes > 1e-18 * sizes.max(initial=0.0))[0]
         gaps = np.diff(degrees, prepend=0)
-        for start in range(0, len(result), ROWS):
+        for start in range(0, len(result) if len(degrees) else 0, ROWS):
             part = slice(start, start + ROWS)
             rho, total = self._rho[part], result[part]
-            powers = {int(gap): rho ** int(gap) for gap in set(gaps.tolist()) if gap > 0}
+            powers_of = {int(gap): rho ** int(gap) for gap in set(gaps.tolist()) if gap > 0}
             term = np.empty_like(total)
             for n, gap in zip(degrees[::-1].tolist(), gaps[::-1].tolist(), strict=True):
                 np.multiply.outer(a[part, n], b[:, n], out=term)
                 total += term
                 if gap:
-                    total *= powers[gap]
+                    total *= powers_of[gap]
         return result
+
+
+def _left(squares: Array, whole: Array) -> Array:
+    """Squares of the norms of coefficients from each degree on, with what lies beyond the last."""
+    sums = np.cumsum(squares[..., ::-1], axis=-1)
+    last, before = sums[..., 15], sums[..., 31] - sums[..., 15]
+    ratio = np.minimum(np.divide(last, before, out=np.zeros_like(last), where=before > 0), 0.999)
+    # what the sum of squares lacks is beyond; where that is rounding, the fall of the last ones is continued
+    lacking = whole - sums[..., -1]
+    beyond = np.where(lacking > LACK * whole, lacking, last * ratio / (1 - ratio))[..., None]
+    return np.concatenate([sums[..., ::-1] + beyond, beyond], axis=-1)

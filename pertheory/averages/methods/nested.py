@@ -20,7 +20,7 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 
 from pertheory.averages.atoms import Product
-from pertheory.averages.estimate import COLLINEAR, ROUNDING, Estimate
+from pertheory.averages.estimate import COLLINEAR, ROUNDING, Estimate, Found, Task, Wanted
 from pertheory.averages.features import ladder
 from pertheory.averages.grids import Tables
 from pertheory.averages.quadrature import Array, density, panels
@@ -35,8 +35,6 @@ Covariance: TypeAlias = Array | Sequence[Sequence[Fraction]]
 RULES = ((16, 12, 2.0), (10, 8, 2.2))
 #: Edges around a smeared kink, in units of the smearing: further away nothing is left of it.
 LADDER = np.array([1.2, 2.7, 5.0, 9.0])
-#: Most points of the whole grid.
-BUDGET = 2e7
 #: Width of what a function may do near a kink, or at zero, on its own scale.
 NARROW = 0.25
 #: Most cuts: what oscillates faster is not followed, and estimates tell.
@@ -157,6 +155,22 @@ def _factor(covariance: Covariance) -> tuple[Array, list[list[int]]]:
     return np.stack(columns, axis=1), levels
 
 
+class Nested:
+    """Averages of functions with kinks, and of any given others, by at most `bound` points."""
+
+    def __init__(self, wanted: Wanted, bound: float) -> None:
+        self._functions, self._bound = wanted.functions, bound
+
+    def average(self, task: Task) -> Found | None:
+        """Average atoms over one set; not what `pairs` averages, which looks more closely for steep places."""
+        if "pairs" in task.kept:
+            return None
+        if "nested" not in task.kept:
+            assert task.mean is not None
+            task.kept["nested"] = NestedAverages(self._functions, task.mean, task.exact, self._bound)
+        return np.array([task.kept["nested"].average(atom) for atom in task.atoms]).T[:, :, None]
+
+
 class NestedAverages:
     """Averages of products of ordinary functions at Gaussian variables.
 
@@ -164,10 +178,11 @@ class NestedAverages:
         functions: activations by name.
         mean: of the variables.
         covariance: of the variables, with positive variances; fractions keep what is left of collinear ones.
+        budget: most points.
     """
 
-    def __init__(self, functions: Functions, mean: Array, covariance: Covariance) -> None:
-        self._functions = functions
+    def __init__(self, functions: Functions, mean: Array, covariance: Covariance, budget: float = 2e7) -> None:
+        self._functions, self._budget = functions, budget
         self._mean = mean
         self._root, self._levels = _factor(covariance)
         self._frozen = tuple(sorted(functions.items()))
@@ -207,7 +222,7 @@ class NestedAverages:
             edges = _distinct(np.concatenate(self._cuts(j, means, reach, rule[2]), axis=1), reach)
             nodes, measure = panels(edges, count)
             total *= nodes.shape[1]
-            if total > BUDGET:
+            if total > self._budget:
                 raise UnsupportedError(f"a kinked average over {rank} variables that needs {total:.0e} points")
             means = (means[:, :, None] + root[:, j, None, None] * nodes).reshape(len(root), -1)
             points.append(nodes)

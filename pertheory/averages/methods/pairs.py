@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from pertheory.averages.atoms import Request
-from pertheory.averages.estimate import ROUNDING
-from pertheory.averages.features import features
+from pertheory.averages.estimate import COLLINEAR, ROUNDING, Atom, Found, Task, Wanted
+from pertheory.averages.features import features, narrowest
+from pertheory.averages.grids import EPSILON, SHIFTED
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
+from pertheory.averages.methods.panels import collinear_averages, rounding
 from pertheory.averages.quadrature import Array, density, panels
 
 #: Nodes of a panel.
@@ -34,6 +37,69 @@ CENTER, TAIL = 2.6, 5.0
 THINNED = 1.8
 #: Numbers in one table of a block of pairs.
 BLOCK = 300_000
+
+
+class Pairs:
+    """Averages at two inputs that are steep or close.
+
+    Args:
+        wanted: functions and errors to aim at.
+        bound: kinked functions are steep where they change, away from the kinks, within so many spreads.
+    """
+
+    def __init__(self, wanted: Wanted, bound: float) -> None:
+        self._frozen, self._bound = wanted.frozen, bound
+
+    def average(self, task: Task) -> Found | None:
+        """Average atoms at two inputs."""
+        k = task.k[0]
+        spreads = np.sqrt(k.diagonal())
+        if len(k) != 2 or not spreads.all():
+            return None
+        # the product of the roots would be rounded, and near one that is much; that of small variances underflows
+        half = np.frexp(k.diagonal())[1] // 2
+        own = np.ldexp(k.diagonal(), -2 * half)
+        rho = math.ldexp(k[0, 1], -int(half.sum())) / math.sqrt(own[0] * own[1])
+        one = 1 - abs(rho) < COLLINEAR
+        if task.mean is None:
+            return self._smooth(spreads, rho, one, task.atoms)
+        if one or self._narrowest >= self._bound * float(spreads.min()):
+            return None
+        found = self._found(spreads, rho, task.atoms, (float(task.mean[0]), float(task.mean[1])))
+        task.kept["pairs"] = True
+        return found
+
+    @cached_property
+    def _narrowest(self) -> float:
+        return narrowest(dict(self._frozen).values(), math.inf)
+
+    def _found(self, spreads: Array, rho: float, atoms: Sequence[Atom], means: tuple[float, float]) -> Found:
+        requests = [tuple((0, product) for product in atom) for atom in atoms]
+        own = (spreads[:1], spreads[1:])
+        values, errors, scales = pair_averages(self._frozen, requests, np.array([rho]), own, means)
+        return np.stack([values, errors * scales, scales])
+
+    def _smooth(self, spreads: Array, rho: float, one: bool, atoms: Sequence[Atom]) -> Found:
+        """Averages, and what rounding does to them: smooth functions may be steep anywhere."""
+        if one:
+            pairs = [(atom[0], atom[1]) for atom in atoms]
+            ratio = math.copysign(float(spreads[1] / spreads[0]), rho)
+            return np.stack(collinear_averages(self._frozen, float(spreads[0]), ratio, pairs))[:, :, None]
+        found = self._found(spreads, rho, atoms, (0.0, 0.0))
+        lost = [
+            max(  # inputs that have nothing to do with each other, and inputs that are one
+                sum(
+                    rounding(self._frozen, sigma, product)
+                    for sigma, product in zip(spreads.tolist(), atom, strict=True)
+                ),
+                rounding(self._frozen, float(spreads.max()), tuple(sorted((*atom[0], *atom[1])))),
+            )
+            for atom in atoms
+        ]
+        # the correlation is rounded: what that does is at most the product of the slopes, and less where noise smears
+        lever = min(float(spreads.prod()) / self._narrowest**2, 1 / math.sqrt((1 - rho) * (1 + rho)))
+        found[1] += (SHIFTED * np.array(lost)[:, None] + EPSILON * lever) * found[2]
+        return found
 
 
 class Nodes(NamedTuple):

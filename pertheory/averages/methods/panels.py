@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from pertheory.averages.atoms import Product
-from pertheory.averages.estimate import ROUNDING
+from pertheory.averages.estimate import ROUNDING, Found, Task, Wanted
 from pertheory.averages.features import ladder
 from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables
 from pertheory.averages.methods.nested import edges_of, reach_of
@@ -132,6 +132,18 @@ def _masses(edges: Array, sigma: float) -> Array:
     """Width of each panel times the density where it is largest, up to a factor sigma."""
     result: Array = density(np.clip(0.0, edges[:-1], edges[1:]) / sigma) * np.diff(edges)
     return result
+
+
+class PanelSums:
+    """Averages at one input, for many inputs at once."""
+
+    def __init__(self, wanted: Wanted, bound: Any = None) -> None:
+        self._frozen = wanted.frozen
+
+    def average(self, task: Task) -> Found:
+        """Average at inputs of positive variance."""
+        products = tuple(product for (product,) in task.atoms)
+        return np.stack(panel_averages(self._frozen, np.sqrt(task.k[:, 0, 0]), products))
 
 
 def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Product]) -> tuple[Array, Array, Array]:

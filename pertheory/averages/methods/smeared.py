@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import Product
-from pertheory.averages.estimate import ROUNDING, Estimate
+from pertheory.averages.estimate import ROUNDING, Estimate, Found, Task, Wanted
 from pertheory.averages.methods.nested import reach_of, rounding_at
 from pertheory.averages.methods.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
 from pertheory.averages.methods.panelling import thinned
@@ -40,6 +40,21 @@ MOST_POINTS = {2: 6e2, 3: 1e6, 4: 2e6}
 EXTRAPOLATED, FOUND = 0.8, 0.3
 #: The error of a panel is that of the rule with fewer nodes to this power.
 THINNED = 2.0
+
+
+class Smeared:
+    """Averages of functions with kinks, and of any given others."""
+
+    def __init__(self, wanted: Wanted, bound: Any = None) -> None:
+        self._smearing = Smearing(wanted.functions, wanted.kinked)
+
+    def average(self, task: Task) -> Found | None:
+        """Average atoms over one set; None where the lattice would be large or the covariance is singular."""
+        assert task.mean is not None
+        if "smeared" not in task.kept:
+            task.kept["smeared"] = self._smearing.prepare(task.mean, task.k[0])
+        own = task.kept["smeared"]
+        return own and np.array([own.average(atom) for atom in task.atoms]).T[:, :, None]
 
 
 class Smearing:

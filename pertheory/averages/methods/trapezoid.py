@@ -10,166 +10,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from itertools import combinations
 from typing import TypeAlias
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pertheory.averages.atoms import IDENTITY, Product
-from pertheory.averages.grids import (
-    EPSILON,
-    SHIFTED,
-    Condition,
-    Functions,
-    Tables,
-    condition,
-    measured,
-    rounded,
-)
-from pertheory.averages.methods.mehler import Layout, pair_averages
-from pertheory.averages.methods.wide import WideAverages
-from pertheory.averages.quadrature import NULL, Array, Rule, factor, hermite
+from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import Atom
+from pertheory.averages.grids import Tables
+from pertheory.averages.methods.sums import Once, Sums
+from pertheory.averages.quadrature import Array, Rule, factor
 from pertheory.rulebook.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.
 Tail: TypeAlias = tuple[Product, ...]
 #: The same quantity with all nodes, with every second node, and the latter for absolute values.
-Sums: TypeAlias = tuple[Array | None, Array | None, Array | None]
+Triple: TypeAlias = tuple[Array | None, Array | None, Array | None]
 #: Products, their averages over the last variable and those of their absolute values as splines of the
 #: conditional mean, and its range.
 Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], Callable[[Array], Array], float]
 
-__all__ = ["SmoothAverages", "Tables"]
-
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
-#: Most points of a whole nested sum; beyond it the steps are widened and the error estimate tells.
-BUDGET = 1e7
 
 
-class SmoothAverages:
-    """Averages of atoms over one covariance.
+class Trapezoid(Sums):
+    """Nested sums over the directions that the covariance has; beyond `bound` points the steps are widened."""
 
-    Attributes:
-        worst_error: largest relative error estimate so far, rounding included.
-    """
-
-    def __init__(self, functions: Mapping[str, Activation], rtol: float) -> None:
-        self._functions = dict(functions)
-        self._frozen: Functions = tuple(sorted(self._functions.items()))
-        self._rtol = rtol
-        self.worst_error = 0.0
-        self._conditions: dict[tuple[Product, float], Condition] = {}
-        self._wide = WideAverages(self._frozen, 0.1 * rtol)
-
-    def _degree(self, atoms: Sequence[tuple[Product, ...]]) -> int | None:
-        """Total degree of polynomial atoms, None where a function is not a polynomial."""
-        degrees = {IDENTITY: 1}
-        for name in {line[0] for atom in atoms for product in atom for line in product} - {IDENTITY}:
-            coefficients = self._functions[name].coefficients
-            if coefficients is None:
-                return None
-            degrees[name] = len(coefficients) - 1
-        return max(sum(max(degrees[name] - order, 0) for product in atom for name, order in product) for atom in atoms)
-
-    def rule(self, atoms: Sequence[tuple[Product, ...]], sigma: float, refine: float = 1.0) -> Rule:
-        """Return a rule in xi for the atoms with every variable equal to sigma * xi (the hardest case)."""
-        degree = self._degree(atoms)
-        if degree is not None and degree < 120:
-            return hermite(degree)
-        # all factors at one variable, and each of them alone: a factor that grows hides what happens near zero
-        wanted = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
-        wanted.update(product for atom in atoms for product in atom if product)
-        return measured(self._frozen, wanted, sigma, refine)
-
-    def averages(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array]:
-        """Average atoms.
-
-        Args:
-            covariance: of the distinct inputs, one row for each product of an atom.
-            atoms: one product per input.
-
-        Returns:
-            The averages, and the error estimates relative to the scale of each average.
-        """
-        values, errors, _, _ = self.estimates(covariance, atoms)
-        return values, errors
-
-    def estimates(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> tuple[Array, Array, Array, str]:
-        """As `averages`, with the scales, and which method it was."""
-        # the measured step is for all factors at one variable; three and more variables rarely need as much, and
-        # there a wider step saves most of the time: start wide, and demand more of the estimate
-        layout = None
-        if self._degree(atoms) is None and len(covariance) > 1:
-            layout = Layout.of(atoms)
-        large = np.count_nonzero(covariance.diagonal()) > (3 if layout else 2)
-        refine, enough = (0.8, 1e-3 * self._rtol) if large else (1.0, self._rtol)
-        wide = self._wide.averages(covariance, layout) if layout else None
-        if wide and wide[1].max(initial=0.0) <= self._rtol:
-            return self._noted(covariance, atoms, *wide, "smeared")
-        for _ in range(4):
-            found = layout and pair_averages(self._frozen, covariance, layout, refine)
-            method = "mehler" if found else "trapezoid"
-            values, errors, scales, widened = (*found, False) if found else self._nested(covariance, atoms, refine)
-            if widened or errors.max(initial=0.0) <= enough:
-                break
-            refine, enough = 1.5 * refine, self._rtol
-        if wide:
-            better = wide[1] < errors
-            values, errors, scales = (
-                np.where(better, x, y) for x, y in zip(wide, (values, errors, scales), strict=True)
-            )
-        return self._noted(covariance, atoms, values, errors, scales, method)
-
-    def _noted(
-        self,
-        covariance: Array,
-        atoms: Sequence[tuple[Product, ...]],
-        values: Array,
-        errors: Array,
-        scales: Array,
-        method: str,
-    ) -> tuple[Array, Array, Array, str]:
-        """Add what rounding does to the errors, and keep the worst."""
-        errors = errors + self.rounding(covariance, atoms)
-        self.worst_error = max(self.worst_error, float(errors.max(initial=0.0)))
-        return values, errors, scales, method
-
-    def rounding(self, covariance: Array, atoms: Sequence[tuple[Product, ...]]) -> Array:
-        """Rounding errors of averages relative to their scales.
-
-        Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
-        that are (nearly) null are dropped: every z is then off by some units of the last place.
-        """
-        if not atoms:
-            return np.zeros(0)
-        sigmas = np.sqrt(covariance.diagonal())
-        safe = np.where(sigmas > 0, sigmas, 1.0)
-        # what two inputs have in common, and how much closer they are than independent ones
-        apart = np.sqrt(np.maximum(1 - (covariance / np.outer(safe, safe)) ** 2, NULL))
-        columns = []
-        for i, sigma in enumerate(sigmas.tolist()):
-            size = rounded(sigma) if sigma else 0.0
-            own = {product: self._condition(product, size) for product in {atom[i] for atom in atoms}}
-            columns.append(np.array([own[atom[i]] for atom in atoms]))
-        units = 1 + sum(column[:, 0] + column[:, 1] for column in columns)
-        for i, j in combinations(range(len(columns)), 2):
-            slopes, steepness = columns[i][:, 2:4].T * columns[j][:, 2:4].T
-            units = units + np.minimum(steepness, slopes / apart[i, j])
-        result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
-        return result
-
-    def _condition(self, product: Product, sigma: float) -> Condition:
-        # the hash of a function is not cheap, and there are thousands of atoms
-        if (product, sigma) not in self._conditions:
-            self._conditions[product, sigma] = condition(self._frozen, product, sigma)
-        return self._conditions[product, sigma]
-
-    def _nested(
-        self, covariance: Array, atoms: Sequence[tuple[Product, ...]], refine: float
-    ) -> tuple[Array, Array, Array, bool]:
-        """Averages, errors, scales, and whether the steps are wider than they should be."""
+    def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once:
+        """Average atoms; nothing is gained by smaller steps where these are wider than they should be."""
         root, pivots = factor(covariance)
         rank = len(pivots)
         rules = [self.rule(atoms, root[pivot, j], refine) for j, pivot in enumerate(pivots)]
@@ -177,9 +46,9 @@ class SmoothAverages:
         if not known and rank and len(covariance) == 2:  # there is another method
             return np.zeros(len(atoms)), np.full(len(atoms), np.inf), np.zeros(len(atoms)), True
         points = float(np.prod([len(rule.nodes) for rule in rules[:3]])) if rank else 1.0
-        widened = points > BUDGET
+        widened = points > self._bound
         if widened:
-            widen = (points / BUDGET) ** (1 / 3)
+            widen = (points / self._bound) ** (1 / 3)
             rules = [self.rule(atoms, root[pivot, j], refine / widen) for j, pivot in enumerate(pivots)]
         level = [int(np.max(np.nonzero(row)[0], initial=-1)) + 1 for row in root]
         order = sorted(range(len(level)), key=lambda i: (level[i], i))
@@ -219,7 +88,7 @@ class SmoothAverages:
         row: Array,
         rule: Rule,
         products: Sequence[Product],
-        atoms: Sequence[tuple[Product, ...]],
+        atoms: Sequence[Atom],
     ) -> Table:
         """Tabulate the average over the last variable as a function of its conditional mean."""
         sigma = float(np.sqrt((row**2).sum()))
@@ -264,7 +133,7 @@ class _Nest:
     def block(self, part: slice, tails: Sequence[Tail]) -> Array:
         """Return sums, sums with every second node, and sums of absolute values over a block, per tail."""
         first = self._rules[0].nodes[part]
-        sums: dict[Tail, Sums] = {}
+        sums: dict[Tail, Triple] = {}
         depth = len(self._rules)
         if self._spline is not None:
             depth -= 1
@@ -272,7 +141,7 @@ class _Nest:
         for j in range(depth, 0, -1):
             length = sum(map(len, self._levels[j:]))
             heads = self._heads(part, j)
-            following: dict[Tail, Sums] = {}
+            following: dict[Tail, Triple] = {}
             for suffix in sorted({tail[len(tail) - length :] for tail in tails}):
                 head, rest = suffix[: len(self._levels[j])], suffix[len(self._levels[j]) :]
                 inner = sums.get(rest, (None, None, None))
@@ -282,7 +151,7 @@ class _Nest:
         rows = [[sums[tail][n] for tail in tails] for n in range(3)]
         return np.array([[0.0 if value is None else float(value) for value in row] for row in rows])
 
-    def _last(self, first: Array, depth: int) -> dict[Tail, Sums]:
+    def _last(self, first: Array, depth: int) -> dict[Tail, Triple]:
         """Averages over the last variable, from their table."""
         assert self._spline is not None
         products, curve, size_curve, limit = self._spline
@@ -296,8 +165,8 @@ class _Nest:
             for product, column, size in zip(products, columns, sizes, strict=True)
         }
 
-    def _heads(self, part: slice, j: int) -> Callable[[Tail], Sums]:
-        """Return a function from the products of level j to their weighted values, as `Sums`."""
+    def _heads(self, part: slice, j: int) -> Callable[[Tail], Triple]:
+        """Return a function from the products of level j to their weighted values, as `Triple`."""
         weights, coarse = self._rules[j - 1].weights, self._rules[j - 1].coarse
         if j == 1:
             weights = weights[part]
@@ -310,7 +179,7 @@ class _Nest:
             tables.append(Tables(self._functions, points, self._needed[i]))
 
         @cache
-        def weighted(head: Tail) -> Sums:
+        def weighted(head: Tail) -> Triple:
             value = np.ones((1,) * j)
             for table, product in zip(tables, head, strict=True):
                 value = value * table[product]

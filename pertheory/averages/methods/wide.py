@@ -9,21 +9,24 @@ resolved.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from pertheory.averages.atoms import Product
+from pertheory.averages.estimate import Atom, Wanted
 from pertheory.averages.grids import Functions
-from pertheory.averages.methods.mehler import Layout, pair_points
+from pertheory.averages.methods.mehler import pair_points
 from pertheory.averages.methods.own_noise import Table
 from pertheory.averages.methods.smeared import Smearing
 from pertheory.averages.methods.splitting import split
+from pertheory.averages.methods.sums import Once, Sums
 from pertheory.averages.quadrature import Array
 from pertheory.errors import UnsupportedError
 
-#: Points of the other method that take as long as one unit of what a split costs, by the number of inputs.
-FAST = {2: 1e3, 3: 150.0, 4: 4e3}
+#: The error to aim at, as a part of what is wanted.
+TARGET = 0.1
 #: Terms of a series are followed to exp(-DIGITS) where costs are compared.
 DIGITS = 33.0
 #: Error of the integral over a panel, relative to that over all of them, above which the panel is halved.
@@ -34,36 +37,26 @@ HALVINGS = 12
 REACH = 8.0
 
 
-class WideAverages:
-    """Averages of atoms over two to four inputs of large variances.
+class Wide(Sums):
+    """Averages over two to four inputs of large variances.
 
     Args:
-        functions: activations by name.
-        rtol: the error to aim at, relative to the scale of each average.
+        wanted: functions and errors to aim at.
+        bound: points of Mehler's sums that take as long as one unit of what a split costs, by the number of inputs.
     """
 
-    def __init__(self, functions: Functions, rtol: float) -> None:
-        self._functions, self._rtol = functions, rtol
+    def __init__(self, wanted: Wanted, bound: Mapping[int, float]) -> None:
+        super().__init__(wanted, bound)
         self._smearings: dict[tuple[Product, ...], Smearing] = {}
 
-    def averages(self, inputs: Array, layout: Layout) -> tuple[Array, Array, Array] | None:
-        """Average atoms.
-
-        Args:
-            inputs: their covariance, one row for each product of an atom.
-            layout: the atoms.
-
-        Returns:
-            The averages, their errors relative to the scale of each, and the scales; None where the other method is
-            faster, and where the inputs have (nearly) no noise of their own.
-        """
-        covariance = self._chosen(inputs, layout)
-        if covariance is None:
+    def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once | None:
+        """Average atoms; None where Mehler's sums are faster, and where the inputs have (nearly) no own noise."""
+        if not covariance.diagonal().all() or self.degree(atoms) is not None or not self._pays(covariance, atoms):
             return None
-        products = tuple(sorted({product for own in layout.products for product in own}))
+        products = tuple(sorted({product for atom in atoms for product in atom}))
         if products not in self._smearings:
             self._smearings[products] = Smearing(
-                dict(self._functions), self._rtol, lambda limit: cuts(self._functions, products, limit)
+                self._functions, TARGET * self._rtol, lambda limit: cuts(self._frozen, products, limit)
             )
         try:
             sums = self._smearings[products].prepare(np.zeros(len(covariance)), covariance)
@@ -71,24 +64,16 @@ class WideAverages:
             return None
         if sums is None:
             return None
-        values, errors, scales = np.empty((3, len(layout.index)))
-        for n, places in enumerate(layout.index.tolist()):
-            atom = [own[k] for own, k in zip(layout.products, places, strict=True)]
-            value, error, scale = sums.average(tuple(atom))
-            values[n], errors[n], scales[n] = value, error / scale if scale else 0.0, scale
-        return values, errors, scales
+        values, errors, scales = np.array([sums.average(atom) for atom in atoms]).T
+        return values, np.divide(errors, scales, out=np.zeros_like(errors), where=scales > 0), scales, True
 
-    def _chosen(self, covariance: Array, layout: Layout) -> Array | None:
-        """The covariance, if it is to be split; None where trapezoids are faster."""
+    def _pays(self, covariance: Array, atoms: Sequence[Atom]) -> bool:
+        """Whether to split is faster."""
+        lines = {line for atom in atoms for product in atom for line in product}
+        points = pair_points(self._frozen, covariance, tuple((line,) for line in sorted(lines)))
         sigma = np.sqrt(covariance.diagonal())
-        if len(covariance) not in FAST or not sigma.all():
-            return None
-        lines = {line for own in layout.products for product in own for line in product}
-        points = pair_points(self._functions, covariance, tuple((line,) for line in sorted(lines)))
         found = split(covariance / np.outer(sigma, sigma), DIGITS)
-        if found is not None and points > FAST[len(covariance)] * found.cost:
-            return covariance
-        return None
+        return found is not None and points > self._bound[len(covariance)] * found.cost
 
 
 @lru_cache(maxsize=256)

@@ -70,9 +70,9 @@ def c_source(
     if not built_in or not any(level.averages for level in program.levels):
         return program, print_c(program)
     name = program_name(program)
-    text = print_averages(plan_averages(program, functions), name)
+    plan = plan_averages(program, functions)
     said = ", ".join(f"{key} = {function.name}" for key, function in sorted(functions.items()))
-    return program, print_c(program, text, said)
+    return program, print_c(program, print_averages(plan, name), said, plan.has_undefined)
 
 
 def header_text() -> str:

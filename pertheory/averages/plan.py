@@ -49,6 +49,7 @@ class FunctionCode(NamedTuple):
         pieces: from left to right.
         edges: where a panel of quadrature should end.
         places: ``(x, width)`` of places where the function changes fast; the width of a kink is zero.
+        narrowest: the least width over which it changes, at a place or everywhere.
     """
 
     name: str
@@ -56,6 +57,7 @@ class FunctionCode(NamedTuple):
     pieces: tuple[PieceCode, ...]
     edges: tuple[float, ...]
     places: tuple[tuple[float, float], ...] = ()
+    narrowest: float = 1.0
 
 
 class ExactCode(NamedTuple):
@@ -127,13 +129,15 @@ class Entry(NamedTuple):
         request: number in the group.
         slots: by axis; they do not increase inside a class of interchangeable axes.
         terms: ``(weight, node)``; node -1 is the number one.
-        infinite: the entry diverges whatever the covariance.
+        infinite: the entry has no finite value whatever the covariance.
+        undefined: that is only because an input that is always zero is at a kink; all else in it is finite.
     """
 
     request: int
     slots: tuple[int, ...]
     terms: tuple[tuple[float, int], ...]
     infinite: bool = False
+    undefined: bool = False
 
 
 class InputSet(NamedTuple):
@@ -190,3 +194,9 @@ class AveragePlan(NamedTuple):
     lines: tuple[tuple[str, int], ...]
     functions: tuple[FunctionCode, ...]
     groups: tuple[AverageGroup, ...]
+
+    @property
+    def has_undefined(self) -> bool:
+        """Whether there are averages that have no value at an input of zeros."""
+        sets = (s for group in self.groups for s in (*group.sets, *group.full))
+        return any(entry.undefined for s in sets for entry in s.zero_entries)

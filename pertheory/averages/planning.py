@@ -16,7 +16,7 @@ from pertheory.averages.code import code_function
 from pertheory.averages.exact import exact_code
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
-from pertheory.averages.reduce import Divergent
+from pertheory.averages.reduce import Divergent, Undefined
 from pertheory.kernels.language import Program, Request, request_classes
 from pertheory.rulebook.activation import Activation
 
@@ -121,7 +121,7 @@ def fill(
                 entries.append(Entry(place, slots, builder.combine(atoms(request, slots), zero)))
             except Divergent as error:
                 reasons[len(entries)] = error
-                entries.append(Entry(place, slots, (), True))
+                entries.append(Entry(place, slots, (), True, isinstance(error, Undefined)))
     return tuple(entries), reasons
 
 

@@ -49,7 +49,6 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     panelled = any(s.groups for s in bent)
     orthants = any(node.kind == ORTHANT for s in bent for node in s.nodes)
     count = sum(len(group.requests) for group in plan.groups)
-    widths = [width for function in plan.functions for _, width in function.places]
     numbers = {
         "AVG_LINES": len(plan.lines),
         "AVG_COLUMNS": max(columns, 1),
@@ -58,7 +57,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST": most,
         "AVG_REQUESTS": count,
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
-        "AVG_NARROWEST": repr(min([1.0, *(width for width in widths if width > 0)])),
+        "AVG_NARROWEST": repr(min([1.0, *(function.narrowest for function in plan.functions)])),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
         "AVG_PANELLED": int(panelled),

@@ -1,5 +1,8 @@
 /* Averages over one and two inputs in closed form: no distinct inputs have to be found, nothing is summed up. */
 
+/* A closed form is taken where rounding costs no more than this fraction of the value. */
+#define AVG_LOST 1e-10
+
 /* Products of two variances must neither overflow nor become denormal, and signs of inputs of zeros have no average. */
 static int avg_exact_fits(const avg_call *call, const double *variance)
 {
@@ -9,39 +12,65 @@ static int avg_exact_fits(const avg_call *call, const double *variance)
     return 1;
 }
 
-static void avg_exact(avg_call *call, const double *variance)
+/* What is left of a b, less what is left of k^2: the determinant is (a b - k^2) + this (Dekker, Numer. Math. 18 (1971)
+ * 224). */
+static double avg_rest(double a, double b, double product)
+{
+    const double c = a * 134217729, d = b * 134217729, x = c - (c - a), y = d - (d - b);
+    return ((x * y - product) + x * (b - y) + (a - x) * y) + (a - x) * (b - y);
+}
+
+static void avg_sets(avg_call *call, const avg_set *set, const double *live, size_t count, size_t zero);
+
+/* Closed forms of one input with n others, from number j on, into the arrays of the requests of a rank. */
+static void avg_exact_block(avg_call *call, avg_exact_fn code, int rank, size_t i, size_t j, size_t n,
+                            const double *variance)
 {
     const avg_group *group = call->group;
-    double gaps[AVG_BLOCK], spare[AVG_BLOCK], *single[AVG_MOST_REQUESTS], *pair[AVG_MOST_REQUESTS];
-    size_t i, j, p;
-    int singles = 0, pairs = 0, s, asked = 0;
+    const double *ks = call->covariance + i * call->inputs + j;
+    double gaps[AVG_BLOCK] = {0}, spare[AVG_BLOCK], error[AVG_MOST_REQUESTS][AVG_BLOCK];
+    double *out[AVG_MOST_REQUESTS], *errors[AVG_MOST_REQUESTS], worst = 0;
+    size_t p;
+    int s, count = 0, asked = 0;
     for (s = 0; s < group->requests; s++) {
-        double *target = call->target[s];
-        if (group->request[s].rank == 1)
-            single[singles++] = target;
-        else
-            pair[pairs++] = target, asked |= target != NULL;
+        if (group->request[s].rank != rank) continue;
+        asked |= call->target[s] != NULL;
+        errors[count] = error[count];
+        out[count++] = call->target[s] == NULL ? spare : call->target[s] + (rank == 1 ? i : i * (i + 1) / 2 + j);
     }
-    for (i = 0; i < call->inputs && singles > 0; i++) {
-        const double none = 0;
-        double *out[AVG_MOST_REQUESTS];
-        for (s = 0; s < singles; s++) out[s] = single[s] == NULL ? spare : single[s] + i;
-        group->singles(1, variance[i], &variance[i], &variance[i], &none, out);
-        for (s = 0; s < singles; s++) avg_settle(call, out[s], 1);
+    if (!asked) return;
+    for (p = 0; p < n; p++) {
+        const double both = variance[i] * variance[j + p], square = ks[p] * ks[p];
+        const double rest = avg_rest(variance[i], variance[j + p], both) - avg_rest(ks[p], ks[p], square);
+        const double gap = (both - square) + rest;
+        /* collinear inputs are exactly that, whatever the rounding of their covariance */
+        gaps[p] = gap > AVG_COLLINEAR * both ? gap : 0;
     }
-    for (i = 0; i < call->inputs && asked; i++)
-        for (j = 0; j <= i; j += AVG_BLOCK) {
-            const size_t n = i + 1 - j < AVG_BLOCK ? i + 1 - j : AVG_BLOCK;
-            const double a = variance[i], *bs = variance + j, *ks = call->covariance + i * call->inputs + j;
-            double *out[AVG_MOST_REQUESTS];
-            for (p = 0; p < n; p++) {
-                /* collinear inputs are exactly that, whatever the rounding of their covariance */
-                const long double both = (long double)a * bs[p], gap = both - (long double)ks[p] * ks[p];
-                gaps[p] = gap > 3e-15 * both ? (double)gap : 0;
-            }
-            for (s = 0; s < pairs; s++) out[s] = pair[s] == NULL ? spare : pair[s] + i * (i + 1) / 2 + j;
-            group->pairs(n, a, bs, ks, gaps, out);
-            for (s = 0; s < pairs; s++) avg_settle(call, out[s], n);
+    code(n, variance[i], variance + j, ks, gaps, out, errors);
+    for (p = 0; p < n; p++) {
+        const int alone = j + p == i;
+        int lost = 0;
+        for (s = 0; s < count; s++) {
+            const double size = fabs(out[s][p]);
+            lost |= out[s] != spare && error[s][p] > AVG_LOST * size;
+            if (out[s] != spare && error[s][p] <= AVG_LOST * size && size > 0) worst = fmax(worst, error[s][p] / size);
         }
-    avg_raise(call, 1e-15);
+        if (lost && variance[i] > 0 && variance[j + p] > 0) {
+            double live[2];
+            live[0] = (double)(j + p), live[1] = (double)i;
+            avg_sets(call, alone ? &group->full[1] : &group->sets[2], live, alone ? 1 : 2, call->inputs);
+        }
+    }
+    for (s = 0; s < count; s++) avg_settle(call, out[s], n);
+    avg_raise(call, worst);
+}
+
+static void avg_exact(avg_call *call, const double *variance)
+{
+    size_t i, j;
+    for (i = 0; i < call->inputs; i++) {
+        avg_exact_block(call, call->group->singles, 1, i, i, 1, variance);
+        for (j = 0; j <= i; j += AVG_BLOCK)
+            avg_exact_block(call, call->group->pairs, 2, i, j, i + 1 - j < AVG_BLOCK ? i + 1 - j : AVG_BLOCK, variance);
+    }
 }

@@ -51,12 +51,10 @@ def _sets(name: str, sets: tuple[InputSet, ...]) -> str:
     for s in sets:
         own = f"{name}{s.size}"
         leaves = sum(len(group.leaves) for group in s.groups)
-        plain = sum(len(group.leaves) for group in s.groups if not any(p is not None for p in group.places))
         counts = (
             s.size,
             len(s.columns),
             len(s.groups),
-            plain,
             leaves,
             len(s.nodes),
             len(s.entries),
@@ -89,7 +87,7 @@ def _set(name: str, given: InputSet) -> str:
         written = []
         for entry in rows:
             slots = ", ".join(map(str, entry.slots))
-            count = -1 if entry.infinite else len(entry.terms)
+            count = -1 - entry.undefined if entry.infinite else len(entry.terms)
             written.append(f"{{{entry.request}, {{{slots}}}, {len(parts)}, {count}}}")
             parts.extend(f"{{{number(weight)}, {node}}}" for weight, node in entry.terms)
         return written

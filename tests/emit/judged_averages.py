@@ -104,11 +104,16 @@ def _integral(function: Activation, orders: Sequence[int], spread: float, place:
     return math.fsum(terms.ravel()), math.fsum(np.abs(terms).ravel())
 
 
+def is_bounded(row: Judged) -> bool:
+    """Whether the estimate covers the error; an average that is refused claims nothing."""
+    return row.wrong <= row.found.error + ROUNDING or math.isinf(row.found.error)
+
+
 def summary(rows: Iterable[Judged], allowed: float) -> str:
     """What share of errors is bounded, what is warned of, and what is wrong without a warning."""
     found = list(rows)
     silent = [row for row in found if not row.wrong <= allowed and row.found.status == 0]
-    bounded = sum(row.wrong <= row.found.error + ROUNDING for row in found)
+    bounded = sum(is_bounded(row) for row in found)
     text = (
         f"{len(found)} averages, {100 * bounded / len(found):.2f}% bounded, {sum(r.found.status != 0 for r in found)} "
         f"warned, {len(silent)} wrong by more than {allowed:g} and silent"

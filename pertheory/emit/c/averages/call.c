@@ -138,7 +138,7 @@ static int avg_too_wide(const avg_call *call, const double *variance)
 
 size_t AVG_NAME(builtin_workspace)(size_t inputs)
 {
-    size_t room = 3 * inputs + AVG_REQUESTS + AVG_ROOM;
+    size_t room = (3 + AVG_EXACT * AVG_MOST_REQUESTS) * inputs + AVG_REQUESTS + AVG_ROOM;
     if (inputs > AVG_MOST_INPUTS) return 0;
 #if AVG_SMOOTH && AVG_MOST > 1
     room += avg_series_room(inputs);

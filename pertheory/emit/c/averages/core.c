@@ -84,7 +84,7 @@ typedef struct {
     int kinked, requests;
     const avg_request *request;
     const avg_set *sets, *full;
-    avg_exact_fn singles, pairs; /* null where a request has no closed form */
+    avg_exact_fn singles, pairs, bounded; /* null where a request has no closed form; pairs: without errors */
 } avg_group;
 
 /* What a call works on. */

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pertheory.averages.plan import AveragePlan, ExactCode
 from pertheory.emit.c.averages.functions import expression, needed_of, number
 
@@ -29,17 +31,21 @@ _ERRORS = {
 
 
 def print_exact(plan: AveragePlan) -> str:
-    """Two functions for each group that has closed forms."""
+    """Functions for each group that has closed forms; that of pairs without errors, too, which is faster."""
     return "\n".join(
-        _function(f"avg_group{n}_{name}", code)
+        _function(f"avg_group{n}_{name}", code, bounded)
         for n, group in enumerate(plan.groups)
-        for name, code in (("singles", group.singles), ("pairs", group.pairs))
+        for name, code, bounded in (
+            ("singles", group.singles, True),
+            ("pairs", group.pairs, False),
+            ("bounded", group.pairs, True),
+        )
         if code is not None
     )
 
 
-def _function(name: str, code: ExactCode) -> str:
-    """Two statements for each value that is used; the compiler takes those of `a` alone out of the loop."""
+def _function(name: str, code: ExactCode, bounded: bool) -> str:
+    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop."""
     needed = needed_of(code.instructions, code.results)
     names: dict[int, tuple[str, str]] = {}
     body = []
@@ -60,18 +66,19 @@ def _function(name: str, code: ExactCode) -> str:
             error = f"{error} + fabs(v{n})"
         names[n] = f"v{n}", f"e{n}" if error != "0.0" else error
         body.append(f"const double v{n} = {text};")
-        body += [f"const double e{n} = {error};"] if error != "0.0" else []
+        body += [f"const double e{n} = {error};"] if bounded and error != "0.0" else []
     for place, n in enumerate(code.results):
         value_of, error_of = names[n]
-        body += [f"out[{place}][p] = {value_of};", f"errors[{place}][p] = DBL_EPSILON * ({error_of});"]
-    arguments = ("n", "a", "bs", "ks", "gaps", "out", "errors")
+        body.append(f"out[{place}][p] = {value_of};")
+        body += [f"errors[{place}][p] = DBL_EPSILON * ({error_of});"] * bounded
     text = " ".join(body)
-    unused = [own for own in arguments[1:] if f"{own}[" not in text and (own != "a" or " a" not in text)]
+    unused = [own for own in ("bs", "ks", "gaps", "out", "errors") if f"{own}[" not in text]
+    unused += ["a"] * (re.search(r"\ba\b", text) is None) + ["n"] * (not body)
     lines = [
         f"static void {name}(size_t n, double a, const double *bs, const double *ks, const double *gaps,",
         f"{' ' * (len(name) + 13)}double *const *out, double *const *errors)",
         "{",
-        *(["    size_t p;"] if body else ["    (void)n;"]),
+        *(["    size_t p;"] if body else []),
         *(f"    (void){own};" for own in unused),
         *(["    for (p = 0; p < n; p++) {", *(f"        {line}" for line in body), "    }"] if body else []),
         "}",

@@ -188,6 +188,7 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
             if (f.rank > 3) { /* four nested directions take minutes */
                 for (l = 0; l < group->count; l++) own[l] = NAN;
                 call->refused = 1;
+                avg_raise(call, HUGE_VAL);
                 continue;
             }
             for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];

@@ -8,6 +8,8 @@ static double avg_frequency(const avg_call *call, double sigma)
     return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
 }
 
+/* What may stand at the ends of a sum, relative to the scale. */
+#define AVG_OUTSIDE 1e-16
 /* The estimated error that is small enough. */
 #define AVG_REACHED 5e-12
 /* Most points; with more than a few thousand, panels do better what changes fast in places that are known. */
@@ -77,7 +79,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
                                                                                   : four * four));
             outside = fmax(outside, sums[5 * l + 3] / size);
         }
-        if (endless || outside > 1e-16) {
+        if (endless || outside > AVG_OUTSIDE) {
             /* the functions grow: their averages get weight from far out, or do not exist */
             if (call->reach >= 37 || endless) {
                 for (l = 0; l < leaves; l++)

@@ -340,14 +340,27 @@ def test_workspace_is_linear_in_the_inputs():
 
 
 @pytest.mark.parametrize("name", ["tanh", "x3", "elu", "relu"])
-@pytest.mark.parametrize("scale", [1e11, 1e200, 1e308])
-def test_covariances_that_no_rule_resolves_are_refused_at_once(name, scale):
+@pytest.mark.parametrize("scale", [1e150, 1e200, 1e308])
+def test_covariances_whose_products_overflow_are_refused_at_once(name, scale):
     k = np.array([[1.0, 0.3], [0.3, 0.5]]) * scale
     own = routine(name)
     found = own(k)
     assert own.status != OK
     assert all(np.isnan(array).any() for array in found) or name == "relu"
     assert not any(np.isinf(array).any() for array in found)
+
+
+@pytest.mark.parametrize("scale", [1e9, 1e12, 1e16])
+def test_steps_that_are_narrow_against_their_inputs_are_what_signs_are(scale):
+    """tanh at large spreads: <s' s'> is four times the density at zero, <s s> an arcsine, less than 1/scale away."""
+    k = scale * np.array([[1.0, 0.3], [0.3, 0.5]])
+    own = routine("tanh", order=0)
+    found = own(k)
+    assert own.status == OK
+    rho = 0.3 / math.sqrt(0.5)
+    density = 1 / (2 * math.pi * math.sqrt(k[0, 0] * k[1, 1] * (1 - rho**2)))
+    assert own.value(found, (1,), (1,))[0, 1] == pytest.approx(4 * density, rel=2e-9)
+    assert own.value(found, (0,), (0,))[0, 1] == pytest.approx(2 / math.pi * math.asin(rho), rel=2e-9)
 
 
 def test_every_function_of_formulas_has_its_c():

@@ -163,11 +163,11 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
 
 
 def _reach(built_in: str, entries: str) -> list[str]:
-    """The built-in averages take time that grows with the size of a preactivation: beyond this they are not asked."""
+    """Beyond this the built-in averages are not asked: products of two covariances would overflow."""
     if not built_in:
         return []
     return [
-        f"        if (average == {built_in} && !pt_is_within({entries}, 1e10))",
+        f"        if (average == {built_in} && !pt_is_within({entries}, 1e140))",
         "            return PT_UNSUPPORTED;",
     ]
 

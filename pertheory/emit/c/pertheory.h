@@ -26,7 +26,7 @@ typedef enum pt_status {
                                state or is not aligned */
     PT_SHORT_WORKSPACE = 2, /* less workspace than the theory asks for */
     PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in, by a routine of averages too */
-    PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e10 */
+    PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e140 */
     PT_TOO_LARGE = 5,       /* sizes beyond what size_t counts */
     PT_OVERFLOW = 6,        /* a result left the range of doubles */
     PT_LAST_ERROR = 6,
@@ -44,7 +44,7 @@ static inline const char *pt_message(int status)
     case PT_BAD_ARGUMENT: return "an argument is null or out of range";
     case PT_SHORT_WORKSPACE: return "the workspace is smaller than the theory asks for";
     case PT_NOT_FINITE: return "an argument holds NaN or infinity";
-    case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e10";
+    case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e140";
     case PT_TOO_LARGE: return "so many inputs or layers that sizes overflow";
     case PT_OVERFLOW: return "a result left the range of doubles";
     case PT_DIVERGENT: return "an average is infinite, or NaN was handed in: the entries that need it are NaN";

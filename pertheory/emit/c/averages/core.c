@@ -10,8 +10,8 @@
 /* Rounding of functions and sums, relative to the scale. */
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
-/* Beyond this variance no rule resolves a function; rules are refused instead of running for hours. */
-#define AVG_LARGEST 1e10
+/* Beyond this variance products overflow. */
+#define AVG_LARGEST 1e140
 /* Residual variances below this fraction of a variance are rounding. */
 #define AVG_NULL 1e-13
 /* Determinants of two inputs below this fraction of the product of their variances: the inputs are collinear. */

@@ -186,7 +186,7 @@ class CLayers(Layers):
             status = self._step(above, _Average(), error)
             # entries that are NaN come before those that are inaccurate
             accurate = error.value <= BUILT_IN_ACCURACY or status not in REASONS
-            if status not in (UNSUPPORTED, ACCURACY) and accurate:
+            if status not in (UNSUPPORTED, ACCURACY, OVERFLOW) and accurate:
                 self._divergences += self._reason(status)
                 self._error = error
                 return status

@@ -50,10 +50,8 @@ static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_
     double value[AVG_MOST_REQUESTS], error[AVG_MOST_REQUESTS], worst = 0;
     double *values[AVG_MOST_REQUESTS], *errors[AVG_MOST_REQUESTS];
     int s, count = 0, lost = 0;
-    for (s = 0; s < group->requests; s++) {
-        values[s] = &value[s], errors[s] = &error[s];
-        count += group->request[s].rank == rank;
-    }
+    for (s = 0; s < AVG_MOST_REQUESTS; s++) values[s] = &value[s], errors[s] = &error[s];
+    for (s = 0; s < group->requests; s++) count += group->request[s].rank == rank;
     avg_exact_block(call, code, i, j, 1, variance, values, errors);
     for (s = 0; s < count; s++) {
         const double size = fmax(fabs(value[s]), scale == NULL ? 0 : scale[s]);
@@ -84,10 +82,11 @@ static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_
 static void avg_exact_pairs(avg_call *call, size_t i, size_t j, size_t n, const double *variance, double *const *pair,
                             int pairs, const double *noise)
 {
-    double spare[AVG_BLOCK], *out[AVG_MOST_REQUESTS], *own[AVG_MOST_REQUESTS], scale[AVG_MOST_REQUESTS];
+    double spare[AVG_BLOCK], *out[AVG_MOST_REQUESTS], *own[AVG_MOST_REQUESTS] = {NULL}, scale[AVG_MOST_REQUESTS] = {0};
     size_t p, suspected = 0;
     int s;
-    for (s = 0; s < pairs; s++) out[s] = pair[s] == NULL ? spare : pair[s] + i * (i + 1) / 2 + j;
+    for (s = 0; s < AVG_MOST_REQUESTS; s++)
+        out[s] = s >= pairs || pair[s] == NULL ? spare : pair[s] + i * (i + 1) / 2 + j;
     avg_exact_block(call, call->group->pairs, i, j, n, variance, out, NULL);
     for (s = 0; s < pairs; s++) {
         const double *const value = out[s], *const other = noise + (size_t)s * call->inputs + j;
@@ -113,7 +112,8 @@ static void avg_exact_pairs(avg_call *call, size_t i, size_t j, size_t n, const 
 static void avg_exact(avg_call *call, const double *variance)
 {
     const avg_group *group = call->group;
-    double *const noise = call->space, *out[AVG_MOST_REQUESTS], *single[AVG_MOST_REQUESTS], *pair[AVG_MOST_REQUESTS];
+    double *const noise = call->space, *out[AVG_MOST_REQUESTS] = {NULL};
+    double *single[AVG_MOST_REQUESTS] = {NULL}, *pair[AVG_MOST_REQUESTS] = {NULL};
     size_t i, j;
     int singles = 0, pairs = 0, s, asked = 0;
     for (s = 0; s < group->requests; s++)

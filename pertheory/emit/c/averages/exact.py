@@ -14,8 +14,8 @@ _INPUTS = {
     "k": ("ks[p]", "0.0"),
     "gap": ("gaps[p]", "2 * (gaps[p] + 2 * DBL_EPSILON * a * bs[p])"),
 }
-#: What an operation makes of the errors `e`, `f` of its operands `x`, `y`; `v` is its result. To all the rounding of the
-#: result is added.
+#: What an operation makes of the errors `e`, `f` of its operands `x`, `y`; `v` is its result, whose rounding
+#: is added to all.
 _ERRORS = {
     "add": "{e} + {f}",
     "multiply": "fabs({x}) * {f} + fabs({y}) * {e}",

@@ -176,7 +176,7 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
     call.status = PT_OK, call.refused = 0, call.seed = seed;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT
-    if (call.group->pairs != NULL && avg_exact_fits(&call, variance)) {
+    if (call.group->forms != NULL && avg_exact_fits(&call, variance)) {
         avg_exact(&call, variance);
         if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
         return call.status;

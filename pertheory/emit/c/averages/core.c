@@ -80,11 +80,17 @@ typedef struct {
 typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
                              double *const *out, double *const *errors);
 
+/* Closed forms of one and of two inputs, fast ones without errors; variances at which those of one input are safe. */
+typedef struct {
+    avg_exact_fn singles, pairs, one, two;
+    double low, high;
+} avg_forms;
+
 typedef struct {
     int kinked, requests;
     const avg_request *request;
     const avg_set *sets, *full;
-    avg_exact_fn singles, pairs, bounded; /* null where a request has no closed form; pairs: without errors */
+    const avg_forms *forms; /* null where a request has no closed form */
 } avg_group;
 
 /* What a call works on. */

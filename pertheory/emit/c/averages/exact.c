@@ -41,10 +41,10 @@ static void avg_exact_block(const avg_call *call, avg_exact_fn code, size_t i, s
 }
 
 /* Closed forms of a pair (or, i = j, of one input) with their errors, into numbers; what has lost its digits is averaged
- * otherwise. scale: null, or what is known of the scales; noise: null, or what becomes the roots of the errors, a number
- * for each input. */
-static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_t i, size_t j, const double *variance,
-                              double *const *out, const double *scale, double *noise)
+ * otherwise. scale: what is known of the scales; noise: null, or what becomes the roots of the errors, a number for each
+ * input. */
+static void avg_exact_bounded(avg_call *call, int rank, size_t i, size_t j, const double *variance, double *const *out,
+                              const double *scale, double *noise)
 {
     const avg_group *group = call->group;
     double value[AVG_MOST_REQUESTS], error[AVG_MOST_REQUESTS], worst = 0;
@@ -52,9 +52,9 @@ static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_
     int s, count = 0, lost = 0;
     for (s = 0; s < AVG_MOST_REQUESTS; s++) values[s] = &value[s], errors[s] = &error[s];
     for (s = 0; s < group->requests; s++) count += group->request[s].rank == rank;
-    avg_exact_block(call, code, i, j, 1, variance, values, errors);
+    avg_exact_block(call, rank == 1 ? group->forms->one : group->forms->two, i, j, 1, variance, values, errors);
     for (s = 0; s < count; s++) {
-        const double size = fmax(fabs(value[s]), scale == NULL ? 0 : scale[s]);
+        const double size = fmax(fabs(value[s]), scale[s]);
         if (noise != NULL) noise[(size_t)s * call->inputs + i] = sqrt(error[s]);
         if (out[s] == NULL) continue;
         *out[s] = value[s];
@@ -71,6 +71,8 @@ static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_
     }
 }
 
+/* Units of rounding that averages at one input lose at safe variances. */
+#define AVG_SAFE (64 * DBL_EPSILON)
 /* Errors of pairs are looked at only where values are small against the errors of both inputs by themselves. */
 #define AVG_SUSPECTED 8.0
 /* Of two inputs that are not almost parallel or opposite (1 - rho^2 above this) the scale is more than this fraction of
@@ -78,43 +80,56 @@ static void avg_exact_bounded(avg_call *call, avg_exact_fn code, int rank, size_
 #define AVG_APART 0.2
 #define AVG_SHARE 1e-3
 
-/* The pairs of one input with n others, from number j on; out: where the requests go. */
-static void avg_exact_pairs(avg_call *call, size_t i, size_t j, size_t n, const double *variance, double *const *pair,
-                            int pairs, const double *noise)
+static int avg_exact_safe(const avg_call *call, double variance)
 {
-    double spare[AVG_BLOCK], *out[AVG_MOST_REQUESTS], *own[AVG_MOST_REQUESTS] = {NULL}, scale[AVG_MOST_REQUESTS] = {0};
-    size_t p, suspected = 0;
+    return variance == 0 || (variance >= call->group->forms->low && variance <= call->group->forms->high);
+}
+
+/* The pairs of one input with those before it and itself; noise: by request roots of the errors of all inputs so far. */
+static void avg_exact_row(avg_call *call, size_t i, const double *variance, double *const *row, int pairs,
+                          double *noise)
+{
+    const int safe = avg_exact_safe(call, variance[i]);
+    double spare[AVG_BLOCK], *out[AVG_MOST_REQUESTS], scale[AVG_MOST_REQUESTS] = {0};
+    size_t j, suspected = 0;
     int s;
-    for (s = 0; s < AVG_MOST_REQUESTS; s++)
-        out[s] = s >= pairs || pair[s] == NULL ? spare : pair[s] + i * (i + 1) / 2 + j;
-    avg_exact_block(call, call->group->pairs, i, j, n, variance, out, NULL);
-    for (s = 0; s < pairs; s++) {
-        const double *const value = out[s], *const other = noise + (size_t)s * call->inputs + j;
-        const double least = AVG_SUSPECTED / AVG_LOST * noise[(size_t)s * call->inputs + i];
-        for (p = 0; p < n && pair[s] != NULL; p++) suspected += !(fabs(value[p]) >= least * other[p]);
+    for (j = 0; j <= i; j += AVG_BLOCK) {
+        for (s = 0; s < AVG_MOST_REQUESTS; s++) out[s] = s >= pairs || row[s] == NULL ? spare : row[s] + j;
+        avg_exact_block(call, call->group->forms->pairs, i, j, i + 1 - j < AVG_BLOCK ? i + 1 - j : AVG_BLOCK, variance,
+                        out, NULL);
     }
-    for (p = 0; p < n && suspected > 0; p++) {
-        const size_t k = j + p;
-        const double shared = call->covariance[i * call->inputs + k], both = variance[i] * variance[k];
+    for (s = 0; s < pairs; s++) {
+        out[s] = row[s] == NULL ? NULL : row[s] + i;
+        if (safe && out[s] != NULL) noise[(size_t)s * call->inputs + i] = sqrt(AVG_SAFE * fabs(*out[s]));
+    }
+    if (!safe) avg_exact_bounded(call, 2, i, i, variance, out, scale, noise);
+    for (s = 0; s < pairs; s++) {
+        const double *const other = noise + (size_t)s * call->inputs, least = AVG_SUSPECTED / AVG_LOST * other[i];
+        for (j = 0; j < i && row[s] != NULL; j++) suspected += !(fabs(row[s][j]) >= least * other[j]);
+    }
+    for (j = 0; j < i && suspected > 0; j++) {
+        const double shared = call->covariance[i * call->inputs + j], both = variance[i] * variance[j];
         int small = 0;
         for (s = 0; s < pairs; s++) {
-            const double *noises = noise + (size_t)s * call->inputs;
-            own[s] = pair[s] == NULL ? NULL : out[s] + p, scale[s] = 0;
-            if (own[s] == NULL) continue;
-            small |= !(fabs(*own[s]) >= AVG_SUSPECTED / AVG_LOST * noises[i] * noises[k]);
-            if (both - shared * shared > AVG_APART * both)
-                scale[s] = AVG_SHARE * sqrt(fabs(pair[s][i * (i + 3) / 2] * pair[s][k * (k + 3) / 2]));
+            const double *const own = noise + (size_t)s * call->inputs;
+            out[s] = row[s] == NULL ? NULL : row[s] + j;
+            if (out[s] == NULL) continue;
+            small |= !(fabs(*out[s]) >= AVG_SUSPECTED / AVG_LOST * own[i] * own[j]);
+            scale[s] = 0;
+            if (safe && avg_exact_safe(call, variance[j]) && both - shared * shared > AVG_APART * both)
+                scale[s] = AVG_SHARE / AVG_SAFE * own[i] * own[j];
         }
-        if (small) avg_exact_bounded(call, call->group->bounded, 2, i, k, variance, own, scale, NULL);
+        if (small) avg_exact_bounded(call, 2, i, j, variance, out, scale, NULL);
     }
 }
 
 static void avg_exact(avg_call *call, const double *variance)
 {
     const avg_group *group = call->group;
-    double *const noise = call->space, *out[AVG_MOST_REQUESTS] = {NULL};
+    const double none[AVG_MOST_REQUESTS] = {0};
+    double *const noise = call->space, *out[AVG_MOST_REQUESTS] = {NULL}, spare[1];
     double *single[AVG_MOST_REQUESTS] = {NULL}, *pair[AVG_MOST_REQUESTS] = {NULL};
-    size_t i, j;
+    size_t i;
     int singles = 0, pairs = 0, s, asked = 0;
     for (s = 0; s < group->requests; s++)
         if (group->request[s].rank == 1)
@@ -122,13 +137,16 @@ static void avg_exact(avg_call *call, const double *variance)
         else
             pair[pairs++] = call->target[s], asked |= call->target[s] != NULL;
     call->space += (size_t)pairs * call->inputs;
+    avg_raise(call, AVG_SAFE);
     for (i = 0; i < call->inputs; i++) {
-        for (s = 0; s < singles; s++) out[s] = single[s] == NULL ? NULL : single[s] + i;
-        if (singles > 0) avg_exact_bounded(call, group->singles, 1, i, i, variance, out, NULL, NULL);
-        for (s = 0; s < pairs; s++) out[s] = pair[s] == NULL ? NULL : pair[s] + i * (i + 3) / 2;
-        if (asked) avg_exact_bounded(call, group->bounded, 2, i, i, variance, out, NULL, noise);
-        for (j = 0; j < i && asked; j += AVG_BLOCK)
-            avg_exact_pairs(call, i, j, i - j < AVG_BLOCK ? i - j : AVG_BLOCK, variance, pair, pairs, noise);
+        const int safe = avg_exact_safe(call, variance[i]);
+        for (s = 0; s < singles; s++) out[s] = single[s] != NULL ? single[s] + i : safe ? spare : NULL;
+        if (singles > 0 && safe)
+            avg_exact_block(call, group->forms->singles, i, i, 1, variance, out, NULL);
+        else if (singles > 0)
+            avg_exact_bounded(call, 1, i, i, variance, out, none, NULL);
+        for (s = 0; s < pairs; s++) out[s] = pair[s] == NULL ? NULL : pair[s] + i * (i + 1) / 2;
+        if (asked) avg_exact_row(call, i, variance, out, pairs, noise);
     }
     for (s = 0; s < group->requests; s++)
         if (call->target[s] != NULL) avg_settle(call, call->target[s], avg_stored(&group->request[s], call->inputs));

@@ -24,11 +24,7 @@ def print_requests(plan: AveragePlan) -> str:
     """The groups, and where each request of the program is."""
     rows = [
         f"{{{int(group.kinked)}, {len(group.requests)}, avg_group{n}_requests, avg_group{n}_sets, avg_group{n}_full, "
-        + (
-            "NULL, NULL, NULL}"
-            if group.pairs is None
-            else ", ".join(f"avg_group{n}_{own}" for own in ("singles", "pairs", "bounded")) + "}"
-        )
+        + ("NULL}" if group.pairs is None else f"&avg_group{n}_forms}}")
         for n, group in enumerate(plan.groups)
     ]
     where = sorted(

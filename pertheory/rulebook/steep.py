@@ -122,5 +122,6 @@ def _sought(ring: Ring, argument: Polynomial, kind: str, known: list[float]) -> 
             first, second = (np.abs(part) for part in ring.evaluate([slope, bend], low))
             widths = np.minimum(1 / first, np.sqrt(2 / second))
             repeats = kind in PERIODIC or len(change) > MOST_ROOTS
-            found += [Steep(p, w, repeats) for p, w in zip(low.tolist(), widths.tolist(), strict=True)]
+            narrow = np.argsort(widths, kind="stable")[:MOST_PLACES]
+            found += [Steep(p, w, repeats) for p, w in zip(low[narrow].tolist(), widths[narrow].tolist(), strict=True)]
     return found

@@ -71,3 +71,16 @@ def test_a_needle_in_the_formula_is_found() -> None:
     found = SingleAverages(name, [(own, ((0,), False))])(own, [[1.0]])
     assert found.status == 0
     assert found.value == pytest.approx(float(right), rel=1e-9)
+
+
+def test_oscillations_everywhere_are_resolved_or_told() -> None:
+    """<s s> of sin(w x) tanh(x) at variance 1 is half of <tanh tanh>, for there is no frequency 2 w in that."""
+    own = request((0, 0))
+    with mpmath.workdps(20):
+        half = float(mpmath.quad(lambda z: mpmath.tanh(z) ** 2 * mpmath.npdf(z), [-12, 0, 12]) / 2)
+    found = SingleAverages("sin(1000*x)*tanh(x)", [(own, ((0,), False))])(own, [[1.0]])
+    assert found.status == 0
+    assert found.value == pytest.approx(half, rel=1e-12)
+    found = SingleAverages("sin(1000000*x)*tanh(x)", [(own, ((0,), False))])(own, [[1.0]])
+    assert found.status != 0
+    assert abs(found.value - half) <= found.error * half

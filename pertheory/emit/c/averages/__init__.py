@@ -58,6 +58,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_REQUESTS": count,
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
         "AVG_NARROWEST": repr(min([1.0, *(function.narrowest for function in plan.functions)])),
+        "AVG_REPEATS": int(any(f.narrowest < min([1.0, *(w for _, w in f.places if w)]) for f in plan.functions)),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
         "AVG_PANELLED": int(panelled),

@@ -12,9 +12,10 @@ static double avg_frequency(const avg_call *call, double sigma)
 #define AVG_OUTSIDE 1e-16
 /* The estimated error that is small enough. */
 #define AVG_REACHED 5e-12
-/* Most points; with more than a few thousand, panels do better what changes fast in places that are known. */
+/* Most points; with more than a few thousand, panels do better what changes fast in places that are known, and nowhere
+ * else. */
 #define AVG_MOST_POINTS 200000.0
-#define AVG_MANY_POINTS (AVG_PLACES > 0 ? 3000.0 : AVG_MOST_POINTS)
+#define AVG_MANY_POINTS (AVG_PLACES > 0 && !AVG_REPEATS ? 3000.0 : AVG_MOST_POINTS)
 
 /* All averages at one input. */
 static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 #: Kinds of nodes.
 LEAF, STEIN, SUM, MOMENT, ORTHANT = range(5)
+#: Units of rounding that are no loss.
+SAFE = 64
 #: How the strength of a term depends on the covariance.
 PLAIN, CARRIER, SHARED, POWER, STEP = range(5)
 
@@ -178,6 +180,7 @@ class AverageGroup(NamedTuple):
         full: the same with all entries, for inputs that are equal.
         singles: closed forms of the requests of one axis, if all requests of the group have closed forms.
         pairs: the same for those of two axes.
+        safe: variances between which closed forms at one input lose no more than `SAFE` units of rounding.
     """
 
     kinked: bool
@@ -186,6 +189,7 @@ class AverageGroup(NamedTuple):
     full: tuple[InputSet, ...]
     singles: ExactCode | None = None
     pairs: ExactCode | None = None
+    safe: tuple[float, float] = (1.0, 1.0)
 
 
 class AveragePlan(NamedTuple):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pertheory.averages.plan import ORTHANT, AveragePlan
+from pertheory.averages.plan import ORTHANT, SAFE, AveragePlan
 from pertheory.emit.c.averages.exact import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
@@ -63,6 +63,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_KINKED": int(kinked),
         "AVG_PANELLED": int(panelled),
         "AVG_ORTHANTS": int(orthants),
+        "AVG_SAFE": f"({SAFE} * DBL_EPSILON)",
         "AVG_EXACT": int(any(group.pairs is not None for group in plan.groups)),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }

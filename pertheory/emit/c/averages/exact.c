@@ -71,8 +71,6 @@ static void avg_exact_bounded(avg_call *call, int rank, size_t i, size_t j, cons
     }
 }
 
-/* Units of rounding that averages at one input lose at safe variances. */
-#define AVG_SAFE (64 * DBL_EPSILON)
 /* Errors of pairs are looked at only where values are small against the errors of both inputs by themselves. */
 #define AVG_SUSPECTED 8.0
 /* Of two inputs that are not almost parallel or opposite (1 - rho^2 above this) the scale is more than this fraction of

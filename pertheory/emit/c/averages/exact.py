@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-import numpy as np
-
-from pertheory.averages.methods.closed import evaluate
 from pertheory.averages.plan import AveragePlan, ExactCode
 from pertheory.emit.c.averages.functions import expression, needed_of, number
 
-#: Units of rounding that an average at one input may lose; see `AVG_SAFE`.
-SAFE = 64
 #: What is given, and its error, in units of rounding.
 _INPUTS = {
     "a": ("a", "0.0"),
@@ -39,32 +33,18 @@ _ERRORS = {
 def print_exact(plan: AveragePlan) -> str:
     """For each group that has closed forms functions of them, with and without errors, in one table."""
     return "\n".join(
-        _group(f"avg_group{n}", group.singles, group.pairs)
+        _group(f"avg_group{n}", group.singles, group.pairs, group.safe)
         for n, group in enumerate(plan.groups)
         if group.singles is not None and group.pairs is not None
     )
 
 
-def _group(name: str, singles: ExactCode, pairs: ExactCode) -> str:
+def _group(name: str, singles: ExactCode, pairs: ExactCode, safe: tuple[float, float]) -> str:
     forms = {"singles": (singles, False), "pairs": (pairs, False), "one": (singles, True), "two": (pairs, True)}
     functions = [_function(f"{name}_{own}", code, bounded) for own, (code, bounded) in forms.items()]
     names = ", ".join(f"{name}_{own}" for own in forms)
-    low, high = _safe((singles, pairs))
-    table = f"static const avg_forms {name}_forms = {{{names}, {number(low)}, {number(high)}}};\n"
+    table = f"static const avg_forms {name}_forms = {{{names}, {number(safe[0])}, {number(safe[1])}}};\n"
     return "\n".join([*functions, table])
-
-
-def _safe(codes: Sequence[ExactCode]) -> tuple[float, float]:
-    """Between which variances averages at one input lose no more than `AVG_SAFE` units of rounding."""
-    variances = 2.0 ** np.arange(-460, 461, 4)
-    good = np.ones(len(variances), dtype=bool)
-    for code in codes:
-        for value, error in evaluate(code, variances, variances, variances):
-            good &= np.isfinite(value) & (error <= SAFE * np.finfo(float).eps * np.abs(value))
-    bad = variances[~good].tolist()
-    low = max((own for own in bad if own <= 1), default=variances[0] / 16)
-    high = min((own for own in bad if own > 1), default=variances[-1] * 16)
-    return float(low * 16), float(high / 16)
 
 
 def _function(name: str, code: ExactCode, bounded: bool) -> str:

@@ -18,7 +18,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pertheory.averages.atoms import Request
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.pairs import pair_averages
@@ -76,17 +78,28 @@ def scan(names: Sequence[str], spreads: Sequence[float], gaps: Sequence[float]) 
 
 
 def _cells(name: str, functions: Functions, spread: float, rho: float) -> Iterator[Cell]:
-    own = np.array([spread, spread / 2])
-    k = np.outer(own, own) * np.array([[1.0, rho], [rho, 1.0]])
+    k = covariance(spread, rho)
     for order, request in enumerate(REQUESTS):
         averages = GaussianAverages(dict(functions), distinct=True)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             (found,) = averages(k, [request])
-        values, errors, scales = pair_averages(functions, [request], np.array([rho]), (own[:1], own[1:]))
-        apart, scale = abs(float(found[0, 1] - values[0, 0])), float(scales[0, 0])
-        error = apart / scale - 4 * float(errors[0, 0]) if scale else 0.0 if apart == 0 else float("inf")
+        error = apart(functions, request, spread, rho, float(found[0, 1]))
         yield Cell(name, order, spread, rho, error, averages.worst_error, bool(caught))
+
+
+def covariance(spread: float, rho: float) -> NDArray[np.float64]:
+    """Of two inputs, the second of which has half the spread of the first."""
+    own = np.array([spread, spread / 2])
+    return np.outer(own, own) * np.array([[1.0, rho], [rho, 1.0]])
+
+
+def apart(functions: Functions, request: Request, spread: float, rho: float, found: float) -> float:
+    """How far an average is from the one by panels, see `Cell.error`."""
+    own = np.array([spread]), np.array([spread / 2])
+    values, errors, scales = pair_averages(functions, [request], np.array([rho]), own)
+    away, scale = abs(found - float(values[0, 0])), float(scales[0, 0])
+    return away / scale - 4 * float(errors[0, 0]) if scale else 0.0 if away == 0 else float("inf")
 
 
 def main() -> None:

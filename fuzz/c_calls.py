@@ -28,7 +28,7 @@ from pertheory.rulebook.chosen import choose_functions
 #: Activation, order and inputs of the theories that are called.
 THEORIES = {"tanh": ("tanh", 1, "one"), "relu": ("relu", 0, "many")}
 FUNCTIONS = ("run", "run", "run", "step", "update", "recursion", "first_layer", "unpack", "pack", "averages", "sizes")
-OK, BAD_ARGUMENT, SHORT_WORKSPACE, TOO_LARGE, LAST_ERROR, DIVERGENT, LAST = 0, 1, 2, 5, 6, 7, 8
+OK, BAD_ARGUMENT, SHORT_WORKSPACE, TOO_LARGE, LAST_ERROR, DIVERGENT, ACCURACY, UNDEFINED = 0, 1, 2, 5, 6, 7, 8, 9
 
 GUARD, UNTOUCHED, MARGIN = 4.25e77, -7.5e66, 8
 LARGE = (2**31, 2**32, 2**32 + 1, 2**62, 2**63, 2**64 - 1)
@@ -189,7 +189,7 @@ class _Arguments:
 
     def verdict(self, status: int) -> str:
         """What came of the call; an error where that is a fault."""
-        assert OK <= status <= LAST, f"status {status}"
+        assert OK <= status <= UNDEFINED, f"status {status}"
         guarded = all(room.is_guarded() for room in (self.written, self._workspace, *self.read))
         assert guarded, f"status {status}, and written beyond an array"
         assert all(room.is_unchanged() for room in self.read), f"status {status}, and what is only read was written"
@@ -200,11 +200,11 @@ class _Arguments:
             assert status in (BAD_ARGUMENT, SHORT_WORKSPACE, TOO_LARGE), f"status {status} for that workspace"
         if self.is_refused or self.is_misplaced or status in (SHORT_WORKSPACE, TOO_LARGE):
             assert self.written.is_unchanged(), f"status {status}, and results were written"
-        if status in (OK, LAST):
+        if status in (OK, ACCURACY):
             assert np.isfinite(results).all(), f"status {status} and results {results[~np.isfinite(results)][:4]}"
-        if status == DIVERGENT:
-            assert not np.isinf(results).any(), "an average diverges, and a result is infinite"
-        if status in (OK, DIVERGENT, LAST):
+        if status in (DIVERGENT, UNDEFINED):
+            assert not np.isinf(results).any(), "an average has no finite value, and a result is infinite"
+        if status == OK or status > LAST_ERROR:
             assert not (results == UNTOUCHED).any(), f"status {status}, and not all results were written"
         return f"status {status}"
 
@@ -316,7 +316,7 @@ def _averages(own: Library, example: dict[str, Any]) -> str:
         0, _Size(len(wanted)), numbers, pointers, None if example["null"] == 1 else workspace.pointer, _Size(given),
         ctypes.byref(error),
     )  # fmt: skip
-    assert OK <= found <= LAST, f"status {found}"
+    assert OK <= found <= UNDEFINED, f"status {found}"
     assert all(room.is_guarded() for room in (*out, workspace, covariance)), "written beyond an array"
     assert covariance.is_unchanged(), "the covariance was written"
     if example["inputs"] == 0 or example["null"] in (0, 1):
@@ -324,7 +324,7 @@ def _averages(own: Library, example: dict[str, Any]) -> str:
     elif not right:
         assert 0 < found <= LAST_ERROR, f"status {found} for a request that there is not"
     values = np.concatenate([room.inside for room in out]) if out else np.zeros(0)
-    if found in (OK, DIVERGENT, LAST):
+    if found == OK or found > LAST_ERROR:
         assert not np.isinf(values).any(), f"status {found} and an infinite average"
         assert not (values == UNTOUCHED).any(), f"status {found}, and not all averages were written"
         if found != DIVERGENT and example["theory"] == "tanh":

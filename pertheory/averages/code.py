@@ -78,8 +78,11 @@ class _Coder:
 def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> FunctionCode:
     """Code that evaluates derivatives of a function, sharing work."""
     pieces = tuple(_code_piece(function, number, orders) for number in range(len(function.pieces)))
-    places = steep_places(function)
-    return FunctionCode(name, orders, pieces, _edges(function, places), places)
+    steep = steep_places(function)
+    own = [(place, width) for place, width, repeats in steep if not repeats]
+    places = tuple(sorted([*((kink, 0.0) for kink in function.kinks), *own]))
+    narrowest = min([1.0, *(width for _, width, _ in steep)])
+    return FunctionCode(name, orders, pieces, _edges(function, places), places, narrowest)
 
 
 def _code_piece(function: Activation, number: int, orders: tuple[int, ...]) -> PieceCode:

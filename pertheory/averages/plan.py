@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 #: Kinds of nodes.
 LEAF, STEIN, SUM, MOMENT, ORTHANT = range(5)
+#: Units of rounding that are no loss.
+SAFE = 64
 #: How the strength of a term depends on the covariance.
 PLAIN, CARRIER, SHARED, POWER, STEP = range(5)
 
@@ -49,6 +51,7 @@ class FunctionCode(NamedTuple):
         pieces: from left to right.
         edges: where a panel of quadrature should end.
         places: ``(x, width)`` of places where the function changes fast; the width of a kink is zero.
+        narrowest: the least width over which it changes, at a place or everywhere.
     """
 
     name: str
@@ -56,6 +59,7 @@ class FunctionCode(NamedTuple):
     pieces: tuple[PieceCode, ...]
     edges: tuple[float, ...]
     places: tuple[tuple[float, float], ...] = ()
+    narrowest: float = 1.0
 
 
 class ExactCode(NamedTuple):
@@ -127,13 +131,15 @@ class Entry(NamedTuple):
         request: number in the group.
         slots: by axis; they do not increase inside a class of interchangeable axes.
         terms: ``(weight, node)``; node -1 is the number one.
-        infinite: the entry diverges whatever the covariance.
+        infinite: the entry has no finite value whatever the covariance.
+        undefined: that is only because an input that is always zero is at a kink; all else in it is finite.
     """
 
     request: int
     slots: tuple[int, ...]
     terms: tuple[tuple[float, int], ...]
     infinite: bool = False
+    undefined: bool = False
 
 
 class InputSet(NamedTuple):
@@ -174,6 +180,7 @@ class AverageGroup(NamedTuple):
         full: the same with all entries, for inputs that are equal.
         singles: closed forms of the requests of one axis, if all requests of the group have closed forms.
         pairs: the same for those of two axes.
+        safe: variances between which closed forms at one input lose no more than `SAFE` units of rounding.
     """
 
     kinked: bool
@@ -182,6 +189,7 @@ class AverageGroup(NamedTuple):
     full: tuple[InputSet, ...]
     singles: ExactCode | None = None
     pairs: ExactCode | None = None
+    safe: tuple[float, float] = (1.0, 1.0)
 
 
 class AveragePlan(NamedTuple):
@@ -190,3 +198,9 @@ class AveragePlan(NamedTuple):
     lines: tuple[tuple[str, int], ...]
     functions: tuple[FunctionCode, ...]
     groups: tuple[AverageGroup, ...]
+
+    @property
+    def has_undefined(self) -> bool:
+        """Whether there are averages that have no value at an input of zeros."""
+        sets = (s for group in self.groups for s in (*group.sets, *group.full))
+        return any(entry.undefined for s in sets for entry in s.zero_entries)

@@ -7,16 +7,20 @@ polynomials with their kink at zero the recursion down to probabilities of ortha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from itertools import product as cartesian
+
+import numpy as np
 
 from pertheory.averages.atoms import IDENTITY, Line, atoms
 from pertheory.averages.code import code_function
 from pertheory.averages.exact import exact_code
+from pertheory.averages.methods.closed import evaluate
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
-from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
-from pertheory.averages.reduce import Divergent
+from pertheory.averages.plan import SAFE, AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
+from pertheory.averages.quadrature import Array
+from pertheory.averages.reduce import Divergent, Undefined
 from pertheory.kernels.language import Program, Request, request_classes
 from pertheory.rulebook.activation import Activation
 
@@ -69,6 +73,7 @@ def _group(
         full=full,
         singles=singles,
         pairs=pairs,
+        safe=(1.0, 1.0) if singles is None or pairs is None else _safe((singles, pairs)),
     )
 
 
@@ -80,6 +85,19 @@ def _exact(
         return None, None
     singles, pairs = (exact_code([r for r in requests if len(r) == rank], functions) for rank in (1, 2))
     return (None, None) if singles is None or pairs is None else (singles, pairs)
+
+
+def _safe(codes: Sequence[ExactCode]) -> tuple[float, float]:
+    """Between which variances averages at one input lose no more than `SAFE` units of rounding."""
+    variances: Array = 2.0 ** np.arange(-460.0, 461.0, 4.0)
+    good = np.ones(len(variances), dtype=bool)
+    for code in codes:
+        for value, error in evaluate(code, variances, variances, variances):
+            good &= np.isfinite(value) & (error <= SAFE * np.finfo(float).eps * np.abs(value))
+    bad = variances[~good].tolist()
+    low = max((own for own in bad if own <= 1), default=variances[0] / 16)
+    high = min((own for own in bad if own > 1), default=variances[-1] * 16)
+    return float(low * 16), float(high / 16)
 
 
 def _sets(
@@ -121,7 +139,7 @@ def fill(
                 entries.append(Entry(place, slots, builder.combine(atoms(request, slots), zero)))
             except Divergent as error:
                 reasons[len(entries)] = error
-                entries.append(Entry(place, slots, (), True))
+                entries.append(Entry(place, slots, (), True, isinstance(error, Undefined)))
     return tuple(entries), reasons
 
 

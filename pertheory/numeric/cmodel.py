@@ -21,9 +21,16 @@ from pertheory.numeric.ccompile import build, find_compiler, load
 from pertheory.numeric.checks import check_accuracy, check_range
 from pertheory.numeric.model import Model, Prepared, prepare
 from pertheory.numeric.states import Array, Layers, LayerState
+from pertheory.numeric.undefined import Average, definite
 from pertheory.rulebook.activation import Activation
 
-OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR, DIVERGENT, ACCURACY = 0, 1, 3, 4, 6, 6, 7, 8
+OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR = 0, 1, 3, 4, 6, 6
+DIVERGENT, ACCURACY, UNDEFINED = 7, 8, 9
+#: Why entries are NaN, where the built-in averages are the reason.
+REASONS = {
+    DIVERGENT: "a Gaussian average of the activation is infinite at these inputs",
+    UNDEFINED: "a Gaussian average of the activation has no value at its kink x = 0, and the variance there is zero",
+}
 #: Accuracy of the built-in averages, relative to the scale of each; for more the routine in Python is called back.
 BUILT_IN_ACCURACY = 1e-9
 
@@ -152,15 +159,14 @@ class CLayers(Layers):
             raise InputError(f"{self._inputs} inputs are more than this machine can count")
         self._workspace = np.empty(self._need)
         self._error = ctypes.c_double(0.0)
-        self._infinite = False
+        self._divergences: list[str] = []
         self._layer = 0
         self._state = np.zeros(self._size)
 
     @property
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
-        reasons = ("a Gaussian average of the activation is infinite or undefined at these inputs",) * self._infinite
-        return (*reasons, *dict.fromkeys(divergence.reason for divergence in self._averages.divergences))
+        return tuple(dict.fromkeys(self._divergences))
 
     @property
     def error(self) -> float:
@@ -200,16 +206,31 @@ class CLayers(Layers):
         if self._library.built_in:
             error = ctypes.c_double(self._error.value)
             status = self._step(above, _Average(), error)
-            if status not in (UNSUPPORTED, ACCURACY):
-                self._infinite |= status == DIVERGENT
+            # entries that are NaN come before those that are inaccurate
+            accurate = error.value <= BUILT_IN_ACCURACY or status not in REASONS
+            if status not in (UNSUPPORTED, ACCURACY, OVERFLOW) and accurate:
+                self._divergences += self._reason(status)
                 self._error = error
                 return status
-        raised: list[BaseException] = []
-        status = self._step(above, self._callback(self._averages, raised), self._error)
-        self._infinite |= status == DIVERGENT and not self._averages.divergences
-        if raised:
-            raise raised[0]
+        status = OK
+
+        def step(average: Average) -> dict[str, Array]:
+            nonlocal status
+            raised: list[BaseException] = []
+            result = np.zeros(self._size)
+            status = self._step(result, self._callback(average, raised), self._error)
+            if raised:
+                raise raised[0]
+            return {"": result}
+
+        found, reasons = definite(step, self._averages, self._averages.divergences)
+        above[...] = found[""]
+        self._divergences += reasons or self._reason(status)
         return status
+
+    def _reason(self, status: int) -> list[str]:
+        """Why results are NaN; where they were so below it has been told."""
+        return [REASONS[status]] if status in REASONS and not np.isnan(self._state).any() else []
 
     def _step(self, above: Array, average: Any, error: ctypes.c_double) -> int:
         ratio = np.ones(len(self._library.program.levels))
@@ -229,7 +250,7 @@ class CLayers(Layers):
             ctypes.byref(error),
         )
 
-    def _callback(self, averages: GaussianAverages, raised: list[BaseException]) -> Any:
+    def _callback(self, averages: Average, raised: list[BaseException]) -> Any:
         """The averages of Python as a function that C calls."""
         requests = [average for level in self._library.program.levels for average in level.averages]
 
@@ -245,7 +266,7 @@ class CLayers(Layers):
             except BaseException as error:  # it must not cross the C code; it is raised again behind it
                 raised.append(error)
                 return BAD_ARGUMENT
-            return DIVERGENT if averages.divergences else OK
+            return DIVERGENT if self._averages.divergences else OK
 
         return _Average(average)
 

@@ -30,6 +30,7 @@ from pertheory.numeric.checks import (
 from pertheory.numeric.evaluate import Evaluator
 from pertheory.numeric.memory import check_memory, memory_needed
 from pertheory.numeric.states import Array, Layers, LayerState, Run
+from pertheory.numeric.undefined import definite
 from pertheory.rulebook.activation import Activation
 from pertheory.rulebook.chosen import choose_functions
 from pertheory.rulebook.values import whole
@@ -252,46 +253,14 @@ class NumpyLayers(Layers):
         return {name: np.float64(value) for name, value in own.items()}
 
     def _step(self) -> Mapping[str, Array]:
-        """The next layer; where an average has no value, those components that do not depend on it have theirs.
-
-        An input of zeros is at the kink of a ReLU. Its averages have no value there, and are multiplied by what
-        vanishes with the input, which vanishes faster: they count for nothing, whatever is put in their place.
-        """
-        asked: list[list[Array]] = []
-        seen = len(self._averages.divergences)
-
-        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
-            asked.append(self._average(covariance, requests))
-            return asked[-1]
-
-        state: Mapping[str, Array] = self._evaluator.step(self._state, self._parameters(), average)
-        found = self._averages.divergences[seen:]
-        if any(divergence.undefined for divergence in found):
-            one, two = (self._filled(asked, seed) for seed in (1, 2))
-            state = {key: np.where(one[key] == two[key], one[key], np.nan) for key in state}
-        if found and any(np.isnan(array).any() for array in state.values()):
-            self._divergences += [divergence.reason for divergence in found]
-        return state
-
-    def _filled(self, asked: Sequence[Sequence[Array]], seed: int) -> Mapping[str, Array]:
-        """The next layer with some numbers in the place of averages that have no value."""
-        random = np.random.default_rng(seed)
-        finite = [d for d in self._averages.divergences if not d.undefined]
-        left = iter(asked)
-
-        def average(covariance: Array, requests: Sequence[Any]) -> list[Array]:
-            arrays = []
-            for request, array in zip(requests, next(left), strict=True):
-                infinite = {d.inputs for d in finite if d.request == request}
-                holes = [tuple(place) for place in np.argwhere(np.isnan(array)).tolist()]
-                array = np.array(array)
-                for place in holes:
-                    if place not in infinite:
-                        array[place] = random.uniform(1.0, 2.0)
-                arrays.append(array)
-            return arrays
-
-        state: Mapping[str, Array] = self._evaluator.step(self._state, self._parameters(), average)
+        """The next layer."""
+        parameters = self._parameters()
+        state, reasons = definite(
+            lambda average: self._evaluator.step(self._state, parameters, average),
+            self._average,
+            self._averages.divergences,
+        )
+        self._divergences += reasons
         return state
 
     def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:

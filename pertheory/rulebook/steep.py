@@ -7,91 +7,121 @@ does where its argument is near a root, or turns, within the width in which the 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.differential import Ring
+from pertheory.rulebook.differential import ALIASES, Ring
 from pertheory.rulebook.polynomials import Polynomial
 
-#: Where zeros of arguments are sought.
-FARTHEST = 64.0
+#: Where roots and turns of arguments are sought that are no polynomials, and the least distance from a known place.
+FARTHEST, NEAREST = 1e4, 1e-9
 #: Functions that repeat themselves do not change faster where their argument is zero.
 PERIODIC = ("sin", "cos", "tan")
-#: An argument with more zeros than this oscillates.
-MOST_PLACES = 16
+#: An argument with more roots than this oscillates, and no few places tell how.
+MOST_ROOTS = 16
+#: Most places of a function, the narrowest of them.
+MOST_PLACES = 64
 
 
-def steep_places(function: Activation) -> tuple[tuple[float, float], ...]:
-    """Places ``(x, width)`` where a function changes fast, and over which length: what its formula tells about it.
+class Steep(NamedTuple):
+    """A place where something happens.
 
-    The functions that formulas are made of (tanh, erf, exp, a root, ..) change near zeros and extrema of their
-    arguments. A kink has no width.
+    Attributes:
+        place: where.
+        width: the length over which it does.
+        repeats: it happens everywhere: the place is one of many and only the width tells anything.
     """
-    found = [(kink, 0.0) for kink in function.kinks]
-    for number in range(len(function.pieces)):
+
+    place: float
+    width: float
+    repeats: bool = False
+
+
+@lru_cache(maxsize=256)
+def steep_places(function: Activation) -> tuple[Steep, ...]:
+    """Where a function changes fast, as far as its formula tells; the narrowest first. A kink is none of them."""
+    found: list[Steep] = []
+    for number, piece in enumerate(function.pieces):
         ring, polynomials = function.polynomials(number, 1)
-        pending = [variable for polynomial in polynomials for monomial in polynomial for variable, _ in monomial]
-        arguments: dict[int, Polynomial] = {}
-        while pending:
-            variable = pending.pop()
-            if variable and variable not in arguments:
-                arguments[variable] = ring.variable(variable)[1]
-                pending += [inner for monomial in arguments[variable] for inner, _ in monomial]
-        for variable, argument in sorted(arguments.items()):
-            if not any(inner for monomial in argument for inner, _ in monomial):
-                own = _simple_places(argument, ring.variable(variable)[0])
-                # what is singular beyond the end of its piece is seen from there
-                lower, upper = function.pieces[number].lower, function.pieces[number].upper
-                ends = [min(max(place, lower), upper) for place, _ in own]
-                own = [(end, max(width, abs(place - end))) for end, (place, width) in zip(ends, own, strict=True)]
+        for kind, argument in _generators(ring, polynomials):
+            if any(inner for monomial in argument for inner, _ in monomial):
+                own = _sought(ring, argument, kind, [steep.place for steep in found])
             else:
-                own = _sought_places(ring, argument, [place for place, _ in found])
-            for place, width in own:
-                # one that is known covers another only if it is about as wide
-                if not any(
-                    abs(place - other) <= width / 4 and width / 4 <= known <= 4 * width for other, known in found
-                ):
-                    found.append((place, width))
-    return tuple(sorted(found))
+                own = _solved(argument, kind)
+            for place, width, repeats in own:
+                if math.isfinite(place) and 0 < width < math.inf:
+                    # what is singular beyond the end of its piece is seen from there
+                    end = min(max(place, piece.lower), piece.upper)
+                    found.append(Steep(end, max(width, abs(place - end)), repeats))
+    kept: list[Steep] = []
+    for steep in sorted(found, key=lambda steep: (steep.width, abs(steep.place), steep)):
+        place, width, repeats = steep  # one that is known covers another only if it is about as wide
+        if not any(
+            abs(place - other.place) <= width / 4 and width <= 4 * other.width and other.repeats <= repeats
+            for other in kept
+        ):
+            kept.append(steep)
+    return tuple(kept[:MOST_PLACES])
 
 
-def _simple_places(argument: Polynomial, kind: str) -> list[tuple[float, float]]:
-    """Places of a function of a polynomial in x; of one that repeats itself the extrema of the polynomial alone."""
-    coefficients = np.zeros(1 + max((exponent for monomial in argument for _, exponent in monomial), default=0))
+def _generators(ring: Ring, polynomials: list[Polynomial]) -> list[tuple[str, Polynomial]]:
+    """Kinds and arguments of all generators in polynomials, inner ones too."""
+    waiting, found = list(polynomials), dict[int, tuple[str, Polynomial]]()
+    while waiting:
+        for variable in {variable for monomial in waiting.pop() for variable, _ in monomial if variable}:
+            if variable not in found:
+                found[variable] = ring.variable(variable)
+                waiting.append(found[variable][1])
+    return [found[variable] for variable in sorted(found) if found[variable][0] not in ALIASES]
+
+
+def _solved(argument: Polynomial, kind: str) -> list[Steep]:
+    """Places of a function of a polynomial in x."""
+    u = np.zeros(1 + max((exponent for monomial in argument for _, exponent in monomial), default=0))
     for monomial, value in argument.items():
-        coefficients[sum(exponent for _, exponent in monomial)] += float(value)
-    polynomial = np.polynomial.Polynomial(coefficients)
-    zeros = [] if kind in PERIODIC else polynomial.roots().tolist()
+        u[sum(exponent for _, exponent in monomial)] += float(value)
+    if not np.isfinite(u).all() or not u[1:].any():
+        return []
+    polynomial = np.polynomial.Polynomial(np.trim_zeros(u, "b"))
     found = []
-    for zero in [*zeros, *polynomial.deriv().roots().tolist()]:
-        place = float(np.real(zero))
-        # the length over which the argument changes by one; singular functions are so at the zero itself
-        lengths = [abs(float(polynomial.deriv(k)(place)) / math.factorial(k)) ** (-1 / k)
-                   for k in range(1, len(coefficients)) if polynomial.deriv(k)(place)]  # fmt: skip
-        if kind in ("log", "reciprocal") or kind.startswith("power"):
-            lengths += [abs(float(np.imag(zero)))] if np.imag(zero) else []
-        if lengths:
-            found.append((place, min(lengths)))
+    for part, repeats in ((polynomial, kind in PERIODIC), (polynomial.deriv(), False)):
+        for root in part.roots().tolist():
+            place, depth = float(np.real(root)), abs(float(np.imag(root)))
+            # the length over which the argument changes by one; singular functions are so at the root itself
+            slopes = [abs(float(polynomial.deriv(k)(place))) / math.factorial(k) for k in range(1, len(polynomial))]
+            lengths = [slope ** (-1 / k) for k, slope in enumerate(slopes, start=1) if slope]
+            if depth and kind.startswith(("log", "reciprocal", "power")):
+                lengths.append(depth)
+            found.append(Steep(place, min(lengths, default=math.inf), repeats))
     return found
 
 
-def _sought_places(ring: Ring, argument: Polynomial, known: list[float]) -> list[tuple[float, float]]:
-    """Places of a function of other functions: zeros of the argument, sought on a grid that is fine at known places."""
-    steps = np.geomspace(1e-9, FARTHEST, 200)
-    x = np.unique(np.concatenate([np.linspace(-FARTHEST, FARTHEST, 2049)]
-                                 + [np.concatenate([place - steps, place + steps]) for place in known]))  # fmt: skip
+def _sought(ring: Ring, argument: Polynomial, kind: str, known: list[float]) -> list[Steep]:
+    """Places of a function of other functions, on a grid that is fine at zero and at known places."""
+    steps = np.geomspace(NEAREST, FARTHEST, 321)
+    x = np.unique(
+        np.concatenate([np.linspace(-64, 64, 4097)] + [p + s * steps for p in (0.0, *known) for s in (-1, 1)])
+    )
+    slope = ring.derivative(argument)
+    bend = ring.derivative(slope)
+    found = []
     with np.errstate(all="ignore"):
-        values = ring.evaluate([argument], x)[0]
-        left, right = values[:-1], values[1:]
-        crossed = (np.sign(left) * np.sign(right) < 0) | (left == 0)  # or a zero that lies on the grid
-        change = np.flatnonzero(np.isfinite(left) & np.isfinite(right) & crossed)
-        if len(change) > MOST_PLACES:
-            return []  # it oscillates: no few places tell how
-        low, high, sign = x[change], x[change + 1], np.sign(left[change])
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            inside = np.sign(ring.evaluate([argument], middle)[0]) == sign
-            low, high = np.where(inside, middle, low), np.where(inside, high, middle)
-        slopes = np.abs(ring.evaluate([ring.derivative(argument)], low)[0])
-    return [(float(p), float(1 / s)) for p, s in zip(low, slopes, strict=True) if math.isfinite(s) and s > 0]
+        for polynomial in (argument, slope):
+            values = ring.evaluate([polynomial], x)[0]
+            left, right = values[:-1], values[1:]
+            crossed = (np.sign(left) * np.sign(right) < 0) | (left == 0)  # or a zero that lies on the grid
+            change = np.flatnonzero(np.isfinite(left) & np.isfinite(right) & crossed)
+            low, high, sign = x[change], x[change + 1], np.sign(left[change])
+            for _ in range(60):
+                middle = 0.5 * (low + high)
+                inside = np.sign(ring.evaluate([polynomial], middle)[0]) == sign
+                low, high = np.where(inside, middle, low), np.where(inside, high, middle)
+            first, second = (np.abs(part) for part in ring.evaluate([slope, bend], low))
+            widths = np.minimum(1 / first, np.sqrt(2 / second))
+            repeats = kind in PERIODIC or len(change) > MOST_ROOTS
+            narrow = np.argsort(widths, kind="stable")[:MOST_PLACES]
+            found += [Steep(p, w, repeats) for p, w in zip(low[narrow].tolist(), widths[narrow].tolist(), strict=True)]
+    return found

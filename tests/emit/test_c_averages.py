@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -216,6 +217,33 @@ def test_relu_averages_are_the_arc_cosine_kernels():
     np.testing.assert_allclose(own.value(found, (1,), (1,))[off], (0.5 - angle / (2 * np.pi))[off], rtol=1e-13)
 
 
+@pytest.mark.parametrize("gap", [1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12])
+def test_closed_forms_of_nearly_opposite_inputs_keep_their_digits(gap):
+    """What is left of relu cancels in its closed form; the arc-cosine formula with 40 digits does not mind."""
+    rho = -1 + gap
+    k = np.array([[1.0, rho / 2], [rho / 2, 0.25]])
+    own = routine("relu", order=0)
+    found = own(k)
+    with mpmath.workdps(40):
+        a, b, c = (mpmath.mpf(float(x)) for x in (k[0, 0], k[1, 1], k[0, 1]))
+        wide = mpmath.sqrt(a * b - c * c)
+        angle = mpmath.atan2(wide, -c)
+        exact = {(0,): (wide + c * angle) / (2 * mpmath.pi), (1,): angle / (2 * mpmath.pi)}
+    assert own.status == OK
+    for orders, value in exact.items():
+        assert own.value(found, orders, orders)[0, 1] == pytest.approx(float(value), rel=1e-10)
+
+
+@pytest.mark.parametrize("spread", [1.0, 100.0, 1e4])
+@pytest.mark.parametrize("rho", [0.5, -0.999, -1 + 2.0**-30])
+def test_closed_forms_of_gelu_are_what_sums_are(spread, rho):
+    k = spread**2 * np.array([[1.0, rho / 2], [rho / 2, 0.25]])
+    own, other = routine("gelu", order=0), routine("gelu", order=0, closed=False)
+    for one, two in zip(own(k), other(k), strict=True):
+        np.testing.assert_allclose(one, two, rtol=2e-9)
+    assert own.status == other.status == OK
+
+
 def test_four_relus_in_a_plane_are_an_integral_over_the_angle():
     x = inputs_of(6, 4, 2)
     own = routine("relu")
@@ -340,14 +368,27 @@ def test_workspace_is_linear_in_the_inputs():
 
 
 @pytest.mark.parametrize("name", ["tanh", "x3", "elu", "relu"])
-@pytest.mark.parametrize("scale", [1e11, 1e200, 1e308])
-def test_covariances_that_no_rule_resolves_are_refused_at_once(name, scale):
+@pytest.mark.parametrize("scale", [1e150, 1e200, 1e308])
+def test_covariances_whose_products_overflow_are_refused_at_once(name, scale):
     k = np.array([[1.0, 0.3], [0.3, 0.5]]) * scale
     own = routine(name)
     found = own(k)
     assert own.status != OK
     assert all(np.isnan(array).any() for array in found) or name == "relu"
     assert not any(np.isinf(array).any() for array in found)
+
+
+@pytest.mark.parametrize("scale", [1e9, 1e12, 1e16])
+def test_steps_that_are_narrow_against_their_inputs_are_what_signs_are(scale):
+    """tanh at large spreads: <s' s'> is four times the density at zero, <s s> an arcsine, less than 1/scale away."""
+    k = scale * np.array([[1.0, 0.3], [0.3, 0.5]])
+    own = routine("tanh", order=0)
+    found = own(k)
+    assert own.status == OK
+    rho = 0.3 / math.sqrt(0.5)
+    density = 1 / (2 * math.pi * math.sqrt(k[0, 0] * k[1, 1] * (1 - rho**2)))
+    assert own.value(found, (1,), (1,))[0, 1] == pytest.approx(4 * density, rel=2e-9)
+    assert own.value(found, (0,), (0,))[0, 1] == pytest.approx(2 / math.pi * math.asin(rho), rel=2e-9)
 
 
 def test_every_function_of_formulas_has_its_c():

@@ -16,7 +16,6 @@ from pertheory.averages import choose
 from pertheory.averages.account import Account
 from pertheory.averages.choose import TABLE
 from pertheory.averages.estimate import Wanted
-from pertheory.averages.features import features
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.activation import Activation, activation
@@ -94,7 +93,7 @@ def test_a_needle_is_seen() -> None:
     ],
 )
 def test_steep_places_are_read_off_the_formula(formula: str, place: float, width: float) -> None:
-    narrowest = features(activation(formula))[0]
+    narrowest = steep_places(activation(formula))[0]
     assert narrowest.place == pytest.approx(place, abs=width / 10)
     assert narrowest.width == pytest.approx(width, rel=0.5)
 
@@ -255,7 +254,7 @@ def test_a_run_can_say_what_averaged_what() -> None:
 
 def test_a_steep_place_inside_a_wide_one_and_on_the_grid_is_found() -> None:
     """What C is told: sinh changes over one, tanh over a hundredth at the same place, where the search has a point."""
-    assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w in steep_places(activation("tanh(100*sinh(x-1))"))]
+    assert (1.0, 0.01) in [(round(x, 9), round(w, 9)) for x, w, _ in steep_places(activation("tanh(100*sinh(x-1))"))]
 
 
 # ------------------------------------------------------------------- variances near the smallest numbers

@@ -20,12 +20,13 @@ import numpy as np
 
 from pertheory.averages.atoms import Request
 from pertheory.averages.estimate import COLLINEAR, ROUNDING, Atom, Found, Task, Wanted
-from pertheory.averages.features import features, narrowest
+from pertheory.averages.features import narrowest
 from pertheory.averages.grids import EPSILON, SHIFTED
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
 from pertheory.averages.methods.panels import collinear_averages, rounding
 from pertheory.averages.quadrature import Array, density, panels
+from pertheory.rulebook.steep import steep_places
 
 #: Nodes of a panel.
 NODES = 12
@@ -184,7 +185,7 @@ def _close_together(cuts: Array, kinks: Array, width: float) -> Array:
 def _steep(functions: Functions, width: float) -> set[float]:
     """Kinks, and places where functions change within less than a width."""
     kinks = {kink for _, function in functions for kink in function.kinks}
-    steep = {place for _, function in functions for place, own in features(function) if own < width}
+    steep = {place for _, function in functions for place, own, _ in steep_places(function) if own < width}
     return kinks | steep
 
 

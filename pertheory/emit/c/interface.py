@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def print_interface(
-    program: Program, name: str, frames: Sequence[Frame], levels: Sequence[LevelText], activation: str
+    program: Program, name: str, frames: Sequence[Frame], levels: Sequence[LevelText], activation: str, undefined: bool
 ) -> str:
     """The functions that the header declares."""
     parts = [
@@ -33,7 +33,7 @@ def print_interface(
         parts.append(_lay(program, frame))
         parts.append(_update(program, name, frame, text))
     parts.append(_first_layer(program, name))
-    parts.append(print_layers(program, name, frames, bool(activation)))
+    parts.append(print_layers(program, name, frames, bool(activation), undefined))
     return "\n".join(parts)
 
 

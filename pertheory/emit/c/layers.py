@@ -9,15 +9,21 @@ from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
 
 
-def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in: bool) -> str:
-    """The size of the workspace, one step, and a run of all layers."""
+def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in: bool, undefined: bool) -> str:
+    """The size of the workspace, one step, and a run of all layers; `undefined`: averages may have no value."""
     one = program.inputs == "one"
     last = len(frames) - 1
     symbols = len(program.hyperparameters)
     lines = ["/* ---- whole layers ---- */", ""]
+    if undefined:
+        lines += [
+            "static int avg_fill(size_t inputs, const double *covariance, size_t count, const int *requests,",
+            "    double *const *out, double *workspace, size_t workspace_size, double *worst_error, double *seed);",
+            "",
+        ]
     first = 0
     for frame in frames:
-        lines += _advance(program, frame, first, one, f"{name}_builtin_average" if built_in else "")
+        lines += _advance(program, frame, first, one, f"{name}_builtin_average" if built_in else "", undefined)
         first += len(frame.level.averages)
     lines += [f"size_t {name}_workspace_size(size_t inputs)", "{", "    size_t fixed, most = 0;"]
     lines += ["    if (inputs == 0)", "        return 0;"]
@@ -35,6 +41,9 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
             f"        size_t size = lay_level_{frame.number}(inputs, NULL, &w, own, &scratch);",
             *([] if one else ["        scratch = pt_plus(scratch, pt_times(inputs, inputs));"]),
         ]
+        if undefined:
+            kernels = len(frame.level.kernels)
+            lines.append(f"        size = pt_plus(size, pt_state_size(state_{frame.number}, {kernels}, inputs));")
         if built_in:
             lines.append(f"        scratch = pt_plus(scratch, {name}_builtin_workspace({'1' if one else 'inputs'}));")
         lines += [
@@ -154,77 +163,109 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
 
 
 def _reach(built_in: str, entries: str) -> list[str]:
-    """The built-in averages take time that grows with the size of a preactivation: beyond this they are not asked."""
+    """Beyond this the built-in averages are not asked: products of two covariances would overflow."""
     if not built_in:
         return []
     return [
-        f"        if (average == {built_in} && !pt_is_within({entries}, 1e10))",
+        f"        if (average == {built_in} && !pt_is_within({entries}, 1e140))",
         "            return PT_UNSUPPORTED;",
     ]
 
 
-def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: str) -> list[str]:
-    """One sublayer up: averages, then tensors."""
+def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
+    """The averages of a sublayer; with a seed, what has no value becomes numbers."""
     number, level = frame.number, frame.level
-    below = program.levels[number - 1]
-    places = {kernel.key: place for place, kernel in enumerate(below.kernels)}
+    places = {kernel.key: place for place, kernel in enumerate(program.levels[number - 1].kernels)}
     from_level = (number - 1) % len(program.levels)
+    deep = " " * (12 if one else 8)
     lines = [
-        f"static int advance_level_{number}(size_t n, const struct tables *tables, const double *below,",
-        "    const double *hyper, double ratio, pt_average_fn average, void *context, double *above, double *memory,",
-        "    size_t size, double *worst)",
+        f"/* The averages of level {number}; `memory` is room for the routine."
+        f"{' With a seed only what has no value, as numbers.' if undefined else ''} */",
+        f"static int average_level_{number}(size_t n, const double *below, pt_average_fn average, void *context,",
+        f"    double *const *averages, double *memory, size_t size, double *worst{', double *seed' * undefined})",
         "{",
-        f"    struct level_{number} w;",
-        f"    double *averages[{max(len(level.averages), 1)}];",
-        "    size_t scratch;",
-        "    int status = PT_OK, found;",
-        f"    (void)lay_level_{number}(n, memory, &w, averages, &scratch);",
-        f"    bind_level_{number}(&w, n, tables, below, averages, hyper, ratio);",
+        "    int status = PT_OK;",
     ]
     if not level.covariances:
-        lines += ["    (void)average;", "    (void)context;", "    (void)size;", "    (void)worst;"]
+        lines.append(
+            "    (void)n, (void)below, (void)average, (void)context, (void)averages, (void)memory, (void)size;"
+        )
+        lines.append("    (void)worst;")
     for field_number, (field, key) in enumerate(level.covariances):
         chosen = [place for place, average in enumerate(level.averages) if average.field == field]
+        ends = f"{len(chosen)}, wanted, out, " + ("memory, size" if one else "memory + n * n, size - n * n") + ", worst"
+        inputs, covariance = ("1", "covariance + input") if one else ("n", "memory")
+        call = f"average(context, {inputs}, {covariance}, {field_number}, {ends})"
+        if undefined:
+            call = f"seed != NULL ? avg_fill({inputs}, {covariance}, {ends}, seed)\n{deep}    : {call}"
         lines += [
             f"    {{ /* averages over {c_comment(field)} */",
             f"        static const int wanted[] = {{{', '.join(str(first + place) for place in chosen)}}};",
             f"        const double *covariance = below + pt_state_size(state_{from_level}, {places[key]}, n);",
             f"        double *out[{len(chosen)}];",
+            "        int found;",
             f"        if (!pt_is_finite(covariance, pt_entries(state_{from_level}[{places[key]}], n)))",
             "            return PT_OVERFLOW;",
             *_reach(built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
+            "        for (size_t input = 0; input < n; input++) {"
+            if one
+            else "        pt_square(n, covariance, memory);",
+            *(f"{deep}out[{k}] = averages[{place}]{' + input' if one else ''};" for k, place in enumerate(chosen)),
+            f"{deep}found = {call};",
+            f"{deep}if (pt_is_error(found))",
+            f"{deep}    return found;",
+            f"{deep}status = pt_worse(status, found);",
+            *(["        }"] if one else []),
+            "    }",
         ]
-        count = len(chosen)
-        if one:
-            lines += [
-                "        for (size_t input = 0; input < n; input++) {",
-                *(f"            out[{k}] = averages[{place}] + input;" for k, place in enumerate(chosen)),
-                f"            found = average(context, 1, covariance + input, {field_number}, {count}, wanted, out,",
-                "                memory + scratch, size - scratch, worst);",
-                "            if (pt_is_error(found))",
-                "                return found;",
-                "            status = pt_worse(status, found);",
-                "        }",
-                "    }",
-            ]
-        else:
-            lines += [
-                "        double *const square = memory + scratch;",
-                "        pt_square(n, covariance, square);",
-                *(f"        out[{k}] = averages[{place}];" for k, place in enumerate(chosen)),
-                f"        found = average(context, n, square, {field_number}, {count}, wanted, out, square + n * n,",
-                "            size - scratch - n * n, worst);",
-                "        if (pt_is_error(found))",
-                "            return found;",
-                "        status = pt_worse(status, found);",
-                "    }",
-            ]
-    lines += [
-        f"    compute_level_{number}(&w, above);",
-        f"    found = judge_level_{number}(above, pt_state_size(state_{number}, {len(level.kernels)}, n), status,",
-        "        below, averages, n);",
-        "    return pt_is_error(found) ? found : pt_worse(status, found);",
+    return [*lines, "    return status;", "}", ""]
+
+
+def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
+    """One sublayer up: averages, then tensors."""
+    number, level = frame.number, frame.level
+    undefined = undefined and bool(level.covariances)
+    count = f"pt_state_size(state_{number}, {len(level.kernels)}, n)"
+    compute = [f"    compute_level_{number}(&w, above);"]
+    if undefined:
+        room = "memory + scratch, size - scratch"
+        again = f"(void)average_level_{number}(n, below, NULL, NULL, averages, {room}, NULL, &seed);"
+        compute = [
+            f"    if ((status == PT_UNDEFINED || status == PT_DIVERGENT) && average == {built_in}) {{",
+            "        /* Averages without a value (an input of zeros is at a kink) become numbers, then others:",
+            "         * what stays as it is does not depend on them. What multiplies them vanishes with the input. */",
+            "        double seed = 1;",
+            f"        {again}",
+            f"        compute_level_{number}(&w, above);",
+            f"        {again}",
+            f"        compute_level_{number}(&w, memory + used);",
+            f"        pt_agree(above, memory + used, {count});",
+            "    } else",
+            f"        compute_level_{number}(&w, above);",
+        ]
+    return [
+        *_averages(program, frame, first, one, built_in, undefined),
+        f"static int advance_level_{number}(size_t n, const struct tables *tables, const double *below,",
+        "    const double *hyper, double ratio, pt_average_fn average, void *context, double *above, double *memory,",
+        "    size_t size, double *worst)",
+        "{",
+        f"    struct level_{number} w;",
+        f"    double *averages[{max(len(level.averages), 1)}], error = 0.0;",
+        f"    size_t scratch{', used' if undefined else ''};",
+        "    int status, found;",
+        f"    {'used = ' if undefined else '(void)'}lay_level_{number}(n, memory, &w, averages, &scratch);",
+        f"    bind_level_{number}(&w, n, tables, below, averages, hyper, ratio);",
+        f"    status = average_level_{number}(n, below, average, context, averages, memory + scratch, size - scratch,",
+        f"        &error{', NULL' if undefined else ''});",
+        "    if (worst != NULL && !(error <= *worst))",
+        "        *worst = error;",
+        "    if (pt_is_error(status))",
+        "        return status;",
+        *compute,
+        f"    found = judge_level_{number}(above, {count}, status, below, averages, n);",
+        "    if (pt_is_error(found))",
+        "        return found;",
+        "    return pt_worse(found, status == PT_ACCURACY || !(error <= 1e-9) ? PT_ACCURACY : PT_OK);",
         "}",
         "",
     ]
-    return lines

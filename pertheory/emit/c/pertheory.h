@@ -18,20 +18,22 @@ extern "C" {
 #endif
 
 /* What a call returns. Above PT_LAST_ERROR stand warnings: the results are written, and some entries are NaN
- * (PT_DIVERGENT) or less accurate than 1e-9 of their scale (PT_ACCURACY). With PT_OK and PT_ACCURACY all results are
- * finite. After an error nobody should read them. */
+ * (PT_DIVERGENT, PT_UNDEFINED) or less accurate than 1e-9 of their scale (PT_ACCURACY). With PT_OK and PT_ACCURACY all
+ * results are finite. After an error nobody should read them. */
 typedef enum pt_status {
     PT_OK = 0,
     PT_BAD_ARGUMENT = 1,    /* a null pointer, no inputs, no layers, a number out of range, a workspace that overlaps a
                                state or is not aligned */
     PT_SHORT_WORKSPACE = 2, /* less workspace than the theory asks for */
     PT_NOT_FINITE = 3,      /* NaN or infinity in what was handed in, by a routine of averages too */
-    PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e10 */
+    PT_UNSUPPORTED = 4,     /* averages that the routine cannot do: too many distinct inputs, or G above 1e140 */
     PT_TOO_LARGE = 5,       /* sizes beyond what size_t counts */
     PT_OVERFLOW = 6,        /* a result left the range of doubles */
     PT_LAST_ERROR = 6,
-    PT_DIVERGENT = 7,       /* an average is infinite or, at a zero input, undefined: the entries that need it are NaN */
-    PT_ACCURACY = 8         /* the estimated error of an average is above 1e-9 of its scale */
+    PT_DIVERGENT = 7,       /* an average is infinite, or NaN was handed in: the entries that need it are NaN */
+    PT_ACCURACY = 8,        /* the estimated error of an average is above 1e-9 of its scale */
+    PT_UNDEFINED = 9        /* an input of zeros is at a kink, where an average has no value: entries that depend on what
+                               is put in its place are NaN */
 } pt_status;
 
 /* One line of English for a status; never NULL. */
@@ -42,11 +44,12 @@ static inline const char *pt_message(int status)
     case PT_BAD_ARGUMENT: return "an argument is null or out of range";
     case PT_SHORT_WORKSPACE: return "the workspace is smaller than the theory asks for";
     case PT_NOT_FINITE: return "an argument holds NaN or infinity";
-    case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e10";
+    case PT_UNSUPPORTED: return "averages that the routine cannot do: too many distinct inputs, or G above 1e140";
     case PT_TOO_LARGE: return "so many inputs or layers that sizes overflow";
     case PT_OVERFLOW: return "a result left the range of doubles";
-    case PT_DIVERGENT: return "an average is infinite or, at a zero input, undefined: the entries that need it are NaN";
+    case PT_DIVERGENT: return "an average is infinite, or NaN was handed in: the entries that need it are NaN";
     case PT_ACCURACY: return "an average is less accurate than 1e-9 of its scale";
+    case PT_UNDEFINED: return "an average is undefined at an input of zeros: the entries that need it are NaN";
     default: return "unknown status";
     }
 }
@@ -112,7 +115,7 @@ typedef struct pt_theory {
  *   workspace        workspace_size doubles to use freely (at least what the theory's NAME_builtin_workspace says)
  *   worst_error      may be NULL; is raised to the largest estimated error relative to the scale of an average
  *
- * It returns a status; PT_DIVERGENT (some of what is written is NaN) and PT_ACCURACY let the computation go on. Of
+ * It returns a status; PT_DIVERGENT, PT_UNDEFINED (some of what is written is NaN) and PT_ACCURACY let it go on. Of
  * functions with kinks only entries are read in which different indices are different inputs, and the built-in routine
  * leaves NaN in the others. A theory for one input ("one") asks for each input in turn, with n = 1. */
 typedef int (*pt_average_fn)(void *context, size_t inputs, const double *covariance, int field, size_t count,

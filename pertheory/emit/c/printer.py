@@ -29,7 +29,7 @@ class Source(NamedTuple):
     header: str
 
 
-def print_c(program: Program, averages: str = "", activation: str = "") -> Source:
+def print_c(program: Program, averages: str = "", activation: str = "", undefined: bool = False) -> Source:
     """The theory in C; the same bytes for the same program.
 
     Args:
@@ -37,13 +37,15 @@ def print_c(program: Program, averages: str = "", activation: str = "") -> Sourc
         averages: the text of a built-in routine of Gaussian averages, for the requests of this program; without it
             the callback must be given.
         activation: what the built-in routine is for.
+        undefined: whether it has averages without a value at inputs of zeros; those that count for nothing must not
+            spoil results.
     """
     name = program_name(program)
     packings = Packings()
     frames = [Frame(program, number, packings) for number in range(len(program.levels))]
     levels = [_level(program, frame) for frame in frames]
     body = "\n".join(level.text for level in levels)
-    body += print_interface(program, name, frames, levels, activation if averages else "")
+    body += print_interface(program, name, frames, levels, activation if averages else "", undefined)
     words = _words(body)
     used = [(packing, own) for packing, own in packings.items() if own in words or not packing.is_dense]
     packing_text = "\n".join(_packing(packing, own) for packing, own in used)

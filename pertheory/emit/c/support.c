@@ -544,7 +544,8 @@ static int pt_has_nan(const double *values, size_t count)
 /* ---- pt_judged ---- */
 
 /* What the results of a level are worth: PT_OK where all are finite. `found` is what the averages are worth: where one
- * diverges, or did so below, NaN goes on from there; any other NaN, and infinity, is a product that left the range. */
+ * has no finite value, or had none below, NaN goes on from there; any other NaN, and infinity, is a product that left
+ * the range. */
 static int pt_judged(const double *values, size_t count, int found, const double *below, size_t below_count,
                      double *const *averages, const pt_packing *const *packings, int requests, size_t n)
 {
@@ -558,7 +559,9 @@ static int pt_judged(const double *values, size_t count, int found, const double
             return PT_NOT_FINITE;
     if (pt_has_overflow(values, count))
         return PT_OVERFLOW;
-    return found == PT_DIVERGENT || pt_has_nan(below, below_count) ? PT_DIVERGENT : PT_OVERFLOW;
+    if (found == PT_DIVERGENT || found == PT_UNDEFINED)
+        return found;
+    return pt_has_nan(below, below_count) ? PT_DIVERGENT : PT_OVERFLOW;
 }
 
 /* ---- pt_given ---- */
@@ -578,11 +581,23 @@ static int pt_given(double *const *averages, const pt_packing *const *packings, 
 /* Of two warnings the one to report. */
 static int pt_worse(int first, int second)
 {
-    if (first == PT_OK)
-        return second;
-    if (second == PT_OK)
-        return first;
-    return first < second ? first : second;
+    static const int order[] = {PT_DIVERGENT, PT_UNDEFINED, PT_ACCURACY};
+    int k;
+    for (k = 0; k < 3; k++)
+        if (first == order[k] || second == order[k])
+            return order[k];
+    return PT_OK;
+}
+
+/* ---- pt_agree ---- */
+
+/* What two results do not agree about is no number. */
+static void pt_agree(double *values, const double *others, size_t count)
+{
+    size_t i;
+    for (i = 0; i < count; i++)
+        if (!(values[i] == others[i]))
+            values[i] = NAN;
 }
 
 /* ---- pt_unpack ---- */

@@ -51,8 +51,9 @@ def c_source(theory: Closure, inputs: str, functions: Functions, built_in: bool 
     program = lower(theory, inputs, kinked=not smooth)
     if not built_in or not any(level.averages for level in program.levels):
         return program, print_c(program)
-    text = print_averages(plan_averages(program, functions), program_name(program))
-    return program, print_c(program, text, _names(functions))
+    plan = plan_averages(program, functions)
+    text = print_averages(plan, program_name(program))
+    return program, print_c(program, text, _names(functions), plan.has_undefined)
 
 
 def header_text() -> str:

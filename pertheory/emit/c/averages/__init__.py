@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pertheory.averages.plan import ORTHANT, AveragePlan
+from pertheory.averages.plan import ORTHANT, SAFE, AveragePlan
 from pertheory.emit.c.averages.exact import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
@@ -49,7 +49,6 @@ def print_averages(plan: AveragePlan, name: str) -> str:
     panelled = any(s.groups for s in bent)
     orthants = any(node.kind == ORTHANT for s in bent for node in s.nodes)
     count = sum(len(group.requests) for group in plan.groups)
-    widths = [width for function in plan.functions for _, width in function.places]
     numbers = {
         "AVG_LINES": len(plan.lines),
         "AVG_COLUMNS": max(columns, 1),
@@ -58,11 +57,13 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST": most,
         "AVG_REQUESTS": count,
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
-        "AVG_NARROWEST": repr(min([1.0, *(width for width in widths if width > 0)])),
+        "AVG_NARROWEST": repr(min([1.0, *(function.narrowest for function in plan.functions)])),
+        "AVG_REPEATS": int(any(f.narrowest < min([1.0, *(w for _, w in f.places if w)]) for f in plan.functions)),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
         "AVG_PANELLED": int(panelled),
         "AVG_ORTHANTS": int(orthants),
+        "AVG_SAFE": f"({SAFE} * DBL_EPSILON)",
         "AVG_EXACT": int(any(group.pairs is not None for group in plan.groups)),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }

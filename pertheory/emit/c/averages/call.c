@@ -22,15 +22,31 @@ static int avg_wanted(const avg_call *call, const avg_entry *entry, int entries)
 {
     int e;
     for (e = 0; e < entries; e++)
-        if (call->target[entry[e].request] != NULL) return 1;
+        if (call->target[entry[e].request] != NULL && (call->seed == NULL || entry[e].count == AVG_UNDEFINED)) return 1;
     return 0;
+}
+
+/* All nodes of some distinct inputs. */
+static void avg_evaluate(avg_call *call, const avg_set *set, const size_t *index, const avg_values *values)
+{
+    double covariance[16] = {0}; /* set, so that analysers see it */
+    avg_restrict(call, index, set->size, covariance);
+#if AVG_KINKED
+    if (call->group->kinked) avg_kinked(call, set, covariance, values);
+#endif
+#if AVG_SMOOTH
+    if (!call->group->kinked && set->size == 1) avg_single(call, set, sqrt(covariance[0]), values->value);
+#if AVG_MOST > 2
+    if (!call->group->kinked && set->size > 2) avg_conditional(call, set, covariance, values->value);
+#endif
+#endif
 }
 
 /* All entries over `size` distinct inputs. */
 static void avg_sets(avg_call *call, const avg_set *set, const double *live, size_t count, size_t zero)
 {
     const int size = set->size;
-    double covariance[16] = {0}, *const space = call->space; /* set, so that analysers see it */
+    double *const space = call->space;
     avg_values values;
     size_t choice[4] = {0}, index[4] = {0};
     int k;
@@ -53,16 +69,7 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
     for (k = 0; k < size; k++) choice[k] = (size_t)k;
     for (;;) {
         for (k = 0; k < size; k++) index[k] = (size_t)live[choice[k]];
-        avg_restrict(call, index, size, covariance);
-#if AVG_KINKED
-        if (call->group->kinked) avg_kinked(call, set, covariance, &values);
-#endif
-#if AVG_SMOOTH
-        if (!call->group->kinked && size == 1) avg_single(call, set, sqrt(covariance[0]), values.value);
-#if AVG_MOST > 2
-        if (!call->group->kinked && size > 2) avg_conditional(call, set, covariance, values.value);
-#endif
-#endif
+        if (call->seed == NULL) avg_evaluate(call, set, index, &values);
         avg_scatter(call, set, index, zero, &values);
         /* the first one moves fastest, as entries stand in memory */
         for (k = 0; k < size && choice[k] + 1 == (k + 1 < size ? choice[k + 1] : count); k++) choice[k] = (size_t)k;
@@ -131,7 +138,7 @@ static int avg_too_wide(const avg_call *call, const double *variance)
 
 size_t AVG_NAME(builtin_workspace)(size_t inputs)
 {
-    size_t room = 3 * inputs + AVG_REQUESTS + AVG_ROOM;
+    size_t room = (3 + AVG_EXACT * AVG_MOST_REQUESTS) * inputs + AVG_REQUESTS + AVG_ROOM;
     if (inputs > AVG_MOST_INPUTS) return 0;
 #if AVG_SMOOTH && AVG_MOST > 1
     room += avg_series_room(inputs);
@@ -139,17 +146,16 @@ size_t AVG_NAME(builtin_workspace)(size_t inputs)
     return room;
 }
 
-int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covariance, int field, size_t count,
-                              const int *requests, double *const *out, double *workspace, size_t workspace_size,
-                              double *worst_error)
+/* The routine; with a seed only what has no value is written, as random numbers, and the seed goes on. */
+static int avg_fill(size_t inputs, const double *covariance, size_t count, const int *requests, double *const *out,
+                    double *workspace, size_t workspace_size, double *worst_error, double *seed)
 {
     double *targets[AVG_MOST_REQUESTS];
     double *same, *live, *variance;
     size_t alive = 0, zero = inputs, distinct = 0, i, j;
     avg_call call;
     int status, s, wide;
-    (void)context;
-    if (inputs == 0 || covariance == NULL || field < 0 || workspace == NULL) return PT_BAD_ARGUMENT;
+    if (inputs == 0 || covariance == NULL || workspace == NULL) return PT_BAD_ARGUMENT;
     if (inputs > AVG_MOST_INPUTS) return PT_TOO_LARGE;
     if (count == 0) return PT_OK;
     if (requests == NULL || out == NULL) return PT_BAD_ARGUMENT;
@@ -167,10 +173,10 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
     call.worst = 0, call.strip = 1.5 * AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
-    call.status = PT_OK, call.refused = 0;
+    call.status = PT_OK, call.refused = 0, call.seed = seed;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT
-    if (call.group->pairs != NULL && avg_exact_fits(&call, variance)) {
+    if (call.group->forms != NULL && avg_exact_fits(&call, variance)) {
         avg_exact(&call, variance);
         if (worst_error != NULL && !(call.worst <= *worst_error)) *worst_error = call.worst;
         return call.status;
@@ -198,7 +204,7 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     for (s = 0; s < call.group->requests; s++) {
         const avg_request *request = &call.group->request[s];
         if (targets[s] == NULL) continue;
-        if (AVG_ANY_KINKED || request->rank > 4 || wide) {
+        if (seed == NULL && (AVG_ANY_KINKED || request->rank > 4 || wide)) {
             const size_t stored = avg_stored(request, inputs);
             for (i = 0; i < stored; i++) targets[s][i] = NAN;
         }
@@ -221,4 +227,13 @@ int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covari
     if (call.refused) return PT_UNSUPPORTED;
     if (call.status != PT_OK) return call.status;
     return call.worst <= AVG_TOLERANCE ? PT_OK : PT_ACCURACY;
+}
+
+int AVG_NAME(builtin_average)(void *context, size_t inputs, const double *covariance, int field, size_t count,
+                              const int *requests, double *const *out, double *workspace, size_t workspace_size,
+                              double *worst_error)
+{
+    (void)context;
+    if (field < 0) return PT_BAD_ARGUMENT;
+    return avg_fill(inputs, covariance, count, requests, out, workspace, workspace_size, worst_error, NULL);
 }

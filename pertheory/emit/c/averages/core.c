@@ -10,10 +10,12 @@
 /* Rounding of functions and sums, relative to the scale. */
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
-/* Beyond this variance no rule resolves a function; rules are refused instead of running for hours. */
-#define AVG_LARGEST 1e10
+/* Beyond this variance products overflow. */
+#define AVG_LARGEST 1e140
 /* Residual variances below this fraction of a variance are rounding. */
 #define AVG_NULL 1e-13
+/* Determinants of two inputs below this fraction of the product of their variances: the inputs are collinear. */
+#define AVG_COLLINEAR 3e-15
 /* Points at which functions are evaluated together. */
 #define AVG_BLOCK 64
 
@@ -28,7 +30,8 @@ typedef struct {
     unsigned char slot, kind;
 } avg_term;
 
-/* An average that is made of others; see the kinds below. */
+/* An average that is made of others; see the other kinds below. */
+#define AVG_NODE_STEIN 1
 typedef struct {
     unsigned char kind, slot, mask;
     double place[4];
@@ -49,7 +52,8 @@ typedef struct {
     int node;
 } avg_part;
 
-/* One entry of a request; count < 0: it is infinite. */
+/* One entry of a request; count < 0: it has no finite value. */
+#define AVG_UNDEFINED -2 /* because an input of zeros is at a kink */
 typedef struct {
     short request;
     unsigned char slot[8];
@@ -58,7 +62,7 @@ typedef struct {
 
 /* All averages over `size` distinct inputs. */
 typedef struct {
-    int size, columns, groups, plain, leaves, nodes, entries, zero_entries; /* plain: leaves without deltas; first */
+    int size, columns, groups, leaves, nodes, entries, zero_entries;
     const avg_column *column;
     const avg_leaves *group;
     const short (*leaf)[4];
@@ -74,13 +78,19 @@ typedef struct {
 
 /* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2. */
 typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
-                             double *const *out);
+                             double *const *out, double *const *errors);
+
+/* Closed forms of one and of two inputs, fast ones without errors; variances at which those of one input are safe. */
+typedef struct {
+    avg_exact_fn singles, pairs, one, two;
+    double low, high;
+} avg_forms;
 
 typedef struct {
     int kinked, requests;
     const avg_request *request;
     const avg_set *sets, *full;
-    avg_exact_fn singles, pairs; /* null where a request has no closed form */
+    const avg_forms *forms; /* null where a request has no closed form */
 } avg_group;
 
 /* What a call works on. */
@@ -95,6 +105,7 @@ typedef struct {
     double strip, slowest, reach; /* of the trapezoid rules: see avg_frequency */
     double widen;         /* steps of several variables may be wider than those of one */
     int status, refused;  /* refused: some averages are beyond the methods here */
+    double *seed;         /* not null: only averages that have no value are written, as random numbers */
 } avg_call;
 
 static size_t avg_choose(size_t n, unsigned k)
@@ -160,8 +171,20 @@ static double avg_settled(avg_call *call, double value)
     if (fabs(value) <= DBL_MAX) return value;
     if (!isnan(value))
         call->status = PT_OVERFLOW;
-    else if (call->status == PT_OK)
+    else if (call->status != PT_OVERFLOW)
         call->status = PT_DIVERGENT;
+    return NAN;
+}
+
+/* What is written where there is no value: NaN, or numbers in (1, 2) that have nothing to do with each other (Park and
+ * Miller, Comm. ACM 31 (1988) 1192). */
+static double avg_without_value(avg_call *call)
+{
+    if (call->seed != NULL) {
+        *call->seed = fmod(16807 * *call->seed, 2147483647);
+        return 1 + *call->seed / 2147483647;
+    }
+    if (call->status == PT_OK) call->status = PT_UNDEFINED;
     return NAN;
 }
 
@@ -178,26 +201,29 @@ typedef struct {
     double *value, *error, *size; /* error: absolute, null where it has been raised; size: of what is summed */
 } avg_values;
 
-/* Raise the error to that of an entry. */
+/* A sum is told from zero where it is larger than so many errors, and than this part of its terms. */
+#define AVG_TOLD 100
+#define AVG_CANCELLED 1e-9
+
+/* Raise the error to that of an entry. The scale of one term is the average of its absolute value. Where terms are
+ * summed (by the product rule, by what deltas leave) it is the absolute value of the sum, so that their cancellation
+ * counts as a loss; a sum that is not told from zero has the sum of the scales of its terms. */
 static void avg_judge(avg_call *call, const avg_set *set, const avg_entry *entry, const avg_values *values,
                       double value)
 {
-    double error = 0, size = 0;
-    int k, mixed = 0;
+    double error = 0, size = 0, largest = 0;
+    int k, raised = 0;
     for (k = 0; k < entry->count; k++) {
         const avg_part *part = &set->part[entry->first + k];
         const double weight = fabs(part->weight);
-        if (part->node < 0) {
-            size += weight;
-            continue;
-        }
+        const double own = part->node < 0 ? weight : weight * values->size[part->node];
+        size += own, largest = fmax(largest, own);
+        if (part->node < 0) continue;
         error += weight * (values->error[part->node] + DBL_EPSILON * fabs(values->value[part->node]));
-        size += weight * values->size[part->node];
-        mixed |= part->node >= set->plain;
+        raised |= part->node >= set->leaves && set->node[part->node - set->leaves].kind == AVG_NODE_STEIN;
     }
-    /* Where deltas stand, what the parts have in common may cancel, and the value is the scale, unless it is as small
-     * as its error: it is zero by a symmetry then. */
-    if (mixed && fabs(value) > 3 * error) size = fabs(value);
+    if ((raised || size > (1 + AVG_CANCELLED) * largest) && fabs(value) > fmax(AVG_TOLD * error, AVG_CANCELLED * size))
+        size = fabs(value);
     if (size > 0) avg_raise(call, error / size);
 }
 
@@ -211,14 +237,18 @@ static void avg_write(avg_call *call, const avg_set *set, const avg_entry *entry
         const avg_request *request = &call->group->request[entry->request];
         size_t where[8];
         double value = 0;
-        if (target == NULL) continue;
+        if (target == NULL || (call->seed != NULL && entry->count != AVG_UNDEFINED)) continue;
         for (k = 0; k < request->rank; k++) where[k] = index[entry->slot[k]];
         for (k = 0; k < entry->count; k++) {
             const avg_part *part = &set->part[entry->first + k];
             value += part->weight * (part->node < 0 ? 1.0 : values->value[part->node]);
         }
         if (values->error != NULL && entry->count > 0) avg_judge(call, set, entry, values, value);
-        target[avg_place(request, call->inputs, where)] = avg_settled(call, entry->count < 0 ? (double)NAN : value);
+        if (entry->count == AVG_UNDEFINED)
+            value = avg_without_value(call);
+        else
+            value = avg_settled(call, entry->count < 0 ? (double)NAN : value);
+        target[avg_place(request, call->inputs, where)] = value;
     }
 }
 

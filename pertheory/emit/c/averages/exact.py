@@ -1,61 +1,89 @@
-"""Closed forms of averages over two inputs as C functions over blocks of pairs."""
+"""Closed forms of averages over two inputs as C functions over blocks of pairs, with what rounding did to them."""
 
 from __future__ import annotations
+
+import re
 
 from pertheory.averages.plan import AveragePlan, ExactCode
 from pertheory.emit.c.averages.functions import expression, needed_of, number
 
-_INPUTS = {"a": "a", "b": "bs[p]", "k": "ks[p]", "gap": "gaps[p]"}
+#: What is given, and its error, in units of rounding.
+_INPUTS = {
+    "a": ("a", "0.0"),
+    "b": ("bs[p]", "0.0"),
+    "k": ("ks[p]", "0.0"),
+    "gap": ("gaps[p]", "2 * (gaps[p] + 2 * DBL_EPSILON * a * bs[p])"),
+}
+#: What an operation makes of the errors `e`, `f` of its operands `x`, `y`; `v` is its result, whose rounding
+#: is added to all.
+_ERRORS = {
+    "add": "{e} + {f}",
+    "multiply": "fabs({x}) * {f} + fabs({y}) * {e}",
+    "scale": "{c} * {e}",
+    "reciprocal": "{e} * {v} * {v}",
+    "sqrt": "({v} > 0 ? {e} / (2 * {v}) : sqrt({e} / DBL_EPSILON))",
+    "exp": "{v} * {e}",
+    "drop": "(1 - {v}) * {e}",
+    "abs": "{e}",
+    "copysign": "{e}",
+    "angle": "(fabs({y}) * {e} + fabs({x}) * {f}) / ({x} * {x} + {y} * {y} + DBL_MIN)",
+}
 
 
 def print_exact(plan: AveragePlan) -> str:
-    """Two functions for each group that has closed forms."""
+    """For each group that has closed forms functions of them, with and without errors, in one table."""
     return "\n".join(
-        _function(f"avg_group{n}_{name}", code)
+        _group(f"avg_group{n}", group.singles, group.pairs, group.safe)
         for n, group in enumerate(plan.groups)
-        for name, code in (("singles", group.singles), ("pairs", group.pairs))
-        if code is not None
+        if group.singles is not None and group.pairs is not None
     )
 
 
-def _function(name: str, code: ExactCode) -> str:
-    """One statement for each value that is used; the compiler takes those of `a` alone out of the loop."""
+def _group(name: str, singles: ExactCode, pairs: ExactCode, safe: tuple[float, float]) -> str:
+    forms = {"singles": (singles, False), "pairs": (pairs, False), "one": (singles, True), "two": (pairs, True)}
+    functions = [_function(f"{name}_{own}", code, bounded) for own, (code, bounded) in forms.items()]
+    names = ", ".join(f"{name}_{own}" for own in forms)
+    table = f"static const avg_forms {name}_forms = {{{names}, {number(safe[0])}, {number(safe[1])}}};\n"
+    return "\n".join([*functions, table])
+
+
+def _function(name: str, code: ExactCode, bounded: bool) -> str:
+    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop."""
     needed = needed_of(code.instructions, code.results)
-    names: dict[int, str] = {}
+    names: dict[int, tuple[str, str]] = {}
     body = []
     for n, instruction in enumerate(code.instructions):
         if n not in needed:
             continue
-        if instruction.operation == "constant":
-            names[n] = number(instruction.value)
-        elif instruction.operation in _INPUTS:
-            names[n] = instruction.operation
-            if instruction.operation != "a":
-                body.append(f"const double {instruction.operation} = {_INPUTS[instruction.operation]};")
+        operation, operands, value = instruction
+        if operation == "constant":
+            names[n] = number(value), number(abs(value))
+            continue
+        if operation in _INPUTS:
+            text, error = _INPUTS[operation]
         else:
-            names[n] = f"v{n}"
-            body.append(f"const double v{n} = {expression(instruction, [names[m] for m in instruction.operands])};")
-    body += [f"out[{place}][p] = {names[n]};" for place, n in enumerate(code.results)]
-    used = {code.instructions[n].operation for n in needed}
-    unused = "".join(
-        f" (void){argument};"
-        for operation, argument in (("a", "a"), ("b", "bs"), ("k", "ks"), ("gap", "gaps"))
-        if operation not in used
-    )
-    if not code.results:
-        unused += " (void)n; (void)out;"
-    head = (
-        f"static void {name}(size_t n, double a, const double *bs, const double *ks, const double *gaps,\n"
-        f"{' ' * (len(name) + 13)}double *const *out)\n{{\n"
-    )
-    loop = "    size_t p;\n    for (p = 0; p < n; p++) {\n" + "".join(f"        {line}\n" for line in body) + "    }\n"
-    return (
-        head
-        + (f"   {unused}\n" if unused and not code.results else "")
-        + (
-            (loop if not unused else loop.replace("    size_t p;\n", f"    size_t p;\n   {unused}\n"))
-            if code.results
-            else ""
-        )
-        + "}\n"
-    )
+            known = [names[m] for m in operands]
+            text = expression(instruction, [own for own, _ in known])
+            (x, e), (y, f) = known[0], known[-1]
+            error = _ERRORS[operation].format(x=x, e=e, y=y, f=f, v=f"v{n}", c=number(abs(value)))
+            error = f"{error} + fabs(v{n})"
+        names[n] = f"v{n}", f"e{n}" if error != "0.0" else error
+        body.append(f"const double v{n} = {text};")
+        body += [f"const double e{n} = {error};"] if bounded and error != "0.0" else []
+    for place, n in enumerate(code.results):
+        value_of, error_of = names[n]
+        body.append(f"out[{place}][p] = {value_of};")
+        body += [f"errors[{place}][p] = DBL_EPSILON * ({error_of});"] * bounded
+    text = " ".join(body)
+    unused = [own for own in ("bs", "ks", "gaps", "out", "errors") if f"{own}[" not in text]
+    unused += ["a"] * (re.search(r"\ba\b", text) is None) + ["n"] * (not body)
+    lines = [
+        f"static void {name}(size_t n, double a, const double *bs, const double *ks, const double *gaps,",
+        f"{' ' * (len(name) + 13)}double *const *out, double *const *errors)",
+        "{",
+        *(["    size_t p;"] if body else []),
+        *(f"    (void){own};" for own in unused),
+        *(["    for (p = 0; p < n; p++) {", *(f"        {line}" for line in body), "    }"] if body else []),
+        "}",
+    ]
+    return "\n".join(lines) + "\n"

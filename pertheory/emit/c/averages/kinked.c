@@ -1,5 +1,4 @@
 /* Kinds of nodes, and of the strengths of their terms; orthant.c and panels.c make what they start from. */
-#define AVG_NODE_STEIN 1
 #define AVG_NODE_SUM 2
 #define AVG_NODE_MOMENT 3
 #define AVG_NODE_ORTHANT 4
@@ -39,6 +38,16 @@ static double avg_wedge(const avg_node *node, const avg_conditions *c, double ga
            tgamma(0.5 * (m + n) + 1) / (2 * AVG_PI);
 }
 #endif
+
+/* The size of a term of a sum: a moment that has one sign is its own size. */
+static double avg_term_size(const avg_set *set, const avg_values *values, int number, int is_sum)
+{
+    const avg_node *node = number < set->leaves ? NULL : &set->node[number - set->leaves];
+    int k, one_sign = is_sum && node != NULL && node->kind == AVG_NODE_MOMENT;
+    if (number < 0) return 1;
+    for (k = 0; k < set->size && one_sign; k++) one_sign = node->place[k] == 0 || node->sign[k];
+    return one_sign ? fabs(values->value[number]) : values->size[number];
+}
 
 /* All nodes of a set, for functions with kinks. */
 static void avg_kinked(avg_call *call, const avg_set *set, const double *covariance, const avg_values *values)
@@ -100,7 +109,7 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
             if (strength == 0) continue;
             sum += strength * value;
             wrong += fabs(strength) * (c.loose * fabs(value) + (term->node < 0 ? 0 : values->error[term->node]));
-            whole += fabs(strength) * (term->node < 0 ? 1.0 : values->size[term->node]);
+            whole += fabs(strength) * avg_term_size(set, values, term->node, node->kind == AVG_NODE_SUM);
         }
         *own = met < 0 ? (double)NAN : met * factor * sum;
         *size = met * factor * whole;

@@ -5,8 +5,9 @@
 #define AVG_MOST_NESTED(rank) ((rank) < 4 && AVG_PLACES > 0 ? 2e6 : 5e7)
 
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
- * column j was made from, which has zeros after it. */
-static int avg_factor(int size, const double *covariance, double root[4][4], int *pivot)
+ * column j was made from, which has zeros after it. lost: what this does to averages of functions that change over
+ * `width`: the variances that were left out, felt where the functions change. */
+static int avg_factor(int size, const double *covariance, double width, double root[4][4], int *pivot, double *lost)
 {
     long double left[4][4], own[4]; /* what is left of nearly dependent inputs cancels */
     int i, j, k, rank;
@@ -32,6 +33,11 @@ static int avg_factor(int size, const double *covariance, double root[4][4], int
         for (i = 0; i < size; i++)
             for (k = 0; k < size; k++) left[i][k] -= own[i] * own[k];
     }
+    for (*lost = 0, i = 0; i < size; i++) {
+        int used = 0;
+        for (j = 0; j < rank; j++) used |= pivot[j] == i;
+        if (!used) *lost += fabs((double)left[i][i]) / (width * fmax(width, sqrt(covariance[i * size + i])));
+    }
     return rank;
 }
 
@@ -42,12 +48,13 @@ typedef struct {
     int level[4]; /* of an input: directions that it needs */
 } avg_nest;
 
-/* One nested sum; sums become the fine one, the one with every second node, and that of absolute values, by leaf. */
+/* One nested sum; sums become the fine one, the one with every second node, that of absolute values, and what of this
+ * stands at the ends, by leaf. */
 static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nest, double *sums)
 {
     const int rank = nest->rank, size = nest->size, leaves = set->leaves, columns = set->columns;
     double *x = call->space, *lines = x + AVG_BLOCK, *at = lines + (size_t)AVG_LINES * AVG_BLOCK;
-    double *inner = at + (size_t)4 * AVG_COLUMNS * AVG_BLOCK, *weight = inner + 3 * (AVG_COLUMNS + AVG_LEAVES);
+    double *inner = at + (size_t)4 * AVG_COLUMNS * AVG_BLOCK, *weight = inner + 4 * (AVG_COLUMNS + AVG_LEAVES);
     double *outer = weight + 2 * AVG_BLOCK; /* columns of the inputs that do not need the last direction */
     double node[4] = {0, 0, 0, 0};
     long place[4];
@@ -55,9 +62,10 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
     for (i = 0; i < size; i++)
         if (nest->level[i] == rank) last[lasts++] = i;
     for (j = 0; j < rank - 1; j++) place[j] = -nest->half[j];
-    memset(sums, 0, 3 * (size_t)leaves * sizeof(double));
+    memset(sums, 0, 4 * (size_t)leaves * sizeof(double));
     for (;;) {
         double fine = 1, rough = 1;
+        int ends = 0;
         const int alone = lasts == 1, rows = alone ? columns : leaves;
         long k;
         for (j = 0; j < rank - 1; j++) {
@@ -65,6 +73,7 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
             node[j] = (double)place[j] * nest->step[j];
             fine *= density;
             rough *= place[j] % 2 ? 0 : 2 * density;
+            ends |= place[j] == -nest->half[j] || place[j] == nest->half[j];
         }
         for (i = 0; i < size; i++)
             if (nest->level[i] < rank && nest->level[i] > changed) {
@@ -73,8 +82,9 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
                 avg_columns(set, 1, x, lines, at);
                 for (c = 0; c < columns; c++) outer[i * AVG_COLUMNS + c] = at[(size_t)c * AVG_BLOCK];
             }
-        memset(inner, 0, 3 * (size_t)rows * sizeof(double));
+        memset(inner, 0, 4 * (size_t)rows * sizeof(double));
         for (k = -nest->half[rank - 1]; k <= nest->half[rank - 1];) {
+            const int opens = k == -nest->half[rank - 1];
             size_t n = 0, p;
             double z[AVG_BLOCK];
             for (; n < AVG_BLOCK && k <= nest->half[rank - 1]; n++, k++) {
@@ -100,18 +110,21 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
                     s += weight[p] * value;
                     t += weight[AVG_BLOCK + p] * value;
                     u += fabs(weight[p] * value);
+                    if ((opens && p == 0) || (p == n - 1 && k > nest->half[rank - 1]))
+                        inner[4 * l + 3] += fabs(weight[p] * value);
                 }
-                inner[3 * l] += s, inner[3 * l + 1] += t, inner[3 * l + 2] += u;
+                inner[4 * l] += s, inner[4 * l + 1] += t, inner[4 * l + 2] += u;
             }
         }
         for (l = 0; l < leaves; l++) {
-            const double *sum = inner + 3 * (alone ? set->leaf[l][last[0]] : l);
+            const double *sum = inner + 4 * (alone ? set->leaf[l][last[0]] : l);
             double head = 1;
             for (i = 0; i < size; i++)
                 if (nest->level[i] < rank) head *= outer[i * AVG_COLUMNS + set->leaf[l][i]];
-            sums[3 * l] += fine * head * sum[0];
-            sums[3 * l + 1] += rough * head * sum[1];
-            sums[3 * l + 2] += fine * fabs(head) * sum[2];
+            sums[4 * l] += fine * head * sum[0];
+            sums[4 * l + 1] += rough * head * sum[1];
+            sums[4 * l + 2] += fine * fabs(head) * sum[2];
+            sums[4 * l + 3] += fine * fabs(head) * sum[ends ? 2 : 3];
         }
         for (changed = rank - 2; changed >= 0; changed--) {
             if (++place[changed] <= nest->half[changed]) break;
@@ -124,23 +137,24 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
 /* Averages of the leaves of a set over inputs of positive variances. */
 static void avg_nested(avg_call *call, const avg_set *set, const double *covariance, double *values)
 {
-    double *sums = call->space, refine = 0.8;
+    double *sums = call->space, refine = 0.8, lost;
     avg_nest nest;
     int pivot[4], i, j, l, attempt;
     nest.size = set->size;
-    nest.rank = avg_factor(set->size, covariance, nest.root, pivot);
+    nest.rank = avg_factor(set->size, covariance, call->strip, nest.root, pivot, &lost);
     for (i = 0; i < nest.size; i++) {
         nest.level[i] = 1;
         for (j = 0; j < nest.rank; j++)
             if (nest.root[i][j] != 0) nest.level[i] = j + 1;
     }
-    call->space += 3 * AVG_LEAVES;
+    call->space += 4 * AVG_LEAVES;
     for (attempt = 0;; attempt++) {
-        double worst = 0, points = 1;
+        double worst = 0, outside = 0, points = 1, beyond = 1;
         for (j = 0; j < nest.rank; j++) {
             nest.step[j] = 2 * AVG_PI / avg_frequency(call, nest.root[pivot[j]][j]) / refine;
             nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
             points *= 2.0 * (double)nest.half[j] + 1;
+            beyond = fmax(beyond, 1 / (call->reach * nest.step[j])); /* what is left out, of what stands at the ends */
         }
         if (points > AVG_MOST_NESTED(nest.rank)) {
             avg_conditions c;
@@ -150,12 +164,19 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         }
         avg_nest_sum(call, set, &nest, sums);
         for (l = 0; l < set->leaves; l++) {
-            values[l] = sums[3 * l];
-            if (sums[3 * l + 2] > 0) worst = fmax(worst, fabs(sums[3 * l] - sums[3 * l + 1]) / sums[3 * l + 2]);
+            const double size = sums[4 * l + 2];
+            values[l] = sums[4 * l];
+            if (!(size > 0)) continue;
+            worst = fmax(worst, fabs(sums[4 * l] - sums[4 * l + 1]) / size);
+            outside = fmax(outside, beyond * sums[4 * l + 3] / size);
+        }
+        if (outside > 10 * AVG_OUTSIDE && call->reach < 37) { /* the functions grow: there is weight farther out */
+            call->reach += 1.5, attempt--;
+            continue;
         }
         worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst + AVG_ROUNDING);
+            avg_raise(call, worst + outside + AVG_ROUNDING * (1 << (set->size - 1)) + lost);
             break;
         }
         refine *= 1.4;

@@ -135,7 +135,7 @@ static void avg_held(const avg_field *f, double place, double *held)
 
 #define AVG_KINKED_ROOM \
     (AVG_KINKED_TABLE + 4 * (AVG_CUTS + 3 * AVG_PANEL_NODES + AVG_COLUMNS * (AVG_BLOCK + 1) + 5 * AVG_LEAVES) + \
-     2 * AVG_COLUMNS * (AVG_LONG + 2) + AVG_LEAVES * (7 * AVG_PANELS + 8))
+     2 * AVG_COLUMNS * (AVG_LONG + 3) + AVG_LEAVES * (7 * AVG_PANELS + 8))
 
 /* All leaves of a set. */
 static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_conditions *c, const avg_values *values)
@@ -161,7 +161,7 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
             room = f.inner[i] + 5 * AVG_LEAVES;
         }
         f.lines = room, f.series = f.lines + (size_t)AVG_LINES * AVG_BLOCK;
-        f.table = f.series + (size_t)2 * AVG_COLUMNS * (AVG_LONG + 2);
+        f.table = f.series + (size_t)2 * AVG_COLUMNS * (AVG_LONG + 3);
         call->space = f.table + AVG_KINKED_TABLE;
         for (i = 0; i < set->size; i++) {
             if (group->mask >> i & 1) continue;
@@ -188,10 +188,15 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
             if (f.rank > 3) { /* four nested directions take minutes */
                 for (l = 0; l < group->count; l++) own[l] = NAN;
                 call->refused = 1;
+                avg_raise(call, HUGE_VAL);
                 continue;
             }
             for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
-            avg_adapt(&f, factor, own, error, scale);
+            if (!avg_adapt(&f, factor, own, error, scale) && gap > 0) {
+                avg_turn(&f, (const double(*)[4])covariance, gap, slots);
+                for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
+                avg_adapt(&f, factor, own, error, scale);
+            }
         }
         for (l = 0; l < group->count; l++) {
             error[l] += loose * scale[l];

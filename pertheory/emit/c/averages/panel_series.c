@@ -1,18 +1,19 @@
 /* The last two inputs of a Gaussian as a series in Hermite coefficients, which panels or a table give. */
 
-/* Hermite coefficients of all columns about a mean: terms numbers for each; then the mean squares, and by how much a
- * rule of lower degree misses these. */
+/* Hermite coefficients of all columns about a mean: terms numbers for each; then the mean squares, by how much a rule of
+ * lower degree misses these, and the means of absolute values. */
 static void avg_panel_series(avg_field *f, double mean, double spread, double *series)
 {
     double *cuts = f->cut[3], *node = f->node[3], *weight = f->weight[3], *columns = f->column[3];
     double x[AVG_BLOCK], polynomial[AVG_BLOCK], before[AVG_BLOCK];
     const size_t terms = f->terms;
     double *squares = series + (size_t)f->set->columns * terms, *apart = squares + f->set->columns;
+    double *sizes = apart + f->set->columns;
     int count = avg_plain_cuts(cuts, f->reach + 1), c;
     size_t nodes, first, k, n;
     avg_edge_cuts(f, cuts, &count, mean, spread, 0);
     nodes = avg_panel_nodes(cuts, count, node, weight);
-    memset(series, 0, (size_t)f->set->columns * (terms + 2) * sizeof(double));
+    memset(series, 0, (size_t)f->set->columns * (terms + 3) * sizeof(double));
     for (first = 0; first < nodes; first += AVG_BLOCK) {
         const size_t some = nodes - first < AVG_BLOCK ? nodes - first : AVG_BLOCK;
         for (k = 0; k < some; k++) x[k] = mean + spread * node[first + k];
@@ -23,6 +24,7 @@ static void avg_panel_series(avg_field *f, double mean, double spread, double *s
                 const double value = columns[(size_t)c * AVG_BLOCK + k];
                 squares[c] += weight[first + k] * value * value;
                 apart[c] += (weight[AVG_PANEL_NODES + first + k] - weight[first + k]) * value * value;
+                sizes[c] += weight[first + k] * fabs(value);
             }
         for (n = 0; n < terms; n++) {
             const double a = 1 / sqrt((double)(n + 1)), b = sqrt((double)n / (double)(n + 1));
@@ -39,7 +41,7 @@ static void avg_panel_series(avg_field *f, double mean, double spread, double *s
 /* Coefficients of the last input about a mean, from the table. */
 static void avg_look_up(avg_field *f, double mean, double *series)
 {
-    const size_t row = (size_t)f->set->columns * (f->terms + 2);
+    const size_t row = (size_t)f->set->columns * (f->terms + 3);
     long panel = (long)floor(mean / f->width) - f->low;
     double *own, at, total = 0, share[AVG_CHEBYSHEV];
     size_t k, n;
@@ -64,7 +66,7 @@ static void avg_look_up(avg_field *f, double mean, double *series)
 }
 
 /* Averages of the leaves over the last two inputs from the series of both, the powers of their correlation in the
- * first: the average, its scale, its error. */
+ * first: the average, its scale, its error, and what the scale would be of independent inputs if these are all. */
 static void avg_join(const avg_field *f, const double *first, const double *second, double *out)
 {
     const size_t terms = f->terms, columns = (size_t)f->set->columns, leaves = (size_t)f->group->count;
@@ -75,7 +77,8 @@ static void avg_join(const avg_field *f, const double *first, const double *seco
         const size_t c = (size_t)leaf[f->slot[f->size - 2]], d = (size_t)leaf[f->slot[f->size - 1]];
         const double size = sqrt(fmax(one[c] * two[d], 0));
         out[l] = avg_dot(first + c * terms, second + d * terms, terms);
-        out[leaves + l] = size, out[3 * leaves + l] = 0;
+        out[leaves + l] = size;
+        out[3 * leaves + l] = f->rank == 0 ? one[2 * columns + c] * two[2 * columns + d] : 0;
         out[2 * leaves + l] =
             size > 0 ? size * (fabs(one[columns + c]) / one[c] + fabs(two[columns + d]) / two[d]) : 0;
     }

@@ -16,7 +16,7 @@ static void avg_inside(avg_field *f, int j, double *xi, double *out)
         for (mean[k] = f->mean[k], i = 0; i < j; i++) mean[k] += f->root[k][i] * xi[i];
     if (j == f->rank) {
         /* nothing but the pair is left */
-        double *one = f->series, *two = one + (size_t)columns * (f->terms + 2);
+        double *one = f->series, *two = one + (size_t)columns * (f->terms + 3);
         if (j == 0) avg_third(f, mean[pair], one);
         if (f->panels)
             avg_look_up(f, mean[pair + 1], two);
@@ -147,7 +147,7 @@ static void avg_panel(avg_field *f, double low, double high, double *sums, doubl
 /* Room for coefficients of the last input about all means that it may have. */
 static void avg_lay_table(avg_field *f)
 {
-    const size_t row = (size_t)f->set->columns * (f->terms + 2);
+    const size_t row = (size_t)f->set->columns * (f->terms + 3);
     double reach = 0, panels;
     size_t k;
     int i;
@@ -181,15 +181,16 @@ static double avg_rounding(const avg_field *f)
     return 5e-16 + 0.25 * DBL_EPSILON * most;
 }
 
-/* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. */
-static void avg_adapt(avg_field *f, double factor, double *values, double *errors, double *scales)
+/* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. 0 where functions
+ * hardly ever differ from zero: a series in Hermite coefficients is then long and its scale is too large. */
+static int avg_adapt(avg_field *f, double factor, double *values, double *errors, double *scales)
 {
     avg_call *call = f->call;
     const int leaves = f->group->count;
     double *sums = call->space, *total = sums + (size_t)AVG_PANELS * AVG_SUMS * (size_t)leaves;
     double *out = total + 4 * leaves;
     double low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
-    int panels, count, k, l, outermost;
+    int panels, count, k, l, outermost, vouched = 1;
     if (f->rank == 0) {
         double none[4] = {0, 0, 0, 0};
         avg_inside(f, 0, none, total);
@@ -236,8 +237,10 @@ static void avg_adapt(avg_field *f, double factor, double *values, double *error
     for (l = 0; l < leaves; l++) {
         const double size = total[leaves + l];
         const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f);
+        if (f->rank == 0 && size > AVG_RARE * total[3 * leaves + l]) vouched = 0;
         values[l] = size <= DBL_MAX ? factor * total[l] : (double)NAN;
         scales[l] = factor * size;
         errors[l] = f->crowded ? HUGE_VAL : size > 0 ? relative * factor * size : 0;
     }
+    return vouched;
 }

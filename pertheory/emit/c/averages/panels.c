@@ -18,6 +18,8 @@ static const double avg_legendre16[8][3] = {
 #define AVG_PANEL_NODES (16 * AVG_CUTS)
 /* Widest panel, in standard deviations. */
 #define AVG_WIDEST 2.2
+/* Kinks farther out than this need a panel of their own. */
+#define AVG_FAR 5.0
 /* Most terms of a series in Hermite coefficients, and numbers in a table of them. */
 #define AVG_LONG 96
 #define AVG_KINKED_TABLE 600000
@@ -30,6 +32,8 @@ static const double avg_legendre16[8][3] = {
 #define AVG_OUTER_POWER 1.5
 /* Inputs that fluctuate by this fraction of what a direction moves them are almost functions of it. */
 #define AVG_SMEARED 0.7
+/* By how much the root of mean squares may exceed the mean of absolute values in a series of two inputs. */
+#define AVG_RARE 1e3
 /* A panel is resolved when it may be wrong by this fraction of every average. */
 #define AVG_RESOLVED 5e-12
 
@@ -111,6 +115,10 @@ static void avg_edge_cuts(avg_field *f, double *cuts, int *count, double mean, d
     int e;
     if (slope == 0) return;
     for (e = 0; e < AVG_EDGES && smear == 0; e++) avg_cut(f, cuts, count, (avg_edges[e] - mean) / slope);
+    for (e = 0; e < AVG_KINKS && smear == 0; e++) { /* behind a kink far out the density falls as exp(-|x| t) */
+        const double x = (avg_kinks[e] - mean) / slope;
+        if (fabs(x) > AVG_FAR && fabs(x) < f->reach) avg_cut(f, cuts, count, x + 6 / x);
+    }
     for (e = 0; e < AVG_PLACES && smear > 0; e++) {
         const double width = hypot(smear, avg_places[e][1]) / fabs(slope);
         if (width < AVG_WIDEST)

@@ -8,11 +8,14 @@ static double avg_frequency(const avg_call *call, double sigma)
     return u > 8.0 ? call->slowest : fmax(33.0 / u + 0.5 * u, call->slowest);
 }
 
+/* What may stand at the ends of a sum, relative to the scale. */
+#define AVG_OUTSIDE 1e-16
 /* The estimated error that is small enough. */
 #define AVG_REACHED 5e-12
-/* Most points; with more than a few thousand, panels do better what changes fast in places that are known. */
+/* Most points; with more than a few thousand, panels do better what changes fast in places that are known, and nowhere
+ * else. */
 #define AVG_MOST_POINTS 200000.0
-#define AVG_MANY_POINTS (AVG_PLACES > 0 ? 3000.0 : AVG_MOST_POINTS)
+#define AVG_MANY_POINTS (AVG_PLACES > 0 && !AVG_REPEATS ? 3000.0 : AVG_MOST_POINTS)
 
 /* All averages at one input. */
 static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)
@@ -77,7 +80,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
                                                                                   : four * four));
             outside = fmax(outside, sums[5 * l + 3] / size);
         }
-        if (endless || outside > 1e-16) {
+        if (endless || outside > AVG_OUTSIDE) {
             /* the functions grow: their averages get weight from far out, or do not exist */
             if (call->reach >= 37 || endless) {
                 for (l = 0; l < leaves; l++)

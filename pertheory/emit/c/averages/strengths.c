@@ -1,8 +1,5 @@
 /* Kinks: nodes that combine averages with strengths that depend on the covariance. */
 
-/* Conditional variances below this fraction of the variance are rounding: the inputs are collinear. */
-#define AVG_COLLINEAR 3e-15
-
 /* Covariances of the inputs, given that those of a mask are fixed. Eliminations of nearly collinear inputs cancel,
  * hence long double. What is left of an input that others determine is set to zero; how it would be correlated is then
  * told by `slight`, what remains if every input has a little noise of its own, to first order in its variance. */
@@ -70,7 +67,7 @@ static void avg_eliminate(int size, const double *covariance, avg_conditions *c)
             }
         for (i = 0; i < size; i++)
             if (c->given[mask][i][i] > AVG_COLLINEAR * c->given[0][i][i])
-                c->loose = fmax(c->loose, 2e-19 * (double)(c->given[0][i][i] / c->given[mask][i][i]));
+                c->loose = fmax(c->loose, 2 * (double)LDBL_EPSILON * (double)(c->given[0][i][i] / c->given[mask][i][i]));
             else
                 for (j = 0; j < size; j++) c->given[mask][i][j] = c->given[mask][j][i] = 0;
     }

@@ -24,7 +24,7 @@ def print_requests(plan: AveragePlan) -> str:
     """The groups, and where each request of the program is."""
     rows = [
         f"{{{int(group.kinked)}, {len(group.requests)}, avg_group{n}_requests, avg_group{n}_sets, avg_group{n}_full, "
-        + ("NULL, NULL}" if group.pairs is None else f"avg_group{n}_singles, avg_group{n}_pairs}}")
+        + ("NULL}" if group.pairs is None else f"&avg_group{n}_forms}}")
         for n, group in enumerate(plan.groups)
     ]
     where = sorted(
@@ -51,12 +51,10 @@ def _sets(name: str, sets: tuple[InputSet, ...]) -> str:
     for s in sets:
         own = f"{name}{s.size}"
         leaves = sum(len(group.leaves) for group in s.groups)
-        plain = sum(len(group.leaves) for group in s.groups if not any(p is not None for p in group.places))
         counts = (
             s.size,
             len(s.columns),
             len(s.groups),
-            plain,
             leaves,
             len(s.nodes),
             len(s.entries),
@@ -89,7 +87,7 @@ def _set(name: str, given: InputSet) -> str:
         written = []
         for entry in rows:
             slots = ", ".join(map(str, entry.slots))
-            count = -1 if entry.infinite else len(entry.terms)
+            count = -1 - entry.undefined if entry.infinite else len(entry.terms)
             written.append(f"{{{entry.request}, {{{slots}}}, {len(parts)}, {count}}}")
             parts.extend(f"{{{number(weight)}, {node}}}" for weight, node in entry.terms)
         return written

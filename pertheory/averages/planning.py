@@ -92,8 +92,8 @@ def _safe(codes: Sequence[ExactCode]) -> tuple[float, float]:
     variances: Array = 2.0 ** np.arange(-460.0, 461.0, 4.0)
     good = np.ones(len(variances), dtype=bool)
     for code in codes:
-        for value, error in evaluate(code, variances, variances, variances):
-            good &= np.isfinite(value) & (error <= SAFE * np.finfo(float).eps * np.abs(value))
+        values, errors = evaluate(code, variances, variances, variances)
+        good &= (np.isfinite(values) & (errors <= SAFE * np.finfo(float).eps * np.abs(values))).all(axis=0)
     bad = variances[~good].tolist()
     low = max((own for own in bad if own <= 1), default=variances[0] / 16)
     high = min((own for own in bad if own > 1), default=variances[-1] * 16)

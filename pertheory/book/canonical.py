@@ -8,13 +8,15 @@ removed stays in its term (the dummies renamed canonically), so it makes a diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
 
+from pertheory.algebra import sums
 from pertheory.algebra.monomial import Powers
+from pertheory.algebra.sums import add, collected
 from pertheory.algebra.terms import Component
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import canonical_slots, pure_type
@@ -58,17 +60,6 @@ def constant(value: Fraction | int) -> Poly:
     return {UNIT: Fraction(value)} if value else {}
 
 
-def add(total: Poly, other: Mapping[Mono, Fraction], factor: Fraction | int = 1) -> Poly:
-    """Add in place and return the total; terms that cancel are left out."""
-    for mono, coefficient in other.items():
-        value = total.get(mono, Fraction(0)) + factor * coefficient
-        if value:
-            total[mono] = value
-        else:
-            total.pop(mono, None)
-    return total
-
-
 def powers(*parts: Powers) -> Powers:
     """The powers of a product; exponents may be negative."""
     total: dict[str, int] = {}
@@ -92,11 +83,7 @@ def _times(a: Mono, b: Mono) -> Mono:
 
 def multiply(a: Poly, b: Poly) -> Poly:
     """The product."""
-    total: Poly = {}
-    for left, c in a.items():
-        for right, d in b.items():
-            add(total, {_times(left, right): c * d})
-    return total
+    return sums.multiply(a, b, _times)
 
 
 def invert(poly: Poly) -> Poly:
@@ -121,22 +108,20 @@ def kernel(a: int, b: int, one: bool) -> Mono:
 
 def differentiate(poly: Poly, label: int) -> Poly:
     """d/dz at one sample of what is not averaged yet; a sample that differs gives a Kronecker delta."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        for place, (sample, order) in enumerate(mono.lines):
-            rest = mono.lines[:place] + mono.lines[place + 1 :]
-            raised = mono._replace(lines=tuple(sorted(((sample, order + 1), *rest))))
-            add(total, {_with_delta(raised, label, sample): coefficient})
-        for place, sample in enumerate(mono.zeds):
-            add(
-                total,
-                {
-                    _with_delta(
-                        mono._replace(zeds=mono.zeds[:place] + mono.zeds[place + 1 :]), label, sample
-                    ): coefficient
-                },
-            )
-    return {mono: c for mono, c in total.items() if c}
+    return collected(
+        (_with_delta(derived, label, sample), coefficient)
+        for mono, coefficient in poly.items()
+        for derived, sample in _derivatives(mono)
+    )
+
+
+def _derivatives(mono: Mono) -> Iterator[tuple[Mono, int]]:
+    """A term with one factor derived, and the sample of that factor."""
+    for place, (sample, order) in enumerate(mono.lines):
+        rest = mono.lines[:place] + mono.lines[place + 1 :]
+        yield mono._replace(lines=tuple(sorted(((sample, order + 1), *rest)))), sample
+    for place, sample in enumerate(mono.zeds):
+        yield mono._replace(zeds=mono.zeds[:place] + mono.zeds[place + 1 :]), sample
 
 
 def _with_delta(mono: Mono, a: int, b: int) -> Mono:
@@ -178,12 +163,8 @@ def _stein(zeds: tuple[int, ...], lines: Labels, one: bool) -> dict[tuple[Mono, 
 
 def settle(poly: Poly) -> Poly:
     """Contract inverses with K, resolve Kronecker deltas, and name what dummies are left canonically."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        settled = _settle(mono)
-        if settled is not None:
-            add(total, {settled: coefficient})
-    return total
+    settled = ((_settle(mono), coefficient) for mono, coefficient in poly.items())
+    return collected((mono, coefficient) for mono, coefficient in settled if mono is not None)
 
 
 @lru_cache(maxsize=50_000)

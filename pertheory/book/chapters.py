@@ -96,6 +96,10 @@ class Equation:
     definitions: tuple[Definition, ...] = field(repr=False)
     place: str
 
+    def wrong(self, message: object) -> RuleError:
+        """The error that says where in which file something is wrong."""
+        return RuleError(f"{self.place}: equation {self.number}: {message}")
+
     def parsed(self, form: str) -> Statement:
         """A form of the equation, abbreviations kept.
 
@@ -105,7 +109,7 @@ class Equation:
         try:
             return parse_statement(form, self.words, self.one)
         except InputError as error:
-            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
+            raise self.wrong(error) from None
 
     def read(self, form: str) -> Statement:
         """A form of the equation with abbreviations written out and indices checked; errors as in `parsed`."""
@@ -115,7 +119,7 @@ class Equation:
             written = Statement(statement.text, tuple(inline(side) for side in statement.sides), statement.one)
             check_indices(written)
         except InputError as error:
-            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
+            raise self.wrong(error) from None
         return written
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import permutations, product
 from math import factorial
 
+from pertheory.algebra.sums import add, multiply
 from pertheory.rulebook.observable import SHAPES
 
 #: a polynomial in the changes of the parameters: sorted parameters of each monomial
@@ -80,7 +81,7 @@ class Explicit:
         if key not in self.known:
             total = self.shifted(self.biases[layer, neuron])
             for j in range(self.width[layer - 1]):
-                total = added(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
+                add(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
             self.known[key] = total
         return self.known[key]
 
@@ -97,7 +98,7 @@ class Explicit:
         total: Taylor = {}
         power: Taylor = {(): Fraction(1)}
         for order in range(TOP + 1):
-            total = added(total, power, self.function(order, at) / factorial(order))
+            add(total, power, self.function(order, at) / factorial(order))
             power = times(power, inside)
         return total
 
@@ -111,7 +112,7 @@ class Explicit:
 
     def line(self, layer: int, order: int, neuron: int, sample: int) -> Fraction:
         """A derivative of the activation of a neuron."""
-        return self.function(order, self.preactivation(layer, neuron, sample)[()])
+        return self.function(order, self.preactivation(layer, neuron, sample).get((), Fraction(0)))
 
     def tree(self, layer: int, shape: str, places: Sequence[tuple[int, int]]) -> Fraction:
         """A tree of contracted derivatives, every edge summed over all parameters with their learning rates.
@@ -142,6 +143,13 @@ class Explicit:
             return total
 
         return contracted(0, -1).get(-1, Fraction(0))
+
+    def known_tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
+        """As `tree`, kept."""
+        key = (layer, shape, places)
+        if key not in self.trees:
+            self.trees[key] = self.tree(layer, shape, places)
+        return self.trees[key]
 
     def derivatives(self, layer: int, neuron: int, sample: int, order: int) -> dict[tuple[int, ...], Fraction]:
         """All partial derivatives of an order, by the parameters in every order."""
@@ -184,26 +192,12 @@ class Explicit:
         return total
 
 
-def added(a: Taylor, b: Taylor, factor: Fraction = Fraction(1)) -> Taylor:
-    """The sum, the second one times a factor."""
-    total = dict(a)
-    for key, value in b.items():
-        total[key] = total.get(key, Fraction(0)) + factor * value
-    return total
-
-
 def times(a: Taylor, b: Taylor) -> Taylor:
     """The product up to the third order."""
-    total: Taylor = {}
-    for left, c in a.items():
-        for right, d in b.items():
-            if len(left) + len(right) <= TOP:
-                key = joined(left, right)
-                total[key] = total.get(key, Fraction(0)) + c * d
-    return total
+    return multiply(a, b, joined)
 
 
 @lru_cache(maxsize=100_000)
-def joined(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """The parameters of a product of monomials."""
-    return tuple(sorted(a + b))
+def joined(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The parameters of a product of monomials; None beyond the third order."""
+    return tuple(sorted(a + b)) if len(a) + len(b) <= TOP else None

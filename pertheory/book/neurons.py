@@ -7,15 +7,16 @@ A field is a preactivation z_{i;a}: a neuron and a sample. Fields of different n
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from math import comb
 
+from pertheory.algebra.dual import SMALL, Dual, dual
+from pertheory.algebra.sums import Exponents
 from pertheory.book.canonical import KERNEL
-from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
-from pertheory.book.exact import Dual, Evaluator, Exponents, Point, Polynomial, dual
+from pertheory.book.point import Point, Polynomial
+from pertheory.book.route_numeric import NumericRoute, Place, derivative
 from pertheory.book.syntax import (
     Average,
     Component,
@@ -31,7 +32,8 @@ from pertheory.book.syntax import (
     Symbol,
     Zed,
 )
-from pertheory.errors import InputError, RuleError
+from pertheory.book.visit import walk
+from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
@@ -41,8 +43,6 @@ TOP_DEGREE = 6
 MONOMIALS = 300
 #: activations of this degree: products of four have to stay small
 STEEPEST = 3
-#: 1/n_prev
-SMALL = Dual(0, 1)  # type: ignore[arg-type]
 
 
 class Fields(Point):
@@ -65,6 +65,12 @@ class Fields(Point):
         """Take another covariance of the averages; what raises indices stays the inverse of its values."""
         self.kernel = self.single.kernel = kernel
         self.single.moments = {(0,) * self.samples: dual(1)}
+
+    def use_mean_metric(self) -> None:
+        """Take K + G{1}/n_prev as covariance."""
+        places = range(self.samples)
+        of = [[self.tensor(KERNEL, 1, [a, b]).value for b in places] for a in places]
+        self.use([[Dual(self.kernel[a][b].value, of[a][b]) for b in places] for a in places])
 
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """A component, in the order of the vertices of the type."""
@@ -120,7 +126,7 @@ class Fields(Point):
         return found
 
 
-class Neurons(Evaluator):
+class Neurons(NumericRoute):
     """Evaluates the sides of a statement on several neurons.
 
     Args:
@@ -136,10 +142,10 @@ class Neurons(Evaluator):
     def __init__(
         self,
         rule: Network,
-        samples: Mapping[str, int],
+        samples: Place,
         point: Fields,
-        neurons: Mapping[str, int],
-        summed: frozenset[str],
+        neurons: Place,
+        summed: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(rule, samples, point)
         self.neurons, self.summed = dict(neurons), summed
@@ -151,8 +157,7 @@ class Neurons(Evaluator):
         Raises:
             InputError: what fluctuates stands outside an average and an expectation.
         """
-        found = self.value(node, self.names)
-        if any(exponents != self.point.one for exponents in found):
+        if any(exponents != self.point.one for exponents in self.interpret(node, self.names)):
             raise InputError("s, z, Obs or f stands outside an average <...> and an expectation E[...]")
         return super().side(node)
 
@@ -160,34 +165,47 @@ class Neurons(Evaluator):
         """What a dummy runs over: neurons or samples."""
         return range(self.point.neurons if name in self.summed else self.point.samples)
 
-    def fresh(self, node: Node, place: Mapping[str, int]) -> Polynomial:
-        """The value of a node that is not in the memory."""
-        point = self.point
+    def of_zed(self, node: Zed, place: Place) -> Polynomial:
+        """A preactivation of a neuron."""
+        return {self.point.power(self.field(node, place), 1): dual(1)}
+
+    def of_line(self, node: Line, place: Place) -> Polynomial:
+        """A derivative of the activation of a neuron."""
+        return self.point.function(node.order, self.field(node, place))
+
+    def of_derivative(self, node: Derivative, place: Place) -> Polynomial:
+        """The derivative with respect to the preactivation of a neuron."""
+        return derivative(self.interpret(node.of, place), self.field(node, place))
+
+    def of_mark(self, node: Mark, place: Place) -> Polynomial:
+        """Whether neurons are the same, and functions that a statement leaves open."""
         match node:
-            case Zed():
-                return {point.power(self.field(node, place), 1): dual(1)}
-            case Line(order):
-                return point.function(order, self.field(node, place))
-            case Derivative(_, of):
-                return self.derivative(self.value(of, place), self.field(node, place))
             case Mark("delta", (a, b)):
-                return self.number(dual(int(self.neuron(a, place) == self.neuron(b, place))))
+                return self.number(Fraction(self.neuron(a, place) == self.neuron(b, place)))
             case Mark("Obs"):
-                return self.probe("Obs", range(point.neurons))
+                return self.probe("Obs", range(self.point.neurons))
             case Mark("f", (a,)):
                 own = self.neuron(a, place)
                 return self.probe("f", range(own, own + 1))
-            case Symbol("n"):
-                return self.number(dual(point.neurons))
-            case Power(Symbol("n_prev"), -1):
-                return self.number(SMALL)
-            case Symbol("n_prev"):
-                raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
-            case Expectation():
-                return self.number(self.expectation(node, place))
-        return super().fresh(node, place)
+        return super().of_mark(node, place)
 
-    def expectation(self, node: Expectation, place: Mapping[str, int]) -> Dual:
+    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+        """A scalar; n is the number of neurons."""
+        if node.name == "n_prev":
+            raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
+        return self.number(Fraction(self.point.neurons)) if node.name == "n" else super().of_symbol(node, place)
+
+    def of_power(self, node: Power, place: Place) -> Polynomial:
+        """A whole power; 1/n_prev is the small number."""
+        if node == Power(Symbol("n_prev"), -1):
+            return self.point.number(SMALL)
+        return super().of_power(node, place)
+
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
+        """The expectation over networks, or a joint cumulant of several pieces."""
+        return self.point.number(self.expectation(node, place))
+
+    def expectation(self, node: Expectation, place: Place) -> Dual:
         """The expectation over networks; kinds of statement say how."""
         raise InputError("E[...] has no meaning in this kind of statement")
 
@@ -197,7 +215,7 @@ class Neurons(Evaluator):
             self.probes[name, neurons] = self.point.probe(name, neurons)
         return self.probes[name, neurons]
 
-    def neuron(self, label: str, place: Mapping[str, int]) -> int:
+    def neuron(self, label: str, place: Place) -> int:
         """The neuron that a label names."""
         if label in self.summed:
             return place[label]
@@ -205,7 +223,7 @@ class Neurons(Evaluator):
             return self.neurons[label]
         raise InputError(f"{label} does not name a neuron: a sample of the statement does, or a letter that is summed")
 
-    def field(self, node: Zed | Line | Derivative, place: Mapping[str, int]) -> int:
+    def field(self, node: Zed | Line | Derivative, place: Place) -> int:
         """The field at which a node stands."""
         if not node.neuron and node.label not in self.neurons:
             raise InputError(f"the neuron at {node.label} is missing; write it in front, as in z(1;{node.label})")
@@ -264,12 +282,7 @@ def check_piece(piece: Node) -> None:
             raise InputError(f"{node.name} does not fluctuate; an expectation holds Obs, f, z, s, H, dH and the like")
 
 
-def without(piece: Node, taken: list[Node]) -> Node:
+def without(piece: Node, taken: Sequence[Node]) -> Node:
     """A piece of an expectation without some of its factors."""
     left = tuple(factor for factor in factors(piece) if not any(factor is other for other in taken))
     return Product(left) if left else Number(Fraction(1))
-
-
-def refuse(equation: Equation, message: str) -> RuleError:
-    """The error of an equation in a file."""
-    return RuleError(f"{equation.place}: equation {equation.number}: {message}")

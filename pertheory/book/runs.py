@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pertheory.algebra.terms import Lines
-from pertheory.book.visit import walk
 from pertheory.book.memory import remembered
 from pertheory.book.scalar import Element, Setting, evaluate, remainder_of
 from pertheory.book.syntax import Average, Component, Statement
+from pertheory.book.visit import walk
 from pertheory.closure import theory
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor

@@ -12,7 +12,6 @@ from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
 from pertheory.book.syntax import (
     Apply,
     Average,
@@ -32,6 +31,7 @@ from pertheory.book.syntax import (
     Zed,
 )
 from pertheory.book.verdict import MISMATCH, VERIFIED, Verdict, unchecked
+from pertheory.book.visit import walk
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.rulebook.network import IDENTITY

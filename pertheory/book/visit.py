@@ -106,6 +106,7 @@ class Interpreter(Generic[Value]):
     """
 
     title = "this kind of statement"
+    lacks = "value"
 
     def interpret(self, node: Node, *place: Any) -> Value:
         """The meaning of a node.
@@ -154,7 +155,7 @@ class Interpreter(Generic[Value]):
 
     def refuse(self, node: Node, *place: Any) -> Value:
         """Say that a node has no meaning here."""
-        raise InputError(f"{shown(node)} has no value in {self.title}")
+        raise InputError(f"{shown(node)} has no {self.lacks} in {self.title}")
 
     of_symbol = of_line = of_zed = of_component = of_mark = of_call = of_average = of_expectation = refuse
     of_derivative = of_slope = of_raise = of_apply = refuse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import factorial
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -67,3 +68,17 @@ def compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     for first in range(total + 1):
         for rest in compositions(total - first, parts - 1):
             yield (first, *rest)
+
+
+def cumulant_partitions(size: int) -> Iterator[tuple[int, tuple[tuple[int, ...], ...]]]:
+    """All set partitions of ``range(size)`` with their signs in a joint cumulant.
+
+    The joint cumulant of some variables is the sum of sign times the product, over blocks, of the mean of the product
+    of the variables in a block.
+
+    Example:
+        >>> list(cumulant_partitions(2))
+        [(1, ((0, 1),)), (-1, ((0,), (1,)))]
+    """
+    for partition in index_partitions(size):
+        yield (-1) ** (len(partition) - 1) * factorial(len(partition) - 1), partition

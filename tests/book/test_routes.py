@@ -6,13 +6,13 @@ import random
 from fractions import Fraction
 
 import pytest
+from pertheory.book.exact import Evaluator, Point, dual
+from pertheory.book.expand import Expander
+from pertheory.book.matrices import invert_matrix, is_regular
 
 from pertheory.book.canonical import KERNEL, Mono, average
 from pertheory.book.compare import write_term
-from pertheory.book.exact import Evaluator, Point, dual
-from pertheory.book.expand import Expander
 from pertheory.book.indices import check_indices, open_dummies
-from pertheory.book.matrices import invert_matrix, is_regular
 from pertheory.book.parse import Words, parse_expression, parse_statement
 from pertheory.errors import InputError
 from pertheory.rulebook.network import network

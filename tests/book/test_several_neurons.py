@@ -5,17 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
+from pertheory.book.exact import dual
+from pertheory.book.kinds.forward import forward, shaped
+from pertheory.book.sums import Sums
 
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import chapters
 from pertheory.book.check import select
 from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import dual
 from pertheory.book.explicit import Explicit
-from pertheory.book.kinds.forward import forward, shaped
 from pertheory.book.neurons import Fields
-from pertheory.book.sums import Sums
 from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED, kinds
 from pertheory.errors import RuleError, UnsupportedError
 from pertheory.graphs.tensor import pure_type

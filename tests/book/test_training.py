@@ -9,15 +9,15 @@ from itertools import product
 
 import numpy as np
 import pytest
+from pertheory.book.descent import step
+from pertheory.book.indexed import PRIME, Pair, constant, evaluate, identity, monomials, solve
+from pertheory.book.training import NEURONS, TRAINING, Training, after_a_step, symmetric
 
 from pertheory.book.chapters import book_folder, read_chapter
 from pertheory.book.check import decide
-from pertheory.book.descent import step
-from pertheory.book.indexed import PRIME, Pair, constant, evaluate, identity, monomials, solve
 from pertheory.book.kinds.training import defined, prediction
 from pertheory.book.parse import Words, parse_expression
 from pertheory.book.syntax import Call
-from pertheory.book.training import NEURONS, TRAINING, Training, after_a_step, symmetric
 from pertheory.book.verdict import MISMATCH, VERIFIED
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.observable import build

@@ -19,7 +19,6 @@ from typing import Any
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import Series, SmallKernel, rational, rational_functions
-from pertheory.book.visit import walk
 from pertheory.book.growth import Growth, Power
 from pertheory.book.iterate import Iteration, iteration
 from pertheory.book.kinds.solution import solve_linear
@@ -30,6 +29,7 @@ from pertheory.book.runs import INNER
 from pertheory.book.scalar import SWALLOWED, Setting, compare_in, evaluate, read_one
 from pertheory.book.syntax import Average, Component, Node, Number, Product, Slope, Statement, Sum, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, Verdict, kind
+from pertheory.book.visit import walk
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor

@@ -14,7 +14,7 @@ from itertools import product
 from math import factorial
 from typing import NamedTuple
 
-from pertheory.rulebook.observable import LABELS, SHAPES, Observable, build, parse_observable
+from pertheory.rulebook.observable import LABELS, SHAPES, Observable, parse_observable
 
 #: trees up to this size have a mean, or a correlation with a preactivation, of order 1/n; larger ones come later
 LARGEST = 4
@@ -34,6 +34,11 @@ class Grafted(NamedTuple):
     leaves: tuple[str, ...]
     shape: str
     labels: tuple[str, ...]
+
+
+def size_of(shape: str) -> int:
+    """The number of vertices of a named tree."""
+    return len(SHAPES[shape][1]) + 1
 
 
 def step(tree: Observable) -> Iterator[Grafted]:
@@ -58,19 +63,3 @@ def named(tree: Observable) -> tuple[str, tuple[str, ...]]:
     text = str(tree)
     read, _ = parse_observable(text)
     return text[: text.index("(")], read.labels
-
-
-def written_step(shape: str) -> str:
-    """A step as text, in the notation of statements on training: ``z(1) -> z(1) - eta H(1,a) r(a) + ..``."""
-    size = {"z": 1, "H": 2, "dH": 3}[shape]
-    tree = build(shape, "123"[:size])
-    parts = []
-    for coefficient, leaves, name, labels in step(tree):
-        marks = [*SHAPES[name][0]]
-        names = iter(labels)
-        factor = f"{name}({''.join(next(names) if mark.isalpha() else mark for mark in marks)})"
-        errors = "".join(f" r({leaf})" for leaf in leaves)
-        eta = "" if not leaves else "eta " if len(leaves) == 1 else f"eta^{len(leaves)} "
-        number = "" if abs(coefficient) == 1 else f"{abs(coefficient)} "
-        parts.append(("- " if coefficient < 0 else "+ ") + number + eta + factor + errors)
-    return f"{tree} -> " + " ".join(parts).removeprefix("+ ")

@@ -14,18 +14,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
+from pertheory.algebra.dual import SMALL, Dual, dual
 from pertheory.book.canonical import Mono, powers
-from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import Dual, Polynomial, dual, multiply
-from pertheory.book.kinds.forward import METRIC, Above, forward, shaped
-from pertheory.book.neurons import SMALL, Fields
+from pertheory.book.cumulants import FieldMoments, PlacedTree
+from pertheory.book.forward import Above, forward, shaped
+from pertheory.book.neurons import Fields
+from pertheory.book.point import Polynomial, product_of
+from pertheory.book.route_numeric import joint_cumulant
 from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.partitions import pairings, set_partitions
 from pertheory.rulebook.network import Network
 
 
-class Sums:
+class NeuronSums:
     """Joint cumulants of the layer above at a random point of the layer below.
 
     Args:
@@ -36,7 +38,7 @@ class Sums:
 
     def __init__(self, rule: Network, point: Fields, samples: Sequence[int]) -> None:
         self.rule, self.point, self.samples = rule, point, samples
-        self.moments = Moments(rule, point)
+        self.moments = FieldMoments(rule, point)
         self.ratio = point.symbol("n").value / point.symbol("n_prev").value
         self.weight, self.bias = fresh_parameters(rule)
         self.known: dict[object, Dual] = {}
@@ -48,19 +50,12 @@ class Sums:
             pieces: each a product of trees; "hatG" is the stochastic metric between two samples.
             neurons: the neuron above of each vertex.
         """
-        total = dual(0)
-        for partition in set_partitions(range(len(pieces))):
-            term = dual(1)
-            for number, block in enumerate(partition):
-                term = term * self.moment([tree for index in block for tree in pieces[index]], neurons)
-                term = term * dual(-number if number else 1)
-            total = total + term
-        return total
+        return joint_cumulant(pieces, lambda block: self.moment([tree for piece in block for tree in piece], neurons))
 
     def moment(self, trees: Sequence[Above], neurons: Mapping[int, int]) -> Dual:
         """The expectation of a product of trees."""
         total = dual(0)
-        for choice in product(*(self.written_out(tree).items() for tree in trees)):
+        for choice in product(*(forward(self.rule, *tree).items() for tree in trees)):
             monos = [mono for mono, _ in choice]
             value = dual(1)
             for _, coefficient in choice:
@@ -96,15 +91,6 @@ class Sums:
         """The sites of stochastic metrics, which have no weights left."""
         return [tuple(s for s, _ in mono.lines) for mono in monos if mono.lines and not mono.marks]
 
-    def written_out(self, tree: Above) -> Mapping[Mono, Fraction]:
-        """A tree by its forward equation."""
-        shape, vertices = tree
-        if shape == "z":
-            (vertex,) = vertices
-            passed = Mono(marks=(("W", vertices),), lines=((vertex, 0),))
-            return {passed: Fraction(1), Mono(marks=(("b", vertices),)): Fraction(1)}
-        return forward(self.rule, shape, vertices)
-
     def below(self, monos: Sequence[Mono], sites: Sequence[tuple[int, ...]]) -> Dual:
         """The sum over the neurons of the sites of what stands on them, over n for each site."""
         lines = tuple(sorted(line for mono in monos for line in mono.lines))
@@ -120,9 +106,9 @@ class Sums:
             inside: Polynomial = {self.point.one: dual(1)}
             for vertex, order in lines:
                 field = self.point.field(neuron[vertex], self.samples[vertex])
-                inside = multiply(inside, self.point.function(order, field))
+                inside = product_of(inside, self.point.function(order, field))
             placed = [
-                Tree(shape, tuple((neuron[v], self.samples[v]) for v in vertices))
+                PlacedTree(shape, tuple((neuron[v], self.samples[v]) for v in vertices))
                 for shape, vertices in map(shaped, trees)
             ]
             total = total + self.coincident(len(sites), len(partition)) * self.moments.mean(inside, tuple(placed))
@@ -168,6 +154,3 @@ def _pairings(vertices: Sequence[int], neurons: Mapping[int, int]) -> Iterator[l
         pairs = [(vertices[u], vertices[v]) for u, v in chosen]
         if all(neurons[u] == neurons[v] for u, v in pairs):
             yield pairs
-
-
-__all__ = ["METRIC", "Above", "Sums"]

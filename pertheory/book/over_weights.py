@@ -1,66 +1,32 @@
-"""Expectations over the weights of one layer, what is below held fixed: ``E[W(3) Obs] = C_W/n s(3;b1) <d_(3;b1) Obs>``.
+"""Expectations over the weights and biases of one layer, the layer below held fixed, exact in its width n.
 
-These are the insertion formulas of weights, exact in the width n below. Sample a carries a neuron i_a of its own in the
-layer above and a neuron j_a below; W(a) is the weight between the two, z_1 and Obs live above, and s(3;1) is the fixed
-activation of neuron j_3 below at sample 1. delta(3,4) says that i_3 = i_4, delta_j(3,4) that j_3 = j_4; all cases are
-tried. Averages <...> have the stochastic metric hatG as covariance, and so K^(b1,c1) is its inverse here.
-
-On the left every z is written out as b + sum of W s and the Gaussian W and b are averaged, with the variances that the
-engine's first move gives to the joins; hatG is what its first two moves make of two preactivations.
+Numbers of the layer below are whole: every sample has one activation on each of `BELOW` neurons. Averages <...> have
+the stochastic metric as covariance, which raises indices.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from fractions import Fraction
+from functools import reduce
+from math import prod
 
-from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
-from pertheory.book.exact import Dual, Polynomial, dual, multiply
-from pertheory.book.indices import check_indices
-from pertheory.book.kinds.forward import forward
-from pertheory.book.kinds.insertion import mismatch
-from pertheory.book.matrices import invert_matrix
+from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.linear import identity, solve_rational
+from pertheory.algebra.sums import add, collected
+from pertheory.book.forward import forward
 from pertheory.book.memory import remembered
-from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
+from pertheory.book.neurons import Fields, Neurons, check_piece, factors, without
+from pertheory.book.point import Polynomial, product_of
+from pertheory.book.route_numeric import Place, joint_cumulant
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
-from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict, kind
 from pertheory.derive.pair import joins
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.graphs.partitions import set_partitions
 from pertheory.rulebook.network import Network
 
 #: neurons of the layer below; at least one fewer than there may be different samples, so that hatG has its inverse
 BELOW = 3
 PARAMETERS = frozenset({"W", "b"})
-
-
-@kind("weights")
-def decide(equation: Equation, form: str) -> Verdict:
-    """Compare the sides for all ways in which samples may share neurons, above and below."""
-    statement = equation.read(form)
-    if not any(isinstance(node, Expectation) for side in statement.sides for node in walk(side)):
-        raise refuse(equation, "a statement on weights needs an expectation such as E[W(3) Obs]")
-    names = check_indices(statement)
-    samples = {label: number for number, label in enumerate(names)}
-    summed = summed_neurons(statement)
-    below_matters = any(
-        isinstance(node, Mark) and node.name in {"W", "delta_j"} for s in statement.sides for node in walk(s)
-    )
-    for above in assignments("", names):
-        for below in assignments("", names) if below_matters else [dict.fromkeys(names, 0)]:
-            if max(below.values(), default=0) >= BELOW:
-                continue
-            point = conditional_point(
-                equation.rule, max(len(set(above.values())), 2), max(len(names), 2), equation.number
-            )
-            evaluator = Weights(equation.rule, samples, point, above, summed, below)
-            first, *others = [evaluator.side(side) for side in statement.sides]
-            for other in others:
-                if other != first:
-                    return mismatch(first, other, above)
-    return Verdict(VERIFIED, NUMERIC)
 
 
 class Conditional(Fields):
@@ -80,10 +46,8 @@ class Conditional(Fields):
 
     def scalars(self, powers: tuple[tuple[str, int], ...]) -> Fraction:
         """A product of powers of scalars; the width is what it is."""
-        value = Fraction(1)
-        for name, exponent in powers:
-            value *= (Fraction(BELOW) if name == "n" else self.symbol(name).value) ** exponent
-        return value
+        known = {name: Fraction(BELOW) if name == "n" else self.symbol(name).value for name, _ in powers}
+        return prod((known[name] ** exponent for name, exponent in powers), start=Fraction(1))
 
     def variance(self, rule: Network, site: str) -> Fraction:
         """The variance of a weight (which opens a site) or of a bias, from the joins of move 1."""
@@ -104,7 +68,7 @@ class Conditional(Fields):
 
     def raise_with_metric(self) -> bool:
         """Make the inverse of the stochastic metric raise indices; whether it has one."""
-        inverse = invert_matrix([[entry.value for entry in row] for row in self.kernel])  # type: ignore[misc]
+        inverse = solve_rational([[entry.value for entry in row] for row in self.kernel], identity(self.samples))
         if inverse is not None:
             self.inverse = inverse
         return inverse is not None
@@ -132,61 +96,56 @@ class Weights(Neurons):
     def __init__(
         self,
         rule: Network,
-        samples: Mapping[str, int],
+        samples: Place,
         point: Conditional,
-        above: Mapping[str, int],
+        above: Place,
         summed: frozenset[str],
-        below: Mapping[str, int],
+        below: Place,
     ) -> None:
         super().__init__(rule, samples, point, above, summed)
         self.lower = dict(below)
         self.parameters = point.neurons * (BELOW + 1)
         self.expanded: dict[int, Polynomial] = {}
 
-    def fresh(self, node: Node, place: Mapping[str, int]) -> Polynomial:
-        """The value of a node that is not in the memory."""
+    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+        """A scalar; n is the width of the layer below."""
+        return self.number(Fraction(BELOW)) if node.name == "n" else super().of_symbol(node, place)
+
+    def of_line(self, node: Line, place: Place) -> Polynomial:
+        """An activation of the layer below."""
+        owner = node.neuron or node.label
+        if node.order or owner not in self.lower:
+            raise InputError("only activations of the layer below, as s(3;b1), stand in a statement on weights")
+        return self.number(Fraction(self.point.below[self.lower[owner]][place[node.label]]))
+
+    def of_mark(self, node: Mark, place: Place) -> Polynomial:
+        """The stochastic metric, and whether neurons above or below are the same."""
         match node:
-            case Symbol("n"):
-                return self.number(dual(BELOW))
-            case Line(0, label, neuron) if (neuron or label) in self.lower:
-                return self.number(dual(self.point.below[self.lower[neuron or label]][place[label]]))
-            case Line():
-                raise InputError("only activations of the layer below, as s(3;b1), stand in a statement on weights")
             case Mark("delta_j", (a, b)) if a in self.lower and b in self.lower:
-                return self.number(dual(int(self.lower[a] == self.lower[b])))
+                return self.number(Fraction(self.lower[a] == self.lower[b]))
             case Mark("hatG", (a, b)):
-                return self.number(self.point.kernel[place[a]][place[b]])
+                return self.point.number(self.point.kernel[place[a]][place[b]])
             case Mark(name) if name in PARAMETERS:
                 raise InputError(f"{name} may only be a factor inside E[...]")
-        return super().fresh(node, place)
+        return super().of_mark(node, place)
 
-    def expectation(self, node: Expectation, place: Mapping[str, int]) -> Dual:
+    def expectation(self, node: Expectation, place: Place) -> Dual:
         """The joint cumulant over W and b of the pieces."""
         pieces = [self.opened(piece, place) for piece in node.pieces]
-        total = dual(0)
-        for partition in set_partitions(range(len(pieces))):
-            term = dual(1)
-            for number, block in enumerate(partition):
-                inside: Polynomial = {(0,) * self.parameters: dual(1)}
-                for index in block:
-                    inside = multiply(inside, pieces[index])
-                term = term * self.over_parameters(inside) * dual(-number if number else 1)
-            total = total + term
-        return total
+        return joint_cumulant(pieces, lambda block: self.over_parameters(reduce(product_of, block)))
 
-    def opened(self, piece: Node, place: Mapping[str, int]) -> Polynomial:
+    def opened(self, piece: Node, place: Place) -> Polynomial:
         """A piece as a polynomial in W and b."""
         weights = [factor for factor in factors(piece) if isinstance(factor, Mark) and factor.name in PARAMETERS]
-        rest = without(piece, list(weights))
+        rest = without(piece, weights)
         check_piece(rest)
-        found = self.in_parameters(self.value(rest, place))
+        found = self.horner(self.interpret(rest, place), 0)
         for weight in weights:
-            assert isinstance(weight, Mark)
             (label,) = weight.labels
             if label not in self.lower:
                 raise InputError(f"{weight.name} stands at a sample of the statement, not at {label}")
             own = self.weight(self.neurons[label], self.lower[label] if weight.name == "W" else BELOW)
-            found = multiply(found, {self.unit(own): dual(1)})
+            found = product_of(found, {self.unit(own): dual(1)})
         return found
 
     def weight(self, above: int, below: int) -> int:
@@ -207,24 +166,18 @@ class Weights(Neurons):
             self.expanded[field] = total
         return self.expanded[field]
 
-    def in_parameters(self, polynomial: Polynomial) -> Polynomial:
-        """A polynomial in the fields as one in W and b, by Horner's rule in one field after the other."""
-        return self.horner(polynomial, 0)
-
     def horner(self, polynomial: Polynomial, field: int) -> Polynomial:
-        """As `in_parameters`, fields from one on."""
-        if field == len(self.point.one):
-            (value,) = polynomial.values()  # what is left is one monomial, all of its powers taken out
-            return {(0,) * self.parameters: value}
+        """A polynomial in the fields as one in W and b, by Horner's rule in one field after the other, from one on."""
+        if field == len(self.point.one):  # what is left is one monomial, all of its powers taken out
+            return collected(((0,) * self.parameters, value) for value in polynomial.values())
         by_power: dict[int, Polynomial] = {}
         for exponents, value in polynomial.items():
             by_power.setdefault(exponents[field], {})[exponents] = value
         total: Polynomial = {}
         for power in range(max(by_power, default=0), -1, -1):
-            total = multiply(total, self.preactivation(field)) if total else {}
+            total = product_of(total, self.preactivation(field))
             if power in by_power:
-                for key, value in self.horner(by_power[power], field + 1).items():
-                    total[key] = total[key] + value if key in total else value
+                add(total, self.horner(by_power[power], field + 1))
         return total
 
     def over_parameters(self, polynomial: Polynomial) -> Dual:

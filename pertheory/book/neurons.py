@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from math import comb
+from typing import Any
 
 from pertheory.algebra.dual import SMALL, Dual, dual
 from pertheory.algebra.sums import Exponents
@@ -187,7 +188,7 @@ class Neurons(NumericRoute):
             case Mark("f", (a,)):
                 own = self.neuron(a, place)
                 return self.probe("f", range(own, own + 1))
-        return super().of_mark(node, place)
+        return self.unsupported(node, place)
 
     def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
         """A scalar; n is the number of neurons."""
@@ -195,11 +196,11 @@ class Neurons(NumericRoute):
             raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
         return self.number(Fraction(self.point.neurons)) if node.name == "n" else super().of_symbol(node, place)
 
-    def of_power(self, node: Power, place: Place) -> Polynomial:
+    def of_power(self, node: Power, *place: Any) -> Polynomial:
         """A whole power; 1/n_prev is the small number."""
         if node == Power(Symbol("n_prev"), -1):
             return self.point.number(SMALL)
-        return super().of_power(node, place)
+        return super().of_power(node, *place)
 
     def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
         """The expectation over networks, or a joint cumulant of several pieces."""

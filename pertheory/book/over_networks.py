@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import reduce
-from typing import cast
+from typing import Any, cast
 
 from pertheory.algebra.dual import Dual
 from pertheory.book import engine
@@ -83,11 +83,11 @@ class OneLayerUp(Neurons):
             raise InputError(f"a width may only stand as a factor 1/{self.width}, in which both sides are expanded")
         return super().of_symbol(node, place)
 
-    def of_power(self, node: Power, place: Place) -> Polynomial:
+    def of_power(self, node: Power, *place: Any) -> Polynomial:
         """A whole power; one over the width below is small."""
         if node == Power(Symbol(self.width), -1):
             return self.point.number(Dual(Fraction(0), 1 / self.above.ratio))
-        return super().of_power(node, place)
+        return super().of_power(node, *place)
 
     def of_mark(self, node: Mark, place: Place) -> Polynomial:
         """Whether neurons are the same."""

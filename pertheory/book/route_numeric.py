@@ -109,21 +109,21 @@ class NumericRoute(Interpreter[Polynomial]):
         """A component of a tensor."""
         return self.point.number(self.component(node, tuple([place[label] for label in node.labels])))
 
-    def of_sum(self, node: Sum, place: Place) -> Polynomial:
+    def of_sum(self, node: Sum, *place: Any) -> Polynomial:
         """A sum."""
         total: Polynomial = {}
         for term in node.terms:
-            add(total, self.interpret(term, place))
+            add(total, self.interpret(term, *place))
         return total
 
-    def of_product(self, node: Product, place: Place) -> Polynomial:
+    def of_product(self, node: Product, *place: Any) -> Polynomial:
         """A product, summed over the dummies that stand in it twice."""
         if id(node) not in self.contracted:
             self.contracted[id(node)] = contracted(node)
         names = self.contracted[id(node)]
         total: Polynomial = {}
         for choice in product(*(self.values_of(name) for name in names)):
-            here = {**place, **dict(zip(names, choice, strict=True))}
+            here = {**place[0], **dict(zip(names, choice, strict=True))}
             term = self.number(Fraction(1))
             for factor in node.factors:
                 term = self.times(term, self.interpret(factor, here))
@@ -156,7 +156,9 @@ class NumericRoute(Interpreter[Polynomial]):
         """Say that a node has a meaning but no number."""
         raise UnsupportedError(f"{shown(node)} has no numeric value")
 
-    of_mark = of_raise = of_apply = unsupported
+    of_mark: Callable[..., Any] = unsupported
+    of_raise: Callable[..., Any] = unsupported
+    of_apply: Callable[..., Any] = unsupported
 
     def slope_by_differences(self, kind: TensorType, of: Node) -> Dual:
         """The derivative with respect to a tensor in which a formula is a polynomial, by exact central differences."""

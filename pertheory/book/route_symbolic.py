@@ -132,9 +132,12 @@ class SymbolicRoute(Interpreter[Poly]):
             raise InputError("an average stands inside an average")
         total: Poly = {}
         for sign, partition in cumulant_partitions(len(polys)):
-            blocks = (average(reduce(multiply, [polys[i] for i in block]), self.one) for block in partition)
-            add(total, reduce(multiply, blocks), sign)
+            term: Poly = reduce(multiply, [self._mean([polys[i] for i in block]) for block in partition])
+            add(total, term, sign)
         return total
+
+    def _mean(self, pieces: list[Poly]) -> Poly:
+        return average(reduce(multiply, pieces), self.one)
 
     def of_component(self, node: Component, *place: Any) -> Poly:
         """A component; of the layer above what the engine derives, with raised indices as inverses of K."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from pertheory.book.syntax import (
     Apply,
@@ -157,8 +157,19 @@ class Interpreter(Generic[Value]):
         """Say that a node has no meaning here."""
         raise InputError(f"{shown(node)} has no {self.lacks} in {self.title}")
 
-    of_symbol = of_line = of_zed = of_component = of_mark = of_call = of_average = of_expectation = refuse
-    of_derivative = of_slope = of_raise = of_apply = refuse
+    _Method: TypeAlias = Callable[..., Any]  # with the node of its kind, and what stands for the place
+    of_symbol: _Method = refuse
+    of_line: _Method = refuse
+    of_zed: _Method = refuse
+    of_component: _Method = refuse
+    of_mark: _Method = refuse
+    of_call: _Method = refuse
+    of_average: _Method = refuse
+    of_expectation: _Method = refuse
+    of_derivative: _Method = refuse
+    of_slope: _Method = refuse
+    of_raise: _Method = refuse
+    of_apply: _Method = refuse
 
 
 _KINDS = (Number, Symbol, Line, Zed, Component, Mark, Call, Average, Expectation, Derivative, Slope, Power, Raise)

@@ -9,7 +9,6 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
-from pertheory.book.exact import Point
 from sympy.polys.domains import QQ
 
 import pertheory as pt
@@ -22,6 +21,7 @@ from pertheory.book.kinds import asymptotics, critical, solution
 from pertheory.book.large_depth import LargeDepth, kernel_decay
 from pertheory.book.moments import Moments, loops
 from pertheory.book.one_input import OneInput
+from pertheory.book.point import Point
 from pertheory.book.precise import Precise
 from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
 from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError

@@ -200,7 +200,7 @@ def decide_symmetry(equation: Equation, form: str) -> Verdict:
     note = f"group of order {len(known)}"
     if not isinstance(first, Component):
         return Verdict(VERIFIED, SYMBOLIC, note=note)
-    found = _equal_values(equation.rule, first)
+    found = equal_values(equation.rule, first)
     return Verdict(VERIFIED, BOTH, note=note) if found == known else _other_group(first, known, found)
 
 
@@ -222,7 +222,7 @@ def group_of(name: str, size: int) -> frozenset[Permutation]:
     return frozenset(tuple(place[g[vertex]] for vertex in tensor.slots) for g in symmetry_elements(tensor.kind))
 
 
-def _equal_values(rule: Network, node: Component) -> frozenset[Permutation]:
+def equal_values(rule: Network, node: Component) -> frozenset[Permutation]:
     """All orders of the labels that give the engine's recursion the same number at a random point."""
     size = len(node.labels)
     route = NumericRoute(rule, {}, Point(size, f"symmetry of {node.name}"))

@@ -16,7 +16,7 @@ samples may share neurons are tried, or those of the setting.
   says that i_3 = i_4, delta_j(3,4) that j_3 = j_4. On the left every z is written out as b + sum of W s and the
   Gaussian W and b are averaged; averages <...> have the stochastic metric hatG as covariance, K^(b1,c1) is its inverse.
 * "action": ``E_2(1,2) = K(1,2) - eps/2 V^(a,b,c,d) ... + O(eps^2)``, moments of a nearly Gaussian density; ``C_4`` is
-  the joint cumulant of four z's, ``Z`` the partition function over that of the Gaussian. First route: the exponential is
+  the joint cumulant of four z's, ``Z`` the partition function over that of the Gaussian. First route: the density is
   expanded. Second route: for one neuron such a density is what the layer below looks like from above, so with its two
   cumulants inserted for G{1} and V the engine's recursion of G{1} has to give the change of C_W <s_1 s_2>. In the
   setting "Gaussian" eps is 0.

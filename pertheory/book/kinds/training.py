@@ -151,14 +151,14 @@ def decide_mean(equation: Equation, form: str) -> Verdict:
     abbreviations = _abbreviations(equation)
     ensemble = Ensemble(Objects(state, abbreviations), derived)
     stated = OneOutput(state, abbreviations, tensor).evaluate(right, left.labels, neurons=False).value
-    predictions = [_prediction(equation, label) for label in left.labels]
+    prediction, *others = (_prediction(equation, label) for label in left.labels)
     if left.name == COVARIANCE:
-        return _verdict(RESIDUES.equal(stated, ensemble.covariance(*predictions, left.labels).value))
+        return _verdict(RESIDUES.equal(stated, ensemble.covariance(prediction, others[0], left.labels).value))
     order, trees = CONTRIBUTIONS[left.name]
     if order:
         trained = RESIDUES.array(state.inverse @ stated[: state.training])
         stated = RESIDUES.array(stated - state.theta[:, : state.training] @ trained)
-    return _verdict(RESIDUES.equal(stated, ensemble.average(*predictions, left.labels, order, trees).value[:, 0]))
+    return _verdict(RESIDUES.equal(stated, ensemble.average(prediction, left.labels, order, trees).value[:, 0]))
 
 
 class OneOutput(Objects):

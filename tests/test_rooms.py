@@ -24,7 +24,9 @@ ALLOWED = {
     "rulebook": {"graphs", "algebra"},
     "averages": {"kernels", "algebra", "rulebook", "graphs"},
     "emit": {"kernels", "algebra", "averages"},
+    "training": {"graphs", "algebra", "rulebook"},
     "book": {
+        "training",
         "graphs",
         "algebra",
         "rulebook",
@@ -115,7 +117,7 @@ def test_only_the_command_line_imports_the_book():
 # The files of the book that solve recursions in exact algebra, carry arrays or put numbers in; all others stay without.
 SOLVING = {"classes", "depth", "growth", "iterate", "large_depth", "moments", "one_input", "precise", "runs", "scalar"}
 SOLVING |= {"angle", "asymptotics", "coincident", "critical", "expansion", "moment", "solution"}
-SOLVING |= {"action", "indexed", "interpolation", "mean_prediction", "moments_of_training", "training"}
+SOLVING |= {"interpolation"}
 
 
 def test_graphs_and_derivation_use_no_algebra_package():

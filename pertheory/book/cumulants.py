@@ -18,8 +18,7 @@ from pertheory.algebra.terms import Component
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.memory import remembered
-from pertheory.book.neurons import Fields
-from pertheory.book.point import Polynomial
+from pertheory.book.point import Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable, forest
@@ -64,7 +63,7 @@ class FieldMoments:
         first: whether the layer is the first one.
     """
 
-    def __init__(self, rule: Network, point: Fields, first: bool = False) -> None:
+    def __init__(self, rule: Network, point: Point, first: bool = False) -> None:
         self.rule, self.point, self.first = rule, point, first
         self.known: dict[tuple[Exponents, tuple[PlacedTree, ...]], Dual] = {}
         self.cumulants: dict[tuple[PlacedTree, ...], Dual] = {}

@@ -18,8 +18,7 @@ from pertheory.algebra.dual import SMALL, Dual, dual
 from pertheory.book.canonical import Mono, powers
 from pertheory.book.cumulants import FieldMoments, PlacedTree
 from pertheory.book.forward import Above, forward, shaped
-from pertheory.book.neurons import Fields
-from pertheory.book.point import Polynomial, product_of
+from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import joint_cumulant
 from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
@@ -36,7 +35,7 @@ class NeuronSums:
         samples: the sample of each vertex above.
     """
 
-    def __init__(self, rule: Network, point: Fields, samples: Sequence[int]) -> None:
+    def __init__(self, rule: Network, point: Point, samples: Sequence[int]) -> None:
         self.rule, self.point, self.samples = rule, point, samples
         self.moments = FieldMoments(rule, point)
         self.ratio = point.symbol("n").value / point.symbol("n_prev").value

@@ -1,23 +1,18 @@
 """Statements on several neurons, as exact numbers: the right sides of kinds "insertion" and "weights".
 
-A field is a preactivation z_{i;a}: a neuron and a sample. Fields of different neurons are independent in an average
+A field is a preactivation z_{i;a}: a neuron and a sample. Point of different neurons are independent in an average
 <...>. Numbers are `Dual`: value + slope/n_prev, with all higher powers of 1/n_prev cut off.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations_with_replacement
-from math import comb
 from typing import Any
 
-from pertheory.algebra.dual import SMALL, Dual, dual
-from pertheory.algebra.sums import Exponents
-from pertheory.book.canonical import KERNEL
+from pertheory.algebra.dual import SMALL
 from pertheory.book.point import Point, Polynomial
-from pertheory.book.route_numeric import NumericRoute, Place, derivative
+from pertheory.book.route_numeric import NumericRoute, Place
 from pertheory.book.syntax import (
     Average,
     Component,
@@ -36,95 +31,7 @@ from pertheory.book.syntax import (
 from pertheory.book.visit import walk
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
-from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
-
-#: a function that a statement leaves open is tried with all its monomials at once: up to this degree and this many
-TOP_DEGREE = 6
-MONOMIALS = 300
-#: activations of this degree: products of four have to stay small
-STEEPEST = 3
-
-
-class Fields(Point):
-    """A random point for so many neurons.
-
-    Args:
-        neurons: how many there are.
-        samples: how many different samples there are.
-        seed: fixes everything.
-    """
-
-    def __init__(self, neurons: int, samples: int, seed: str) -> None:
-        super().__init__(samples, seed)
-        self.neurons = neurons
-        self.activation = self.activation[: STEEPEST + 1]
-        self.single = Point(samples, seed)
-        self.components: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
-
-    def use(self, kernel: list[list[Dual]]) -> None:
-        """Take another covariance of the averages; what raises indices stays the inverse of its values."""
-        self.kernel = self.single.kernel = kernel
-        self.single.moments = {(0,) * self.samples: dual(1)}
-
-    def use_mean_metric(self) -> None:
-        """Take K + G{1}/n_prev as covariance."""
-        places = range(self.samples)
-        of = [[self.tensor(KERNEL, 1, [a, b]).value for b in places] for a in places]
-        self.use([[Dual(self.kernel[a][b].value, of[a][b]) for b in places] for a in places])
-
-    def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
-        """A component, in the order of the vertices of the type."""
-        if kind == KERNEL and order == 0:
-            return self.kernel[labels[0]][labels[1]]
-        key = (kind, order, tuple(labels))
-        if key not in self.components:
-            self.components[key] = super().tensor(kind, order, labels)
-        return self.components[key]
-
-    def field(self, neuron: int, sample: int) -> int:
-        """The number of a field."""
-        return neuron * self.samples + sample
-
-    def place(self, field: int) -> tuple[int, int]:
-        """Neuron and sample of a field."""
-        return divmod(field, self.samples)
-
-    @property
-    def one(self) -> Exponents:
-        """The exponents of a constant."""
-        return (0,) * (self.neurons * self.samples)
-
-    def power(self, sample: int, exponent: int) -> Exponents:
-        """The exponents of a power of one field."""
-        return tuple([exponent if i == sample else 0 for i in range(self.neurons * self.samples)])
-
-    def moment(self, exponents: Exponents) -> Dual:
-        """The Gaussian average; neurons are independent."""
-        total = dual(1)
-        for neuron in range(self.neurons):
-            own = exponents[neuron * self.samples : (neuron + 1) * self.samples]
-            total = total * self.single.moment(own)
-        return total
-
-    def probe(self, name: str, neurons: range) -> Polynomial:
-        """A polynomial in the fields of some neurons with a random coefficient at every monomial.
-
-        A statement that is linear in it holds for each of the monomials if it holds for this one, as long as no
-        coincidence of random numbers makes errors cancel.
-        """
-        fields = [self.field(neuron, sample) for neuron in neurons for sample in range(self.samples)]
-        count = len(fields)
-        degree = max(d for d in range(1, TOP_DEGREE + 1) if d == 1 or comb(count + d, d) <= MONOMIALS)
-        draw = random.Random(f"{self.seed} {name} {neurons}")
-        found: Polynomial = {}
-        for size in range(degree + 1):
-            for choice in combinations_with_replacement(fields, size):
-                exponents = list(self.one)
-                for field in choice:
-                    exponents[field] += 1
-                found[tuple(exponents)] = dual(draw.choice([-1, 1]) * draw.randint(1, 10_000))
-        return found
 
 
 class Neurons(NumericRoute):
@@ -138,45 +45,16 @@ class Neurons(NumericRoute):
         summed: dummies that name neurons.
     """
 
-    point: Fields
-
     def __init__(
-        self,
-        rule: Network,
-        samples: Place,
-        point: Fields,
-        neurons: Place,
-        summed: frozenset[str] = frozenset(),
+        self, rule: Network, samples: Place, point: Point, neurons: Place, summed: frozenset[str] = frozenset()
     ) -> None:
         super().__init__(rule, samples, point)
         self.neurons, self.summed = dict(neurons), summed
         self.probes: dict[tuple[str, range], Polynomial] = {}
 
-    def side(self, node: Node) -> Dual:
-        """The value of one side.
-
-        Raises:
-            InputError: what fluctuates stands outside an average and an expectation.
-        """
-        if any(exponents != self.point.one for exponents in self.interpret(node, self.names)):
-            raise InputError("s, z, Obs or f stands outside an average <...> and an expectation E[...]")
-        return super().side(node)
-
     def values_of(self, name: str) -> range:
         """What a dummy runs over: neurons or samples."""
         return range(self.point.neurons if name in self.summed else self.point.samples)
-
-    def of_zed(self, node: Zed, place: Place) -> Polynomial:
-        """A preactivation of a neuron."""
-        return {self.point.power(self.field(node, place), 1): dual(1)}
-
-    def of_line(self, node: Line, place: Place) -> Polynomial:
-        """A derivative of the activation of a neuron."""
-        return self.point.function(node.order, self.field(node, place))
-
-    def of_derivative(self, node: Derivative, place: Place) -> Polynomial:
-        """The derivative with respect to the preactivation of a neuron."""
-        return derivative(self.interpret(node.of, place), self.field(node, place))
 
     def of_mark(self, node: Mark, place: Place) -> Polynomial:
         """Whether neurons are the same, and functions that a statement leaves open."""
@@ -202,14 +80,6 @@ class Neurons(NumericRoute):
             return self.point.number(SMALL)
         return super().of_power(node, *place)
 
-    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
-        """The expectation over networks, or a joint cumulant of several pieces."""
-        return self.point.number(self.expectation(node, place))
-
-    def expectation(self, node: Expectation, place: Place) -> Dual:
-        """The expectation over networks; kinds of statement say how."""
-        raise InputError("E[...] has no meaning in this kind of statement")
-
     def probe(self, name: str, neurons: range) -> Polynomial:
         """The polynomial that stands for a function that the statement leaves open."""
         if (name, neurons) not in self.probes:
@@ -225,7 +95,7 @@ class Neurons(NumericRoute):
         raise InputError(f"{label} does not name a neuron: a sample of the statement does, or a letter that is summed")
 
     def field(self, node: Zed | Line | Derivative, place: Place) -> int:
-        """The field at which a node stands."""
+        """The field at which a node stands: its neuron, or that of its sample, and its sample."""
         if not node.neuron and node.label not in self.neurons:
             raise InputError(f"the neuron at {node.label} is missing; write it in front, as in z(1;{node.label})")
         return self.point.field(self.neuron(node.neuron or node.label, place), place[node.label])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import Any, cast
@@ -11,8 +12,8 @@ from pertheory.book import engine
 from pertheory.book.cumulants import FieldMoments, PlacedTree
 from pertheory.book.forward import METRIC, Above
 from pertheory.book.neuron_sums import NeuronSums
-from pertheory.book.neurons import Fields, Neurons, check_piece, factors, without
-from pertheory.book.point import Polynomial, product_of
+from pertheory.book.neurons import Neurons, check_piece, factors, without
+from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place, joint_cumulant
 from pertheory.book.syntax import Component, Expectation, Mark, Node, Power, Symbol
 from pertheory.book.visit import walk
@@ -25,7 +26,7 @@ from pertheory.rulebook.observable import SHAPES
 class AtOneLayer(Neurons):
     """Evaluates statements whose expectations come from the engine's cumulants at the layer itself."""
 
-    def expectation(self, node: Expectation, place: Place) -> Dual:
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
         """The joint cumulant of the pieces, each a polynomial in the fields, perhaps times trees."""
         moments = FieldMoments(self.rule, self.point, node.first)
         if node.first and engine.first_layer(self.rule, pure_type(2)[0], 0):
@@ -39,10 +40,10 @@ class AtOneLayer(Neurons):
             check_piece(rest)
             return self.interpret(rest, place), tuple(self.tree(tree, place) for tree in trees)
 
-        return joint_cumulant(
-            [opened(piece) for piece in node.pieces],
-            lambda block: moments.mean(reduce(product_of, [p for p, _ in block]), sum((t for _, t in block), ())),
-        )
+        def mean(block: Sequence[tuple[Polynomial, tuple[PlacedTree, ...]]]) -> Dual:
+            return moments.mean(reduce(product_of, [p for p, _ in block]), sum((trees for _, trees in block), ()))
+
+        return self.point.number(joint_cumulant([opened(piece) for piece in node.pieces], mean))
 
     def tree(self, node: Node, place: Place) -> PlacedTree:
         """A tree with the neurons and samples of its vertices."""
@@ -72,7 +73,7 @@ class OneLayerUp(Neurons):
     """
 
     def __init__(
-        self, rule: Network, samples: Place, point: Fields, above: NeuronSums, width: str, neurons: Place
+        self, rule: Network, samples: Place, point: Point, above: NeuronSums, width: str, neurons: Place
     ) -> None:
         super().__init__(rule, samples, point, neurons)
         self.above, self.width = above, width
@@ -95,7 +96,7 @@ class OneLayerUp(Neurons):
             raise InputError("hatG may only stand inside E[...]")
         return super().of_mark(node, place)
 
-    def expectation(self, node: Expectation, place: Place) -> Dual:
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
         """The joint cumulant of products of stochastic metrics."""
         pieces: list[list[Above]] = []
         for piece in node.pieces:
@@ -103,4 +104,4 @@ class OneLayerUp(Neurons):
             if len(metrics) < len(factors(piece)):
                 raise InputError("in a statement on the metric an expectation holds products of hatG(1,2) only")
             pieces.append([(METRIC, tuple(place[label] for label in metric.labels)) for metric in metrics])
-        return self.above.cumulant(pieces, {})
+        return self.point.number(self.above.cumulant(pieces, {}))

@@ -16,8 +16,8 @@ from pertheory.algebra.linear import identity, solve_rational
 from pertheory.algebra.sums import add, collected
 from pertheory.book.forward import forward
 from pertheory.book.memory import remembered
-from pertheory.book.neurons import Fields, Neurons, check_piece, factors, without
-from pertheory.book.point import Polynomial, product_of
+from pertheory.book.neurons import Neurons, check_piece, factors, without
+from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place, joint_cumulant
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
 from pertheory.derive.pair import joins
@@ -29,16 +29,16 @@ BELOW = 3
 PARAMETERS = frozenset({"W", "b"})
 
 
-class Conditional(Fields):
+class Conditional(Point):
     """A random point at which the activations of the layer below are fixed numbers.
 
     Args:
         rule: the network, for the stochastic metric and the variances.
-        neurons, samples, seed: as for `Fields`.
+        neurons, samples, seed: as for `Point`.
     """
 
     def __init__(self, rule: Network, neurons: int, samples: int, seed: str) -> None:
-        super().__init__(neurons, samples, seed)
+        super().__init__(samples, seed, neurons=neurons)
         draw = random.Random(f"{seed} below")
         self.below = [[draw.choice([-1, 1]) * draw.randint(1, 30) for _ in range(samples)] for _ in range(BELOW)]
         self.variance_W, self.variance_b = (self.variance(rule, site) for site in ("sum", ""))
@@ -129,10 +129,11 @@ class Weights(Neurons):
                 raise InputError(f"{name} may only be a factor inside E[...]")
         return super().of_mark(node, place)
 
-    def expectation(self, node: Expectation, place: Place) -> Dual:
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
         """The joint cumulant over W and b of the pieces."""
         pieces = [self.opened(piece, place) for piece in node.pieces]
-        return joint_cumulant(pieces, lambda block: self.over_parameters(reduce(product_of, block)))
+        mean = joint_cumulant(pieces, lambda block: self.over_parameters(reduce(product_of, block)))
+        return self.point.number(mean)
 
     def opened(self, piece: Node, place: Place) -> Polynomial:
         """A piece as a polynomial in W and b."""

@@ -21,7 +21,7 @@ from pertheory.book.indices import contracted, open_dummies
 from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.syntax import Average, Component, Derivative, Line, Node, Product, Slope, Sum, Symbol, Zed
 from pertheory.book.visit import Interpreter, shown
-from pertheory.errors import UnsupportedError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import cumulant_partitions
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
@@ -65,8 +65,15 @@ class NumericRoute(Interpreter[Polynomial]):
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
     def side(self, node: Node) -> Dual:
-        """The value of one side."""
-        return self.constant(self.interpret(node, self.names))
+        """The value of one side.
+
+        Raises:
+            InputError: what fluctuates stands outside an average and an expectation.
+        """
+        found = self.interpret(node, self.names)
+        if any(exponents != self.point.one for exponents in found):
+            raise InputError("s, z, Obs or f stands outside an average <...> and an expectation E[...]")
+        return self.constant(found)
 
     def constant(self, polynomial: Polynomial) -> Dual:
         """The term without preactivations."""
@@ -99,11 +106,11 @@ class NumericRoute(Interpreter[Polynomial]):
 
     def of_line(self, node: Line, place: Place) -> Polynomial:
         """A derivative of the activation."""
-        return self.point.function(node.order, place[node.label])
+        return self.point.function(node.order, self.field(node, place))
 
     def of_zed(self, node: Zed, place: Place) -> Polynomial:
         """A preactivation."""
-        return {self.point.power(place[node.label], 1): dual(1)}
+        return {self.point.power(self.field(node, place), 1): dual(1)}
 
     def of_component(self, node: Component, place: Place) -> Polynomial:
         """A component of a tensor."""
@@ -137,8 +144,12 @@ class NumericRoute(Interpreter[Polynomial]):
         return range(self.point.samples)
 
     def of_derivative(self, node: Derivative, place: Place) -> Polynomial:
-        """The derivative with respect to the preactivation at a sample."""
-        return derivative(self.interpret(node.of, place), place[node.label])
+        """The derivative with respect to a preactivation."""
+        return derivative(self.interpret(node.of, place), self.field(node, place))
+
+    def field(self, node: Zed | Line | Derivative, place: Place) -> int:
+        """The field at which a node stands."""
+        return place[node.label]
 
     def of_average(self, node: Average, place: Place) -> Polynomial:
         """A Gaussian average, or the joint cumulant of several pieces."""

@@ -15,7 +15,7 @@ from pertheory.book.cumulants import FieldMoments, PlacedTree
 from pertheory.book.explicit import Explicit
 from pertheory.book.forward import forward, shaped
 from pertheory.book.neuron_sums import NeuronSums
-from pertheory.book.neurons import Fields
+from pertheory.book.point import Point
 from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED, kinds
 from pertheory.errors import RuleError, UnsupportedError
 from pertheory.graphs.tensor import pure_type
@@ -28,7 +28,7 @@ GENERAL = "1/n_prev 1/4 V^(a,b,c,d) <f(1) (z(1;a) z(1;b) - K(a,b))> <f(2) (z(2;c
 
 
 def fields(neurons=2, samples=2):
-    return Fields(neurons, samples, "several neurons")
+    return Point(samples, "several neurons", neurons=neurons)
 
 
 # witnesses

@@ -34,7 +34,7 @@ from pertheory.book.cumulants import derived_pairings
 from pertheory.book.forward import METRIC, PREACTIVATION, TREES, Above, as_trees, forward
 from pertheory.book.indices import check_indices
 from pertheory.book.neuron_sums import NeuronSums
-from pertheory.book.neurons import Fields, assignments
+from pertheory.book.neurons import assignments
 from pertheory.book.over_networks import OneLayerUp
 from pertheory.book.parse import parse_expression
 from pertheory.book.point import Point
@@ -162,7 +162,7 @@ def _one_layer_up(equation: Equation, text: str, observable: Observable, right: 
     ]
     if any(shape not in SHAPES for ((shape, _),) in trees):
         raise UnsupportedError("trees without a name")
-    point = Fields(len(names) // 2, len(names), equation.number)
+    point = Point(len(names), equation.number, neurons=len(names) // 2)
     sums = NeuronSums(equation.rule, point, range(len(names)))
     lifted = _lifted(right)
     worst = 0.0

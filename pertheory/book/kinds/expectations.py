@@ -35,9 +35,10 @@ from pertheory.book.forward import METRIC
 from pertheory.book.indices import check_indices
 from pertheory.book.nearly_gaussian import MOMENTS, SAMPLES, NearlyGaussian
 from pertheory.book.neuron_sums import NeuronSums
-from pertheory.book.neurons import Fields, Neurons, assignments, summed_neurons
+from pertheory.book.neurons import Neurons, assignments, summed_neurons
 from pertheory.book.over_networks import AtOneLayer, OneLayerUp
 from pertheory.book.over_weights import BELOW, Weights, conditional_point
+from pertheory.book.point import Point
 from pertheory.book.scalar import remainder_of
 from pertheory.book.syntax import Call, Component, Expectation, Mark, Node, Power, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict, kind
@@ -69,7 +70,7 @@ def _at_one_layer(equation: Equation, statement: Statement, sharing: str, mean_m
     for neurons in assignments(sharing, names):
         used = max(len(set(neurons.values())), 2)
         for count in (used, used + 1) if summed and len(names) < 3 else (used,):
-            point = Fields(count, max(len(names), 2), f"{equation.number} {neurons} {count}")
+            point = Point(max(len(names), 2), f"{equation.number} {neurons} {count}", neurons=count)
             if mean_metric:
                 point.use_mean_metric()
             yield AtOneLayer(equation.rule, samples, point, neurons, summed)
@@ -106,7 +107,7 @@ def decide_metric(equation: Equation, form: str) -> Verdict:
     if not any(isinstance(node, Component) and node.up for node in nodes):
         raise equation.wrong("a statement on the metric needs a tensor of the layer above, as V'")
     names, samples = _numbered(statement)
-    point = Fields(max(len(names) // 2, 1), len(names), equation.number)
+    point = Point(len(names), equation.number, neurons=max(len(names) // 2, 1))
     above = NeuronSums(equation.rule, point, range(len(names)))
     return _agree(statement, [OneLayerUp(equation.rule, samples, point, above, "n", {})])
 

@@ -45,8 +45,9 @@ def multiply(a: Mapping[Key, Any], b: Mapping[Key, Any], times: Callable[[Key, K
         for right, d in b.items():
             key = times(left, right)
             if key is not None:
-                _put(total, key, c * d)
-    return total
+                value = c * d
+                total[key] = total[key] + value if key in total else value
+    return {key: value for key, value in total.items() if value}
 
 
 def add_exponents(a: Exponents, b: Exponents) -> Exponents:

@@ -90,7 +90,7 @@ class NumericRoute(Interpreter[Polynomial]):
 
     def number(self, value: Fraction) -> Polynomial:
         """A rational number."""
-        return self.point.number(dual(value))
+        return self.point.number(dual(value.numerator if value.denominator == 1 else value))  # whole numbers are fast
 
     def times(self, a: Polynomial, b: Polynomial) -> Polynomial:
         """The product."""

@@ -37,7 +37,7 @@ DIFFERENTIALS: Mapping[str, int] = {name: size_of(name) for name in SHAPES if 2 
 
 
 @dataclass(frozen=True)
-class State:
+class TrainingState:
     """A network at one moment of its training; arrays have axes for the samples of all labels, then for their neurons.
 
     Attributes:
@@ -111,7 +111,7 @@ class State:
 
 def random_state(
     seed: str, neurons: int = 2, training: int = 2, samples: int = 3, arithmetic: Arithmetic = RESIDUES
-) -> State:
+) -> TrainingState:
     """A state whose numbers are random, with the symmetries that they have."""
     source = random.Random(seed)
 
@@ -127,7 +127,7 @@ def random_state(
     for name in DIFFERENTIALS:
         slope = arithmetic.array(tree(name))
         trees[name] = DualArray(np.zeros_like(slope), slope)
-    return State(arithmetic, training, eta, theta, outputs, targets, kernel, trees)
+    return TrainingState(arithmetic, training, eta, theta, outputs, targets, kernel, trees)
 
 
 def mean_kernel(theta: Array, neurons: int, arithmetic: Arithmetic) -> DualArray:
@@ -155,12 +155,12 @@ class Objects:
         everywhere: whether digits name any sample, or those of the training set only.
     """
 
-    def __init__(self, state: State, abbreviations: Abbreviations, everywhere: bool = True) -> None:
+    def __init__(self, state: TrainingState, abbreviations: Abbreviations, everywhere: bool = True) -> None:
         self.state, self.abbreviations, self.everywhere = state, abbreviations, everywhere
         self.known: dict[str, DualArray] = {}
         self.busy: list[str] = []
 
-    def at(self, state: State) -> Objects:
+    def at(self, state: TrainingState) -> Objects:
         """The same for another moment of training, at which Theta and eta are what they were."""
         other = copy(self)
         other.state = state

@@ -12,11 +12,11 @@ from pertheory.rulebook.observable import build
 from pertheory.training.arithmetic import Array, DualArray
 from pertheory.training.descent import size_of, step
 from pertheory.training.formula import Contraction, Object
-from pertheory.training.state import DIFFERENTIALS, Objects, State
+from pertheory.training.state import DIFFERENTIALS, Objects, TrainingState
 
 
-def stepped(state: State, shape: str) -> DualArray:
-    """A tree after one step of gradient descent, from leaves grafted onto it; axes as in `State`."""
+def stepped(state: TrainingState, shape: str) -> DualArray:
+    """A tree after one step of gradient descent, from leaves grafted onto it; axes as in `TrainingState`."""
     labels = "123456789"[: size_of(shape)]
     formula = []
     for coefficient, leaves, name, at in step(build(shape, labels)):
@@ -25,7 +25,7 @@ def stepped(state: State, shape: str) -> DualArray:
     return Objects(state, {}).evaluate(tuple(formula), labels)
 
 
-def after_a_step(state: State) -> State:
+def after_a_step(state: TrainingState) -> TrainingState:
     """The same network after one step of gradient descent, trees of more than four vertices left out."""
     trees = {name: stepped(state, name) for name in DIFFERENTIALS}
     return replace(state, outputs=stepped(state, "z"), kernel=stepped(state, "H"), trees=trees)
@@ -50,7 +50,7 @@ class TimeSums:
     drives: Array
 
 
-def sums_over_steps(state: State, kernel: Array, steps: int, seed: str) -> Iterator[TimeSums]:
+def sums_over_steps(state: TrainingState, kernel: Array, steps: int, seed: str) -> Iterator[TimeSums]:
     """What has come about after 0, 1, .. steps, each carried out.
 
     Args:

@@ -12,7 +12,7 @@ from pertheory.algebra.linear import PRIME
 from pertheory.book.chapters import book_folder, read_chapter
 from pertheory.book.check import decide
 from pertheory.book.formulas import formula_of
-from pertheory.book.kinds.training import _abbreviations, _prediction
+from pertheory.book.kinds.training import abbreviations_of, prediction_of
 from pertheory.book.parse import Words, parse_expression
 from pertheory.book.verdict import MISMATCH, VERIFIED
 from pertheory.errors import InputError, RuleError
@@ -26,8 +26,8 @@ EQUATION = {equation.number: equation for equation in FILE.equations}
 
 def prediction(state):
     """Where training ends, as the book's formula says."""
-    known = _abbreviations(EQUATION["inf.154"])
-    return Objects(state, known).evaluate(_prediction(EQUATION["inf.154"], "0"), "0")
+    known = abbreviations_of(EQUATION["inf.154"])
+    return Objects(state, known).evaluate(prediction_of(EQUATION["inf.154"], "0"), "0")
 
 
 def test_training_that_ends_after_a_few_steps_ends_where_the_formula_says():

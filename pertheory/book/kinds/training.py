@@ -40,7 +40,7 @@ from pertheory.training.arithmetic import RESIDUES, Array, DualArray
 from pertheory.training.averages import Ensemble, random_tensor
 from pertheory.training.contract import Labelled
 from pertheory.training.formula import Abbreviations, Formula, Object, renamed
-from pertheory.training.state import Objects, State, random_state
+from pertheory.training.state import Objects, TrainingState, random_state
 from pertheory.training.steps import TimeSums, after_a_step, stepped, sums_over_steps
 
 PREDICTION = "z_T"
@@ -72,7 +72,7 @@ def decide_step(equation: Equation, form: str) -> Verdict:
     if equation.setting != INFINITE_WIDTH:
         trees = {name: RESIDUES.constant(tree.slope) for name, tree in state.trees.items()}
         state = replace(state, kernel=RESIDUES.constant(state.kernel.slope), trees=trees)
-    stated = Objects(state, _abbreviations(equation)).evaluate(right, left.labels)
+    stated = Objects(state, abbreviations_of(equation)).evaluate(right, left.labels)
     return _verdict(_same(stated, stepped(state, STEPPED[left.name]), INFINITE_WIDTH))
 
 
@@ -85,7 +85,7 @@ def decide_sum(equation: Equation, form: str) -> Verdict:
     with_neurons = any(item.name in WITH_NEURONS for side in sides for term in side for item in term.factors)
     start = random_state(equation.number)
     kernel = RESIDUES.constant(RESIDUES.array(start.kernel.value + start.kernel.slope))
-    objects = AfterSteps(replace(start, kernel=kernel), _abbreviations(equation), everywhere=False)
+    objects = AfterSteps(replace(start, kernel=kernel), abbreviations_of(equation), everywhere=False)
     for sums in sums_over_steps(start, kernel.value, STEPS, equation.number):
         objects.after(sums)
         first, *others = [objects.evaluate(side, names, with_neurons) for side in sides]
@@ -115,13 +115,13 @@ class AfterSteps(Objects):
 def decide_trained(equation: Equation, form: str) -> Verdict:
     """See whether the prediction stays the same when training starts a step later."""
     left, right = _two_sides(equation, form)
-    abbreviations = dict(_abbreviations(equation))
+    abbreviations = dict(abbreviations_of(equation))
     if left.name != PREDICTION:
         if left.name not in abbreviations:
             raise equation.wrong(f"{left.name} is no abbreviation of the file")
         letters = {label: f"{label}'" for label in left.labels}  # as letters, they run over the training set
         abbreviations[left.name] = tuple(letters.values()), renamed(right, lambda label: letters.get(label, label))
-        left, right = Call(PREDICTION, ("0",)), _prediction(equation, "0")
+        left, right = Call(PREDICTION, ("0",)), prediction_of(equation, "0")
     now = random_state(equation.number)
     rest = replace(now, targets=now.outputs)
     objects = Objects(now, abbreviations)
@@ -148,10 +148,10 @@ def decide_mean(equation: Equation, form: str) -> Verdict:
     def derived(kind: TensorType) -> Array | None:
         return tensor(kind) if engine.terms_of(equation.rule, tensor_of(kind).kind, 0) else None
 
-    abbreviations = _abbreviations(equation)
+    abbreviations = abbreviations_of(equation)
     ensemble = Ensemble(Objects(state, abbreviations), derived)
     stated = OneOutput(state, abbreviations, tensor).evaluate(right, left.labels, neurons=False).value
-    prediction, *others = (_prediction(equation, label) for label in left.labels)
+    prediction, *others = (prediction_of(equation, label) for label in left.labels)
     if left.name == COVARIANCE:
         return _verdict(RESIDUES.equal(stated, ensemble.covariance(prediction, others[0], left.labels).value))
     order, trees = CONTRIBUTIONS[left.name]
@@ -164,7 +164,9 @@ def decide_mean(equation: Equation, form: str) -> Verdict:
 class OneOutput(Objects):
     """Objects of statements about one output, averaged over initialisations."""
 
-    def __init__(self, state: State, abbreviations: Abbreviations, tensor: Callable[[TensorType], Array]) -> None:
+    def __init__(
+        self, state: TrainingState, abbreviations: Abbreviations, tensor: Callable[[TensorType], Array]
+    ) -> None:
         super().__init__(state, abbreviations)
         self.tensor = tensor
 
@@ -201,7 +203,7 @@ def _two_sides(equation: Equation, form: str) -> tuple[Call, Formula]:
     return left, formula_of(rest[0])
 
 
-def _abbreviations(equation: Equation) -> Abbreviations:
+def abbreviations_of(equation: Equation) -> Abbreviations:
     """The abbreviations of the file of an equation."""
     return {item.name: (item.labels, _formula(item.text, equation.words)) for item in equation.definitions}
 
@@ -211,9 +213,9 @@ def _formula(text: str, words: Words) -> Formula:
     return formula_of(parse_expression(text, words))
 
 
-def _prediction(equation: Equation, label: str) -> Formula:
+def prediction_of(equation: Equation, label: str) -> Formula:
     """The prediction at the end of training, as the file's abbreviation z_T defines it, for a sample."""
-    known = _abbreviations(equation)
+    known = abbreviations_of(equation)
     if PREDICTION not in known:
         raise equation.wrong(f"the file has no abbreviation {PREDICTION}")
     (letter,), formula = known[PREDICTION]

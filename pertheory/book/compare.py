@@ -10,9 +10,10 @@ from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly, add
 from pertheory.book.chapters import Equation
 from pertheory.book.exact import Evaluator, Point
 from pertheory.book.expand import Expander
-from pertheory.book.indices import check_indices, children
-from pertheory.book.syntax import Node, Slope, Statement
+from pertheory.book.indices import check_indices
+from pertheory.book.syntax import Slope, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.typeset.components import written
 
 #: random points of the second route; a wrong formula that agrees at one would be a coincidence of exact rationals
@@ -79,13 +80,6 @@ def has_simple_slopes(statement: Statement) -> bool:
     return not any(inner in in_kernel for outer in in_kernel for inner in walk(outer.of))
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
-
-
 def write(poly: Poly, labels: list[str]) -> Iterator[str]:
     """The terms of a sum as text, in the notation of the files."""
     ordered = sorted(poly.items(), key=lambda item: (len(item[0].tensors), item[0]))
@@ -125,4 +119,4 @@ def write_term(mono: Mono, coefficient: Fraction, labels: list[str]) -> str:
     return ("- " if coefficient < 0 else "+ ") + " ".join(parts)
 
 
-__all__ = ["compare", "verdict", "walk", "write", "write_term"]
+__all__ = ["compare", "verdict", "write", "write_term"]

@@ -14,7 +14,7 @@ from math import comb
 
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.exact import Dual, Evaluator, Exponents, Point, Polynomial, dual
 from pertheory.book.syntax import (
     Average,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pertheory.algebra.terms import Lines
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.memory import remembered
 from pertheory.book.scalar import Element, Setting, evaluate, remainder_of
 from pertheory.book.syntax import Average, Component, Statement

@@ -12,7 +12,7 @@ from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.syntax import (
     Apply,
     Average,

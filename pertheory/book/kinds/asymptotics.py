@@ -19,7 +19,7 @@ from typing import Any
 from pertheory.algebra.terms import Lines
 from pertheory.book.chapters import Equation
 from pertheory.book.classes import Series, SmallKernel, rational, rational_functions
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.growth import Growth, Power
 from pertheory.book.iterate import Iteration, iteration
 from pertheory.book.kinds.solution import solve_linear

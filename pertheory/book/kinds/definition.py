@@ -8,6 +8,7 @@ the width below.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from pertheory.algebra.terms import Component
@@ -21,8 +22,9 @@ from pertheory.book.neurons import Fields, assignments
 from pertheory.book.parse import parse_expression
 from pertheory.book.sums import Above, Sums
 from pertheory.book.syntax import Component as Written
-from pertheory.book.syntax import Node, Product, Sum
+from pertheory.book.syntax import Node
 from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
+from pertheory.book.visit import rebuilt
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import canonical_slots
@@ -94,14 +96,9 @@ def one_layer_up(equation: Equation, text: str, observable: Observable, right: N
 
 def _lifted(node: Node) -> Node:
     """A node with every tensor one layer up."""
-    match node:
-        case Written(name, order, _, 0, labels, False):
-            return Written(name, order, True, 0, labels, False)
-        case Sum(terms):
-            return Sum(tuple(_lifted(term) for term in terms))
-        case Product(parts):
-            return Product(tuple(_lifted(part) for part in parts))
-    return node
+    if isinstance(node, Written) and not node.layer and not node.raised:
+        return replace(node, up=True)
+    return rebuilt(node, _lifted)
 
 
 def decomposition(equation: Equation, observable: Observable) -> Poly:

@@ -7,7 +7,8 @@ never decided without what the engine derives.
 from __future__ import annotations
 
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import compare, walk
+from pertheory.book.compare import compare
+from pertheory.book.visit import walk
 from pertheory.book.syntax import Component
 from pertheory.book.verdict import Verdict, kind
 from pertheory.errors import RuleError

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.cumulants import Moments, Tree
 from pertheory.book.exact import Dual, Polynomial, dual, multiply
 from pertheory.book.indices import check_indices

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.exact import Dual, Polynomial
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.insertion import mismatch

@@ -27,7 +27,7 @@ import numpy as np
 
 from pertheory.book.abbreviations import relabel
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, evaluate, plus
 from pertheory.book.indices import check_indices, samples
 from pertheory.book.parse import Words, parse_expression

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.visit import walk
 from pertheory.book.exact import Dual, Polynomial, dual, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import forward

@@ -12,14 +12,15 @@ from itertools import combinations, combinations_with_replacement
 from math import comb
 from typing import NamedTuple
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.terms import Component as Part
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
-from pertheory.book.exact import Dual, Exponents, Polynomial, dual
-from pertheory.book.memory import remembered
+from pertheory.book.exact import Exponents, Polynomial
 from pertheory.book.neurons import SMALL, Fields
 from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import canonical_slots
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import LABELS, SHAPES, parse_observable
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pertheory.algebra.terms import Average, Component, Term, Terms
 from pertheory.book.canonical import Mono, Poly, add, average, powers
-from pertheory.book.memory import forget, remembered
 from pertheory.book.syntax import Component as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.recursion import Recursion, derive
+from pertheory.remembered import forget, remembered
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 

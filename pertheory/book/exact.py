@@ -13,8 +13,9 @@ from copy import copy
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
-from typing import NamedTuple
 
+from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.polynomial import multiply_sums
 from pertheory.algebra.terms import Terms
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
@@ -50,36 +51,6 @@ SLOPE_STEPS = 3
 
 Exponents = tuple[int, ...]
 Polynomial = dict[Exponents, "Dual"]
-
-
-class Dual(NamedTuple):
-    """A number and its derivative with respect to one variable, exactly."""
-
-    value: Fraction
-    slope: Fraction
-
-    def __add__(self, other: Dual) -> Dual:  # type: ignore[override]
-        return Dual(self.value + other.value, self.slope + other.slope)
-
-    def __mul__(self, other: Dual) -> Dual:  # type: ignore[override]
-        if not self.slope and not other.slope:
-            return Dual(self.value * other.value, self.slope)
-        return Dual(self.value * other.value, self.value * other.slope + self.slope * other.value)
-
-    def inverse(self) -> Dual:
-        """One over it.
-
-        Raises:
-            InputError: it is zero.
-        """
-        if not self.value:
-            raise InputError("division by zero")
-        return Dual(1 / Fraction(self.value), -self.slope / Fraction(self.value) ** 2)
-
-
-def dual(value: Fraction | int) -> Dual:
-    """A constant."""
-    return Dual(value, 0)  # type: ignore[arg-type]
 
 
 class Point:
@@ -194,13 +165,11 @@ class Point:
 
 def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
-    total: Polynomial = {}
-    for left, c in a.items():
-        for right, d in b.items():
-            key = tuple([x + y for x, y in zip(left, right, strict=True)])
-            value = c * d
-            total[key] = total[key] + value if key in total else value
-    return total
+    return multiply_sums(a, b, _times)
+
+
+def _times(a: Exponents, b: Exponents) -> Exponents:
+    return tuple([x + y for x, y in zip(a, b, strict=True)])
 
 
 class Evaluator:

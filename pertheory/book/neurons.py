@@ -12,10 +12,10 @@ from fractions import Fraction
 from itertools import combinations_with_replacement
 from math import comb
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
-from pertheory.book.exact import Dual, Evaluator, Exponents, Point, Polynomial, dual
+from pertheory.book.exact import Evaluator, Exponents, Point, Polynomial
 from pertheory.book.syntax import (
     Average,
     Component,
@@ -31,6 +31,7 @@ from pertheory.book.syntax import (
     Symbol,
     Zed,
 )
+from pertheory.book.visit import walk
 from pertheory.errors import InputError, RuleError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import TensorType

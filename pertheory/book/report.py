@@ -76,8 +76,8 @@ def _latex(equation: Equation, form: str) -> str:
 
 def _derivation(equation: Equation) -> list[str]:
     """What the engine derives for every tensor of the layer above in the statement; for training what a step does."""
-    from pertheory.book.visit import walk
     from pertheory.book.descent import written_step
+    from pertheory.book.visit import walk
     from pertheory.recursion import derive
 
     if equation.kind in ON_TRAINING:

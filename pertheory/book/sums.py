@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book.canonical import Mono, powers
 from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import Dual, Polynomial, dual, multiply
+from pertheory.book.exact import Polynomial, multiply
 from pertheory.book.kinds.forward import METRIC, Above, forward, shaped
 from pertheory.book.neurons import SMALL, Fields
 from pertheory.derive.pair import Join, joins

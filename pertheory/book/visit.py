@@ -152,7 +152,7 @@ class Interpreter(Generic[Value]):
             base = self.inverse(base)
         return reduce(self.times, [base] * abs(node.exponent), self.number(Fraction(1)))
 
-    def refuse(self, node: Node, *place: Any) -> Value:
+    def refuse(self, node: Any, *place: Any) -> Value:
         """Say that a node has no meaning here."""
         raise InputError(f"{shown(node)} has no value in {self.title}")
 

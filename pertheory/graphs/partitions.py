@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -32,6 +32,27 @@ def index_partitions(size: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
             grown.append([*partition, [item]])
         found = grown
     return tuple(tuple(tuple(block) for block in partition) for partition in found)
+
+
+def joint_cumulant(size: int, moment: Callable[[tuple[int, ...]], Any], number: Callable[[int], Any]) -> Any:
+    """The joint cumulant of some factors from their moments; of one factor its mean.
+
+    Args:
+        size: how many factors there are.
+        moment: the moment of the product of some of them.
+        number: makes a number of the kind that moments are.
+
+    Example:
+        >>> joint_cumulant(2, lambda block: {(0, 1): 7, (0,): 2, (1,): 3}[block], int)
+        1
+    """
+    total = number(0)
+    for partition in index_partitions(size):
+        term = number(1)
+        for place, block in enumerate(partition):
+            term = term * moment(block) * number(-place if place else 1)
+        total = total + term
+    return total
 
 
 def pairings(items: Sequence[T]) -> Iterator[tuple[tuple[T, T], ...]]:

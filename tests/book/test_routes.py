@@ -7,9 +7,10 @@ from fractions import Fraction
 
 import pytest
 
+from pertheory.algebra.dual import dual
 from pertheory.book.canonical import KERNEL, Mono, average
 from pertheory.book.compare import write_term
-from pertheory.book.exact import Evaluator, Point, dual
+from pertheory.book.exact import Evaluator, Point
 from pertheory.book.expand import Expander
 from pertheory.book.indices import check_indices, open_dummies
 from pertheory.book.matrices import invert_matrix, is_regular

@@ -6,12 +6,12 @@ from fractions import Fraction
 
 import pytest
 
+from pertheory.algebra.dual import dual
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import chapters
 from pertheory.book.check import select
 from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import dual
 from pertheory.book.explicit import Explicit
 from pertheory.book.kinds.forward import forward, shaped
 from pertheory.book.neurons import Fields

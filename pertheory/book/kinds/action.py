@@ -20,14 +20,15 @@ from itertools import combinations_with_replacement, product
 
 import numpy as np
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book import engine
 from pertheory.book.chapters import Equation
-from pertheory.book.exact import Dual, Evaluator, Point, Polynomial, dual, multiply
+from pertheory.book.exact import Evaluator, Point, Polynomial, multiply
 from pertheory.book.indexed import Factor, Pair, constant, evaluate, residue, scalar
 from pertheory.book.kinds.training import same
 from pertheory.book.scalar import remainder_of
 from pertheory.book.syntax import Call, Component, Node, Power, Symbol
-from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.errors import InputError, RuleError
 from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import TensorType, pure_type
@@ -124,7 +125,6 @@ def _sorted(at: Sequence[int]) -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
-@kind("action", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the expansion of the exponential, and see that the engine agrees with it."""
     where = f"{equation.place}: equation {equation.number}"

@@ -23,7 +23,7 @@ from pertheory.book.parse import parse_expression
 from pertheory.book.sums import Above, Sums
 from pertheory.book.syntax import Component as Written
 from pertheory.book.syntax import Node
-from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
+from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict
 from pertheory.book.visit import rebuilt
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.graphs.partitions import pairings
@@ -33,7 +33,6 @@ from pertheory.rulebook.observable import SHAPES, Observable, parse_observable
 _FORM = re.compile(r"\s*E\[(?P<observable>[^\]=]*)\]\s*=(?P<right>.*)", re.DOTALL)
 
 
-@kind("definition")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with all pairings of the observable."""
     match = _FORM.fullmatch(form)

@@ -14,14 +14,13 @@ from pertheory.book.explicit import INPUTS, Explicit
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import PERCEPTRON
 from pertheory.book.syntax import Component
-from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
+from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict
 from pertheory.errors import RuleError
 
 #: tensors that have a value in an explicit first layer
 EXPLICIT = frozenset({"G", "H", "V"})
 
 
-@kind("first layer")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's diagrams for functions that do not fluctuate."""
     statement = equation.read(form)

@@ -28,7 +28,7 @@ from pertheory.book.expand import Expander
 from pertheory.book.explicit import WIDTH, Explicit
 from pertheory.book.indices import check_indices
 from pertheory.book.syntax import Component, Mark, Node
-from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict, kind
+from pertheory.book.verdict import BOTH, SYMBOLIC, Verdict
 from pertheory.derive.pair import pair
 from pertheory.derive.refine import Sites, lower_forest, refine
 from pertheory.errors import InputError, RuleError, UnsupportedError
@@ -51,7 +51,6 @@ PREACTIVATION = "z"
 METRIC = "hatG"
 
 
-@kind("forward")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with what moves 1 and 2 make of the tree."""
     statement = equation.read(form)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import compare
-from pertheory.book.visit import walk
 from pertheory.book.syntax import Component
-from pertheory.book.verdict import Verdict, kind
+from pertheory.book.verdict import Verdict
+from pertheory.book.visit import walk
 from pertheory.errors import RuleError
 
 
-@kind("identity")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides, term by term and at a random point."""
     statement = equation.read(form)

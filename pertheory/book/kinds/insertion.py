@@ -13,16 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
 from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import Dual, Polynomial, dual, multiply
+from pertheory.book.exact import Polynomial, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Component, Expectation, Mark, Node, Statement
-from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import pure_type
@@ -31,7 +32,6 @@ from pertheory.rulebook.observable import SHAPES
 METRIC = "metric G"
 
 
-@kind("insertion", setting=True)
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides at random points, for every way in which samples may share neurons."""
     statement = equation.read(form)

@@ -16,7 +16,7 @@ from pertheory.book.indexed import PRIME, evaluate, identity, solve
 from pertheory.book.kinds.training import defined, prediction, two_sides, verdict
 from pertheory.book.moments_of_training import Ensemble
 from pertheory.book.training import TRAINING
-from pertheory.book.verdict import Verdict, kind
+from pertheory.book.verdict import Verdict
 from pertheory.errors import RuleError
 
 #: order of 1/n, and the random trees of the terms
@@ -30,7 +30,6 @@ CONTRIBUTIONS = {
 COVARIANCE = "covariance"
 
 
-@kind("mean prediction")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the average of the prediction over initialisations."""
     left, right = two_sides(equation, form)

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from pertheory.algebra.dual import Dual
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
-from pertheory.book.exact import Dual, Polynomial
+from pertheory.book.exact import Polynomial
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.insertion import mismatch
 from pertheory.book.neurons import Fields, Neurons, factors, refuse
 from pertheory.book.sums import METRIC, Above, Sums
 from pertheory.book.syntax import Component, Expectation, Mark, Node, Power, Symbol
-from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.errors import InputError
 
 
-@kind("metric")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides at a random point."""
     statement = equation.read(form)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import compare
 from pertheory.book.syntax import Component
-from pertheory.book.verdict import Verdict, kind
+from pertheory.book.verdict import Verdict
 from pertheory.errors import RuleError
 
 
-@kind("recursion")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's recursion, term by term and at a random point."""
     statement = equation.read(form)

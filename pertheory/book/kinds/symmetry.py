@@ -17,14 +17,13 @@ from pertheory.book.exact import Evaluator, Point
 from pertheory.book.indices import check_indices
 from pertheory.book.neurons import refuse
 from pertheory.book.syntax import Component, Mark, Node
-from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.graphs.canonical import Permutation, group_elements
 from pertheory.graphs.tensor import symmetry_elements
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import SHAPES
 
 
-@kind("symmetry")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the group that the sides generate with that of the engine."""
     statement = equation.read(form)

@@ -27,13 +27,13 @@ import numpy as np
 
 from pertheory.book.abbreviations import relabel
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
 from pertheory.book.indexed import PRIME, Array, Factor, Pair, constant, evaluate, plus
 from pertheory.book.indices import check_indices, samples
 from pertheory.book.parse import Words, parse_expression
 from pertheory.book.syntax import Call, Node, Statement, Zed
 from pertheory.book.training import NEURONS, TRAINING, Definitions, Training, after_a_step, stepped
-from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.errors import RuleError
 
 PREDICTION = "z_T"
@@ -86,7 +86,6 @@ def same(a: Pair, b: Pair, setting: str = "") -> bool:
     return setting == INFINITE_WIDTH or not np.any((a.slope - b.slope) % PRIME)
 
 
-@kind("gradient step", setting=True)
 def decide_step(equation: Equation, form: str) -> Verdict:
     """Compare with leaves grafted onto the tree."""
     left, right = two_sides(equation, form)
@@ -107,7 +106,6 @@ def decide_step(equation: Equation, form: str) -> Verdict:
     return verdict(bool(((value - found.value) % PRIME).any()))
 
 
-@kind("training sum")
 def decide_sum(equation: Equation, form: str) -> Verdict:
     """Compare the sides after 0, 1, 2, .. steps."""
     statement = read(equation, form)
@@ -170,7 +168,6 @@ def on_training(array: Array, labels: tuple[str, ...]) -> Factor:
     return Factor(constant(array.reshape((TRAINING, NEURONS) * len(labels)).transpose(order)), labels, labels)
 
 
-@kind("trained", setting=True)
 def decide_trained(equation: Equation, form: str) -> Verdict:
     """See whether the prediction stays the same when training starts a step later."""
     left, right = two_sides(equation, form)

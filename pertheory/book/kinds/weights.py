@@ -15,20 +15,21 @@ import random
 from collections.abc import Mapping
 from fractions import Fraction
 
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book.chapters import Equation
-from pertheory.book.visit import walk
-from pertheory.book.exact import Dual, Polynomial, dual, multiply
+from pertheory.book.exact import Polynomial, multiply
 from pertheory.book.indices import check_indices
 from pertheory.book.kinds.forward import forward
 from pertheory.book.kinds.insertion import mismatch
 from pertheory.book.matrices import invert_matrix
-from pertheory.book.memory import remembered
 from pertheory.book.neurons import Fields, Neurons, assignments, check_piece, factors, refuse, summed_neurons, without
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
-from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.derive.pair import joins
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import set_partitions
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 
 #: neurons of the layer below; at least one fewer than there may be different samples, so that hatG has its inverse
@@ -36,7 +37,6 @@ BELOW = 3
 PARAMETERS = frozenset({"W", "b"})
 
 
-@kind("weights")
 def decide(equation: Equation, form: str) -> Verdict:
     """Compare the sides for all ways in which samples may share neurons, above and below."""
     statement = equation.read(form)

@@ -14,9 +14,8 @@ from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
 
-from pertheory.algebra import sums
 from pertheory.algebra.monomial import Powers
-from pertheory.algebra.sums import add, collected
+from pertheory.algebra.polynomial import add_into, collected, multiply_sums, without_zeros
 from pertheory.algebra.terms import Component
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import canonical_slots, pure_type
@@ -83,7 +82,7 @@ def _times(a: Mono, b: Mono) -> Mono:
 
 def multiply(a: Poly, b: Poly) -> Poly:
     """The product."""
-    return sums.multiply(a, b, _times)
+    return without_zeros(multiply_sums(a, b, _times))
 
 
 def invert(poly: Poly) -> Poly:
@@ -136,7 +135,7 @@ def average(poly: Poly, one: bool) -> Poly:
         for (factor, lines), count in _stein(mono.zeds, mono.lines, one).items():
             averages = (*mono.averages, lines) if lines else mono.averages
             closed = mono._replace(lines=(), zeds=(), averages=tuple(sorted(averages)))
-            add(total, {_times(closed, factor): coefficient * count})
+            add_into(total, {_times(closed, factor): coefficient * count})
     return total
 
 

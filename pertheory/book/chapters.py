@@ -27,7 +27,7 @@ from pertheory.book.abbreviations import Definition, Inline
 from pertheory.book.indices import check_indices
 from pertheory.book.parse import WIDTHS, Words, parse_statement
 from pertheory.book.syntax import Statement
-from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
+from pertheory.book.verdict import STATUSES, UNCHECKED
 from pertheory.errors import InputError, PertheoryError, RuleError
 from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
@@ -61,7 +61,7 @@ class Equation:
     Attributes:
         number: the book's, as "8.97"; `certain` tells whether it is known to be.
         title: what it states.
-        kind: which function decides it: "recursion", "identity", ...; empty where nothing is posed.
+        kind: which decider of `pertheory.book.check` it is for; empty where nothing is posed.
         statement: the formula that is claimed to be right.
         printed: the form in the book, where that is wrong; it must fail.
         restated: the form of a restatement of the book that has a slip; it must fail, and is not charged to the book.
@@ -244,7 +244,6 @@ def _equation(
         ("source", SOURCES),
         ("inputs", ("", "one", "many")),
         ("status", ("", *STATUSES)),
-        ("kind", ("", *kinds())),
     )
     for key, known in choices:
         if entry.get(key, "") not in known:
@@ -254,9 +253,6 @@ def _equation(
         raise RuleError(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
-    if entry.get("setting") and not takes_setting(entry.get("kind", "")):
-        what = f"the kind {entry['kind']!r} has" if entry.get("kind") else "an equation that is not posed has"
-        raise RuleError(f"{place}: setting: {entry['setting']!r} is not used; {what} no settings")
     name = entry.get("network") or "mlp"
     try:
         rule = rules[name] if name in rules else rules.setdefault(name, _rule(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
-from pertheory.algebra.sums import add
+from pertheory.algebra.polynomial import add_into
 from pertheory.book import engine
 from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly
 from pertheory.book.chapters import Equation
@@ -32,7 +32,7 @@ def compare(equation: Equation, statement: Statement) -> Verdict:
     samples = {ONE_INPUT: 0} if statement.one or not names else {label: at for at, label in enumerate(names)}
     route = SymbolicRoute(equation.rule, samples, statement.one)
     first, *others = [route.side(side) for side in statement.sides]
-    differences = (add(dict(first), other, -1) for other in others)
+    differences = (add_into(dict(first), other, -1) for other in others)
     numeric = has_simple_slopes(statement)
     residual = largest_residual(equation, statement, samples) if numeric else 0.0
     difference: Poly = next(filter(None, differences), {})

@@ -13,13 +13,12 @@ from math import comb
 from typing import NamedTuple
 
 from pertheory.algebra.dual import SMALL, Dual, dual
-from pertheory.algebra.sums import Exponents
 from pertheory.algebra.terms import Component
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
-from pertheory.book.memory import remembered
-from pertheory.book.point import Point, Polynomial
+from pertheory.book.point import Exponents, Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable, forest
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pertheory.algebra.sums import add, collected
+from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
 from pertheory.book.canonical import Mono, Poly, average, powers
-from pertheory.book.memory import forget, remembered
 from pertheory.book.syntax import Component as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.recursion import Recursion, derive
+from pertheory.remembered import forget, remembered
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 
@@ -64,7 +64,7 @@ def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool)
     """
     total: Poly = {}
     for term, coefficient in terms_for(rule, written).items():
-        add(total, _imported(term, labels, one), coefficient)
+        add_into(total, _imported(term, labels, one), coefficient)
     return total
 
 
@@ -119,7 +119,7 @@ def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
     for diagram in recursion.diagrams:
         still = all(line is None or line[1] == 0 for line in diagram.lines)
         if still and not diagram.vertices and all(len(neuron) == 1 for neuron in diagram.neurons):
-            add(found, recursion.expanded(diagram))
+            add_into(found, recursion.expanded(diagram))
     return found
 
 

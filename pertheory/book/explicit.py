@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import permutations, product
 from math import factorial
 
-from pertheory.algebra.sums import add, multiply
+from pertheory.algebra.polynomial import add_into, multiply_sums
 from pertheory.rulebook.observable import SHAPES
 
 #: a polynomial in the changes of the parameters: sorted parameters of each monomial
@@ -81,7 +81,7 @@ class Explicit:
         if key not in self.known:
             total = self.shifted(self.biases[layer, neuron])
             for j in range(self.width[layer - 1]):
-                add(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
+                add_into(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
             self.known[key] = total
         return self.known[key]
 
@@ -98,7 +98,7 @@ class Explicit:
         total: Taylor = {}
         power: Taylor = {(): Fraction(1)}
         for order in range(TOP + 1):
-            add(total, power, self.function(order, at) / factorial(order))
+            add_into(total, power, self.function(order, at) / factorial(order))
             power = times(power, inside)
         return total
 
@@ -194,7 +194,7 @@ class Explicit:
 
 def times(a: Taylor, b: Taylor) -> Taylor:
     """The product up to the third order."""
-    return multiply(a, b, joined)
+    return multiply_sums(a, b, joined)
 
 
 @lru_cache(maxsize=100_000)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from pertheory.algebra.sums import collected
+from pertheory.algebra.polynomial import collected
 from pertheory.book.canonical import Mono, Poly, powers
 from pertheory.book.engine import tensor_named
 from pertheory.derive.pair import pair

@@ -19,10 +19,9 @@ from pertheory.book.canonical import Mono, powers
 from pertheory.book.cumulants import FieldMoments, PlacedTree
 from pertheory.book.forward import Above, forward, shaped
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.route_numeric import joint_cumulant
 from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
-from pertheory.graphs.partitions import pairings, set_partitions
+from pertheory.graphs.partitions import joint_cumulant, pairings, set_partitions
 from pertheory.rulebook.network import Network
 
 
@@ -49,7 +48,12 @@ class NeuronSums:
             pieces: each a product of trees; "hatG" is the stochastic metric between two samples.
             neurons: the neuron above of each vertex.
         """
-        return joint_cumulant(pieces, lambda block: self.moment([tree for piece in block for tree in piece], neurons))
+
+        def moment(block: tuple[int, ...]) -> Dual:
+            return self.moment([tree for i in block for tree in pieces[i]], neurons)
+
+        found: Dual = joint_cumulant(len(pieces), moment, dual)
+        return found
 
     def moment(self, trees: Sequence[Above], neurons: Mapping[int, int]) -> Dual:
         """The expectation of a product of trees."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import reduce
 from typing import Any, cast
 
-from pertheory.algebra.dual import Dual
+from pertheory.algebra.dual import Dual, dual
 from pertheory.book import engine
 from pertheory.book.cumulants import FieldMoments, PlacedTree
 from pertheory.book.forward import METRIC, Above
 from pertheory.book.neuron_sums import NeuronSums
 from pertheory.book.neurons import Neurons, check_piece, factors, without
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.route_numeric import Place, joint_cumulant
+from pertheory.book.route_numeric import Place
 from pertheory.book.syntax import Component, Expectation, Mark, Node, Power, Symbol
 from pertheory.book.visit import walk
 from pertheory.errors import InputError
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import SHAPES
@@ -40,10 +40,13 @@ class AtOneLayer(Neurons):
             check_piece(rest)
             return self.interpret(rest, place), tuple(self.tree(tree, place) for tree in trees)
 
-        def mean(block: Sequence[tuple[Polynomial, tuple[PlacedTree, ...]]]) -> Dual:
-            return moments.mean(reduce(product_of, [p for p, _ in block]), sum((trees for _, trees in block), ()))
+        pieces = [opened(piece) for piece in node.pieces]
 
-        return self.point.number(joint_cumulant([opened(piece) for piece in node.pieces], mean))
+        def mean(block: tuple[int, ...]) -> Dual:
+            chosen = [pieces[i] for i in block]
+            return moments.mean(reduce(product_of, [p for p, _ in chosen]), sum((trees for _, trees in chosen), ()))
+
+        return self.point.number(joint_cumulant(len(pieces), mean, dual))
 
     def tree(self, node: Node, place: Place) -> PlacedTree:
         """A tree with the neurons and samples of its vertices."""

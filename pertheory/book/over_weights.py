@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from functools import reduce
 from math import prod
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.linear import identity, solve_rational
-from pertheory.algebra.sums import add, collected
+from pertheory.algebra.polynomial import add_into, collected
 from pertheory.book.forward import forward
-from pertheory.book.memory import remembered
 from pertheory.book.neurons import Neurons, check_piece, factors, without
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.route_numeric import Place, joint_cumulant
+from pertheory.book.route_numeric import Place
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
 from pertheory.derive.pair import joins
 from pertheory.errors import InputError, UnsupportedError
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 
 #: neurons of the layer below; at least one fewer than there may be different samples, so that hatG has its inverse
@@ -132,8 +131,7 @@ class Weights(Neurons):
     def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
         """The joint cumulant over W and b of the pieces."""
         pieces = [self.opened(piece, place) for piece in node.pieces]
-        mean = joint_cumulant(pieces, lambda block: self.over_parameters(reduce(product_of, block)))
-        return self.point.number(mean)
+        return self.point.number(self.joint_cumulant(pieces, self.over_parameters))
 
     def opened(self, piece: Node, place: Place) -> Polynomial:
         """A piece as a polynomial in W and b."""
@@ -178,7 +176,7 @@ class Weights(Neurons):
         for power in range(max(by_power, default=0), -1, -1):
             total = product_of(total, self.preactivation(field))
             if power in by_power:
-                add(total, self.horner(by_power[power], field + 1))
+                add_into(total, self.horner(by_power[power], field + 1))
         return total
 
     def over_parameters(self, polynomial: Polynomial) -> Dual:

@@ -16,7 +16,7 @@ from math import comb, prod
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.linear import identity, is_regular, solve_rational
-from pertheory.algebra.sums import Exponents, add_exponents, multiply
+from pertheory.algebra.polynomial import multiply_sums
 from pertheory.book.canonical import KERNEL
 from pertheory.graphs.tensor import TensorType, canonical_slots
 
@@ -28,6 +28,7 @@ LOW_DEGREE = 3
 TOP_DEGREE = 6
 MONOMIALS = 300
 
+Exponents = tuple[int, ...]
 #: a polynomial in the fields
 Polynomial = dict[Exponents, Dual]
 
@@ -204,4 +205,8 @@ class Point:
 
 def product_of(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
-    return multiply(a, b, add_exponents)
+    return multiply_sums(a, b, _join)
+
+
+def _join(a: Exponents, b: Exponents) -> Exponents:
+    return tuple([x + y for x, y in zip(a, b, strict=True)])

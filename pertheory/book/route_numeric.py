@@ -10,10 +10,10 @@ from fractions import Fraction
 from functools import reduce
 from itertools import product
 from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
 from pertheory.algebra.dual import Dual, dual
-from pertheory.algebra.sums import add
+from pertheory.algebra.polynomial import add_into
 from pertheory.algebra.terms import Terms
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
@@ -22,28 +22,14 @@ from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.syntax import Average, Component, Derivative, Line, Node, Product, Slope, Sum, Symbol, Zed
 from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.graphs.partitions import cumulant_partitions
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
 
 #: formulas are polynomials of at most twice this degree in a tensor other than K
 SLOPE_STEPS = 3
 
-Piece = TypeVar("Piece")
 Place = Mapping[str, int]
-
-
-def joint_cumulant(pieces: Sequence[Piece], mean: Callable[[Sequence[Piece]], Dual]) -> Dual:
-    """The joint cumulant of some variables.
-
-    Args:
-        pieces: the variables.
-        mean: the mean of a product of some of them.
-    """
-    total = dual(0)
-    for sign, partition in cumulant_partitions(len(pieces)):
-        total = total + prod((mean([pieces[i] for i in block]) for block in partition), start=dual(sign))
-    return total
 
 
 class NumericRoute(Interpreter[Polynomial]):
@@ -120,7 +106,7 @@ class NumericRoute(Interpreter[Polynomial]):
         """A sum."""
         total: Polynomial = {}
         for term in node.terms:
-            add(total, self.interpret(term, *place))
+            add_into(total, self.interpret(term, *place))
         return total
 
     def of_product(self, node: Product, *place: Any) -> Polynomial:
@@ -136,7 +122,7 @@ class NumericRoute(Interpreter[Polynomial]):
                 term = self.times(term, self.interpret(factor, here))
                 if not term:
                     break
-            add(total, term)
+            add_into(total, term)
         return total
 
     def values_of(self, name: str) -> range:
@@ -154,7 +140,13 @@ class NumericRoute(Interpreter[Polynomial]):
     def of_average(self, node: Average, place: Place) -> Polynomial:
         """A Gaussian average, or the joint cumulant of several pieces."""
         pieces = [self.interpret(piece, place) for piece in node.pieces]
-        return self.point.number(joint_cumulant(pieces, lambda block: self.point.mean(reduce(product_of, block))))
+        return self.point.number(self.joint_cumulant(pieces, self.point.mean))
+
+    @staticmethod
+    def joint_cumulant(pieces: Sequence[Polynomial], mean: Callable[[Polynomial], Dual]) -> Dual:
+        """The joint cumulant of some polynomials, from the mean of any."""
+        found: Dual = joint_cumulant(len(pieces), lambda at: mean(reduce(product_of, [pieces[i] for i in at])), dual)
+        return found
 
     def of_slope(self, node: Slope, place: Place) -> Polynomial:
         """The derivative with respect to a tensor: the variable of the point, or by differences."""

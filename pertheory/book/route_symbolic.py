@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import count
 from typing import Any
 
-from pertheory.algebra.sums import add
+from pertheory.algebra.polynomial import add_into
 from pertheory.book import engine
 from pertheory.book.canonical import (
     DUMMY,
@@ -96,7 +96,7 @@ class SymbolicRoute(Interpreter[Poly]):
         """A sum."""
         total: Poly = {}
         for term in node.terms:
-            add(total, self.interpret(term))
+            add_into(total, self.interpret(term))
         return total
 
     def of_symbol(self, node: Symbol, *place: Any) -> Poly:
@@ -133,7 +133,7 @@ class SymbolicRoute(Interpreter[Poly]):
         total: Poly = {}
         for sign, partition in cumulant_partitions(len(polys)):
             term: Poly = reduce(multiply, [self._mean([polys[i] for i in block]) for block in partition])
-            add(total, term, sign)
+            add_into(total, term, sign)
         return total
 
     def _mean(self, pieces: list[Poly]) -> Poly:
@@ -162,19 +162,19 @@ class SymbolicRoute(Interpreter[Poly]):
         total: Poly = {}
         for mono, coefficient in self.interpret(node.of).items():
             derived = self._slope_in_kernel(mono) if kind == KERNEL else _slope_in_tensor(mono, kind)
-            add(total, derived, coefficient)
+            add_into(total, derived, coefficient)
         return total
 
     def _slope_in_kernel(self, mono: Mono) -> Poly:
         total: Poly = {}
         exponent = dict(mono.scalars).get("K", 0)
         if exponent:
-            add(total, {mono._replace(scalars=powers(mono.scalars, (("K", -1),))): Fraction(exponent)})
+            add_into(total, {mono._replace(scalars=powers(mono.scalars, (("K", -1),))): Fraction(exponent)})
         for place, lines in enumerate(mono.averages):
             rest = mono._replace(averages=mono.averages[:place] + mono.averages[place + 1 :])
             sample = lines[0][0]
             inside = differentiate(differentiate({Mono(lines=lines): Fraction(1)}, sample), sample)
-            add(total, multiply({rest: Fraction(1)}, average(inside, self.one)), Fraction(1, 2))
+            add_into(total, multiply({rest: Fraction(1)}, average(inside, self.one)), Fraction(1, 2))
         return total
 
 
@@ -182,7 +182,7 @@ def _slope_in_tensor(mono: Mono, kind: TensorType) -> Poly:
     total: Poly = {}
     for place, part in enumerate(mono.tensors):
         if part.kind == kind and part.order == 0:
-            add(total, {mono._replace(tensors=mono.tensors[:place] + mono.tensors[place + 1 :]): Fraction(1)})
+            add_into(total, {mono._replace(tensors=mono.tensors[:place] + mono.tensors[place + 1 :]): Fraction(1)})
     return total
 
 

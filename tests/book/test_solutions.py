@@ -9,20 +9,20 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
+from pertheory.book.classes import Generic, PiecewiseLinear, SmallKernel, hermite, rational, rational_functions
+from pertheory.book.depth import CriticalDepth, at_layer, sum_of_powers
+from pertheory.book.large_depth import LargeDepth, kernel_decay
+from pertheory.book.moments import Moments, loops
+from pertheory.book.one_input import OneInput
+from pertheory.book.precise import Precise
 from sympy.polys.domains import QQ
 
 import pertheory as pt
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.book.chapters import read_chapter
 from pertheory.book.check import decide
-from pertheory.book.classes import Generic, PiecewiseLinear, SmallKernel, hermite, rational, rational_functions
-from pertheory.book.depth import CriticalDepth, at_layer, sum_of_powers
 from pertheory.book.kinds import asymptotics, critical, solution
-from pertheory.book.large_depth import LargeDepth, kernel_decay
-from pertheory.book.moments import Moments, loops
-from pertheory.book.one_input import OneInput
 from pertheory.book.point import Point
-from pertheory.book.precise import Precise
 from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
 from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError
 from pertheory.rulebook.activation import activation

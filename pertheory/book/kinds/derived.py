@@ -25,7 +25,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 
-from pertheory.algebra.sums import add, collected
+from pertheory.algebra.polynomial import add_into, collected
 from pertheory.book import engine
 from pertheory.book.canonical import Mono, Poly, powers
 from pertheory.book.chapters import Equation
@@ -42,7 +42,7 @@ from pertheory.book.route_explicit import OF_FIRST_LAYER, PERCEPTRON, first_laye
 from pertheory.book.route_numeric import NumericRoute
 from pertheory.book.route_symbolic import SymbolicRoute
 from pertheory.book.syntax import Component, Mark, Node
-from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.book.visit import rebuilt, walk
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import Permutation, group_elements
@@ -57,7 +57,6 @@ _FORWARD = frozenset({"delta", "W", "b"})
 _SHOWN = 12
 
 
-@kind("recursion")
 def decide_recursion(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's recursion, term by term and at a random point."""
     statement = equation.read(form)
@@ -69,7 +68,6 @@ def decide_recursion(equation: Equation, form: str) -> Verdict:
     return compare(equation, statement)
 
 
-@kind("identity")
 def decide_identity(equation: Equation, form: str) -> Verdict:
     """Compare the sides, term by term and at a random point."""
     statement = equation.read(form)
@@ -80,7 +78,6 @@ def decide_identity(equation: Equation, form: str) -> Verdict:
     return compare(equation, statement)
 
 
-@kind("first layer")
 def decide_first_layer(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's diagrams for functions that do not fluctuate."""
     statement = equation.read(form)
@@ -91,13 +88,12 @@ def decide_first_layer(equation: Equation, form: str) -> Verdict:
     route = SymbolicRoute(equation.rule, samples, statement.one, frozenset({engine.INPUT_PRODUCT}))
     labels = tuple(samples[label] for label in left.labels)
     right = route.side(rest[0])
-    difference = add(engine.first_layer_poly(equation.rule, left, labels), right, -1)
+    difference = add_into(engine.first_layer_poly(equation.rule, left, labels), right, -1)
     if equation.rule.name != PERCEPTRON or left.order or left.name not in OF_FIRST_LAYER:
         return verdict(difference, 0.0, SYMBOLIC, samples)
     return verdict(difference, first_layer_residual(equation, left, labels, right), BOTH, samples)
 
 
-@kind("forward")
 def decide_forward(equation: Equation, form: str) -> Verdict:
     """Compare with what moves 1 and 2 make of the tree."""
     statement = equation.read(form)
@@ -109,13 +105,12 @@ def decide_forward(equation: Equation, form: str) -> Verdict:
     route = SymbolicRoute(equation.rule, samples, marks=_FORWARD | TREES)
     right = as_trees(route.opened(rest[0]))
     labels = tuple(samples[label] for label in left.labels)
-    difference = add(forward(equation.rule, left.name, labels), right, -1)
+    difference = add_into(forward(equation.rule, left.name, labels), right, -1)
     if equation.rule.name != PERCEPTRON:
         return verdict(difference, 0.0, SYMBOLIC, samples)
     return verdict(difference, forward_residual(equation, left.name, labels, right), BOTH, samples)
 
 
-@kind("definition")
 def decide_definition(equation: Equation, form: str) -> Verdict:
     """Compare with all pairings of the observable."""
     match = _DEFINITION.fullmatch(form)
@@ -133,7 +128,7 @@ def decide_definition(equation: Equation, form: str) -> Verdict:
     found = route.side(right)
     if strangers := set(route.numbers) - set(samples):
         raise equation.wrong(f"free index {sorted(strangers)[0]} stands on one side only")
-    difference = add(_decomposition(equation.rule, observable), found, -1)
+    difference = add_into(_decomposition(equation.rule, observable), found, -1)
     try:
         residual, method = _one_layer_up(equation, match.group("observable"), observable, right), BOTH
     except UnsupportedError:
@@ -181,7 +176,6 @@ def _lifted(node: Node) -> Node:
     return rebuilt(node, _lifted)
 
 
-@kind("symmetry")
 def decide_symmetry(equation: Equation, form: str) -> Verdict:
     """Compare the group that the sides generate with that of the engine."""
     statement = equation.read(form)

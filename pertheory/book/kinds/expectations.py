@@ -41,7 +41,7 @@ from pertheory.book.over_weights import BELOW, Weights, conditional_point
 from pertheory.book.point import Point
 from pertheory.book.scalar import remainder_of
 from pertheory.book.syntax import Call, Component, Expectation, Mark, Node, Power, Statement, Symbol
-from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.book.visit import walk
 from pertheory.training.arithmetic import RESIDUES
 from pertheory.training.formula import evaluate
@@ -50,7 +50,6 @@ MEAN_METRIC = "metric G"
 GAUSSIAN = "Gaussian"
 
 
-@kind("insertion", setting=True)
 def decide_insertion(equation: Equation, form: str) -> Verdict:
     """Compare the sides at random points, for every way in which samples may share neurons."""
     statement = equation.read(form)
@@ -76,7 +75,6 @@ def _at_one_layer(equation: Equation, statement: Statement, sharing: str, mean_m
             yield AtOneLayer(equation.rule, samples, point, neurons, summed)
 
 
-@kind("weights")
 def decide_weights(equation: Equation, form: str) -> Verdict:
     """Compare the sides for all ways in which samples may share neurons, above and below."""
     statement = equation.read(form)
@@ -97,7 +95,6 @@ def _over_weights(equation: Equation, statement: Statement) -> Iterator[Neurons]
                 yield Weights(equation.rule, samples, point, above, summed, below)
 
 
-@kind("metric")
 def decide_metric(equation: Equation, form: str) -> Verdict:
     """Compare the sides at a random point."""
     statement = equation.read(form)
@@ -112,7 +109,6 @@ def decide_metric(equation: Equation, form: str) -> Verdict:
     return _agree(statement, [OneLayerUp(equation.rule, samples, point, above, "n", {})])
 
 
-@kind("action", setting=True)
 def decide_action(equation: Equation, form: str) -> Verdict:
     """Compare with the expansion of the exponential, and see that the engine agrees with it."""
     if equation.setting not in ("", GAUSSIAN):

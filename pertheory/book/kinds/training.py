@@ -33,7 +33,7 @@ from pertheory.book.formulas import formula_of
 from pertheory.book.indices import check_indices, samples
 from pertheory.book.parse import Words, parse_expression, tensor_sizes
 from pertheory.book.syntax import Call, Statement
-from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict, kind
+from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 from pertheory.training.arithmetic import RESIDUES, Array, DualArray
@@ -62,7 +62,6 @@ WITH_NEURONS = ("f", "r", "sum_I", "sum_II", "sum_III", "zI", "sum_F", "sum_zI")
 OUTPUTS = 3
 
 
-@kind("gradient step", setting=True)
 def decide_step(equation: Equation, form: str) -> Verdict:
     """Compare with leaves grafted onto the tree."""
     left, right = _two_sides(equation, form)
@@ -76,7 +75,6 @@ def decide_step(equation: Equation, form: str) -> Verdict:
     return _verdict(_same(stated, stepped(state, STEPPED[left.name]), INFINITE_WIDTH))
 
 
-@kind("training sum")
 def decide_sum(equation: Equation, form: str) -> Verdict:
     """Compare the sides after 0, 1, 2, .. steps."""
     statement = _read(equation, form)
@@ -111,7 +109,6 @@ class AfterSteps(Objects):
         return super().__call__(item)
 
 
-@kind("trained", setting=True)
 def decide_trained(equation: Equation, form: str) -> Verdict:
     """See whether the prediction stays the same when training starts a step later."""
     left, right = _two_sides(equation, form)
@@ -131,7 +128,6 @@ def decide_trained(equation: Equation, form: str) -> Verdict:
     return _verdict(_same(still, rest.outputs, equation.setting), "without an error the prediction is not the output")
 
 
-@kind("mean prediction")
 def decide_mean(equation: Equation, form: str) -> Verdict:
     """Compare with the average of the prediction over initialisations, or with its covariance."""
     left, right = _two_sides(equation, form)

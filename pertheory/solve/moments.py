@@ -11,25 +11,28 @@ engine's orders are then the first terms of its expansion.
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
-from pertheory.book.classes import PiecewiseLinear, rational_functions
-from pertheory.book.one_input import Element, OneInput
-from pertheory.errors import InputError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import pure_type
-from pertheory.rulebook.network import network
+from pertheory.rulebook.network import Network
+from pertheory.solve.averages import Element, TwoSlopes
+from pertheory.solve.channels import outer
+from pertheory.solve.fields import RationalFunctions
+from pertheory.solve.layer import SingleInputLayer
 from pertheory.work import Node
 
 #: the power of 1/n to which moments are compared
 ORDER = 4
 
 
-class Moments:
-    """The moments of every layer.
+class WidthMoments:
+    """The moments of every layer, each layer with a width of its own.
 
     Args:
+        rule: a network of one step a layer.
         slopes: of the activation for positive and negative z, rational numbers.
         depth: the number of layers.
         order: the total power of the inverse widths that is kept.
@@ -38,20 +41,26 @@ class Moments:
     the kernel G_0 of the inputs.
     """
 
-    def __init__(self, slopes: tuple[Any, Any], depth: int, order: int = ORDER) -> None:
-        self.depth, self.order = depth, order
-        self.of, names = rational_functions(["C_W", "G_0", *(f"N_{layer}" for layer in range(1, depth + 1))])
+    def __init__(self, rule: Network, slopes: tuple[Any, Any], depth: int, order: int = ORDER) -> None:
+        if len(rule.sublayers) > 1 or rule.passes_neurons:
+            raise UnsupportedError(f"{rule.name} has inner layers; widths are told apart for rules of one step a layer")
+        self.rule, self.depth, self.order = rule, depth, order
+        self.widths = [f"N_{layer}" for layer in range(1, depth + 1)]
+        self.field = RationalFunctions(["C_W", "G_0", *self.widths])
+        names = self.field.symbols
         self.variance, self.input_kernel = names["C_W"], names["G_0"]
-        self.inverse_widths = [names[f"N_{layer}"] for layer in range(1, depth + 1)]
-        self.functions = PiecewiseLinear(self.of, self.of(slopes[0]), self.of(slopes[1]))
+        self.inverse_widths = [names[name] for name in self.widths]
+        pair = self.field.number(slopes[0]), self.field.number(slopes[1])
+        self.averages = TwoSlopes(self.field.number, dict.fromkeys((*rule.functions, "s"), pair))
         self._cumulants: dict[tuple[int, Node], Element] = {}
-        self._steps: dict[int, OneInput] = {}
+        self._steps: dict[int, SingleInputLayer] = {}
 
-    def step(self, layer: int) -> OneInput:
+    def step(self, layer: int) -> SingleInputLayer:
         """The recursions from a layer to the next."""
         if layer not in self._steps:
-            couplings = {"C_b": self.of(0), "C_W": self.variance}
-            self._steps[layer] = OneInput(network("mlp"), self.functions, couplings, self.kernel(layer))
+            own = outer(self.rule)
+            couplings = {own.bias: self.field.number(0), own.weight: self.variance}
+            self._steps[layer] = SingleInputLayer(self.rule, self.averages, couplings, self.kernel(layer))
         return self._steps[layer]
 
     def kernel(self, layer: int) -> Element:
@@ -65,10 +74,10 @@ class Moments:
         if node == Node(0, pure_type(1)[0], 0):
             return self.kernel(layer)
         if layer == 1:
-            return self.of(0)
+            return self.field.number(0)
         if (layer, node) not in self._cumulants:
             own = len(node.kind.pairs) - 1 + node.order
-            total = self.of(0)
+            total = self.field.number(0)
             for tensors, coefficient in self.step(layer - 1).polynomial(node).items():
                 power = own
                 for factor in tensors:
@@ -85,35 +94,29 @@ class Moments:
         """kappa_p of a layer, to the order kept."""
         kind = pure_type(pairs)[0]
         orders = range(self.order - (pairs - 1) + 1)
-        return sum((self.cumulant(layer, Node(0, kind, k)) for k in orders), self.of(0))
+        return sum((self.cumulant(layer, Node(0, kind, k)) for k in orders), self.field.number(0))
 
     @lru_cache(maxsize=256)  # noqa: B019
     def moment(self, layer: int, pairs: int) -> Element:
         """G_2m of a layer, to the order kept."""
-        total = self.of(0)
+        total = self.field.number(0)
         for partition in set_partitions(range(pairs)):
-            product = self.of(1)
+            product = self.field.number(1)
             for part in partition:
                 product = product * self.block(layer, len(part))
             total = total + product
         return self.truncated(total)
 
-    @cached_property
-    def _width_places(self) -> list[int]:
-        names = [str(symbol) for symbol in self.of.symbols]
-        return [place for place, name in enumerate(names) if name.startswith("N_")]
-
     def truncated(self, value: Element) -> Element:
-        """Without powers of the inverse widths above the order that is kept; the value is a polynomial in them."""
-        if any(monomial[place] for monomial in value.denom for place in self._width_places):
-            raise InputError("a width stands above a division sign; only series in 1/width can be compared")
-        numerator = value.numer
-        kept = {
-            monomial: coefficient
-            for monomial, coefficient in numerator.terms()
-            if sum(monomial[place] for place in self._width_places) <= self.order
-        }
-        return self.of(numerator.ring.from_dict(kept)) / self.of(value.denom)
+        """Without powers of the inverse widths above the order that is kept; the value is a polynomial in them.
+
+        Raises:
+            InputError: a width stands above a division sign.
+        """
+        try:
+            return self.field.below(value, self.widths, self.order)
+        except InputError:
+            raise InputError("a width stands above a division sign; only series in 1/width can be compared") from None
 
 
 def loops(pairs: int) -> tuple[int, ...]:

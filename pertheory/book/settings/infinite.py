@@ -10,14 +10,16 @@ from __future__ import annotations
 import math
 
 from pertheory.book.chapters import Equation
-from pertheory.book.kinds.expansion import setting_of
-from pertheory.book.scalar import read_one
-from pertheory.book.syntax import Component, Symbol
-from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict, kind
+from pertheory.book.syntax import Component, Statement, Symbol
+from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict
 from pertheory.closure import theory
 from pertheory.errors import DivergentAverageError, RuleError
+from pertheory.remembered import remembered
 from pertheory.rulebook.activation import activation
+from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
+from pertheory.solve.classes import two_slopes
+from pertheory.solve.layer import SingleInputLayer
 from pertheory.work import Node as Unit
 
 INFINITE = Symbol("infinity")
@@ -25,10 +27,8 @@ INFINITE = Symbol("infinity")
 LAYER = 3
 
 
-@kind("divergent", setting=True)
-def decide(equation: Equation, form: str) -> Verdict:
+def verdict(equation: Equation, statement: Statement) -> Verdict:
     """See that every tensor of the statement is infinite, in algebra and in numbers."""
-    statement = read_one(equation, form)
     *tensors, last = statement.sides
     where = f"{equation.place}: equation {equation.number}"
     if last != INFINITE or not all(isinstance(side, Component) and not side.up for side in tensors):
@@ -47,10 +47,16 @@ def decide(equation: Equation, form: str) -> Verdict:
     return Verdict(VERIFIED, BOTH)
 
 
+@remembered(maxsize=4)
+def free_slopes(rule: Network) -> SingleInputLayer:
+    """The recursions of two slopes, every coupling free."""
+    return two_slopes(rule).step
+
+
 def diverges(equation: Equation, node: Component) -> bool:
     """Whether the recursion of a tensor holds an average that two slopes leave infinite."""
     tensor, fixed = find_tensor(node.name)
-    step = setting_of("two slopes", equation.rule).step
+    step = free_slopes(equation.rule)
     try:
         step.polynomial(Unit(step.last, tensor.kind, fixed if fixed is not None else node.order))
     except DivergentAverageError:

@@ -19,9 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pertheory.book.classes import Series
-from pertheory.book.one_input import KERNEL, NTK, Element, OneInput
+from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
+from pertheory.solve.averages import Element
+from pertheory.solve.layer import KERNEL, NTK, SingleInputLayer
 from pertheory.work import Node
 
 
@@ -29,7 +30,7 @@ class Leading(NamedTuple):
     """``coefficient l^-power (l^(1-p))^edges``.
 
     Attributes:
-        coefficient: in the field of the derivatives of s at 0.
+        coefficient: in what the derivatives of s at 0 are in.
         power: i.
         edges: e.
     """
@@ -43,7 +44,7 @@ class LargeDepth:
     """Leading large-depth behaviour of the tensors of one rule.
 
     Args:
-        step: the recursions of a layer over `SmallKernel`, with its own kernel below; critical couplings.
+        step: the recursions of a layer over series in the kernel below; critical couplings.
         positive: says whether an element is positive wherever a_1 < 0.
 
     Attributes:
@@ -54,7 +55,7 @@ class LargeDepth:
         UnsupportedError: the couplings are not critical, or a_1 vanishes.
     """
 
-    def __init__(self, step: OneInput, positive: Callable[[Element], bool]) -> None:
+    def __init__(self, step: SingleInputLayer, positive: Callable[[Element], bool]) -> None:
         self.step, self.positive = step, positive
         self.kernel = Node(step.last, KERNEL, 0)
         series = step.kernel_above.coefficients
@@ -79,15 +80,15 @@ class LargeDepth:
             self._known[node] = self._solve(node)
         return self._known[node]
 
-    def _split(self, node: Node) -> tuple[Series, dict[tuple[Node, ...], Series]]:
+    def _split(self, node: Node) -> tuple[TaylorSeries, dict[tuple[Node, ...], TaylorSeries]]:
         """The tensor's own coefficient, and all other monomials."""
         others = dict(self.step.polynomial(node))
-        own: Series = others.pop((node,), self.step.functions.number(0))
+        own: TaylorSeries = others.pop((node,), self.step.averages.number(0))
         if any(node in tensors for tensors in others):
             raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
         return own, others
 
-    def _rate(self, own: Series, node: Node) -> Element:
+    def _rate(self, own: TaylorSeries, node: Node) -> Element:
         """A of own = 1 - A/l + ..."""
         head, slope = own.coefficients[:2]
         if head != 1:
@@ -112,7 +113,7 @@ class LargeDepth:
             raise UnsupportedError(f"the homogeneous solution of {node.key} is not subdominant at large depth")
         return Leading(found[power] / gap, power - 1, edges)
 
-    def _term(self, tensors: tuple[Node, ...], coefficient: Series) -> Leading | None:
+    def _term(self, tensors: tuple[Node, ...], coefficient: TaylorSeries) -> Leading | None:
         order = coefficient.lowest
         if order is None:
             raise UnsupportedError("a coefficient vanishes to the order in K that is kept; keep more")
@@ -133,7 +134,7 @@ class KernelDecay(NamedTuple):
     log_term: Any
 
 
-def kernel_decay(series: Series) -> KernelDecay:
+def kernel_decay(series: TaylorSeries) -> KernelDecay:
     """How K decays, from its recursion K' = K + c K^(r+1) + ...
 
     With u = K^-r the recursion is u' = u - r c + O(K); for r = 1, u' = u - a_1 + (a_1^2 - a_2)/u, whose sum is
@@ -149,6 +150,6 @@ def kernel_decay(series: Series) -> KernelDecay:
     if root > 1:
         return KernelDecay(root, -root * values[root + 1], zero)
     # 1/K' = (1/K) (1 + a_1 K + a_2 K^2)^-1, of which the coefficient of K/K is the source of the logarithm
-    inverse = Series([*values[1:]]).inverse().coefficients
+    inverse = TaylorSeries([*values[1:]]).inverse().coefficients
     drift, source = inverse[1], inverse[2]
     return KernelDecay(1, drift, source / drift**2)

@@ -14,17 +14,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from pertheory.book.chapters import Equation
-from pertheory.book.classes import rational, rational_functions
-from pertheory.book.scalar import Element, Setting, compare_in, evaluate, read_one
+from pertheory.book.scalar import Element, Setting
 from pertheory.book.syntax import Node
-from pertheory.book.verdict import SYMBOLIC, Verdict, kind
 from pertheory.errors import InputError
+from pertheory.solve.fields import RationalFunctions
 
 #: names and the order in d of what varies between the inputs
 ORDERS = {"dTheta_1": 1, "ddTheta_0": 2, "ddTheta_2": 2}
 NAMES = ("d", "t", "Theta_00", "z_mid", "z_plus", "z_minus", "y_plus", "y_minus", *ORDERS)
-SETTINGS = ("", "dTheta_1 = 0")
+EVEN = "dTheta_1 = 0"
+SETTINGS = ("", EVEN)
 
 
 class BetweenTwoInputs(Setting):
@@ -37,7 +36,8 @@ class BetweenTwoInputs(Setting):
     title = "the interpolation between two inputs"
 
     def __init__(self, even: bool) -> None:
-        self.of, given = rational_functions(NAMES)
+        self.field = RationalFunctions(NAMES)
+        given = self.field.symbols
         self.scale = given["d"]
         self.names: dict[str, Element] = {
             name: value * self.scale ** ORDERS.get(name, 0) for name, value in given.items()
@@ -47,7 +47,7 @@ class BetweenTwoInputs(Setting):
 
     def number(self, value: Fraction) -> Element:
         """A constant."""
-        return self.of(rational(value))
+        return self.field.number(value)
 
     def symbol(self, name: str) -> Element:
         """What is given, or the prediction z_end."""
@@ -77,22 +77,8 @@ class BetweenTwoInputs(Setting):
         found = left - right
         if remainder is None or not found:
             return found
-        allowed = evaluate(remainder, self)
+        allowed = self.interpret(remainder)
         order = next((k for k in range(1, 12) if allowed == self.scale**k), None)
         if order is None:
             raise InputError("the remainder must be a power of d, such as O(d^3)")
-        return found if self.valuation(found) < order else self.number(Fraction(0))
-
-    def valuation(self, value: Element) -> int:
-        """The lowest power of d."""
-        place = NAMES.index("d")
-        below, above = (min(exponents[place] for exponents in part) for part in (value.denom, value.numer))
-        return int(above - below)
-
-
-@kind("interpolation", setting=True)
-def decide(equation: Equation, form: str) -> Verdict:
-    """Compare with the exact prediction."""
-    if equation.setting not in SETTINGS:
-        raise InputError(f"setting {equation.setting!r} is not known; known: {', '.join(SETTINGS[1:])}")
-    return compare_in(BetweenTwoInputs(bool(equation.setting)), read_one(equation, form), SYMBOLIC)
+        return found if self.field.valuation(found, "d") < order else self.number(Fraction(0))

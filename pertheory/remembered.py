@@ -1,4 +1,4 @@
-"""Results that are kept because they follow from the engine, and can be forgotten together."""
+"""Results that are kept because they follow from what is derived, and can be forgotten together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _kept: list[Callable[[], None]] = []
 
 
 def remembered(maxsize: int) -> Callable[[Function], Function]:
-    """As `functools.lru_cache`, for functions whose results change when the engine does; see `forget`."""
+    """As `functools.lru_cache`, for functions whose results change when the six moves do; see `forget`."""
 
     def wrap(function: Function) -> Function:
         cached = lru_cache(maxsize=maxsize)(function)
@@ -22,6 +22,6 @@ def remembered(maxsize: int) -> Callable[[Function], Function]:
 
 
 def forget() -> None:
-    """Forget everything; needed only by those who change the engine, as a test does."""
+    """Forget everything; needed only by those who change the moves, as a test does."""
     for clear in _kept:
         clear()

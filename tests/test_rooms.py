@@ -27,6 +27,8 @@ ALLOWED = {
     "training": {"graphs", "algebra", "rulebook"},
     "book": {
         "training",
+        "solve",
+        "remembered",
         "graphs",
         "algebra",
         "rulebook",

@@ -127,7 +127,7 @@ class LargeDepth:
 
 
 class KernelDecay(NamedTuple):
-    """``K = (scale l)^(-1/root) (1 - log_term log(l)/l + ...)``; the logarithm only for root 1, else 0."""
+    """``K = (scale l)^(-1/root) (1 - log_term log(l)/l + ...)``; the logarithm for root 1 and a_2 known, else 0."""
 
     root: int
     scale: Any
@@ -147,7 +147,7 @@ def kernel_decay(series: TaylorSeries) -> KernelDecay:
     if root is None:
         raise UnsupportedError("the kernel does not decay to the order in K that is kept")
     zero = values[1] * 0
-    if root > 1:
+    if root > 1 or len(values) < 4:
         return KernelDecay(root, -root * values[root + 1], zero)
     # 1/K' = (1/K) (1 + a_1 K + a_2 K^2)^-1, of which the coefficient of K/K is the source of the logarithm
     inverse = TaylorSeries([*values[1:]]).inverse().coefficients

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import permutations, product
-from math import factorial
+from itertools import permutations
+from math import factorial, prod
 
 from pertheory.algebra.polynomial import add_into, multiply_sums
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.observable import SHAPES
 
 #: a polynomial in the changes of the parameters: sorted parameters of each monomial
@@ -163,33 +164,25 @@ class Explicit:
                     found[ordered] = value
         return found
 
-    def covariance(self, layer: int, first: tuple[int, int], second: tuple[int, int]) -> Fraction:
-        """E[z z] over the parameters of one layer, in which preactivations are linear, the layers below held fixed."""
-        a, b = (self.derivatives(layer, neuron, sample, 1) for neuron, sample in (first, second))
-        own = [p for (p,) in a if self.layer_of[p] == layer]
-        return sum((self.variances[p] * a[p,] * b.get((p,), Fraction(0)) for p in own), Fraction(0))
+    def cumulant(self, layer: int, places: Sequence[tuple[int, int]]) -> Fraction:
+        """The joint cumulant of preactivations over the Gaussian parameters of their layer, what is below held fixed.
 
-    def fourth_cumulant(self, places: Sequence[tuple[int, int]]) -> Fraction:
-        """The joint cumulant of four preactivations of the first layer over its Gaussian parameters.
-
-        Every product of four parameters is averaged by itself: nothing is taken from pairings of preactivations.
+        Every product of parameters is averaged by itself: nothing is taken from pairings of preactivations.
         """
-        forms = []
-        for neuron, sample in places:
-            linear = self.derivatives(1, neuron, sample, 1)
-            forms.append({p: value for (p,), value in linear.items()})
-        total = Fraction(0)
-        for choice in product(*forms):
-            value = Fraction(1)
-            for parameter, count in Counter(choice).items():
-                value *= {2: self.variances[parameter], 4: 3 * self.variances[parameter] ** 2}.get(count, Fraction(0))
-            for form, parameter in zip(forms, choice, strict=True):
-                value *= form[parameter]
-            total += value
-        a, b, c, d = places
-        for (u, v), (x, y) in (((a, b), (c, d)), ((a, c), (b, d)), ((a, d), (b, c))):
-            total -= self.covariance(1, u, v) * self.covariance(1, x, y)
-        return total
+
+        def moment(block: Sequence[int]) -> Fraction:
+            total: Taylor = {(): Fraction(1)}
+            for i in block:
+                own = {p: c for p, c in self.derivatives(layer, *places[i], 1).items() if self.layer_of[p[0]] == layer}
+                total = multiply_sums(total, own, lambda a, b: tuple(sorted(a + b)))
+            means = (c * prod(self.average(p, k) for p, k in Counter(key).items()) for key, c in total.items())
+            return sum(means, Fraction(0))
+
+        return Fraction(joint_cumulant(len(places), moment, Fraction))
+
+    def average(self, parameter: int, power: int) -> Fraction:
+        """The Gaussian average of a power of a parameter."""
+        return Fraction(0) if power % 2 else self.variances[parameter] ** (power // 2) * prod(range(1, power, 2))
 
 
 def times(a: Taylor, b: Taylor) -> Taylor:

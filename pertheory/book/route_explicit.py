@@ -26,12 +26,8 @@ OF_FIRST_LAYER = frozenset({"G", "H", "V"})
 def first_layer_residual(equation: Equation, left: Component, labels: tuple[int, ...], right: Poly) -> float:
     """The relative difference of a tensor of the first layer and what is stated of it."""
     network = explicit_network(1, len(labels), 2, _couplings(equation), equation.number)
-    if left.name == "H":
-        found = network.tree(1, "H", [(0, label) for label in labels])
-    elif left.name == "G":
-        found = network.covariance(1, *((0, label) for label in labels))
-    else:
-        found = network.fourth_cumulant([(neuron, label) for neuron, label in zip((0, 0, 1, 1), labels, strict=True)])
+    places = [(place // 2, label) for place, label in enumerate(labels)]  # V is on two neurons
+    found = network.tree(1, "H", places) if left.name == "H" else network.cumulant(1, places)
 
     def input_product(a: int, b: int) -> Fraction:
         return sum((x * y for x, y in zip(network.inputs[a], network.inputs[b], strict=True)), Fraction(0)) / INPUTS
@@ -54,7 +50,7 @@ def forward_residual(equation: Equation, shape: str, labels: tuple[int, ...], ri
         if shape != METRIC:
             left = network.known_tree(3, shape, tuple(above))
         elif len(partition) == 1:
-            left = network.covariance(3, above[0], above[1])
+            left = network.cumulant(3, above)
             right = {mono._replace(marks=(*mono.marks, ("delta", labels))): c for mono, c in right.items()}
         else:
             continue

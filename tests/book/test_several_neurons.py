@@ -81,7 +81,7 @@ def test_explicit_parameters_by_hand():
     by_hand += sum(w[j] ** 2 * ds[j][a] * ds[j][b] * first(b) for j in range(2))
     assert net.tree(2, "H", [(0, a), (0, b)]) == by_hand
     covariance = 5 + Fraction(7, 2) * sum(s[j][a] * s[j][b] for j in range(2))
-    assert net.covariance(2, (0, a), (0, b)) == covariance
+    assert net.cumulant(2, [(0, a), (0, b)]) == covariance
     # one second derivative: by the weight above and the bias of the hidden neuron below it
     pair = tuple(sorted((net.weights[2, 0, 0], net.biases[1, 0])))
     assert net.derivatives(2, 0, a, 2)[pair] == ds[0][a]

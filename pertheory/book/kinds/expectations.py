@@ -30,10 +30,9 @@ from itertools import product
 from pertheory.algebra.dual import Dual
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import relative
-from pertheory.book.formulas import formula_of
 from pertheory.book.forward import METRIC
 from pertheory.book.indices import check_indices
-from pertheory.book.nearly_gaussian import MOMENTS, SAMPLES, NearlyGaussian
+from pertheory.book.nearly_gaussian import MOMENTS, SAMPLES, NearlyGaussian, OfAction
 from pertheory.book.neuron_sums import NeuronSums
 from pertheory.book.neurons import Neurons, assignments, summed_neurons
 from pertheory.book.over_networks import AtOneLayer, OneLayerUp
@@ -43,8 +42,6 @@ from pertheory.book.scalar import remainder_of
 from pertheory.book.syntax import Call, Component, Expectation, Mark, Node, Power, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.book.visit import walk
-from pertheory.training.arithmetic import RESIDUES
-from pertheory.training.formula import evaluate
 
 MEAN_METRIC = "metric G"
 GAUSSIAN = "Gaussian"
@@ -122,11 +119,11 @@ def decide_action(equation: Equation, form: str) -> Verdict:
     if remainder not in (None, Power(Symbol("eps"), 2)) or (remainder is None) != (equation.setting == GAUSSIAN):
         raise equation.wrong(f"the remainder must be O(eps^2), or none in the setting {GAUSSIAN}")
     point = NearlyGaussian(equation.number)
-    expected = point.array([point.value(name, at) for at in product(range(SAMPLES), repeat=len(labels))], len(labels))
-    stated = evaluate(RESIDUES, formula_of(right), point.look, labels, 1, neurons=False)
-    slope = 0 * expected.slope if equation.setting == GAUSSIAN else expected.slope
-    if not (RESIDUES.equal(expected.value, stated.value) and RESIDUES.equal(slope, stated.slope)):
-        return Verdict(MISMATCH, NUMERIC, 1.0, "the sides differ at a random point")
+    for at in product(range(SAMPLES), repeat=len(labels)):
+        route = OfAction(equation.rule, dict(zip(labels, at, strict=True)), point)
+        expected, stated = route.side(left), route.side(right)
+        if expected.value != stated.value or (stated.slope != (0 if remainder is None else expected.slope)):
+            return Verdict(MISMATCH, NUMERIC, 1.0, "the sides differ at a random point")
     if not point.engine_agrees(equation.rule):
         return Verdict(MISMATCH, BOTH, 1.0, "the engine's insertions do not give the average over this action")
     return Verdict(VERIFIED, BOTH)

@@ -10,13 +10,13 @@ from pertheory.algebra.dual import dual
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import chapters
-from pertheory.book.check import select
+from pertheory.book.check import DECIDERS, select
 from pertheory.book.cumulants import Moments, Tree
 from pertheory.book.explicit import Explicit
 from pertheory.book.kinds.forward import forward, shaped
 from pertheory.book.neurons import Fields
 from pertheory.book.sums import Sums
-from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED, kinds
+from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED
 from pertheory.errors import RuleError, UnsupportedError
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import network
@@ -142,7 +142,7 @@ def test_a_value_is_not_taken_from_another_node_that_had_its_place_in_memory():
     ((_, equation),) = select(chapters(), number="3.30")
     for right in (f"{rest} - {square} {square}", f"- {square} {square} + {rest}", f"{rest} - {square}^2"):
         form = f"E[z(1;1) z(1;1) ; z(2;1) z(2;1)] = {right}"
-        assert kinds()["insertion"](equation, form).status == VERIFIED
+        assert DECIDERS["insertion"].decide(equation, form).status == VERIFIED
 
 
 @pytest.mark.parametrize(

@@ -11,36 +11,21 @@ import random
 from collections.abc import Mapping, Sequence
 from copy import copy
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
+from typing import Any
 
 from pertheory.algebra.dual import Dual, dual
-from pertheory.algebra.polynomial import multiply_sums
+from pertheory.algebra.polynomial import add_sums, multiply_sums
 from pertheory.algebra.terms import Terms
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
 from pertheory.book.matrices import Matrix, invert_matrix, is_regular
-from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
-    Node,
-    Number,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Sum,
-    Symbol,
-    Zed,
-)
+from pertheory.book.syntax import Average, Component, Derivative, Expectation, Line, Node, Product, Slope, Symbol, Zed
+from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.rulebook.network import Network
 
@@ -172,7 +157,7 @@ def _times(a: Exponents, b: Exponents) -> Exponents:
     return tuple([x + y for x, y in zip(a, b, strict=True)])
 
 
-class Evaluator:
+class Evaluator(Interpreter[Polynomial]):
     """Evaluates the sides of one statement at a point.
 
     Args:
@@ -202,56 +187,70 @@ class Evaluator:
             self.memo[key] = self.fresh(node, place)
         return self.memo[key]
 
-    def number(self, value: Dual) -> Polynomial:
-        """A number as a polynomial."""
-        return {self.point.one: value}
-
     def fresh(self, node: Node, place: Mapping[str, int]) -> Polynomial:
         """The value of a node that is not in the memory."""
-        point = self.point
-        match node:
-            case Number(value):
-                return self.number(dual(value))
-            case Symbol(name):
-                return self.number(point.symbol(name))
-            case Line(order, label):
-                return point.function(order, place[label])
-            case Zed(label):
-                return {point.power(place[label], 1): dual(1)}
-            case Component():
-                return self.number(self.component(node, tuple([place[label] for label in node.labels])))
-            case Sum(terms):
-                total: Polynomial = {}
-                for term in terms:
-                    for key, part in self.value(term, place).items():
-                        total[key] = total[key] + part if key in total else part
-                return total
-            case Product():
-                return self.product(node, place)
-            case Power(base, exponent):
-                inside = self.value(base, place)
-                if exponent < 0:
-                    inside = self.number(inside.get(point.one, dual(0)).inverse())
-                result = self.number(dual(1))
-                for _ in range(abs(exponent)):
-                    result = multiply(result, inside)
-                return result
-            case Derivative(label, of):
-                return self.derivative(self.value(of, place), place[label])
-            case Average(pieces):
-                return self.number(self.cumulant([self.value(piece, place) for piece in pieces]))
-            case Slope(variable, of):
-                kind = engine.tensor_named(variable).kind
-                if kind != point.variable:
-                    return self.number(self.slope_by_differences(kind, of))
-                return self.number(dual(self.value(of, place).get(point.one, dual(0)).slope))
-            case Expectation():
-                raise InputError("E[...] has no meaning in this kind of statement")
-            case Raise() | Apply():
-                raise UnsupportedError("functions and exponents that are expressions have no numeric value")
-            case Mark(name):
-                raise UnsupportedError(f"{name} has no numeric value")
-        raise AssertionError(node)
+        return self.interpret(node, place)
+
+    def part(self, node: Node, *place: Any) -> Polynomial:
+        """The value of a node below another one."""
+        return self.value(node, *place)
+
+    def number(self, value: Fraction | Dual) -> Polynomial:
+        """A number as a polynomial."""
+        return {self.point.one: value if isinstance(value, Dual) else dual(value)}
+
+    def plus(self, a: Polynomial, b: Polynomial) -> Polynomial:
+        """The sum."""
+        return add_sums(a, b)
+
+    def times(self, a: Polynomial, b: Polynomial) -> Polynomial:
+        """The product."""
+        return multiply(a, b)
+
+    def inverse(self, value: Polynomial) -> Polynomial:
+        """One over a number."""
+        return self.number(value.get(self.point.one, dual(0)).inverse())
+
+    def of_symbol(self, node: Symbol, *place: Any) -> Polynomial:
+        """A scalar."""
+        return self.number(self.point.symbol(node.name))
+
+    def of_line(self, node: Line, *place: Any) -> Polynomial:
+        """A derivative of the activation."""
+        return self.point.function(node.order, place[0][node.label])
+
+    def of_zed(self, node: Zed, *place: Any) -> Polynomial:
+        """A preactivation."""
+        return {self.point.power(place[0][node.label], 1): dual(1)}
+
+    def of_component(self, node: Component, *place: Any) -> Polynomial:
+        """A component of a tensor."""
+        return self.number(self.component(node, tuple([place[0][label] for label in node.labels])))
+
+    def of_derivative(self, node: Derivative, *place: Any) -> Polynomial:
+        """A derivative of what stands behind it."""
+        return self.derivative(self.value(node.of, *place), place[0][node.label])
+
+    def of_average(self, node: Average, *place: Any) -> Polynomial:
+        """An average, or the joint cumulant of several pieces."""
+        return self.number(self.cumulant([self.value(piece, *place) for piece in node.pieces]))
+
+    def of_slope(self, node: Slope, *place: Any) -> Polynomial:
+        """The derivative with respect to K or to a tensor."""
+        kind = engine.tensor_named(node.variable).kind
+        if kind != self.point.variable:
+            return self.number(self.slope_by_differences(kind, node.of))
+        return self.number(dual(self.value(node.of, *place).get(self.point.one, dual(0)).slope))
+
+    def of_expectation(self, node: Expectation, *place: Any) -> Polynomial:
+        """Refused."""
+        raise InputError("E[...] has no meaning in this kind of statement")
+
+    def refuse(self, node: Any, *place: Any) -> Polynomial:
+        """What has no number at a random point."""
+        raise UnsupportedError(f"{shown(node)} has no numeric value")
+
+    of_mark = of_call = of_raise = of_apply = refuse
 
     def slope_by_differences(self, kind: TensorType, of: Node) -> Dual:
         """The derivative with respect to a tensor in which a formula is a polynomial, by exact central differences."""
@@ -267,14 +266,14 @@ class Evaluator:
                 total = total + moved.side(of) * dual(sign * weight / 2)
         return total
 
-    def product(self, node: Product, place: Mapping[str, int]) -> Polynomial:
+    def of_product(self, node: Product, *place: Any) -> Polynomial:
         """A product, summed over the dummies that stand in it twice."""
         if id(node) not in self.sums:
             self.sums[id(node)] = contracted(node)
         names = self.sums[id(node)]
         total: Polynomial = {}
         for choice in product(*(self.values_of(name) for name in names)):
-            here = {**place, **dict(zip(names, choice, strict=True))}
+            here = {**place[0], **dict(zip(names, choice, strict=True))}
             term = self.number(dual(1))
             for factor in node.factors:
                 term = multiply(term, self.value(factor, here))
@@ -307,16 +306,12 @@ class Evaluator:
 
     def cumulant(self, pieces: list[Polynomial]) -> Dual:
         """The joint cumulant; of one piece the average."""
-        total = dual(0)
-        for partition in set_partitions(range(len(pieces))):
-            term = dual(1)
-            for number, block in enumerate(partition):
-                inside = self.number(dual(1))
-                for index in block:
-                    inside = multiply(inside, pieces[index])
-                term = term * self.mean(inside) * dual(-number if number else 1)
-            total = total + term
-        return total
+
+        def moment(block: tuple[int, ...]) -> Dual:
+            return self.mean(reduce(multiply, [pieces[index] for index in block]))
+
+        found: Dual = joint_cumulant(len(pieces), moment, dual)
+        return found
 
     def component(self, node: Component, labels: tuple[int, ...]) -> Dual:
         """A component of a tensor; of the layer above what the engine's recursion gives for it."""

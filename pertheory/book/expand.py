@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import reduce
 from itertools import count
+from math import factorial
+from typing import Any
 
 from pertheory.book import engine
 from pertheory.book.canonical import (
@@ -22,24 +25,8 @@ from pertheory.book.canonical import (
     powers,
     settle,
 )
-from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
-    Node,
-    Number,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Sum,
-    Symbol,
-    Zed,
-)
+from pertheory.book.syntax import Average, Component, Derivative, Line, Mark, Node, Slope, Symbol, Zed
+from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import TensorType
@@ -49,7 +36,7 @@ from pertheory.rulebook.network import Network
 SYMMETRIC = frozenset({"delta", "xx"})
 
 
-class Expander:
+class Expander(Interpreter[Poly]):
     """Turns the sides of one statement into sums.
 
     Args:
@@ -61,7 +48,7 @@ class Expander:
 
     def __init__(self, rule: Network, samples: Mapping[str, int], one: bool, marks: frozenset[str]) -> None:
         self.rule, self.one, self.marks = rule, one, marks
-        self.number: dict[str, int] = dict(samples)
+        self.numbers: dict[str, int] = dict(samples)
         self.fresh = count(DUMMY)
 
     def side(self, node: Node) -> Poly:
@@ -70,7 +57,7 @@ class Expander:
         Raises:
             InputError: a function stands outside an average, or a mark is not known here.
         """
-        poly = settle(self.expand(node))
+        poly = settle(self.interpret(node))
         for mono in poly:
             if mono.lines or mono.zeds:
                 raise InputError("s or z stands outside an average <...>")
@@ -78,89 +65,79 @@ class Expander:
 
     def opened(self, node: Node) -> Poly:
         """One side in which functions may stand outside averages."""
-        return settle(self.expand(node))
+        return settle(self.interpret(node))
 
     def label(self, name: str) -> int:
         """The number of a label; one that is no sample gets the next number of a dummy."""
-        if name not in self.number:
-            self.number[name] = next(self.fresh)
-        return self.number[name]
+        if name not in self.numbers:
+            self.numbers[name] = next(self.fresh)
+        return self.numbers[name]
 
     def labels(self, names: tuple[str, ...]) -> tuple[int, ...]:
         """The numbers of several labels."""
         return tuple([self.label(name) for name in names])
 
-    def expand(self, node: Node) -> Poly:
-        """A node multiplied out, dummies and inverses still in it."""
-        match node:
-            case Number(value):
-                return constant(value)
-            case Symbol(name):
-                return {Mono(scalars=((name, 1),)): Fraction(1)}
-            case Line(neuron=neuron) | Zed(neuron=neuron) | Derivative(neuron=neuron) if neuron:
-                raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")
-            case Expectation():
-                raise InputError("E[...] has no meaning in this kind of statement")
-            case Line(order, label):
-                return {Mono(lines=((self.label(label), order),)): Fraction(1)}
-            case Zed(label):
-                return {Mono(zeds=(self.label(label),)): Fraction(1)}
-            case Mark(name, labels, up):
-                if name not in self.marks or up:
-                    raise InputError(f"{name}{chr(39) * up} has no meaning in this kind of statement")
-                places = self.labels(labels)
-                shown = tuple(sorted(places)) if name in SYMMETRIC else places
-                return {Mono(marks=((name, shown),)): Fraction(1)}
-            case Component():
-                return self.component(node)
-            case Sum(terms):
-                total: Poly = {}
-                for term in terms:
-                    add(total, self.expand(term))
-                return total
-            case Product(factors):
-                result = constant(1)
-                for factor in factors:
-                    result = multiply(result, self.expand(factor))
-                return result
-            case Power(base, exponent):
-                poly = self.expand(base)
-                if exponent < 0:
-                    poly = invert(poly)
-                result = constant(1)
-                for _ in range(abs(exponent)):
-                    result = multiply(result, poly)
-                return result
-            case Derivative(label, of):
-                return differentiate(self.expand(of), self.label(label))
-            case Average(pieces):
-                return self.cumulant(pieces)
-            case Raise() | Apply():
-                raise InputError("functions and exponents that are expressions have no meaning here")
-            case Slope(variable, of):
-                return self.slope(variable, self.expand(of))
-        raise AssertionError(node)
+    def number(self, value: Fraction) -> Poly:
+        """A number."""
+        return constant(value)
 
-    def cumulant(self, pieces: tuple[Node, ...]) -> Poly:
+    def plus(self, a: Poly, b: Poly) -> Poly:
+        """The sum."""
+        return add(dict(a), b)
+
+    def times(self, a: Poly, b: Poly) -> Poly:
+        """The product."""
+        return multiply(a, b)
+
+    def inverse(self, value: Poly) -> Poly:
+        """One over a single term of numbers and scalars."""
+        return invert(value)
+
+    def of_symbol(self, node: Symbol, *place: Any) -> Poly:
+        """A scalar."""
+        return {Mono(scalars=((node.name, 1),)): Fraction(1)}
+
+    def of_line(self, node: Line, *place: Any) -> Poly:
+        """A derivative of the activation."""
+        return {Mono(lines=((self.label(one_neuron(node)), node.order),)): Fraction(1)}
+
+    def of_zed(self, node: Zed, *place: Any) -> Poly:
+        """A preactivation."""
+        return {Mono(zeds=(self.label(one_neuron(node)),)): Fraction(1)}
+
+    def of_derivative(self, node: Derivative, *place: Any) -> Poly:
+        """A derivative of what stands behind it."""
+        label = self.label(one_neuron(node))
+        return differentiate(self.interpret(node.of), label)
+
+    def of_mark(self, node: Mark, *place: Any) -> Poly:
+        """A mark that this kind of statement knows."""
+        if node.name not in self.marks or node.up:
+            raise InputError(f"{node.name}{chr(39) * node.up} has no meaning in this kind of statement")
+        places = self.labels(node.labels)
+        return {Mono(marks=((node.name, tuple(sorted(places)) if node.name in SYMMETRIC else places),)): Fraction(1)}
+
+    def of_average(self, node: Average, *place: Any) -> Poly:
         """An average, or the joint cumulant of several pieces as signed products of averages."""
-        polys = [self.expand(piece) for piece in pieces]
+        polys = [self.interpret(piece) for piece in node.pieces]
         if any(mono.averages for poly in polys for mono in poly):
             raise InputError("an average stands inside an average")
         total: Poly = {}
-        for partition in set_partitions(range(len(pieces))):
+        for partition in set_partitions(range(len(polys))):
             term = constant(1)
             for block in partition:
-                inside = constant(1)
-                for number in block:
-                    inside = multiply(inside, polys[number])
+                inside = reduce(multiply, [polys[number] for number in block])
                 term = multiply(term, average(inside, self.one))
-            sign = 1
-            for number in range(1, len(partition)):
-                sign *= -number
-            add(total, term, sign)
+            add(total, term, (-1) ** (len(partition) - 1) * factorial(len(partition) - 1))
         return total
 
-    def component(self, node: Component) -> Poly:
+    def refuse(self, node: Any, *place: Any) -> Poly:
+        """Functions, exponents that are expressions, expectations."""
+        raise InputError(f"{shown(node)} has no meaning in this kind of statement")
+
+    of_expectation = of_raise = of_apply = of_call = refuse
+
+    def of_component(self, node: Component, *place: Any) -> Poly:
         """A component; of the layer above what the engine derives, with raised indices as inverses of K."""
         labels = self.labels(node.labels)
         if node.up or node.layer > 1:
@@ -177,9 +154,9 @@ class Expander:
             return {kernel(labels[0], labels[1], self.one): Fraction(1)}
         return {Mono(tensors=(engine.component(node, labels),)): Fraction(1)}
 
-    def slope(self, variable: str, poly: Poly) -> Poly:
+    def of_slope(self, node: Slope, *place: Any) -> Poly:
         """The derivative with respect to K (d/dK <F> = <F''>/2) or to a tensor."""
-        kind = engine.tensor_named(variable).kind
+        poly, kind = self.interpret(node.of), engine.tensor_named(node.variable).kind
         total: Poly = {}
         for mono, coefficient in poly.items():
             if kind == KERNEL:
@@ -199,6 +176,13 @@ class Expander:
             inside = differentiate(differentiate({Mono(lines=lines): Fraction(1)}, sample), sample)
             add(total, multiply({rest: Fraction(1)}, average(inside, self.one)), Fraction(1, 2))
         return total
+
+
+def one_neuron(node: Line | Zed | Derivative) -> str:
+    """The sample of a node that names no neuron."""
+    if node.neuron:
+        raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")
+    return node.label
 
 
 def _slope_in_tensor(mono: Mono, kind: TensorType) -> Poly:

@@ -115,6 +115,10 @@ class Interpreter(Generic[Value]):
         """
         return cast(Value, getattr(self, _METHODS[type(node)])(node, *place))
 
+    def part(self, node: Node, *place: Any) -> Value:
+        """The meaning of a node below another one; a subclass may remember it."""
+        return self.interpret(node, *place)
+
     def number(self, value: Fraction) -> Value:
         """A rational number."""
         raise NotImplementedError
@@ -139,15 +143,15 @@ class Interpreter(Generic[Value]):
 
     def of_sum(self, node: Sum, *place: Any) -> Value:
         """A sum."""
-        return reduce(self.plus, [self.interpret(term, *place) for term in node.terms], self.number(Fraction(0)))
+        return reduce(self.plus, [self.part(term, *place) for term in node.terms], self.number(Fraction(0)))
 
     def of_product(self, node: Product, *place: Any) -> Value:
         """A product."""
-        return reduce(self.times, [self.interpret(part, *place) for part in node.factors], self.number(Fraction(1)))
+        return reduce(self.times, [self.part(factor, *place) for factor in node.factors], self.number(Fraction(1)))
 
     def of_power(self, node: Power, *place: Any) -> Value:
         """A whole power."""
-        base = self.interpret(node.base, *place)
+        base = self.part(node.base, *place)
         if node.exponent < 0:
             base = self.inverse(base)
         return reduce(self.times, [base] * abs(node.exponent), self.number(Fraction(1)))

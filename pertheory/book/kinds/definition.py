@@ -49,7 +49,7 @@ def decide(equation: Equation, form: str) -> Verdict:
     samples = {label: number for number, label in enumerate(observable.labels)}
     expander = Expander(equation.rule, samples, False, frozenset({"delta"}))
     found = expander.side(right)
-    strangers = set(expander.number) - set(samples)
+    strangers = set(expander.numbers) - set(samples)
     if strangers:
         raise RuleError(f"{where}: free index {sorted(strangers)[0]} stands on one side only")
     difference = add(decomposition(equation, observable), found, -1)

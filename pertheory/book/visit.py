@@ -144,7 +144,7 @@ class Interpreter(Generic[Value]):
 
     def of_product(self, node: Product, *place: Any) -> Value:
         """A product."""
-        return reduce(self.times, [self.interpret(part, *place) for part in node.factors], self.number(Fraction(1)))
+        return reduce(self.times, [self.interpret(factor, *place) for factor in node.factors], self.number(Fraction(1)))
 
     def of_power(self, node: Power, *place: Any) -> Value:
         """A whole power."""

@@ -32,6 +32,8 @@ from pertheory.solve.numbers import DIGITS, Doubles, HighPrecision, WithSymbols,
 LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 31
 #: what a root in high precision may leave of its condition, and what counts as zero
 SHARP = ZERO = 1e-15
+#: what double precision may leave of a condition that vanishes
+FLAT = 1e-12
 #: derivatives at 0 that the expansion to the third power of K needs
 HIGHEST_DERIVATIVE = 9
 
@@ -162,11 +164,10 @@ def critical_intervals(
     conditions = Conditions(rule, Doubles(named_functions(rule, function), looks), given)
     own = conditions.own
     found = []
-    for low, high in itertools.pairwise(looks):
-        if conditions.gap(low) * conditions.gap(high) < 0:
-            couplings = conditions.point(high).couplings
-            if couplings[own.weight] > 0 and (not own.bias or couplings[own.bias] > 0):
-                found.append((low, high))
+    for low, high in crossings(conditions.gap, looks):
+        couplings = conditions.point(high).couplings
+        if couplings[own.weight] > 0 and (not own.bias or couplings[own.bias] > 0):
+            found.append((low, high))
     return found
 
 
@@ -230,14 +231,13 @@ def fixed_points(
         return SingleInputLayer(chosen, averages, values, kernel)
 
     def moved(kernel: float) -> float:
-        return float(layer(kernel).kernel_above - kernel)
+        return float(layer(kernel).kernel_above / kernel - 1)
 
     found = []
-    for low, high in itertools.pairwise(looks):
-        if moved(low) * moved(high) < 0:
-            kernel = root(moved, low, high)
-            _, parallel, perpendicular = layer(kernel).susceptibilities
-            found.append(FixedPoint(kernel, parallel, perpendicular))
+    for low, high in crossings(moved, looks):
+        kernel = root(moved, low, high)
+        _, parallel, perpendicular = layer(kernel).susceptibilities
+        found.append(FixedPoint(kernel, parallel, perpendicular))
     return found
 
 
@@ -296,6 +296,15 @@ def zero_point(rule: Network, function: str | Activation, given: Mapping[str, An
     series = [mpmath.mpf(0), mpmath.mpf(1), found["a_1"], found["a_2"]]
     decay = kernel_decay(TaylorSeries([c if abs(c) > ZERO else c * 0 for c in series]))
     return ZeroPoint(values, derivatives[(*rule.functions, "s")[0]], found, decay)
+
+
+def crossings(condition: Callable[[float], float], looks: Sequence[float]) -> list[tuple[float, float]]:
+    """Between which of some points a function changes its sign; points at which it vanishes are left out.
+
+    A function that vanishes everywhere, as the condition of a scale-invariant activation does, crosses nowhere.
+    """
+    values = [(look, value) for look in looks if abs(value := condition(look)) > FLAT]
+    return [(low, high) for (low, a), (high, b) in itertools.pairwise(values) if a * b < 0]
 
 
 def root(condition: Callable[[float], float], low: float, high: float) -> float:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
 
-from pertheory.algebra.monomial import Powers
+from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.algebra.polynomial import add_into, collected, multiply_sums, without_zeros
 from pertheory.algebra.terms import Component
 from pertheory.errors import InputError
@@ -59,18 +59,9 @@ def constant(value: Fraction | int) -> Poly:
     return {UNIT: Fraction(value)} if value else {}
 
 
-def powers(*parts: Powers) -> Powers:
-    """The powers of a product; exponents may be negative."""
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, exponent in part:
-            total[name] = total.get(name, 0) + exponent
-    return tuple(sorted((name, exponent) for name, exponent in total.items() if exponent))
-
-
 def _times(a: Mono, b: Mono) -> Mono:
     return Mono(
-        powers(a.scalars, b.scalars),
+        multiply_powers((a.scalars, b.scalars)),
         tuple(sorted(a.tensors + b.tensors)),
         tuple(sorted(a.inverses + b.inverses)),
         tuple(sorted(a.averages + b.averages)),
@@ -183,7 +174,7 @@ def _settle(mono: Mono) -> Mono | None:
             mono, a, b = found
         if a == b:
             if a >= DUMMY:  # a closed loop: the number of samples
-                mono = mono._replace(scalars=powers(mono.scalars, (("samples", 1),)))
+                mono = mono._replace(scalars=multiply_powers((mono.scalars, (("samples", 1),))))
         elif a >= DUMMY or b >= DUMMY:
             mono = rename(mono, {max(a, b): min(a, b)})
         else:

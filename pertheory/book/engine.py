@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
-from pertheory.book.canonical import Mono, Poly, average, powers
+from pertheory.book.canonical import Mono, Poly, average
 from pertheory.book.syntax import Component as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
@@ -85,7 +86,7 @@ def _imported(term: Term, labels: tuple[int, ...], one: bool) -> Poly:
         )
     )
     widths = (("n", term.width_power), ("n_prev", -term.width_power)) if term.width_power else ()
-    poly: Poly = {Mono(scalars=powers(term.couplings, widths), tensors=tensors): 1}  # type: ignore[dict-item]
+    poly: Poly = {Mono(scalars=multiply_powers((term.couplings, widths)), tensors=tensors): 1}  # type: ignore[dict-item]
     for item in term.averages:
         lines, zeds = lines_of(item, labels)
         poly = average({mono._replace(lines=lines, zeds=zeds): c for mono, c in poly.items()}, one)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.algebra.polynomial import collected
-from pertheory.book.canonical import Mono, Poly, powers
+from pertheory.book.canonical import Mono, Poly
 from pertheory.book.engine import tensor_named
-from pertheory.derive.pair import pair
+from pertheory.derive.pair import Join, joins, pair
 from pertheory.derive.refine import Sites, lower_forest, refine
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
@@ -54,6 +55,19 @@ def as_trees(poly: Poly) -> Poly:
 def _tree(edges: list[Pair]) -> tuple[str, tuple[int, ...]]:
     ordered = sorted((min(edge), max(edge)) for edge in edges)
     return "tree", tuple(label for edge in ordered for label in edge)
+
+
+def fresh_parameters(rule: Network) -> tuple[Join, Join]:
+    """How a weight and how a bias joins two preactivations.
+
+    Raises:
+        UnsupportedError: the network is not one layer of weights and biases.
+    """
+    found = [join for join in joins(rule, 0, "z") if not join.step] if len(rule.sublayers) == 1 else []
+    weights, biases = [j for j in found if j.site == "sum"], [j for j in found if not j.site]
+    if len(found) != 2 or len(weights) != 1 or len(biases) != 1:
+        raise UnsupportedError("only rules of one layer of weights and biases are written out in weights")
+    return weights[0], biases[0]
 
 
 def forward(rule: Network, shape: str, labels: tuple[int, ...]) -> Poly:
@@ -112,15 +126,16 @@ def _stochastic_metric(rule: Network, labels: tuple[int, ...]) -> Iterator[Mono]
         for sites in refine(kind, chosen):
             (join,) = sites.joins
             lines = [(labels[vertex_at[name]], line[1]) for name, line in enumerate(sites.lines) if line is not None]
-            scalars = powers(join.factor.powers, (("n", -1),) if join.site == "sum" else ())
+            scalars = multiply_powers((join.factor.powers, (("n", -1),) if join.site == "sum" else ()))
             yield Mono(scalars=scalars, lines=tuple(sorted(lines)))
 
 
 def _term(sites: Sites, ends: list[Pair], vertex_at: dict[int, int], labels: tuple[int, ...], size: int) -> Mono:
-    scalars, marks = [], []
+    scalars: list[Powers] = []
+    marks = []
     for join, (u, v) in zip(sites.joins, ends, strict=True):
         if join.step:
-            scalars.append(powers(join.factor.powers, (("n", -1),) if join.site else ()))
+            scalars += [join.factor.powers, (("n", -1),) if join.site else ()]
             marks.append(("delta", tuple(sorted((labels[u], labels[v])))))
         else:
             marks.append(("W", (labels[min(u, v)],)))
@@ -133,7 +148,7 @@ def _term(sites: Sites, ends: list[Pair], vertex_at: dict[int, int], labels: tup
     owner = [labels[vertex_at[name]] for name in lower.owners]
     for tree in connected_components(len(owner), lower.edges):
         marks.append(_tree([(owner[u], owner[v]) for u, v in lower.edges if u in tree]))
-    return Mono(scalars=powers(*scalars), marks=tuple(sorted(marks)), lines=tuple(sorted(lines)))
+    return Mono(scalars=multiply_powers(scalars), marks=tuple(sorted(marks)), lines=tuple(sorted(lines)))
 
 
 def matchings(edges: tuple[Pair, ...]) -> Iterator[tuple[Pair, ...]]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import product
+from math import prod
 
 from pertheory.algebra.dual import SMALL, Dual, dual
-from pertheory.book.canonical import Mono, powers
+from pertheory.book.canonical import Mono
 from pertheory.book.cumulants import FieldMoments, PlacedTree
-from pertheory.book.forward import Above, forward, shaped
+from pertheory.book.forward import Above, forward, fresh_parameters, shaped
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant, pairings, set_partitions
 from pertheory.rulebook.network import Network
@@ -38,7 +38,10 @@ class NeuronSums:
         self.rule, self.point, self.samples = rule, point, samples
         self.moments = FieldMoments(rule, point)
         self.ratio = point.symbol("n").value / point.symbol("n_prev").value
-        self.weight, self.bias = fresh_parameters(rule)
+        weight, bias = fresh_parameters(rule)
+        if weight.functions != ("s", "s"):
+            raise UnsupportedError("sums over neurons are written out for a function s")
+        self.weight, self.bias = (point.scalars(join.factor.powers) for join in (weight, bias))
         self.known: dict[object, Dual] = {}
 
     def cumulant(self, pieces: Sequence[Sequence[Above]], neurons: Mapping[int, int]) -> Dual:
@@ -60,26 +63,20 @@ class NeuronSums:
         total = dual(0)
         for choice in product(*(forward(self.rule, *tree).items() for tree in trees)):
             monos = [mono for mono, _ in choice]
-            value = dual(1)
-            for _, coefficient in choice:
-                value = value * dual(coefficient)
+            value = prod((coefficient for _, coefficient in choice), start=Fraction(1))
             marks = [mark for mono in monos for mark in mono.marks]
             joined = [labels for name, labels in marks if name == "delta"]
             if any(neurons[a] != neurons[b] for a, b in joined):
                 continue
             weights = [labels[0] for name, labels in marks if name == "W"]
             biases = [labels[0] for name, labels in marks if name == "b"]
-            scalars = powers(*(mono.scalars for mono in monos))
+            widthless = [power for mono in monos for power in mono.scalars if power[0] != "n"]  # n goes with the sites
+            value *= self.point.scalars(tuple(widthless))
             sites = [pair for pair in joined if any(self.has_site(pair, mono) for mono in monos)]
             for over_biases in _pairings(biases, neurons):
                 for over_weights in _pairings(weights, neurons):
-                    factor = value * self.scalar(
-                        powers(
-                            scalars,
-                            *[self.weight.factor.powers for _ in over_weights],
-                            *[self.bias.factor.powers for _ in over_biases],
-                        )
-                    )
+                    variances = [*[self.weight] * len(over_weights), *[self.bias] * len(over_biases)]
+                    factor = dual(prod(variances, start=value))
                     stands = (*sites, *over_weights, *self.metric_sites(monos))
                     total = total + factor * self.below(monos, stands)
         return total
@@ -126,27 +123,6 @@ class NeuronSums:
         for _ in range(sites - neurons):
             value = value * SMALL * dual(1 / self.ratio)
         return value
-
-    def scalar(self, exponents: tuple[tuple[str, int], ...]) -> Dual:
-        """A product of couplings; the widths go with the sites."""
-        value = dual(1)
-        for name, exponent in exponents:
-            for _ in range(exponent if name != "n" else 0):
-                value = value * self.point.symbol(name)
-        return value
-
-
-def fresh_parameters(rule: Network) -> tuple[Join, Join]:
-    """How a weight and how a bias joins two preactivations.
-
-    Raises:
-        UnsupportedError: the network is not one layer of weights and biases.
-    """
-    found = [join for join in joins(rule, 0, "z") if not join.step] if len(rule.sublayers) == 1 else []
-    weights, biases = [j for j in found if j.site == "sum"], [j for j in found if not j.site]
-    if len(found) != 2 or len(weights) != 1 or len(biases) != 1 or weights[0].functions != ("s", "s"):
-        raise UnsupportedError("sums over neurons are written out for one layer of weights and biases and a function s")
-    return weights[0], biases[0]
 
 
 def _pairings(vertices: Sequence[int], neurons: Mapping[int, int]) -> Iterator[list[tuple[int, int]]]:

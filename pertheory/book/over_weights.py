@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
-from math import prod
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.linear import identity, solve_rational
 from pertheory.algebra.polynomial import add_into, collected
-from pertheory.book.forward import forward
+from pertheory.book.forward import forward, fresh_parameters
 from pertheory.book.neurons import Neurons, check_piece, factors, without
 from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place
 from pertheory.book.syntax import Expectation, Line, Mark, Node, Symbol
-from pertheory.derive.pair import joins
-from pertheory.errors import InputError, UnsupportedError
+from pertheory.errors import InputError
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 
@@ -40,20 +38,13 @@ class Conditional(Point):
         super().__init__(samples, seed, neurons=neurons)
         draw = random.Random(f"{seed} below")
         self.below = [[draw.choice([-1, 1]) * draw.randint(1, 30) for _ in range(samples)] for _ in range(BELOW)]
-        self.variance_W, self.variance_b = (self.variance(rule, site) for site in ("sum", ""))
+        weight, self.variance_b = (self.scalars(join.factor.powers) for join in fresh_parameters(rule))
+        self.variance_W = weight / BELOW
         self.use([[dual(self.metric(rule, a, b)) for b in range(samples)] for a in range(samples)])
 
-    def scalars(self, powers: tuple[tuple[str, int], ...]) -> Fraction:
-        """A product of powers of scalars; the width is what it is."""
-        known = {name: Fraction(BELOW) if name == "n" else self.symbol(name).value for name, _ in powers}
-        return prod((known[name] ** exponent for name, exponent in powers), start=Fraction(1))
-
-    def variance(self, rule: Network, site: str) -> Fraction:
-        """The variance of a weight (which opens a site) or of a bias, from the joins of move 1."""
-        found = [join for join in joins(rule, 0, "z") if join.site == site and not join.step]
-        if len(found) != 1 or len(rule.sublayers) != 1:
-            raise UnsupportedError("statements on weights are about one layer of weights and biases")
-        return self.scalars(found[0].factor.powers) / (BELOW if site else 1)
+    def symbol(self, name: str) -> Dual:
+        """The value of a scalar; the width is what it is."""
+        return dual(Fraction(BELOW)) if name == "n" else super().symbol(name)
 
     def metric(self, rule: Network, a: int, b: int) -> Fraction:
         """The stochastic metric between two samples, from moves 1 and 2."""

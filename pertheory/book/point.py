@@ -16,6 +16,7 @@ from math import comb, prod
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.linear import identity, is_regular, solve_rational
+from pertheory.algebra.monomial import Powers
 from pertheory.algebra.polynomial import multiply_sums
 from pertheory.book.canonical import KERNEL
 from pertheory.graphs.tensor import TensorType, canonical_slots
@@ -77,6 +78,10 @@ class Point:
     def symbol(self, name: str) -> Dual:
         """The value of a scalar."""
         return dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7))
+
+    def scalars(self, powers: Powers) -> Fraction:
+        """A product of powers of scalars."""
+        return prod((self.symbol(name).value ** exponent for name, exponent in powers), start=Fraction(1))
 
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """A component, in the order of the vertices of the type."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import reduce
 from itertools import product
-from math import prod
 from typing import Any
 
 from pertheory.algebra.dual import Dual, dual
@@ -197,11 +196,8 @@ class NumericRoute(Interpreter[Polynomial]):
         averages: dict[object, Dual] = {}
         total = dual(0)
         for term, coefficient in terms.items():
-            value = dual(coefficient)
             widths = (("n", term.width_power), ("n_prev", -term.width_power))
-            for name, exponent in (*term.couplings, *widths):
-                scalar = point.symbol(name)
-                value = prod([scalar if exponent > 0 else scalar.inverse()] * abs(exponent), start=value)
+            value = dual(coefficient * point.scalars((*term.couplings, *widths)))
             for part in term.tensors:
                 value = value * point.tensor(part.kind, part.order, [labels[slot] for slot in part.slots])
             for item in term.averages:

@@ -8,6 +8,7 @@ from functools import reduce
 from itertools import count
 from typing import Any
 
+from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into
 from pertheory.book import engine
 from pertheory.book.canonical import (
@@ -21,7 +22,6 @@ from pertheory.book.canonical import (
     invert,
     kernel,
     multiply,
-    powers,
     settle,
 )
 from pertheory.book.syntax import Average, Component, Derivative, Line, Mark, Node, Slope, Sum, Symbol, Zed
@@ -169,7 +169,7 @@ class SymbolicRoute(Interpreter[Poly]):
         total: Poly = {}
         exponent = dict(mono.scalars).get("K", 0)
         if exponent:
-            add_into(total, {mono._replace(scalars=powers(mono.scalars, (("K", -1),))): Fraction(exponent)})
+            add_into(total, {mono._replace(scalars=multiply_powers((mono.scalars, (("K", -1),)))): Fraction(exponent)})
         for place, lines in enumerate(mono.averages):
             rest = mono._replace(averages=mono.averages[:place] + mono.averages[place + 1 :])
             sample = lines[0][0]

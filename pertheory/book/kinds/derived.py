@@ -25,9 +25,10 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 
+from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.book import engine
-from pertheory.book.canonical import Mono, Poly, powers
+from pertheory.book.canonical import Mono, Poly
 from pertheory.book.chapters import Equation
 from pertheory.book.compare import compare, relative, verdict
 from pertheory.book.cumulants import derived_pairings
@@ -138,7 +139,7 @@ def decide_definition(equation: Equation, form: str) -> Verdict:
 
 def _decomposition(rule: Network, observable: Observable) -> Poly:
     """The joint cumulant of an observable as a sum over pairings of its vertices into neurons."""
-    scalars = powers((("n_prev", 1 - len(observable.labels) // 2),))
+    scalars = multiply_powers([(("n_prev", 1 - len(observable.labels) // 2),)])
     return collected(
         (Mono(scalars, (component,), marks=tuple(sorted(("delta", pair) for pair in pairs))), Fraction(1))
         for component, pairs in derived_pairings(rule, observable)

@@ -7,6 +7,7 @@ pairings, all numbers are rational, and two sides are equal or not.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -50,6 +51,7 @@ class Point:
     def __init__(self, samples: int, seed: str, variable: TensorType | None = None) -> None:
         self.seed, self.variable = seed, variable
         self.shift: dict[TensorType, int] = {}
+        self.drawn: dict[tuple[TensorType, int, tuple[int, ...]], int] = {}
         draw = random.Random(seed)
         self.samples = samples
         self.activation = [draw.choice([-1, 1]) * draw.randint(2, 40) for _ in range(DEGREE + 1)]
@@ -75,15 +77,19 @@ class Point:
         return found
 
     def symbol(self, name: str) -> Dual:
-        """The value of a scalar."""
-        return dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7))
+        """The value of a scalar: a whole number, as a fraction that can be divided by."""
+        value = Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000))
+        return Dual(value, Fraction(0))
 
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """A component, in the order of the vertices of the type."""
         if kind == KERNEL and order == 0:
             return self.kernel[labels[0]][labels[1]]
         slots = canonical_slots(kind, tuple(labels))
-        value = random.Random(f"{self.seed} {kind} {order} {slots}").randint(1_000, 100_000)
+        key = (kind, order, slots)
+        if key not in self.drawn:
+            self.drawn[key] = random.Random(f"{self.seed} {kind} {order} {slots}").randint(1_000, 100_000)
+        value = self.drawn[key]
         value += self.shift.get(kind, 0) if order == 0 else 0
         return Dual(value, int(kind == self.variable and order == 0))  # type: ignore[arg-type]
 
@@ -150,11 +156,14 @@ class Point:
 
 def multiply(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
-    return multiply_sums(a, b, _times)
+    if any(value.slope for value in a.values()) or any(value.slope for value in b.values()):
+        return multiply_sums(a, b, _times)
+    plain = multiply_sums({key: value.value for key, value in a.items()}, {k: v.value for k, v in b.items()}, _times)
+    return {key: Dual(value, 0) for key, value in plain.items()}  # type: ignore[arg-type]
 
 
 def _times(a: Exponents, b: Exponents) -> Exponents:
-    return tuple([x + y for x, y in zip(a, b, strict=True)])
+    return tuple(map(operator.add, a, b))
 
 
 class Evaluator(Interpreter[Polynomial]):
@@ -171,6 +180,7 @@ class Evaluator(Interpreter[Polynomial]):
         self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
         self.open: dict[int, tuple[Node, tuple[str, ...]]] = {}
         self.sums: dict[int, tuple[str, ...]] = {}
+        self.averages: dict[object, Dual] = {}
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
     def side(self, node: Node) -> Dual:
@@ -213,7 +223,7 @@ class Evaluator(Interpreter[Polynomial]):
 
     def of_symbol(self, node: Symbol, *place: Any) -> Polynomial:
         """A scalar."""
-        return self.number(self.point.symbol(node.name))
+        return self.number(self.point.symbol(node.name).value)
 
     def of_line(self, node: Line, *place: Any) -> Polynomial:
         """A derivative of the activation."""
@@ -299,10 +309,14 @@ class Evaluator(Interpreter[Polynomial]):
 
     def mean(self, polynomial: Polynomial) -> Dual:
         """The Gaussian average."""
-        total = dual(0)
-        for exponents, value in polynomial.items():
-            total = total + value * self.point.moment(exponents)
-        return total
+        total: Fraction = 0  # type: ignore[assignment]
+        slope: Fraction = 0  # type: ignore[assignment]
+        for exponents, (value, change) in polynomial.items():
+            mean, moved = self.point.moment(exponents)
+            total += value * mean
+            if change or moved:
+                slope += value * moved + change * mean
+        return Dual(total, slope)
 
     def cumulant(self, pieces: list[Polynomial]) -> Dual:
         """The joint cumulant; of one piece the average."""
@@ -337,26 +351,25 @@ class Evaluator(Interpreter[Polynomial]):
     def engine_value(self, terms: Terms, labels: tuple[int, ...]) -> Dual:
         """The engine's terms, evaluated; nothing of the canonical form is used."""
         point = self.point
-        averages: dict[object, Dual] = {}
         total = dual(0)
         for term, coefficient in terms.items():
             value = dual(coefficient)
             widths = (("n", term.width_power), ("n_prev", -term.width_power))
             for name, exponent in (*term.couplings, *widths):
-                scalar = point.symbol(name)
+                scalar = dual(point.symbol(name).value)
                 for _ in range(abs(exponent)):
                     value = value * (scalar if exponent > 0 else scalar.inverse())
             for part in term.tensors:
                 value = value * point.tensor(part.kind, part.order, [labels[slot] for slot in part.slots])
             for item in term.averages:
-                if item not in averages:
-                    inside = self.number(dual(1))
-                    lines, zeds = engine.lines_of(item, labels)
-                    for sample, order in lines:
-                        inside = multiply(inside, point.function(order, sample))
-                    for sample in zeds:
-                        inside = multiply(inside, {point.power(sample, 1): dual(1)})
-                    averages[item] = self.mean(inside)
-                value = value * averages[item]
+                value = value * self.average_of(*engine.lines_of(item, labels))
             total = total + value
         return total
+
+    def average_of(self, lines: tuple[tuple[int, int], ...], zeds: tuple[int, ...]) -> Dual:
+        """The average of derivatives of the activation, (sample, order) each, and of preactivations."""
+        if (lines, zeds) not in self.averages:
+            factors = [self.point.function(order, sample) for sample, order in lines]
+            factors += [{self.point.power(sample, 1): dual(1)} for sample in zeds]
+            self.averages[lines, zeds] = self.mean(reduce(multiply, factors, self.number(dual(1))))
+        return self.averages[lines, zeds]

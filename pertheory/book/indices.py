@@ -8,6 +8,7 @@ dummies, and at the outside none is open.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from pertheory.book.syntax import ONE_INPUT, Node, Power, Product, Statement, Sum
 from pertheory.book.visit import children, own_labels
@@ -31,6 +32,7 @@ def open_dummies(node: Node) -> frozenset[str]:
     return _dummies(node)[0]
 
 
+@lru_cache(maxsize=20_000)
 def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     """The open dummies and those that are summed inside."""
     if isinstance(node, Sum):

@@ -64,7 +64,7 @@ class NearlyGaussian(Point):
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """V and G{1} of one neuron with this distribution; the three pairings of the vertex are equal."""
         if kind == _FOUR and not order:
-            return dual(self.value("C_4", labels).slope / 3)
+            return dual(Fraction(self.value("C_4", labels).slope, 3))
         if len(labels) == 2 and order == 1:
             return dual(self.value("E_2", labels).slope)
         return super().tensor(kind, order, labels)

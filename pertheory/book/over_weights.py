@@ -44,7 +44,7 @@ class Conditional(Point):
 
     def symbol(self, name: str) -> Dual:
         """The value of a scalar; the width is what it is."""
-        return dual(Fraction(BELOW)) if name == "n" else super().symbol(name)
+        return Dual(Fraction(BELOW), Fraction(0)) if name == "n" else super().symbol(name)
 
     def metric(self, rule: Network, a: int, b: int) -> Fraction:
         """The stochastic metric between two samples, from moves 1 and 2."""

@@ -6,6 +6,7 @@ sides are equal or not.
 
 from __future__ import annotations
 
+import operator
 import random
 from collections.abc import Sequence
 from copy import copy
@@ -76,8 +77,8 @@ class Point:
         return found
 
     def symbol(self, name: str) -> Dual:
-        """The value of a scalar."""
-        return dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7))
+        """The value of a scalar, a fraction that can be divided by."""
+        return Dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7), Fraction(0))
 
     def scalars(self, powers: Powers) -> Fraction:
         """A product of powers of scalars."""
@@ -210,8 +211,11 @@ class Point:
 
 def product_of(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
-    return multiply_sums(a, b, _join)
+    if any(value.slope for poly in (a, b) for value in poly.values()):
+        return multiply_sums(a, b, _join)
+    plain = multiply_sums({key: value.value for key, value in a.items()}, {k: v.value for k, v in b.items()}, _join)
+    return {key: Dual(value, 0) for key, value in plain.items()}  # type: ignore[arg-type]
 
 
 def _join(a: Exponents, b: Exponents) -> Exponents:
-    return tuple([x + y for x, y in zip(a, b, strict=True)])
+    return tuple(map(operator.add, a, b))

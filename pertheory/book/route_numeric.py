@@ -47,6 +47,7 @@ class NumericRoute(Interpreter[Polynomial]):
         self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
         self.open: dict[int, tuple[Node, tuple[str, ...]]] = {}
         self.contracted: dict[int, tuple[str, ...]] = {}
+        self.averages: dict[object, Dual] = {}
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
     def side(self, node: Node) -> Dual:
@@ -193,7 +194,6 @@ class NumericRoute(Interpreter[Polynomial]):
     def engine_value(self, terms: Terms, labels: tuple[int, ...]) -> Dual:
         """The engine's terms, evaluated; nothing of the canonical form is used."""
         point = self.point
-        averages: dict[object, Dual] = {}
         total = dual(0)
         for term, coefficient in terms.items():
             widths = (("n", term.width_power), ("n_prev", -term.width_power))
@@ -201,14 +201,17 @@ class NumericRoute(Interpreter[Polynomial]):
             for part in term.tensors:
                 value = value * point.tensor(part.kind, part.order, [labels[slot] for slot in part.slots])
             for item in term.averages:
-                if item not in averages:
-                    lines, zeds = engine.lines_of(item, labels)
-                    factors = [point.function(order, sample) for sample, order in lines]
-                    factors += [{point.power(sample, 1): dual(1)} for sample in zeds]
-                    averages[item] = point.mean(reduce(product_of, factors))
-                value = value * averages[item]
+                value = value * self.average_of(*engine.lines_of(item, labels))
             total = total + value
         return total
+
+    def average_of(self, lines: tuple[tuple[int, int], ...], zeds: tuple[int, ...]) -> Dual:
+        """The average of derivatives of the activation, (sample, order) each, and of preactivations."""
+        if (lines, zeds) not in self.averages:
+            factors = [self.point.function(order, sample) for sample, order in lines]
+            factors += [{self.point.power(sample, 1): dual(1)} for sample in zeds]
+            self.averages[lines, zeds] = self.point.mean(reduce(product_of, factors))
+        return self.averages[lines, zeds]
 
 
 def derivative(polynomial: Polynomial, field: int) -> Polynomial:

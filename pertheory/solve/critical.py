@@ -57,10 +57,12 @@ class CriticalPoint(NamedTuple):
     Attributes:
         kernel: K*.
         couplings: every hyperparameter, the two that were solved for among them.
+        averages: of the activation, in the precision of the point.
     """
 
     kernel: Any
     couplings: dict[str, Any]
+    averages: Averages
 
 
 def at_rest(rule: Network, averages: Averages, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class Conditions:
         if self.own.bias:
             rest = kernel - above.coefficient() - above.coefficient((self.own.weight, 1)) * weight
             solved[self.own.bias] = rest / above.coefficient((self.own.bias, 1))
-        return CriticalPoint(kernel, {**self.values, **solved})
+        return CriticalPoint(kernel, {**self.values, **solved}, self.averages)
 
     def line(self, condition: Polynomial) -> tuple[Any, Any]:
         """A susceptibility as constant and slope in the variance of the weights.

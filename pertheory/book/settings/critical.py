@@ -25,10 +25,9 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
-from pertheory.solve.averages import Averages
 from pertheory.solve.channels import outer
 from pertheory.solve.critical import CriticalPoint, critical_intervals, critical_points, is_zero_critical, zero_point
-from pertheory.solve.numbers import DIGITS, Doubles, HighPrecision, named_functions
+from pertheory.solve.numbers import DIGITS
 
 #: agreement of the two routes, and of whole numbers with what they are claimed to be
 ROUTES, WHOLE = 1e-7, 1e-15
@@ -56,14 +55,13 @@ class AtPoint(Numbers):
     """The numbers of one critical point with K > 0.
 
     Args:
-        averages: in the precision of the point.
         point: the point.
         critical: the names of the two variances that make it critical.
     """
 
-    def __init__(self, averages: Averages, point: CriticalPoint, critical: tuple[str, ...]) -> None:
+    def __init__(self, point: CriticalPoint, critical: tuple[str, ...]) -> None:
         super().__init__({name: point.couplings[name] for name in critical})
-        self.averages, self.kernel, self.critical = averages, point.kernel, self.values
+        self.averages, self.kernel, self.critical = point.averages, point.kernel, self.values
 
     def number(self, value: Fraction) -> Element:
         """As it is."""
@@ -88,10 +86,9 @@ def half_stable_point(rule: Network, name: str) -> tuple[AtPoint, AtPoint]:
     found = critical_points(rule, name)
     if len(found) != 1:
         raise UnsupportedError(f"{len(found)} critical points with K > 0 were found for {name}")
-    own, functions = outer(rule), named_functions(rule, name)
+    own = outer(rule)
     ((precise, double),) = found
-    names = (own.bias, own.weight)
-    return AtPoint(HighPrecision(functions), precise, names), AtPoint(Doubles(functions), double, names)
+    return AtPoint(precise, (own.bias, own.weight)), AtPoint(double, (own.bias, own.weight))
 
 
 @remembered(maxsize=32)

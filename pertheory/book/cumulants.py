@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations, combinations_with_replacement
 from math import comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.terms import Component as Part
@@ -79,6 +79,7 @@ class Moments:
         self.rule, self.point, self.first = rule, point, first
         self.known: dict[tuple[Exponents, tuple[Tree, ...]], Dual] = {}
         self.cumulants: dict[tuple[Tree, ...], Dual] = {}
+        self.leaves = [Tree("z", (point.place(field),)) for field in range(len(point.one))]
 
     def mean(self, polynomial: Polynomial, trees: tuple[Tree, ...] = ()) -> Dual:
         """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
@@ -100,7 +101,7 @@ class Moments:
                 return dual(1)
             head, others = self.leaf(field), ()
             left = _lowered(exponents, (field,))
-        total = dual(0)
+        total: list[Any] = [0, 0]
         for size in range(len(others) + 1):
             for chosen in combinations(range(len(others)), size):
                 group = (head, *(others[i] for i in chosen))
@@ -108,15 +109,17 @@ class Moments:
                 vertices = sum(len(tree.places) for tree in group)
                 for order in (2, 4):
                     for fields, ways in _choices(left, order - vertices):
-                        cumulant = self.cumulant((*group, *(self.leaf(field) for field in fields)))
-                        if cumulant.value or cumulant.slope:
-                            total = total + dual(ways) * cumulant * self.moment(_lowered(left, fields), rest)
-        self.known[key] = total
-        return total
+                        value, slope = self.cumulant((*group, *[self.leaf(field) for field in fields]))
+                        if value or slope:
+                            others_left = self.moment(_lowered(left, fields), rest)
+                            total[0] += ways * value * others_left.value
+                            total[1] += ways * (value * others_left.slope + slope * others_left.value)
+        self.known[key] = Dual(*total)
+        return self.known[key]
 
     def leaf(self, field: int) -> Tree:
         """A preactivation as a tree."""
-        return Tree("z", (self.point.place(field),))
+        return self.leaves[field]
 
     def cumulant(self, group: tuple[Tree, ...]) -> Dual:
         """The joint cumulant of trees with two or four vertices in all."""

@@ -144,7 +144,7 @@ class Sums:
         value = dual(1)
         for name, exponent in exponents:
             for _ in range(exponent if name != "n" else 0):
-                value = value * self.point.symbol(name)
+                value = value * dual(self.point.symbol(name).value)
         return value
 
 

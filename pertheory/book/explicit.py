@@ -99,7 +99,7 @@ class Explicit:
         total: Taylor = {}
         power: Taylor = {(): Fraction(1)}
         for order in range(TOP + 1):
-            add_into(total, power, self.function(order, at) / factorial(order))
+            add_into(total, power, Fraction(self.function(order, at), factorial(order)))
             power = times(power, inside)
         return total
 

@@ -60,6 +60,9 @@ class Ensemble:
 
         Raises:
             InputError: there is no such term.
+
+        Equation:
+            Of the prediction (inf.154) this gives the mean predictions that follow it, part by part.
         """
         chosen = (part for part in parts(formula) if {tree.name for tree in part.random} - {"z"} == set(trees))
         return self.total(chosen, outside, order)
@@ -69,6 +72,9 @@ class Ensemble:
 
         Raises:
             InputError: one does not depend on the outputs.
+
+        Equation:
+            The covariance of predictions in chapter 10, "10.covariance" in rules/book.
         """
         one, other = ([p for p in parts(f) if [tree.name for tree in p.random] == ["z"]] for f in (first, second))
         both = [(a.coefficient * b.coefficient, a.fixed + b.fixed, a.random + b.random) for a in one for b in other]

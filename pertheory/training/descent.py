@@ -46,6 +46,10 @@ def step(tree: Observable) -> Iterator[Grafted]:
 
     Args:
         tree: a connected observable.
+
+    Equation:
+        The steps of z, H and dH in the book's chapter on the end of training; rules/book has them as "inf.z step" and so
+        on.
     """
     size = len(tree.labels)
     fresh = [label for label in LABELS if label.isalpha() and label not in tree.labels]

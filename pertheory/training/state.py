@@ -40,6 +40,9 @@ DIFFERENTIALS: Mapping[str, int] = {name: size_of(name) for name in SHAPES if 2 
 class TrainingState:
     """A network at one moment of its training; arrays have axes for the samples of all labels, then for their neurons.
 
+    A `DualArray` is what is of order one, and the coefficient of 1/n. Learning rates of the layers are in the tangent
+    kernel, as `H` contracts with them; eta is the global one.
+
     Attributes:
         arithmetic: of all numbers.
         training: how many of the samples, the first ones, are trained on.
@@ -98,6 +101,12 @@ class TrainingState:
         Args:
             count: how many factors U^t there are.
             steps: t < steps; all t if left out, where the sum X solves X = eta + U^(x count) X.
+
+        Raises:
+            InputError: the sum over all t does not exist: some product of eigenvalues of U is 1.
+
+        Equation:
+            X_II and X_III of the end of training, (inf.106) and (inf.109).
         """
         arithmetic, matrix = self.arithmetic, self.power(count)
         one = arithmetic.identity(len(matrix))

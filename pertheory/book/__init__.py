@@ -7,8 +7,11 @@
 `exact`      a statement as an exact number at a random kernel, random tensors and a random polynomial activation
 `engine`     what the engine derives, in the forms of the two above
 `chapters`   reads rules/book
-`verdict`    what a check says, and the registry of kinds
-`kinds`      one file for each kind of statement
-`check`      decides equations and chapters
+`visit`      the one walk over the nodes, and the interpreter on which all that read statements rest
+`scalar`     a statement on one input as elements of an algebra
+`settings`   what its names mean: a file for each class of activations or limit
+`verdict`    what a check says
+`kinds`      what decides statements
+`check`      decides equations and chapters; the table of deciders
 `latex`      a statement as LaTeX
 """

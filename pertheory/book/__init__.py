@@ -4,7 +4,7 @@ The notation:
 `syntax`, `tokens`, `parse`  the nodes of a statement, and text to nodes (docs/book.md)
 `visit`                      one walk over the nodes: parts, labels, and what a reader of statements has to say of each
 `abbreviations`, `indices`   writing abbreviations out; which sample labels are summed
-`chapters`                   reads rules/book
+`equation`, `chapters`       an equation as data; reads rules/book
 `latex`, `report`            a statement as LaTeX; verdicts for people
 
 What decides:
@@ -17,7 +17,8 @@ What decides:
 `forward`         stochastic forward equations from moves 1 and 2
 `neurons`, `cumulants`, `neuron_sums`, `over_networks`, `over_weights`, `nearly_gaussian`  what an expectation is
 `formulas`        statements as formulas of the room that trains
-`kinds`           the deciders
-`verdict`         what a check says, and the registry of kinds
+`scalar`          a statement on one input as elements of an algebra; `settings` say what its names mean
+`kinds`           the deciders; `deciders` is the table of them
+`verdict`         what a check says
 `check`           decides equations and chapters
 """

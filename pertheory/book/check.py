@@ -1,72 +1,17 @@
-"""Decides equations: the stated form must hold, and a printed form with a slip must fail.
-
-`DECIDERS` is the one table of what decides which kind of statement.
-"""
+"""Decides equations: the stated form must hold, and a printed form with a slip must fail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from pertheory.book.chapters import Chapter, Equation
-from pertheory.book.kinds import derived, expectations, solution, training
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import Chapter, Equation
 from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.files import nearest
-from pertheory.rulebook.names import shown
 from pertheory.typeset.write import APPROXIMATION
-
-
-class Decider(NamedTuple):
-    """What decides a kind of statement.
-
-    Attributes:
-        decide: from an equation and a form of it (as stated, printed or restated) to a verdict.
-        setting: whether its equations may have a setting.
-    """
-
-    decide: Callable[[Equation, str], Verdict]
-    setting: bool = False
-
-
-DECIDERS: Mapping[str, Decider] = {
-    # what is derived
-    "recursion": Decider(derived.decide_recursion),
-    "identity": Decider(derived.decide_identity),
-    "first layer": Decider(derived.decide_first_layer),
-    "forward": Decider(derived.decide_forward),
-    "definition": Decider(derived.decide_definition),
-    "symmetry": Decider(derived.decide_symmetry),
-    # what is an expectation
-    "insertion": Decider(expectations.decide_insertion, setting=True),
-    "weights": Decider(expectations.decide_weights),
-    "metric": Decider(expectations.decide_metric),
-    "action": Decider(expectations.decide_action, setting=True),
-    # what is a solution
-    **{kind: Decider(solution.decide, kind not in solution.WITHOUT_SETTING) for kind in solution.KINDS},
-    # what is training
-    "gradient step": Decider(training.decide_step, setting=True),
-    "training sum": Decider(training.decide_sum),
-    "trained": Decider(training.decide_trained, setting=True),
-    "mean prediction": Decider(training.decide_mean),
-}
-
-
-def decider(equation: Equation) -> Callable[[Equation, str], Verdict]:
-    """What decides an equation.
-
-    Raises:
-        RuleError: its kind is not known, or has no settings; names file and line.
-    """
-    if equation.kind and equation.kind not in DECIDERS:
-        raise RuleError(
-            f"{equation.place}: kind: {shown(equation.kind)} is not known; {nearest(equation.kind, DECIDERS)}"
-        )
-    if equation.setting and not (equation.kind and DECIDERS[equation.kind].setting):
-        what = f"the kind {equation.kind!r} has" if equation.kind else "an equation that is not posed has"
-        raise RuleError(f"{equation.place}: setting: {equation.setting!r} is not used; {what} no settings")
-    return DECIDERS[equation.kind].decide if equation.kind else lambda own, _: unchecked(own.unchecked)
 
 
 class Result(NamedTuple):
@@ -88,7 +33,6 @@ def decide(equation: Equation) -> Verdict:
     Raises:
         RuleError: it, or its file, is wrong; names file and line.
     """
-    decider(equation)
     if equation.unchecked:
         return unchecked(equation.unchecked)
     found = _decide(equation, equation.statement)
@@ -108,11 +52,11 @@ def decide(equation: Equation) -> Verdict:
 
 def _decide(equation: Equation, form: str) -> Verdict:
     try:
-        return decider(equation)(equation, form)
+        return DECIDERS[equation.kind].decide(equation, form)
     except (ArithmeticError, UnsupportedError) as error:
         return unchecked(str(error) or "the two sides cannot be computed")
     except InputError as error:
-        raise RuleError(f"{equation.place}: equation {equation.number}: {error}") from None
+        raise equation.wrong(error) from None
 
 
 def _decide_slip(equation: Equation, form: str) -> Verdict:
@@ -158,13 +102,10 @@ def select(
 
     Raises:
         InputError: there is none; names what there is.
-        RuleError: an equation is of a kind that is not known.
     """
     names = [chapter] if isinstance(chapter, str) and chapter else list(chapter)
     numbers = [number] if isinstance(number, str) and number else list(number)
     everything = [(own, equation) for own in book for equation in own.equations]
-    for _, equation in everything:
-        decider(equation)
     known = {own.name for own, _ in everything}
     for name in names:
         if name not in known:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pertheory.algebra.polynomial import add_into
 from pertheory.book import engine
 from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.indices import check_indices
 from pertheory.book.point import Point
 from pertheory.book.route_numeric import NumericRoute

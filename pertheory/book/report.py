@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from pertheory.book import engine
-from pertheory.book.chapters import Equation
 from pertheory.book.check import Result
+from pertheory.book.equation import Equation
 from pertheory.book.latex import statement_latex
 from pertheory.book.syntax import Component
 from pertheory.book.verdict import MISMATCH, STATUSES

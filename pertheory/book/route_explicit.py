@@ -10,8 +10,8 @@ from itertools import product
 from math import prod
 
 from pertheory.book.canonical import Mono, Poly
-from pertheory.book.chapters import Equation
 from pertheory.book.compare import relative
+from pertheory.book.equation import Equation
 from pertheory.book.explicit import INPUTS, WIDTH, Explicit
 from pertheory.book.forward import METRIC, shaped
 from pertheory.book.syntax import Component

@@ -13,7 +13,7 @@ from typing import Any
 
 from pertheory.algebra.polynomial import add_sums, multiply_sums
 from pertheory.algebra.terms import Lines
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.syntax import (
     Apply,
     Average,

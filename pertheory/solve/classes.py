@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
 from pertheory.errors import UnsupportedError
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
 from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, outer
@@ -56,6 +57,7 @@ class ClassInDepth(NamedTuple):
     tensors: DepthPolynomials
 
 
+@remembered(maxsize=16)
 def scale_invariant(rule: Network, slopes: Slopes = None) -> ClassInDepth:
     """Activations of two slopes a_plus, a_minus; no bias, and the weights' variance from the kernel recursion.
 
@@ -80,6 +82,7 @@ def scale_invariant(rule: Network, slopes: Slopes = None) -> ClassInDepth:
     return _in_depth(rule, field, symbols, averages)
 
 
+@remembered(maxsize=8)
 def half_stable(rule: Network) -> ClassInDepth:
     """Any smooth activation at a fixed point K > 0 where both susceptibilities are one; averages are symbols.
 

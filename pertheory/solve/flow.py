@@ -9,6 +9,7 @@ from typing import Any
 from pertheory.closure import theory
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
+from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.averages import Averages, Element
 from pertheory.solve.channels import first_layer
 from pertheory.solve.layer import InTensors, SingleInputLayer
@@ -22,7 +23,7 @@ class Flow:
         rule: the network.
         averages: the class of the activation; fixes the arithmetic.
         couplings: every hyperparameter, as an element or as a sequence with one for each layer from the first.
-        tensors: names such as "V" or "G{1}"; what they need comes with them.
+        tensors: names such as "V" or "G{1}", or tensors; what they need comes with them.
         order: the power of 1/n that is kept, as in `pertheory.theory`.
         widths: n_0, n_1, .. up to the layer below the last one, if they are not all equal.
 
@@ -32,7 +33,7 @@ class Flow:
         >>> from pertheory.solve.averages import TwoSlopes
         >>> relu = TwoSlopes(Fraction, {"s": (Fraction(1), Fraction(0))})
         >>> couplings = {"C_b": 0, "C_W": 2, "lambda_b": 0, "lambda_W": 1}
-        >>> flow = Flow(network("mlp"), relu, couplings, ["V", "H"], 1)
+        >>> flow = Flow(network("mlp"), relu, couplings, ["V"], 1)
         >>> [str(flow.at(state, "V")) for state in flow.layers(Fraction(1, 2), 3)]
         ['0', '5', '10']
     """
@@ -42,7 +43,7 @@ class Flow:
         rule: Network,
         averages: Averages,
         couplings: Mapping[str, Any],
-        tensors: Sequence[str] = ("V",),
+        tensors: Sequence[str | Tensor] = ("V",),
         order: int = 1,
         widths: Sequence[Any] | None = None,
     ) -> None:
@@ -51,7 +52,7 @@ class Flow:
         if missing := [name for name, _ in rule.hyperparameters if name not in self.couplings]:
             raise InputError(f"no value for the hyperparameter {missing[0]} of {rule.name}")
         self.last = len(rule.sublayers) - 1
-        closed = theory(rule, ["G", "H", *tensors], order)
+        closed = theory(rule, tensors, order)
         self.nodes = tuple(node for node in closed.nodes if node.sublayer == self.last)
         self._names = SingleInputLayer(rule, averages, {}, averages.number(0))
 
@@ -74,7 +75,8 @@ class Flow:
             depth: of the last layer.
         """
         heads = self._names.node("K"), self._names.node("Theta")
-        known = dict(zip(heads, first_layer(self.rule, self.averages.number, self._couplings(0), product), strict=True))
+        first = first_layer(self.rule, self.averages.number, self._couplings(0), product)
+        known = dict(zip(heads, first, strict=True))
         state = {node: known.get(node, self.averages.number(0)) for node in self.nodes}
         yield state
         for layer in range(1, depth):

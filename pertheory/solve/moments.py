@@ -18,10 +18,11 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import Network
+from pertheory.rulebook.tensors import tensor_of
 from pertheory.solve.averages import Element, TwoSlopes
 from pertheory.solve.channels import outer
 from pertheory.solve.fields import RationalFunctions
-from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.flow import Flow
 from pertheory.work import Node
 
 #: the power of 1/n to which moments are compared
@@ -44,57 +45,30 @@ class WidthMoments:
     def __init__(self, rule: Network, slopes: tuple[Any, Any], depth: int, order: int = ORDER) -> None:
         if len(rule.sublayers) > 1 or rule.passes_neurons:
             raise UnsupportedError(f"{rule.name} has inner layers; widths are told apart for rules of one step a layer")
-        self.rule, self.depth, self.order = rule, depth, order
+        self.rule, self.order = rule, order
         self.widths = [f"N_{layer}" for layer in range(1, depth + 1)]
         self.field = RationalFunctions(["C_W", "G_0", *self.widths])
         names = self.field.symbols
         self.variance, self.input_kernel = names["C_W"], names["G_0"]
         self.inverse_widths = [names[name] for name in self.widths]
         pair = self.field.number(slopes[0]), self.field.number(slopes[1])
-        self.averages = TwoSlopes(self.field.number, dict.fromkeys((*rule.functions, "s"), pair))
-        self._cumulants: dict[tuple[int, Node], Element] = {}
-        self._steps: dict[int, SingleInputLayer] = {}
+        averages = TwoSlopes(self.field.number, dict.fromkeys((*rule.functions, "s"), pair))
+        own = outer(rule)
+        couplings = {name: self.field.number(0) for name, _ in rule.hyperparameters} | {own.weight: self.variance}
+        tensors = [tensor_of(pure_type(pairs)[0]) for pairs in range(1, order + 2)]
+        widths = [self.field.number(1), *(1 / width for width in self.inverse_widths)]
+        self.states = list(Flow(rule, averages, couplings, tensors, order, widths).layers(self.input_kernel, depth))
 
-    def step(self, layer: int) -> SingleInputLayer:
-        """The recursions from a layer to the next."""
-        if layer not in self._steps:
-            own = outer(self.rule)
-            couplings = {own.bias: self.field.number(0), own.weight: self.variance}
-            self._steps[layer] = SingleInputLayer(self.rule, self.averages, couplings, self.kernel(layer))
-        return self._steps[layer]
-
-    def kernel(self, layer: int) -> Element:
-        """K of a layer."""
-        if layer == 1:
-            return self.variance * self.input_kernel
-        return self.step(layer - 1).kernel_above
-
-    def cumulant(self, layer: int, node: Node) -> Element:
-        """T{k} of a layer times its power of the inverse width below; widths of all layers differ."""
-        if node == Node(0, pure_type(1)[0], 0):
-            return self.kernel(layer)
-        if layer == 1:
-            return self.field.number(0)
-        if (layer, node) not in self._cumulants:
-            own = len(node.kind.pairs) - 1 + node.order
-            total = self.field.number(0)
-            for tensors, coefficient in self.step(layer - 1).polynomial(node).items():
-                power = own
-                for factor in tensors:
-                    power -= len(factor.kind.pairs) - 1 + factor.order
-                value = coefficient * self.inverse_widths[layer - 2] ** power
-                for factor in tensors:
-                    value = value * self.cumulant(layer - 1, factor)
-                total = total + value
-            self._cumulants[layer, node] = total
-        return self._cumulants[layer, node]
-
-    @lru_cache(maxsize=256)  # noqa: B019 - one object a check
     def block(self, layer: int, pairs: int) -> Element:
         """kappa_p of a layer, to the order kept."""
-        kind = pure_type(pairs)[0]
-        orders = range(self.order - (pairs - 1) + 1)
-        return sum((self.cumulant(layer, Node(0, kind, k)) for k in orders), self.field.number(0))
+        total = self.field.number(0)
+        if layer == 1 and pairs > 1:
+            return total
+        for k in range(self.order - (pairs - 1) + 1):
+            value = self.states[layer - 1][Node(0, pure_type(pairs)[0], k)]
+            power = pairs - 1 + k
+            total = total + (value * self.inverse_widths[layer - 2] ** power if power and layer > 1 else value)
+        return total
 
     @lru_cache(maxsize=256)  # noqa: B019
     def moment(self, layer: int, pairs: int) -> Element:

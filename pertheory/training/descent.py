@@ -48,8 +48,7 @@ def step(tree: Observable) -> Iterator[Grafted]:
         tree: a connected observable.
 
     Equation:
-        The steps of z, H and dH in the book's chapter on the end of training; rules/book has them as "inf.z step" and so
-        on.
+        The steps of z, H and dH in the book's chapter on the end of training, "inf.z step" and so on in rules/book.
     """
     size = len(tree.labels)
     fresh = [label for label in LABELS if label.isalpha() and label not in tree.labels]

@@ -8,7 +8,8 @@ import pytest
 
 from pertheory.book import engine
 from pertheory.book.chapters import chapters, read_chapter
-from pertheory.book.check import DECIDERS, check, decide, select
+from pertheory.book.check import check, decide, select
+from pertheory.book.deciders import DECIDERS
 from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, UNCHECKED, VERIFIED
 from pertheory.errors import InputError, RuleError
 

@@ -6,8 +6,10 @@ import random
 
 import pytest
 
-from pertheory.book.chapters import Equation, chapters
-from pertheory.book.check import DECIDERS, select
+from pertheory.book.chapters import chapters
+from pertheory.book.check import select
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import Equation
 from pertheory.book.verdict import ERRATUM, VERIFIED
 from pertheory.errors import PertheoryError
 from tests.book.mutants import mutants

@@ -10,8 +10,9 @@ from pertheory.algebra.dual import dual
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import chapters
-from pertheory.book.check import DECIDERS, select
+from pertheory.book.check import select
 from pertheory.book.cumulants import FieldMoments, PlacedTree
+from pertheory.book.deciders import DECIDERS
 from pertheory.book.explicit import Explicit
 from pertheory.book.forward import forward, shaped
 from pertheory.book.neuron_sums import NeuronSums

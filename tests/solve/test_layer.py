@@ -148,7 +148,7 @@ def test_the_first_layer_and_its_input():
 def test_relu_flows_are_the_closed_forms_of_the_literature():
     # C_W = 2, C_b = lambda_b = 0, lambda_W = 1, K = 1: closed forms in the depth, from another derivation
     couplings = {"C_b": 0, "C_W": 2, "lambda_b": 0, "lambda_W": 1}
-    flow = Flow(network("mlp"), RELU, couplings, ["V", "D", "F", "A", "B"], 1)
+    flow = Flow(network("mlp"), RELU, couplings, ["V", "D", "F", "A", "B", "H"], 1)
     for layer, state in enumerate(flow.layers(Fraction(1, 2), 6), 1):
         theta = flow.at(state, "Theta")
         assert theta == Fraction(layer, 2)
@@ -173,7 +173,7 @@ def test_a_flow_in_many_digits_is_a_run(name):
     with mpmath.workdps(20):
         elements = {key: precise.number(value) for key, value in couplings.items()}
         ratios = [mpmath.mpf(width) for width in widths]
-        flow = Flow(rule, precise, elements, tensors, 1, widths=ratios)
+        flow = Flow(rule, precise, elements, ["H", *tensors], 1, widths=ratios)
         for layer, state in enumerate(flow.layers(precise.number(Fraction(3, 5)), 4), 1):
             for tensor in ("G", "H", *tensors):
                 expected = states[layer][tensor].item()
@@ -188,7 +188,7 @@ def test_a_flow_in_many_digits_is_the_exact_reference():
     with mpmath.workdps(20):
         precise = HighPrecision({"s": activation(case["activation"])})
         couplings = {"C_b": case["C_b"], "C_W": case["C_W"], "lambda_b": 0, "lambda_W": 0}
-        flow = Flow(network("mlp"), precise, couplings, ["V", "V6"], 2)
+        flow = Flow(network("mlp"), precise, couplings, ["G", "V", "V6"], 2)
         for layer, state in zip(case["layers"], flow.layers(mpmath.mpf(product), 4), strict=False):
             for tensor, order in (("G", 0), ("G", 1), ("G", 2), ("V", 0), ("V", 1), ("V6", 0)):
                 found = flow.at(state, f"{tensor}{{{order}}}")
@@ -198,7 +198,7 @@ def test_a_flow_in_many_digits_is_the_exact_reference():
 def test_couplings_may_change_from_layer_to_layer():
     rates = [Fraction(1, layer) for layer in range(1, 5)]
     couplings = {"C_b": 0, "C_W": 2, "lambda_b": rates, "lambda_W": 0}
-    flow = Flow(network("mlp"), RELU, couplings, ["G"], 0)
+    flow = Flow(network("mlp"), RELU, couplings, ["H"], 0)
     found = [flow.at(state, "Theta") for state in flow.layers(Fraction(1, 2), 4)]
     assert found == [sum(rates[:layer]) for layer in range(1, 5)]
 

@@ -29,9 +29,9 @@ from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.book import engine
 from pertheory.book.canonical import Mono, Poly
-from pertheory.book.chapters import Equation
 from pertheory.book.compare import compare, relative, verdict
 from pertheory.book.cumulants import derived_pairings
+from pertheory.book.equation import Equation
 from pertheory.book.forward import METRIC, PREACTIVATION, TREES, Above, as_trees, forward
 from pertheory.book.indices import check_indices
 from pertheory.book.neuron_sums import NeuronSums

@@ -28,8 +28,8 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from pertheory.algebra.dual import Dual
-from pertheory.book.chapters import Equation
 from pertheory.book.compare import relative
+from pertheory.book.equation import Equation
 from pertheory.book.forward import METRIC
 from pertheory.book.indices import check_indices
 from pertheory.book.nearly_gaussian import MOMENTS, SAMPLES, NearlyGaussian, OfAction

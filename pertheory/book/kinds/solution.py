@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.scalar import Setting, chosen, read_one
 from pertheory.book.settings import (
     angle,

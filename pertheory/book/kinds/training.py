@@ -28,7 +28,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from pertheory.book import engine
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.formulas import formula_of
 from pertheory.book.indices import check_indices, samples
 from pertheory.book.parse import Words, parse_expression, tensor_sizes

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting, below_remainder
 from pertheory.book.syntax import Node, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict

@@ -17,7 +17,7 @@ from typing import Any
 import mpmath
 
 from pertheory.algebra.terms import Lines
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting
 from pertheory.book.syntax import Component, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict

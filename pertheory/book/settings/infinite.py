@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.syntax import Component, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict
 from pertheory.closure import theory

@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
-from pertheory.book.chapters import Equation
+from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting, below_remainder, chosen
 from pertheory.book.syntax import Apply, Node, Raise, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict

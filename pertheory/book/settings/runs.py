@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.terms import Lines
 from pertheory.book.scalar import Element, Setting, remainder_of
 from pertheory.book.settings.critical import half_stable_point
@@ -21,11 +20,8 @@ from pertheory.closure import theory
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
-from pertheory.solve.averages import TwoSlopes
 from pertheory.solve.channels import inner_values, input_product, outer
-from pertheory.solve.classes import Slopes
-from pertheory.solve.layer import SingleInputLayer
-from pertheory.solve.numbers import WithSymbols
+from pertheory.solve.classes import Slopes, scale_invariant
 
 #: the negative slope of the general leaky ReLU, the kernel of the inputs, and the width
 SLOPE, KERNEL, WIDTH = Fraction(3, 10), Fraction(13, 10), Fraction(7)
@@ -119,23 +115,15 @@ def _states(
 def scale_invariant_run(rule: Network, slopes: Slopes, tensors: tuple[str, ...]) -> Run:
     """A leaky ReLU at criticality in some network, on one input."""
     plus, minus = slopes if slopes is not None else (Fraction(1), SLOPE)
-    couplings = _rates(rule) | ({outer(rule).bias: 0} if outer(rule).bias else {})
-    couplings[outer(rule).weight] = _critical_variance(rule, couplings, (plus, minus))
+    own, solved = outer(rule), scale_invariant(rule, slopes)
+    couplings = _rates(rule) | ({own.bias: 0} if own.bias else {})
+    couplings[own.weight] = solved.field.at(
+        solved.symbols[own.weight], {**couplings, "a_plus": plus, "a_minus": minus, "K": KERNEL}
+    )
     values = {"a_plus": plus, "a_minus": minus, "n": WIDTH, **couplings}
     slope = {"slope": float(minus / plus)}
     states = _states(rule, tensors, "leaky_relu", KERNEL, couplings, parameters=slope)
     return Run({name: float(value) for name, value in values.items()}, states)
-
-
-def _critical_variance(rule: Network, couplings: dict[str, Any], slopes: tuple[Fraction, Fraction]) -> Fraction:
-    """The variance of the weights at which the kernel stands still."""
-    averages = WithSymbols(TwoSlopes(Fraction, dict.fromkeys((*rule.functions, "s"), slopes)))
-    own = outer(rule).weight
-    known = {name: averages.number(value) for name, value in couplings.items()}
-    known[own] = Polynomial.symbol(own, Fraction(1))
-    above = SingleInputLayer(rule, averages, known, averages.number(KERNEL)).kernel_above
-    found: Fraction = (KERNEL - above.coefficient()) / above.coefficient((own, 1))
-    return found
 
 
 def _rates(rule: Network) -> dict[str, Any]:

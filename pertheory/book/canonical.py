@@ -15,7 +15,7 @@ from itertools import permutations
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers, multiply_powers
-from pertheory.algebra.polynomial import add_into, collected, multiply_sums, without_zeros
+from pertheory.algebra.polynomial import collected, multiply_sums, without_zeros
 from pertheory.algebra.terms import Component
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import canonical_slots, pure_type
@@ -121,34 +121,24 @@ def _with_delta(mono: Mono, a: int, b: int) -> Mono:
 
 def average(poly: Poly, one: bool) -> Poly:
     """The Gaussian average of what is not averaged yet, every z removed by Stein's lemma."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        for (factor, lines), count in _stein(mono.zeds, mono.lines, one).items():
-            averages = (*mono.averages, lines) if lines else mono.averages
-            closed = mono._replace(lines=(), zeds=(), averages=tuple(sorted(averages)))
-            add_into(total, {_times(closed, factor): coefficient * count})
-    return total
+    return collected(
+        (_times(mono._replace(lines=(), zeds=()), averaged), coefficient * count)
+        for mono, coefficient in poly.items()
+        for averaged, count in _stein(Mono(lines=mono.lines, zeds=mono.zeds), one).items()
+    )
 
 
 @lru_cache(maxsize=50_000)
-def _stein(zeds: tuple[int, ...], lines: Labels, one: bool) -> dict[tuple[Mono, Labels], int]:
-    """<z z .. s s ..> as a sum over factors of K times averages of derivatives."""
-    if not zeds:
-        return {(UNIT, lines): 1}
-    head, rest = zeds[0], zeds[1:]
-    total: dict[tuple[Mono, Labels], int] = {}
-
-    def take(label: int, zeds_left: tuple[int, ...], lines_left: Labels) -> None:
-        pair = kernel(head, label, one)
-        for (factor, remaining), count in _stein(zeds_left, lines_left, one).items():
-            key = (_times(factor, pair), remaining)
-            total[key] = total.get(key, 0) + count
-
-    for place, label in enumerate(rest):
-        take(label, rest[:place] + rest[place + 1 :], lines)
-    for place, (label, order) in enumerate(lines):
-        take(label, rest, tuple(sorted((*lines[:place], (label, order + 1), *lines[place + 1 :]))))
-    return total
+def _stein(inside: Mono, one: bool) -> dict[Mono, int]:
+    """<z_b F> = sum_c K_bc <d_c F>, until no z is left."""
+    if not inside.zeds:
+        return {Mono(averages=(inside.lines,) if inside.lines else ()): 1}
+    head, rest = inside.zeds[0], inside._replace(zeds=inside.zeds[1:])
+    return collected(
+        (_times(averaged, kernel(head, sample, one)), count)
+        for derived, sample in _derivatives(rest)
+        for averaged, count in _stein(derived, one).items()
+    )
 
 
 def settle(poly: Poly) -> Poly:

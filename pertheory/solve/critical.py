@@ -112,21 +112,20 @@ class Conditions:
         solved = {name: Polynomial.symbol(name, one) for name in (self.own.bias, self.own.weight) if name}
         self.couplings = {n: self.symbolic.constant(value) for n, value in self.values.items()} | solved
 
-    def parts(self, kernel: Any) -> Susceptibilities:
-        """K', chi_parallel and chi_perpendicular as polynomials in the two variances."""
-        layer = SingleInputLayer(self.rule, self.symbolic, self.couplings, self.symbolic.constant(kernel))
-        return layer.susceptibilities
+    def layer(self, kernel: Any) -> SingleInputLayer:
+        """A layer whose elements are polynomials in the two variances."""
+        return SingleInputLayer(self.rule, self.symbolic, self.couplings, self.symbolic.constant(kernel))
 
     def gap(self, kernel: Any) -> Any:
         """What vanishes where one variance of the weights makes both susceptibilities one."""
-        _, parallel, perpendicular = self.parts(kernel)
-        (a, b), (c, d) = self.line(parallel), self.line(perpendicular)
+        layer = self.layer(kernel)
+        (a, b), (c, d) = (self.line(layer.own_coefficient(name)) for name in ("G{1}", "Theta"))
         return (1 - c) * b - (1 - a) * d
 
     def point(self, kernel: Any) -> CriticalPoint:
         """The variances that make chi_perpendicular one and the kernel stand still."""
-        above, _, perpendicular = self.parts(kernel)
-        start, slope = self.line(perpendicular)
+        layer = self.layer(kernel)
+        above, (start, slope) = layer.kernel_above, self.line(layer.own_coefficient("Theta"))
         if not slope:
             raise UnsupportedError(f"chi_perpendicular of {self.rule.name} does not depend on {self.own.weight}")
         weight = (1 - start) / slope

@@ -113,8 +113,11 @@ class SingleInputLayer:
     @property
     def susceptibilities(self) -> Susceptibilities:
         """What the derived recursions of G and Theta say about small changes."""
-        metric, ntk = self.node("G{1}"), self.node("Theta")
-        return Susceptibilities(self.kernel_above, self.coefficient(metric, metric), self.coefficient(ntk, ntk))
+        return Susceptibilities(self.kernel_above, self.own_coefficient("G{1}"), self.own_coefficient("Theta"))
+
+    def own_coefficient(self, name: str) -> Element:
+        """The coefficient of a tensor in its own recursion."""
+        return self.coefficient(self.node(name), self.node(name))
 
     def polynomial(self, node: Node) -> InTensors:
         """T{k} of a sublayer as a polynomial in the tensors of the layer below."""

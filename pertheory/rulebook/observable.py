@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import permutations
 from operator import mul
 
 from pertheory.errors import InputError
@@ -156,6 +157,13 @@ def build(shape: str, labels: Sequence[object]) -> Observable:
     if len(set(names)) != len(names):
         raise InputError(f"{shape}({','.join(names)}): each label may be used once")
     return Observable(names, edges, ("z",) * len(names))
+
+
+def tree_symmetries(shape: str) -> tuple[Permutation, ...]:
+    """All orders of the vertices of a named tree that leave its edges where they are."""
+    edges = {frozenset(edge) for edge in SHAPES[shape][1]}
+    everything = permutations(range(len(edges) + 1))
+    return tuple(order for order in everything if {frozenset(order[u] for u in edge) for edge in edges} == edges)
 
 
 def forest(shapes: Sequence[str]) -> Observable:

@@ -20,13 +20,12 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from pertheory.errors import InputError
-from pertheory.rulebook.observable import SHAPES
+from pertheory.rulebook.observable import SHAPES, tree_symmetries
 from pertheory.training.arithmetic import RESIDUES, Arithmetic, Array, DualArray
 from pertheory.training.contract import Labelled
 from pertheory.training.descent import LARGEST, size_of
@@ -147,11 +146,9 @@ def mean_kernel(theta: Array, neurons: int, arithmetic: Arithmetic) -> DualArray
 def symmetric(array: Array, shape: str) -> Array:
     """The sum of an array over the symmetries of a tree; axes are its vertices, once or for samples and neurons."""
     size = size_of(shape)
-    edges = {frozenset(edge) for edge in SHAPES[shape][1]}
     total = np.zeros_like(array)
-    for order in permutations(range(size)):
-        if {frozenset((order[u], order[v])) for u, v in edges} == edges:
-            total = total + array.transpose([start + i for start in range(0, array.ndim, size) for i in order])
+    for order in tree_symmetries(shape):
+        total = total + array.transpose([start + i for start in range(0, array.ndim, size) for i in order])
     return total
 
 

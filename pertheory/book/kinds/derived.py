@@ -49,7 +49,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import Permutation, group_elements
 from pertheory.graphs.tensor import symmetry_elements
 from pertheory.rulebook.network import Network
-from pertheory.rulebook.observable import SHAPES, Observable, parse_observable
+from pertheory.rulebook.observable import SHAPES, Observable, parse_observable, tree_symmetries
 
 _DEFINITION = re.compile(r"\s*E\[(?P<observable>[^\]=]*)\]\s*=(?P<right>.*)", re.DOTALL)
 #: marks that a forward equation may hold besides trees
@@ -189,7 +189,7 @@ def decide_symmetry(equation: Equation, form: str) -> Verdict:
     if len(set(labels)) != size:
         raise equation.wrong("the labels of a symmetry must differ")
     orders = [tuple(labels.index(label) for label in side.labels) for side in sides[1:]]
-    stated, known = frozenset(group_elements(tuple(orders), size)), group_of(first.name, size)
+    stated, known = frozenset(group_elements(tuple(orders), size)), group_of(first.name)
     if stated != known:
         return _other_group(first, stated, known)
     note = f"group of order {len(known)}"
@@ -206,12 +206,10 @@ def _is_symmetric(node: Component | Mark) -> bool:
     return node.name in SHAPES and not node.up
 
 
-def group_of(name: str, size: int) -> frozenset[Permutation]:
+def group_of(name: str) -> frozenset[Permutation]:
     """All orders of the slots that the engine takes to be equal."""
     if name in SHAPES and name != "H":
-        edges = {frozenset(edge) for edge in SHAPES[name][1]}
-        everything = permutations(range(size))
-        return frozenset(order for order in everything if {frozenset(order[u] for u in e) for e in edges} == edges)
+        return frozenset(tree_symmetries(name))
     tensor = engine.tensor_named(name)
     place = {vertex: slot for slot, vertex in enumerate(tensor.slots)}
     return frozenset(tuple(place[g[vertex]] for vertex in tensor.slots) for g in symmetry_elements(tensor.kind))

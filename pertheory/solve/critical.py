@@ -147,13 +147,15 @@ class Conditions:
         return condition.coefficient(), condition.coefficient(slope)
 
 
-def critical_intervals(
+def search(
     rule: Network,
     function: str | Activation,
     given: Mapping[str, Any] | None = None,
     looked: tuple[float, float, int] = (LOWEST, HIGHEST, LOOKS),
-) -> list[tuple[float, float]]:
-    """Intervals of K > 0 in which a critical point with a positive variance of weights and bias lies.
+) -> list[CriticalPoint]:
+    """Critical points with K > 0 and positive variances of weights and bias, in double precision.
+
+    Without a bias there are three conditions on K and one variance, and none is looked for.
 
     Args:
         rule: the network.
@@ -163,13 +165,11 @@ def critical_intervals(
     """
     looks = [float(k) for k in np.geomspace(*looked)]
     conditions = Conditions(rule, Doubles(named_functions(rule, function), looks), given)
-    own = conditions.own
-    found = []
-    for low, high in crossings(conditions.gap, looks):
-        couplings = conditions.point(high).couplings
-        if couplings[own.weight] > 0 and (not own.bias or couplings[own.bias] > 0):
-            found.append((low, high))
-    return found
+    solved = (conditions.own.weight, conditions.own.bias)
+    if not conditions.own.bias:
+        return []
+    found = [conditions.point(root(conditions.gap, *ends)) for ends in crossings(conditions.gap, looks)]
+    return [point for point in found if all(point.couplings[name] > 0 for name in solved)]
 
 
 def critical_points(
@@ -192,19 +192,17 @@ def critical_points(
     """
     chosen = network(rule)
     functions = named_functions(chosen, function)
-    doubles = Conditions(chosen, Doubles(functions), given)
     found = []
-    for low, high in critical_intervals(chosen, function, given):
-        near = root(doubles.gap, low, high)
+    for near in search(chosen, function, given):
         with mpmath.workdps(DIGITS):
             precise = Conditions(chosen, HighPrecision(functions), given)
             # the root in doubles is off by 1e-12 or so; one secant step over 1e-6 leaves 1e-18
-            start, beside = mpmath.mpf(near), mpmath.mpf(near) * (1 + mpmath.mpf(10) ** -6)
+            start, beside = mpmath.mpf(near.kernel), mpmath.mpf(near.kernel) * (1 + mpmath.mpf(10) ** -6)
             at_start = precise.gap(start)
             kernel = start - at_start * (beside - start) / (precise.gap(beside) - at_start)
             if abs(precise.gap(kernel)) > SHARP:
                 raise UnsupportedError(f"a critical point of {function} could not be found to high precision")
-            found.append((precise.point(kernel), doubles.point(near)))
+            found.append((precise.point(kernel), near))
     return found
 
 

@@ -11,11 +11,11 @@ import pertheory as pt
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.rulebook.network import network
 from pertheory.solve.critical import (
-    critical_intervals,
     critical_points,
     fixed_points,
     is_zero_critical,
     root,
+    search,
     susceptibilities,
     zero_point,
 )
@@ -65,7 +65,7 @@ def test_at_a_half_stable_point_brute_force_finds_no_change(name, function):
 
 @pytest.mark.parametrize("name", ["sigmoid", "softplus", "x2", "x3", "tanh", "relu"])
 def test_others_have_no_point_with_a_kernel_above_zero(name):
-    assert critical_intervals(MLP, name) == []
+    assert search(MLP, name) == []
 
 
 @pytest.mark.parametrize(("name", "expected"), [("tanh", (1, -2, -2)), ("sin", (1, -1, -1))])
@@ -151,7 +151,7 @@ def test_a_fixed_point_stands_still_in_a_run():
 
 def test_linear_networks_have_no_isolated_point():
     assert fixed_points("deep_linear", "linear", {"C_b": 0.5, "C_W": 0.5})[0].kernel == pytest.approx(1.0, rel=1e-12)
-    assert critical_intervals(network("deep_linear"), "linear") == []
+    assert search(network("deep_linear"), "linear") == []
 
 
 def test_unknown_hyperparameters_are_named():

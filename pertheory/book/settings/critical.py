@@ -26,7 +26,7 @@ from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.channels import outer
-from pertheory.solve.critical import CriticalPoint, critical_intervals, critical_points, is_zero_critical, zero_point
+from pertheory.solve.critical import CriticalPoint, critical_points, is_zero_critical, search, zero_point
 from pertheory.solve.numbers import DIGITS
 
 #: agreement of the two routes, and of whole numbers with what they are claimed to be
@@ -100,7 +100,7 @@ def numbers_of(rule: Network, name: str, what: str) -> Numbers:
             sigma = {f"sigma_{order}": value for order, value in enumerate(point.derivatives) if order}
             own = {key: point.couplings[key] for key in (outer(rule).bias, outer(rule).weight)}
             return Numbers({**sigma, **point.coefficients, **own, "decay": point.decay.scale})
-        count = len(critical_intervals(rule, name)) + is_zero_critical(rule, name)
+        count = len(search(rule, name)) + is_zero_critical(rule, name)
         return Numbers({"points": mpmath.mpf(count)})
 
 

@@ -30,7 +30,7 @@ from pertheory.training.state import DIFFERENTIALS, Objects
 Tensors = Callable[[TensorType], Array | None]
 
 
-class Expanded(NamedTuple):
+class RandomTerm(NamedTuple):
     """A term of a formula: a number, fixed factors, and trees that are random."""
 
     coefficient: Fraction
@@ -78,9 +78,9 @@ class Ensemble:
         """
         one, other = ([p for p in parts(f) if [tree.name for tree in p.random] == ["z"]] for f in (first, second))
         both = [(a.coefficient * b.coefficient, a.fixed + b.fixed, a.random + b.random) for a in one for b in other]
-        return self.total(map(Expanded._make, both), outside, 0)
+        return self.total(map(RandomTerm._make, both), outside, 0)
 
-    def total(self, chosen: Iterator[Expanded], outside: Sequence[str], order: int) -> DualArray:
+    def total(self, chosen: Iterator[RandomTerm], outside: Sequence[str], order: int) -> DualArray:
         """The sum of the averages of some terms."""
         arithmetic, neurons = self.objects.state.arithmetic, self.objects.state.neurons
         total: DualArray | None = None
@@ -128,37 +128,37 @@ def _pairings(names: tuple[str, ...]) -> tuple[tuple[TensorType, Permutation, tu
     return tuple(forest(names).pairings())
 
 
-def parts(formula: Formula) -> Iterator[Expanded]:
+def parts(formula: Formula) -> Iterator[RandomTerm]:
     """The terms of a formula, with the tangent kernel written as its mean and a fluctuation H, to second order."""
     fresh = (f"#{number}" for number in count())
     for coefficient, factors in formula:
         for choice in product(*(list(_expanded(factor, fresh)) for factor in factors)):
-            yield Expanded(
+            yield RandomTerm(
                 reduce(mul, [part.coefficient for part in choice], coefficient),
                 tuple(item for part in choice for item in part.fixed),
                 tuple(tree for part in choice for tree in part.random),
             )
 
 
-def _expanded(item: Object, fresh: Iterator[str]) -> Iterator[Expanded]:
+def _expanded(item: Object, fresh: Iterator[str]) -> Iterator[RandomTerm]:
     one, labels = Fraction(1), item.labels
     match item:
         case Object("r"):
-            yield Expanded(one, (), (Object("z", labels),))
-            yield Expanded(-one, (Object("y", labels),), ())
+            yield RandomTerm(one, (), (Object("z", labels),))
+            yield RandomTerm(-one, (Object("y", labels),), ())
         case Object("H", _, False):
-            yield Expanded(one, (Object("Theta", labels),), ())
-            yield Expanded(one, (), (item,))
+            yield RandomTerm(one, (Object("Theta", labels),), ())
+            yield RandomTerm(one, (), (item,))
         case Object("H", (a, b), True):
             c, d, e, f = (next(fresh) for _ in range(4))
-            yield Expanded(one, (_inverse(a, b),), ())
-            yield Expanded(-one, (_inverse(a, c), _inverse(d, b)), (Object("H", (c, d)),))
+            yield RandomTerm(one, (_inverse(a, b),), ())
+            yield RandomTerm(-one, (_inverse(a, c), _inverse(d, b)), (Object("H", (c, d)),))
             chain = (_inverse(a, c), _inverse(d, e), _inverse(f, b))
-            yield Expanded(one, chain, (Object("H", (c, d)), Object("H", (e, f))))
+            yield RandomTerm(one, chain, (Object("H", (c, d)), Object("H", (e, f))))
         case Object(name) if name == "z" or name in DIFFERENTIALS:
-            yield Expanded(one, (), (item,))
+            yield RandomTerm(one, (), (item,))
         case _:
-            yield Expanded(one, (item,), ())
+            yield RandomTerm(one, (item,), ())
 
 
 def _inverse(a: str, b: str) -> Object:

@@ -87,13 +87,13 @@ class OfAction(NumericRoute):
 
     def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
         """eps, or the partition function."""
-        if node.name in MOMENTS:
+        if MOMENTS.get(node.name) == 0:
             return self.point.number(self.point.value(node.name, ()))
         return self.point.number(SMALL) if node.name == "eps" else self.refuse(node)
 
     def of_call(self, node: Call, place: Place) -> Polynomial:
         """A moment or a cumulant."""
-        if node.name not in MOMENTS:
+        if MOMENTS.get(node.name) != len(node.labels):
             return self.refuse(node)
         return self.point.number(self.point.value(node.name, [place[label] for label in node.labels]))
 

@@ -131,6 +131,27 @@ def test_the_infinite_width_prediction_is_not_the_one_at_finite_width():
     assert decide(equation).status == VERIFIED
 
 
+@pytest.mark.parametrize(
+    ("head", "statement", "kind", "message"),
+    [
+        ("z_T(a,b)", "m_NTK(0) = y(0)", "mean prediction", "z_T has one label, not 2"),
+        ("z_T(a)", "covariance(0) = K(0,0)", "mean prediction", "covariance has 2 labels, not 1"),
+        ("z_T(a)", "C_4(0,1) = K(0,1) + O(eps^2)", "action", "C_4 has no meaning"),
+    ],
+)
+def test_a_wrong_number_of_labels_is_refused(head, statement, kind, message, tmp_path):
+    file = tmp_path / "ch99.toml"
+    file.write_text(
+        'chapter = "99"\ntitle = "x"\nsymbols = ["eps"]\n'
+        'objects = ["y(a)", "m_NTK(a)", "covariance(a)", "C_4(a,b)"]\n'
+        f'[definitions]\n"{head}" = "y(a)"\n'
+        f'[[equation]]\nnumber = "1"\ntitle = "x"\nsource = "ours"\nkind = "{kind}"\nstatement = "{statement}"\n'
+    )
+    (equation,) = read_chapter(file).equations
+    with pytest.raises(RuleError, match=message):
+        decide(equation)
+
+
 @pytest.mark.parametrize(("objects", "message"), [('"r(a)"', "must be a list"), ('["r(1)"]', "must be of the form")])
 def test_wrong_objects_are_refused_with_the_file(objects, message, tmp_path):
     file = tmp_path / "ch99.toml"

@@ -133,6 +133,8 @@ def decide_mean(equation: Equation, form: str) -> Verdict:
     left, right = _two_sides(equation, form)
     if left.name not in (*CONTRIBUTIONS, COVARIANCE):
         raise equation.wrong(f"the left side must be one of {', '.join((*CONTRIBUTIONS, COVARIANCE))}")
+    if len(left.labels) != 1 + (left.name == COVARIANCE):
+        raise equation.wrong(f"{left.name} has {1 + (left.name == COVARIANCE)} labels, not {len(left.labels)}")
     state = random_state(equation.number, OUTPUTS)
     tensors = {find_tensor("H")[0].kind: state.theta}
 
@@ -214,7 +216,10 @@ def prediction_of(equation: Equation, label: str) -> Formula:
     known = abbreviations_of(equation)
     if PREDICTION not in known:
         raise equation.wrong(f"the file has no abbreviation {PREDICTION}")
-    (letter,), formula = known[PREDICTION]
+    labels, formula = known[PREDICTION]
+    if len(labels) != 1:
+        raise equation.wrong(f"{PREDICTION} has one label, not {len(labels)}")
+    (letter,) = labels
     return renamed(formula, lambda other: label if other == letter else f"{other}#{label}")
 
 

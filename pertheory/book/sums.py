@@ -22,7 +22,7 @@ from pertheory.book.kinds.forward import METRIC, Above, forward, shaped
 from pertheory.book.neurons import SMALL, Fields
 from pertheory.derive.pair import Join, joins
 from pertheory.errors import UnsupportedError
-from pertheory.graphs.partitions import pairings, set_partitions
+from pertheory.graphs.partitions import joint_cumulant, pairings, set_partitions
 from pertheory.rulebook.network import Network
 
 
@@ -49,14 +49,12 @@ class Sums:
             pieces: each a product of trees; "hatG" is the stochastic metric between two samples.
             neurons: the neuron above of each vertex.
         """
-        total = dual(0)
-        for partition in set_partitions(range(len(pieces))):
-            term = dual(1)
-            for number, block in enumerate(partition):
-                term = term * self.moment([tree for index in block for tree in pieces[index]], neurons)
-                term = term * dual(-number if number else 1)
-            total = total + term
-        return total
+
+        def moment(block: tuple[int, ...]) -> Dual:
+            return self.moment([tree for index in block for tree in pieces[index]], neurons)
+
+        found: Dual = joint_cumulant(len(pieces), moment, dual)
+        return found
 
     def moment(self, trees: Sequence[Above], neurons: Mapping[int, int]) -> Dual:
         """The expectation of a product of trees."""

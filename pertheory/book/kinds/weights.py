@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import reduce
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.book.chapters import Equation
@@ -28,7 +29,7 @@ from pertheory.book.verdict import NUMERIC, VERIFIED, Verdict
 from pertheory.book.visit import walk
 from pertheory.derive.pair import joins
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 
@@ -163,16 +164,13 @@ class Weights(Neurons):
     def expectation(self, node: Expectation, place: Mapping[str, int]) -> Dual:
         """The joint cumulant over W and b of the pieces."""
         pieces = [self.opened(piece, place) for piece in node.pieces]
-        total = dual(0)
-        for partition in set_partitions(range(len(pieces))):
-            term = dual(1)
-            for number, block in enumerate(partition):
-                inside: Polynomial = {(0,) * self.parameters: dual(1)}
-                for index in block:
-                    inside = multiply(inside, pieces[index])
-                term = term * self.over_parameters(inside) * dual(-number if number else 1)
-            total = total + term
-        return total
+        one: Polynomial = {(0,) * self.parameters: dual(1)}
+
+        def moment(block: tuple[int, ...]) -> Dual:
+            return self.over_parameters(reduce(multiply, [pieces[index] for index in block], one))
+
+        found: Dual = joint_cumulant(len(pieces), moment, dual)
+        return found
 
     def opened(self, piece: Node, place: Mapping[str, int]) -> Polynomial:
         """A piece as a polynomial in W and b."""

@@ -27,7 +27,7 @@ from pertheory.rulebook.network import IDENTITY
 
 #: adds, multiplies and has powers
 Element = Any
-Number = Callable[[Any], Element]
+MakeNumber = Callable[[Any], Element]
 
 
 class Averages(Protocol):
@@ -61,7 +61,7 @@ class TwoSlopes:
     smoothed, or diverges, and is an error.
     """
 
-    def __init__(self, number: Number, slopes: Mapping[str, tuple[Element, Element]]) -> None:
+    def __init__(self, number: MakeNumber, slopes: Mapping[str, tuple[Element, Element]]) -> None:
         self.number, self.slopes = number, slopes
 
     def average(self, kernel: Element, legs: int, lines: Lines) -> Element:
@@ -128,7 +128,9 @@ class AtZero:
         polynomial: whether derivatives beyond the last one are zero; otherwise they are not known.
     """
 
-    def __init__(self, number: Number, derivatives: Mapping[str, Sequence[Element]], polynomial: bool = False) -> None:
+    def __init__(
+        self, number: MakeNumber, derivatives: Mapping[str, Sequence[Element]], polynomial: bool = False
+    ) -> None:
         self.number, self.derivatives, self.polynomial = number, derivatives, polynomial
         self._known: dict[Lines, list[Element]] = {}
 
@@ -217,7 +219,7 @@ class Symbols:
         of_lines: gives the element of ``<s^(a) s^(b) ...>``; lines are sorted.
     """
 
-    def __init__(self, number: Number, of_lines: Callable[[Lines], Element]) -> None:
+    def __init__(self, number: MakeNumber, of_lines: Callable[[Lines], Element]) -> None:
         self.number, self.of_lines = number, of_lines
 
     def average(self, kernel: Element, legs: int, lines: Lines) -> Element:

@@ -24,7 +24,7 @@ from pertheory.solve.layer import KERNEL, SingleInputLayer
 from pertheory.work import Node
 
 #: the coefficient of each power of l
-InDepth = dict[int, Element]
+PowersOfDepth = dict[int, Element]
 
 
 class DepthPolynomials:
@@ -43,9 +43,9 @@ class DepthPolynomials:
         kernel = step.kernel(-1, "z")
         if step.kernel_above != kernel:
             raise UnsupportedError("the kernel is not at a fixed point, so coefficients change from layer to layer")
-        self._solutions: dict[Node, InDepth] = {Node(step.last, KERNEL, 0): {0: kernel}}
+        self._solutions: dict[Node, PowersOfDepth] = {Node(step.last, KERNEL, 0): {0: kernel}}
 
-    def solution(self, node: Node) -> InDepth:
+    def solution(self, node: Node) -> PowersOfDepth:
         """T{k} as a polynomial in l.
 
         Raises:
@@ -62,21 +62,21 @@ class DepthPolynomials:
             total = total + coefficient * layer**power
         return total
 
-    def _solve(self, node: Node) -> InDepth:
+    def _solve(self, node: Node) -> PowersOfDepth:
         number = self.step.averages.number
         others = dict(self.step.polynomial(node))
         own = others.pop((node,), number(0))
         if any(node in factors for factors in others):
             raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
-        source: InDepth = {}
+        source: PowersOfDepth = {}
         for factors, coefficient in others.items():
-            product: InDepth = {0: coefficient}
+            product: PowersOfDepth = {0: coefficient}
             for factor in factors:
                 product = multiply_sums(product, self.solution(factor), add)
             source = add_sums(source, product)
         if own != number(1):
             raise UnsupportedError(f"the coefficient of {node.key} in its own recursion is {own}, not 1: not critical")
-        total: InDepth = {0: self.first.get(node, number(0))}
+        total: PowersOfDepth = {0: self.first.get(node, number(0))}
         for power, coefficient in source.items():
             for place, value in enumerate(sum_of_powers(power)):
                 if value:

@@ -24,9 +24,9 @@ from pertheory.solve.averages import Averages, Element
 from pertheory.work import Node
 
 #: tensors of the layer below, sorted
-Product = tuple[Node, ...]
+Factors = tuple[Node, ...]
 #: a polynomial in tensors of the layer below
-InTensors = dict[Product, Element]
+InTensors = dict[Factors, Element]
 
 KERNEL = find_tensor("K")[0].kind
 NTK = find_tensor("Theta")[0].kind
@@ -82,7 +82,7 @@ class SingleInputLayer:
         self._kernels: dict[tuple[int, str], Element] = {(-1, "z"): kernel}
         self._averages: dict[tuple[int, Average], Element] = {}
         self._polynomials: dict[Node, InTensors] = {}
-        self._parts: dict[tuple[Node, Product], Element] = {}
+        self._parts: dict[tuple[Node, Factors], Element] = {}
 
     def node(self, name: str) -> Node:
         """The node of a tensor at the end of a layer, by a name such as "V", "G{1}" or "Theta"."""
@@ -128,7 +128,7 @@ class SingleInputLayer:
             self._polynomials[node] = without_zeros(own)
         return self._polynomials[node]
 
-    def _composed(self, factors: Product, value: Element) -> InTensors:
+    def _composed(self, factors: Factors, value: Element) -> InTensors:
         """A monomial in tensors of the sublayer below, in those of the layer below."""
         product: InTensors = {(): value}
         for factor in factors:
@@ -139,7 +139,7 @@ class SingleInputLayer:
         """The coefficient of one tensor in T{k} of a layer; only averages that it holds are evaluated."""
         return self._part(node, (of,))
 
-    def _part(self, node: Node, key: Product) -> Element:
+    def _part(self, node: Node, key: Factors) -> Element:
         """The coefficient of one tensor of the layer below, or of none, in a polynomial."""
         if (node, key) not in self._parts:
             total = self.averages.number(0)
@@ -150,7 +150,7 @@ class SingleInputLayer:
             self._parts[node, key] = total
         return self._parts[node, key]
 
-    def _part_of_product(self, factors: Product, key: Product) -> Element:
+    def _part_of_product(self, factors: Factors, key: Factors) -> Element:
         """The same in a product: one factor holds the tensor, the others are what does not depend on any."""
         ways = range(len(factors)) if key else [-1]
         total = self.averages.number(0)
@@ -161,10 +161,10 @@ class SingleInputLayer:
             total = total + value
         return total
 
-    def _monomials(self, node: Node) -> dict[Product, list[tuple[Term, Fraction]]]:
+    def _monomials(self, node: Node) -> dict[Factors, list[tuple[Term, Fraction]]]:
         """The derived terms by the tensors of the sublayer below."""
         below = (node.sublayer - 1) % len(self.rule.sublayers)
-        found: dict[Product, list[tuple[Term, Fraction]]] = {}
+        found: dict[Factors, list[tuple[Term, Fraction]]] = {}
         for term, rational in derived_terms(self.rule, node.sublayer, node.kind, node.order).items():
             key = tuple(sorted(Node(below, part.kind, part.order) for part in term.tensors))
             found.setdefault(key, []).append((term, rational))
@@ -192,6 +192,6 @@ class SingleInputLayer:
         return self._averages[below, average]
 
 
-def joined(a: Product, b: Product) -> Product:
+def joined(a: Factors, b: Factors) -> Factors:
     """The tensors of a product of two monomials."""
     return tuple(sorted((*a, *b)))

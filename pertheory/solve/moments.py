@@ -11,7 +11,9 @@ engine's orders are then the first terms of its expansion.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, reduce
+from operator import add, mul
 from typing import Any
 
 from pertheory.errors import InputError, UnsupportedError
@@ -38,8 +40,8 @@ class WidthMoments:
         depth: the number of layers.
         order: the total power of the inverse widths that is kept.
 
-    Elements are polynomials in the inverse widths N_1, N_2, .. of the layers (as rational functions), in C_W and in
-    the kernel G_0 of the inputs.
+    Elements are polynomials in the inverse widths N_1, N_2, .. of the layers (as rational functions), in the
+    variance of the weights and in the kernel G_0 of the inputs.
     """
 
     def __init__(self, rule: Network, slopes: tuple[Any, Any], depth: int, order: int = ORDER) -> None:
@@ -47,13 +49,13 @@ class WidthMoments:
             raise UnsupportedError(f"{rule.name} has inner layers; widths are told apart for rules of one step a layer")
         self.rule, self.order = rule, order
         self.widths = [f"N_{layer}" for layer in range(1, depth + 1)]
-        self.field = RationalFunctions(["C_W", "G_0", *self.widths])
+        own = outer(rule)
+        self.field = RationalFunctions([own.weight, "G_0", *self.widths])
         names = self.field.symbols
-        self.variance, self.input_kernel = names["C_W"], names["G_0"]
+        self.variance, self.input_kernel = names[own.weight], names["G_0"]
         self.inverse_widths = [names[name] for name in self.widths]
         pair = self.field.number(slopes[0]), self.field.number(slopes[1])
         averages = TwoSlopes(self.field.number, dict.fromkeys((*rule.functions, "s"), pair))
-        own = outer(rule)
         couplings = {name: self.field.number(0) for name, _ in rule.hyperparameters} | {own.weight: self.variance}
         tensors = [tensor_of(pure_type(pairs)[0]) for pairs in range(1, order + 2)]
         widths = [self.field.number(1), *(1 / width for width in self.inverse_widths)]
@@ -73,13 +75,7 @@ class WidthMoments:
     @lru_cache(maxsize=256)  # noqa: B019
     def moment(self, layer: int, pairs: int) -> Element:
         """G_2m of a layer, to the order kept."""
-        total = self.field.number(0)
-        for partition in set_partitions(range(pairs)):
-            product = self.field.number(1)
-            for part in partition:
-                product = product * self.block(layer, len(part))
-            total = total + product
-        return self.truncated(total)
+        return self.truncated(from_cumulants(pairs, lambda size: self.block(layer, size)))
 
     def truncated(self, value: Element) -> Element:
         """Without powers of the inverse widths above the order that is kept; the value is a polynomial in them.
@@ -91,6 +87,12 @@ class WidthMoments:
             return self.field.below(value, self.widths, self.order)
         except InputError:
             raise InputError("a width stands above a division sign; only series in 1/width can be compared") from None
+
+
+def from_cumulants(pairs: int, block: Callable[[int], Element]) -> Element:
+    """The moment of so many pairs: over all partitions into blocks the product of their cumulants."""
+    products = (reduce(mul, [block(len(part)) for part in parts]) for parts in set_partitions(range(pairs)))
+    return reduce(add, products)
 
 
 def loops(pairs: int) -> tuple[int, ...]:

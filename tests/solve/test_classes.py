@@ -14,6 +14,7 @@ from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
 from pertheory.solve.classes import VanishingKernel, half_stable, scale_invariant, small_kernel
 from pertheory.solve.coincident import NearlyCoincident
+from pertheory.solve.critical import search
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.growth import NEVER, DepthPower, Growth
 from pertheory.solve.induction import DepthPolynomials, sum_of_powers
@@ -113,6 +114,7 @@ z = [{ parameter = "W", function = "s", of = "z" }]
         half_stable(rule)
     solved = scale_invariant(rule, (Fraction(1), Fraction(0)))
     assert value_of(solved, "V", 3) == 10
+    assert search(rule, "gelu") == []
 
 
 def test_a_hyperparameter_with_the_name_of_a_symbol_is_told():

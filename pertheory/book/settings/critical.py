@@ -34,7 +34,7 @@ ROUTES, WHOLE = 1e-7, 1e-15
 HALF_STABLE, AT_ZERO, SEARCH = "half-stable", "K*=0", "search"
 
 
-class Numbers(Setting):
+class InManyDigits(Setting):
     """Scalars that are numbers in high precision."""
 
     title = "the critical point"
@@ -51,7 +51,7 @@ class Numbers(Setting):
         return self.values[name] if name in self.values else super().symbol(name)
 
 
-class AtPoint(Numbers):
+class AtPoint(InManyDigits):
     """The numbers of one critical point with K > 0.
 
     Args:
@@ -92,16 +92,16 @@ def half_stable_point(rule: Network, name: str) -> tuple[AtPoint, AtPoint]:
 
 
 @remembered(maxsize=32)
-def numbers_of(rule: Network, name: str, what: str) -> Numbers:
+def numbers_of(rule: Network, name: str, what: str) -> InManyDigits:
     """The numbers of K* = 0, or how many critical points there are."""
     with mpmath.workdps(DIGITS):
         if what == AT_ZERO:
             point = zero_point(rule, name)
             sigma = {f"sigma_{order}": value for order, value in enumerate(point.derivatives) if order}
             own = {key: point.couplings[key] for key in (outer(rule).bias, outer(rule).weight)}
-            return Numbers({**sigma, **point.coefficients, **own, "decay": point.decay.scale})
+            return InManyDigits({**sigma, **point.coefficients, **own, "decay": point.decay.scale})
         count = len(search(rule, name)) + is_zero_critical(rule, name)
-        return Numbers({"points": mpmath.mpf(count)})
+        return InManyDigits({"points": mpmath.mpf(count)})
 
 
 def verdict(equation: Equation, statement: Statement, form: str) -> Verdict:

@@ -26,13 +26,12 @@ from pertheory.book.scalar import Element, Setting, below_remainder, chosen
 from pertheory.book.syntax import Apply, Node, Raise, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
-from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import pure_type
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.channels import outer
 from pertheory.solve.classes import scale_invariant
-from pertheory.solve.moments import WidthMoments, loops
+from pertheory.solve.moments import WidthMoments, from_cumulants, loops
 from pertheory.work import Node as Unit
 
 #: the power of 1/n to which moments are compared, and the layers at which they are
@@ -162,13 +161,8 @@ class EqualWidths(Setting):
     @lru_cache(maxsize=16)  # noqa: B019 - one object a setting
     def moment(self, pairs: int) -> TaylorSeries:
         """G_2m."""
-        total = self.number(Fraction(0))
-        for partition in set_partitions(range(pairs)):
-            product = self.number(Fraction(1))
-            for part in partition:
-                product = product * self.block(len(part))
-            total = total + product
-        return total
+        found: TaylorSeries = from_cumulants(pairs, self.block)
+        return found
 
     def symbol(self, name: str) -> Element:
         """Moments, l, r = l/n and the kernel of the inputs."""

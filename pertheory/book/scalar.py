@@ -7,7 +7,7 @@ where the setting has one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -46,15 +46,25 @@ class Setting(Interpreter[Element]):
     Attributes:
         title: for messages.
         functions_of_z: names that are functions of z, and so stand inside averages, besides s.
+        make: makes an element of a rational number.
+        values: the scalars that are known, by name.
         tolerance: what the residual of the second route may be.
     """
 
     title = "this setting"
     functions_of_z: frozenset[str] = frozenset()
     tolerance = 0.0
+    make: Callable[[Any], Element]
+    values: Mapping[str, Element] = {}
+
+    def number(self, value: Fraction) -> Element:
+        """A rational number."""
+        return self.make(value)
 
     def symbol(self, name: str) -> Element:
         """A scalar."""
+        if name in self.values:
+            return self.values[name]
         raise InputError(f"{name} has no value in {self.title}")
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:

@@ -92,6 +92,17 @@ def _strengths(rule: Network) -> Iterator[Monomial]:
     yield from (channel.factor for sublayer in rule.sublayers for _, own in sublayer.fields for channel in own)
 
 
+def open_functions(rule: Network) -> tuple[str, ...]:
+    """The functions that stand for the activation of a class, "s" among them for averages that no rule asks for.
+
+    Raises:
+        UnsupportedError: the rule says itself what one of its functions is.
+    """
+    for function, name in rule.activations:
+        raise UnsupportedError(f"{rule.name} says that {function} is {name}; a class of activations leaves it open")
+    return (*rule.functions, *({"s"} - set(rule.functions)))
+
+
 def is_trained(rule: Network) -> bool:
     """Whether any parameter has a learning rate."""
     return any(parameter.learning_rate is not None for parameter in rule.parameters)

@@ -20,7 +20,7 @@ from pertheory.errors import UnsupportedError
 from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
-from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, outer
+from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.induction import DepthPolynomials
 from pertheory.solve.large_depth import KernelDecay, LargeDepth, kernel_decay
@@ -74,7 +74,7 @@ def scale_invariant(rule: Network, slopes: Slopes = None) -> ClassInDepth:
     if slopes is not None:
         symbols |= {"a_plus": field.number(slopes[0]), "a_minus": field.number(slopes[1])}
     pair = symbols["a_plus"], symbols["a_minus"]
-    averages = TwoSlopes(field.number, dict.fromkeys((*rule.functions, "s"), pair))
+    averages = TwoSlopes(field.number, dict.fromkeys(open_functions(rule), pair))
     symbols |= _off_and_inner(rule, field)
     kernel, weight = symbols["K"], outer(rule).weight
     above = SingleInputLayer(rule, averages, symbols, kernel).kernel_above
@@ -162,7 +162,7 @@ class VanishingKernel:
         self.symbols = dict(self.field.symbols) | _off_and_inner(rule, self.field)
         zero = self.field.number(0)
         at_zero = [zero, *(zero if odd and i % 2 else self.symbols[name] for i, name in enumerate(sigma))]
-        base = AtZero(self.field.number, dict.fromkeys((*rule.functions, "s"), at_zero))
+        base = AtZero(self.field.number, dict.fromkeys(open_functions(rule), at_zero))
         self.averages = Expanded(base, zero, order)
         own = outer(rule)
         slope = self._kernel(rule).coefficients[1]
@@ -223,7 +223,7 @@ def small_kernel(rule: Network, order: int, derivatives: int) -> OffCritical:
     given = [name for name, _ in rule.hyperparameters]
     field = RationalFunctions([*sigma, *given])
     at_zero = [field.number(0), *(field.symbols[name] for name in sigma)]
-    base = AtZero(field.number, dict.fromkeys((*rule.functions, "s"), at_zero))
+    base = AtZero(field.number, dict.fromkeys(open_functions(rule), at_zero))
     averages = Expanded(base, field.number(0), order)
     couplings = {name: averages.constant(field.symbols[name]) for name in given}
     step = SingleInputLayer(rule, averages, couplings, averages.kernel)
@@ -246,6 +246,6 @@ def two_slopes(rule: Network) -> OffCritical:
     given = [name for name, _ in rule.hyperparameters]
     field = RationalFunctions(["a_plus", "a_minus", "K", *given])
     pair = field.symbols["a_plus"], field.symbols["a_minus"]
-    averages = TwoSlopes(field.number, dict.fromkeys((*rule.functions, "s"), pair))
+    averages = TwoSlopes(field.number, dict.fromkeys(open_functions(rule), pair))
     step = SingleInputLayer(rule, averages, field.symbols, field.symbols["K"])
     return OffCritical(field, dict(field.symbols), averages, step)

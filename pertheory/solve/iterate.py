@@ -18,7 +18,7 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Expanded
-from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, outer
+from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
 from pertheory.solve.classes import expansion_coefficients
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.work import Node
@@ -49,7 +49,7 @@ class Iteration:
         self.rule, self.depth, self.own = rule, depth, outer(rule)
         number = _constant
         at_zero = [number(0), *map(number, derivatives)]
-        base = AtZero(number, dict.fromkeys((*rule.functions, "s"), at_zero), polynomial=True)
+        base = AtZero(number, dict.fromkeys(open_functions(rule), at_zero), polynomial=True)
         self.averages = Expanded(base, number(0), ORDER)
         values: dict[str, Any] = {name: FREE for name, _ in rule.hyperparameters}
         values |= {**inner_values(rule), **({self.own.bias: 0} if self.own.bias else {})}

@@ -77,6 +77,9 @@ class SingleInputLayer:
     """
 
     def __init__(self, rule: Network, averages: Averages, couplings: Mapping[str, Element], kernel: Element) -> None:
+        if rule.fields != ("z",):
+            fields = ", ".join(rule.fields)
+            raise UnsupportedError(f"layers of {rule.name} end in {fields}; one input is solved where it is z alone")
         self.rule, self.averages, self.couplings = rule, averages, couplings
         self.last = len(rule.sublayers) - 1
         self._kernels: dict[tuple[int, str], Element] = {(-1, "z"): kernel}

@@ -22,7 +22,7 @@ from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.solve.averages import Element, TwoSlopes
-from pertheory.solve.channels import outer
+from pertheory.solve.channels import open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.flow import Flow
 from pertheory.work import Node
@@ -55,7 +55,7 @@ class WidthMoments:
         self.variance, self.input_kernel = names[own.weight], names["G_0"]
         self.inverse_widths = [names[name] for name in self.widths]
         pair = self.field.number(slopes[0]), self.field.number(slopes[1])
-        averages = TwoSlopes(self.field.number, dict.fromkeys((*rule.functions, "s"), pair))
+        averages = TwoSlopes(self.field.number, dict.fromkeys(open_functions(rule), pair))
         couplings = {name: self.field.number(0) for name, _ in rule.hyperparameters} | {own.weight: self.variance}
         tensors = [tensor_of(pure_type(pairs)[0]) for pairs in range(1, order + 2)]
         widths = [self.field.number(1), *(1 / width for width in self.inverse_widths)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 from itertools import product
@@ -14,7 +15,7 @@ from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
 from pertheory.solve.classes import VanishingKernel, half_stable, scale_invariant, small_kernel
 from pertheory.solve.coincident import NearlyCoincident
-from pertheory.solve.critical import search
+from pertheory.solve.critical import search, zero_point
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.growth import NEVER, DepthPower, Growth
 from pertheory.solve.induction import DepthPolynomials, sum_of_powers
@@ -115,6 +116,19 @@ z = [{ parameter = "W", function = "s", of = "z" }]
     solved = scale_invariant(rule, (Fraction(1), Fraction(0)))
     assert value_of(solved, "V", 3) == 10
     assert search(rule, "gelu") == []
+
+
+def test_a_rule_that_says_what_its_functions_are_is_in_no_class():
+    fixed = dataclasses.replace(MLP, name="fixed", activations=(("s", "tanh"),))
+    with pytest.raises(UnsupportedError, match="fixed says that s is tanh"):
+        scale_invariant(fixed)
+    assert zero_point(fixed, "gelu").coefficients["a_1"] == pytest.approx(-2)
+
+
+def test_layers_that_end_in_several_fields_are_told():
+    several = dataclasses.replace(MLP, name="several", fields=("z", "y"))
+    with pytest.raises(UnsupportedError, match="layers of several end in z, y"):
+        scale_invariant(several)
 
 
 def test_a_hyperparameter_with_the_name_of_a_symbol_is_told():

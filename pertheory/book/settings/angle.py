@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
 from pertheory.book.equation import Equation
-from pertheory.book.scalar import Element, Setting, below_remainder
+from pertheory.book.scalar import Setting, below_remainder
 from pertheory.book.syntax import Node, Statement, Symbol
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.closure import theory
@@ -34,35 +35,20 @@ class AtAngle(Setting):
     title = "two inputs at an angle"
 
     def __init__(self, of: AngleMap) -> None:
-        self.map = of
-
-    def number(self, value: Fraction) -> Element:
-        """A constant."""
-        return self.map.field.number(value)
-
-    def symbol(self, name: str) -> Element:
-        """The angle, pi and the slopes."""
-        return self.map.symbols[name] if name in self.map.symbols else super().symbol(name)
+        self.make, self.values = of.field.number, of.symbols
 
 
-class SmallAngle(AtAngle):
+class SmallAngle(Setting):
     """The same as power series in psi."""
 
     title = "small angles"
 
-    def number(self, value: Fraction) -> TaylorSeries:
-        """A constant."""
-        return TaylorSeries.constant(super().number(value), ORDER)
-
-    def symbol(self, name: str) -> Element:
-        """psi, psi' and the slopes."""
-        if name == "psi":
-            return TaylorSeries([self.map.field.number(int(k == 1)) for k in range(ORDER + 1)])
-        if name == "psi'":
-            return self.map.small_angles
-        if name in ("cos_psi", "sin_psi", "l"):
-            return Setting.symbol(self, name)
-        return TaylorSeries.constant(super().symbol(name), ORDER)
+    def __init__(self, of: AngleMap) -> None:
+        number = of.field.number
+        self.make = lambda value: TaylorSeries.constant(number(value), ORDER)
+        self.values = {name: TaylorSeries.constant(of.symbols[name], ORDER) for name in ("a_plus", "a_minus", "pi")}
+        self.values["psi"] = TaylorSeries([number(int(k == 1)) for k in range(ORDER + 1)])
+        self.values["psi'"] = of.small_angles
 
     def difference(self, left: TaylorSeries, right: TaylorSeries, remainder: Node | None) -> Any:
         """Left minus right below the remainder O(psi^m)."""
@@ -74,16 +60,11 @@ class AtOneAngle(Setting):
     """The names as numbers."""
 
     title = "a run at one angle"
-
-    def number(self, value: Fraction) -> float:
-        """As it is."""
-        return float(value)
-
-    def symbol(self, name: str) -> float:
-        """The value at the angle of the run."""
-        values = {"cos_psi": math.cos(ANGLE), "sin_psi": math.sin(ANGLE), "psi": ANGLE, "pi": math.pi}
-        values |= {"a_plus": 1.0, "a_minus": float(SLOPE)}
-        return values[name] if name in values else float(super().symbol(name))
+    make = float
+    values = MappingProxyType(
+        {"cos_psi": math.cos(ANGLE), "sin_psi": math.sin(ANGLE), "psi": ANGLE, "pi": math.pi}
+        | {"a_plus": 1.0, "a_minus": float(SLOPE)}
+    )
 
 
 @remembered(maxsize=4)

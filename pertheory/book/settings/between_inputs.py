@@ -12,8 +12,6 @@ rational function, and the statement is compared with it as far as its remainder
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from pertheory.book.scalar import Element, Setting
 from pertheory.book.syntax import Node
 from pertheory.errors import InputError
@@ -38,34 +36,23 @@ class BetweenTwoInputs(Setting):
     def __init__(self, even: bool) -> None:
         self.field = RationalFunctions(NAMES)
         given = self.field.symbols
-        self.scale = given["d"]
-        self.names: dict[str, Element] = {
+        self.scale, self.make = given["d"], self.field.number
+        self.given: dict[str, Element] = {
             name: value * self.scale ** ORDERS.get(name, 0) for name, value in given.items()
         }
         if even:
-            self.names["dTheta_1"] = self.number(Fraction(0))
-
-    def number(self, value: Fraction) -> Element:
-        """A constant."""
-        return self.field.number(value)
-
-    def symbol(self, name: str) -> Element:
-        """What is given, or the prediction z_end."""
-        if name == "z_end":
-            return self.prediction()
-        if name not in self.names:
-            return super().symbol(name)
-        return self.names[name]
+            self.given["dTheta_1"] = self.field.number(0)
+        self.values = {**self.given, "z_end": self.prediction()}
 
     def kernel(self, first: Element, second: Element) -> Element:
         """The tangent kernel between two places."""
-        of = self.names
+        of = self.given
         mixed = (first + second) * of["dTheta_1"] + (first**2 + second**2) * of["ddTheta_0"]
         return of["Theta_00"] + mixed / 2 + first * second * of["ddTheta_2"]
 
     def prediction(self) -> Element:
         """z - Theta Theta^-1 (z - y) at the test input."""
-        of, one = self.names, self.number(Fraction(1))
+        of, one = self.given, self.field.number(1)
         place = 2 * of["t"] - 1
         (a, c), b = (self.kernel(one, one), self.kernel(one, -one)), self.kernel(-one, -one)
         errors = of["z_plus"] - of["y_plus"], of["z_minus"] - of["y_minus"]
@@ -81,4 +68,4 @@ class BetweenTwoInputs(Setting):
         order = next((k for k in range(1, 12) if allowed == self.scale**k), None)
         if order is None:
             raise InputError("the remainder must be a power of d, such as O(d^3)")
-        return found if self.field.valuation(found, "d") < order else self.number(Fraction(0))
+        return found if self.field.valuation(found, "d") < order else self.field.number(0)

@@ -9,7 +9,6 @@ second order in the distance, and averages are symbols.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from pertheory.algebra.terms import Lines
@@ -32,12 +31,11 @@ class TwoNearInputs(Setting):
     functions_of_z = frozenset({"f"})
 
     def __init__(self, rule: Network) -> None:
-        self.near = NearlyCoincident(rule)
-        self.known = {name for name, _ in rule.hyperparameters}
-
-    def number(self, value: Fraction) -> Element:
-        """A constant."""
-        return self.near.field.number(value)
+        self.near = near = NearlyCoincident(rule)
+        self.make = near.field.number
+        self.values = {name: near.symbols[name] for name, _ in rule.hyperparameters}
+        distance = near.symbols["distance"]
+        self.values |= {name: near.symbols[name] * distance**order for name, order in ORDERS.items()}
 
     def symbol(self, name: str) -> Element:
         """Couplings and the parts of the kernel, primed for the layer above."""
@@ -49,9 +47,7 @@ class TwoNearInputs(Setting):
             plus, minus, mixed = of[PLUS, PLUS], of[MINUS, MINUS], of[PLUS, MINUS]
             first, second = plus - minus, plus + minus - 2 * mixed
             return near.kept({"R_2": first, "D_2": second, "dK_1": first / 2, "ddK_2": second / 4}[plain])
-        if name in ORDERS:
-            return near.symbols[name] * near.symbols["distance"] ** ORDERS[name]
-        return near.symbols[name] if name in self.known else super().symbol(name)
+        return super().symbol(name)
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:
         """K at the coincident point, here or one layer up."""

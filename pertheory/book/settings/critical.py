@@ -11,7 +11,7 @@ K*=0" (from the derivatives at 0; ``decay`` is the limit of 1/(K^r l), r = 1, or
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from collections.abc import Callable
 from typing import Any
 
 import mpmath
@@ -39,16 +39,8 @@ class InManyDigits(Setting):
 
     title = "the critical point"
 
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-
-    def number(self, value: Fraction) -> Element:
-        """As it is."""
-        return mpmath.mpf(value.numerator) / value.denominator
-
-    def symbol(self, name: str) -> Element:
-        """What was found."""
-        return self.values[name] if name in self.values else super().symbol(name)
+    def __init__(self, values: dict[str, Any], make: Callable[[Any], Any] = mpmath.mpmathify) -> None:
+        self.values, self.make = values, make
 
 
 class AtPoint(InManyDigits):
@@ -60,12 +52,9 @@ class AtPoint(InManyDigits):
     """
 
     def __init__(self, point: CriticalPoint, critical: tuple[str, ...]) -> None:
-        super().__init__({name: point.couplings[name] for name in critical})
-        self.averages, self.kernel, self.critical = point.averages, point.kernel, self.values
-
-    def number(self, value: Fraction) -> Element:
-        """As it is."""
-        return self.averages.number(value)
+        self.critical = {name: point.couplings[name] for name in critical}
+        super().__init__(self.critical, point.averages.number)
+        self.averages, self.kernel = point.averages, point.kernel
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:
         """K at the fixed point."""

@@ -12,7 +12,6 @@ Settings:
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
@@ -44,15 +43,7 @@ class FreeCouplings(Setting):
     """The engine's recursions of a class with every coupling free."""
 
     def __init__(self, free: OffCritical) -> None:
-        self.free = free
-
-    def number(self, value: Fraction) -> Element:
-        """A constant."""
-        return self.free.averages.number(value)
-
-    def symbol(self, name: str) -> Element:
-        """A symbol of the field."""
-        return self.free.symbols[name] if name in self.free.symbols else super().symbol(name)
+        self.free, self.make, self.values = free, free.averages.number, free.symbols
 
     def average(self, lines: Lines) -> Element:
         """As the class has it."""
@@ -93,11 +84,7 @@ class SmallKernel(FreeCouplings):
 
     def __init__(self, rule: Network) -> None:
         super().__init__(small_kernel(rule, ORDER, DERIVATIVES))
-
-    def symbol(self, name: str) -> TaylorSeries:
-        """A constant symbol."""
-        found: TaylorSeries = self.free.averages.constant(super().symbol(name))
-        return found
+        self.values = {name: self.free.averages.constant(value) for name, value in self.values.items()}
 
     def in_kernel(self, value: TaylorSeries) -> TaylorSeries:
         """The derivative of a series; its last coefficient is not known and set to zero."""

@@ -52,15 +52,8 @@ class InDepth(Setting):
         self.solved: ClassInDepth = (
             half_stable(rule) if name == HALF_STABLE else scale_invariant(rule, SCALE_INVARIANT[name])
         )
+        self.make, self.values = self.solved.field.number, self.solved.symbols
         self.layer = self.solved.symbols["l"]
-
-    def number(self, value: Fraction) -> Element:
-        """A rational function that is constant."""
-        return self.solved.field.number(value)
-
-    def symbol(self, name: str) -> Element:
-        """A symbol of the field."""
-        return self.solved.symbols[name] if name in self.solved.symbols else super().symbol(name)
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:
         """The solution at layer l, or l + 1 where primed."""

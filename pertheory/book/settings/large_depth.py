@@ -52,24 +52,13 @@ class AtLargeDepth(Setting):
     def __init__(self, rule: Network, name: str) -> None:
         self.rule, self.odd, self.with_log = rule, name.endswith("odd"), name.endswith("log")
         self.solved = VanishingKernel(rule, self.odd, 3 if self.with_log else 2)
-
-    def number(self, value: Fraction) -> Growth:
-        """A constant."""
-        return self.constant(self.solved.field.number(value))
-
-    def constant(self, value: Element) -> Growth:
-        """An element of the field that does not depend on l."""
-        return Growth({ONE: value})
+        self.make = lambda value: Growth({ONE: self.solved.field.number(value)})
+        constants = {name: Growth({ONE: value}) for name, value in self.solved.symbols.items()}
+        self.values = {**constants, L.name: self.power(DepthPower(Fraction(-1), 0))}
 
     def power(self, power: DepthPower, edges: int = 0) -> Growth:
         """A power of l and of its logarithm."""
         return Growth({power: self.solved.field.number(1)}, edges)
-
-    def symbol(self, name: str) -> Element:
-        """A symbol of the field, or l."""
-        if name == L.name:
-            return self.power(DepthPower(Fraction(-1), 0))
-        return self.constant(self.solved.symbols[name]) if name in self.solved.symbols else super().symbol(name)
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:
         """The leading behaviour, which is the same one layer up."""
@@ -184,18 +173,11 @@ class Iterated(Setting):
     """The same names as numbers, at one layer of an iteration."""
 
     title = "the iterated recursions"
+    make = float
 
     def __init__(self, run: Iteration, layer: int) -> None:
         self.run, self.layer = run, layer
         self.values = {**run.numbers, "l": float(layer), "n": WIDTH}
-
-    def number(self, value: Fraction) -> float:
-        """As it is."""
-        return float(value)
-
-    def symbol(self, name: str) -> float:
-        """The value in the iteration."""
-        return self.values[name] if name in self.values else float(super().symbol(name))
 
     def component(self, tensor: Tensor, order: int, node: Component) -> float:
         """The number at the layer."""

@@ -50,11 +50,10 @@ class AtLayer(Setting):
 
     def __init__(self, moments: WidthMoments, layer: int) -> None:
         self.moments, self.layer = moments, layer
-        self.known = {outer(moments.rule).weight: moments.variance, "G_0": moments.input_kernel}
-
-    def number(self, value: Fraction) -> Element:
-        """A constant."""
-        return self.moments.field.number(value)
+        self.make = moments.field.number
+        self.values = {outer(moments.rule).weight: moments.variance, "G_0": moments.input_kernel, "l": self.make(layer)}
+        widths = {"n": layer, "n_prev": layer - 1}  # below the first layer there is none
+        self.values |= {name: self.width(own) for name, own in widths.items() if own}
 
     def width(self, layer: int) -> Element:
         """The width of a layer."""
@@ -75,14 +74,6 @@ class AtLayer(Setting):
         up, plain = name.endswith("'"), name.removesuffix("'")
         if plain in MOMENTS:
             return self.moment(MOMENTS[plain], self.layer + up)
-        if name in self.known:
-            return self.known[name]
-        if name == "l":
-            return self.number(Fraction(self.layer))
-        if name == "n":
-            return self.width(self.layer)
-        if name == "n_prev" and self.layer > 1:
-            return self.width(self.layer - 1)
         if name in MEANS:  # the m-th power of (1/n sum z_j^2)
             return self.over_loops(MEANS[name], self.layer) * self.moment(MEANS[name], self.layer)
         return super().symbol(name)
@@ -133,17 +124,14 @@ class EqualWidths(Setting):
         self.field, self.layer = self.solved.field, self.solved.symbols["l"]
         variance = self.solved.symbols[outer(rule).weight]
         self.inverse_width = TaylorSeries([self.field.number(int(power == 1)) for power in range(ORDER + 1)])
-        self.known: dict[str, Any] = {
+        self.make = lambda value: self.constant(self.field.number(value))
+        self.values = {
             "l": self.constant(self.layer),
             "r": self.inverse_width * self.layer,
             "n": _Reciprocal(self.inverse_width),
             outer(rule).weight: self.constant(variance),
             "G_0": self.constant(self.solved.symbols["K"] / variance),
         }
-
-    def number(self, value: Fraction) -> TaylorSeries:
-        """A constant."""
-        return self.constant(self.field.number(value))
 
     def constant(self, value: Element) -> TaylorSeries:
         """A function of l without 1/n."""
@@ -172,7 +160,7 @@ class EqualWidths(Setting):
             pairs, inverse = MEANS[name], self.inverse_width
             ways = [inverse ** (pairs - closed) * count for closed, count in enumerate(loops(pairs), 1)]
             return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
-        return self.known[name] if name in self.known else super().symbol(name)
+        return super().symbol(name)
 
     def of_apply(self, node: Apply, *place: Any) -> Element:
         """exp of a series that begins with 1/n."""

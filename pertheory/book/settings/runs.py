@@ -45,19 +45,10 @@ class Run(Setting):
 
     title = "a run of the emitted code"
 
+    make = float
+
     def __init__(self, values: dict[str, float], states: Any, averages: Any = None) -> None:
-        self.values, self.states, self.averages = values, states, averages
-        self.layer = LAYERS[0]
-
-    def number(self, value: Fraction) -> Element:
-        """As it is."""
-        return float(value)
-
-    def symbol(self, name: str) -> Element:
-        """The value in the run."""
-        if name == "l":
-            return float(self.layer)
-        return self.values[name] if name in self.values else super().symbol(name)
+        self.of_run, self.states, self.averages = values, states, averages
 
     def component(self, tensor: Tensor, order: int, node: Component) -> Element:
         """The number at the layer, or the one above."""
@@ -90,7 +81,7 @@ class Run(Setting):
 
     def at(self, layer: int, side: Node) -> float:
         """A side at a layer."""
-        self.layer = layer
+        self.layer, self.values = layer, {**self.of_run, "l": float(layer)}
         return float(self.interpret(side))
 
 

@@ -42,10 +42,10 @@ class Quotient:
         """The quotient of two polynomials in lowest terms."""
         if not denom:
             raise ZeroDivisionError("division by zero")
-        if len(denom) > 1:
-            numer, denom = numer.cancel(denom)
         if not numer:
             return Quotient(numer, denom.ring.one)
+        if len(denom) > 1 and not numer.is_ground:
+            numer, denom = numer.cancel(denom)
         if len(denom) == 1:
             ((powers, _),) = denom.terms()
             common = powers
@@ -69,7 +69,10 @@ class Quotient:
         own = self._like(other)
         if self.denom == own.denom:
             return Quotient.lowest(self.numer + own.numer, self.denom)
-        return Quotient.lowest(self.numer * own.denom + own.numer * self.denom, self.denom * own.denom)
+        total = self.numer * own.denom + own.numer * self.denom
+        if self.denom == 1 or own.denom == 1:  # a/b + c is in lowest terms as a/b is
+            return Quotient(total, self.denom * own.denom)
+        return Quotient.lowest(total, self.denom * own.denom)
 
     __radd__ = __add__
 
@@ -86,13 +89,15 @@ class Quotient:
         if not isinstance(other, int | Fraction | Quotient):
             return NotImplemented
         own = self._like(other)
-        return Quotient.lowest(self.numer * own.numer, self.denom * own.denom)
+        # both are in lowest terms: only the numerator of one and the denominator of the other have common factors
+        left, right = Quotient.lowest(self.numer, own.denom), Quotient.lowest(own.numer, self.denom)
+        return Quotient(left.numer * right.numer, left.denom * right.denom)
 
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Quotient:
         own = self._like(other)
-        return Quotient.lowest(self.numer * own.denom, self.denom * own.numer)
+        return self * Quotient.lowest(own.denom, own.numer)
 
     def __rtruediv__(self, other: Any) -> Quotient:
         return self._like(other) / self

@@ -9,6 +9,8 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import DivergentAverageError, UnsupportedError
@@ -183,3 +185,37 @@ def test_rational_functions_by_powers():
         of.root(x**2 - 1, "x")
     with pytest.raises(ZeroDivisionError):
         of.at(1 / (x - y), {"x": 1, "y": 1})
+
+
+FIELD = RationalFunctions(["x", "y"])
+
+
+@st.composite
+def quotients(draw):
+    x, y = FIELD.symbols.values()
+
+    def polynomial():
+        return sum((draw(st.integers(-2, 2)) * x**i * y**j for i in range(3) for j in range(2)), FIELD.number(0))
+
+    below = polynomial()
+    return polynomial() / (below if below else x)
+
+
+@settings(max_examples=60, deadline=None)
+@given(quotients(), quotients(), quotients())
+def test_rational_functions_are_a_field(a, b, c):
+    """Laws hold as equality of values, so every element is in its one lowest form."""
+    assert a + b == b + a
+    assert (a + b) * c == a * c + b * c
+    assert a - b + b == a
+    assert (a * b) * c == a * (b * c)
+    assert a * Fraction(2, 3) + a / 3 == a
+    if b:
+        assert a * b / b == a
+        assert (a / b) ** 2 == a * a * b**-2
+    point = {"x": Fraction(7, 3), "y": Fraction(-11, 5)}
+    try:
+        values = [FIELD.at(value, point) for value in (a, b, c)]
+    except ZeroDivisionError:
+        return
+    assert FIELD.at(a * b + c, point) == values[0] * values[1] + values[2]

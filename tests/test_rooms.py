@@ -32,9 +32,12 @@ ALLOWED = {
     "witness": "graphs algebra rulebook recursion closure work kernels averages",
     "emit": "algebra rulebook closure kernels averages witness",
     "numeric": "algebra rulebook files closure kernels averages emit",
+    "remembered": "",
+    "solve": "graphs algebra rulebook work recursion closure averages remembered",
+    "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "rulebook files store recursion closure kernels targets",
-    "book": "graphs algebra rulebook derive recursion typeset work closure theory averages",
+    "book": "graphs algebra rulebook derive typeset work recursion closure remembered solve training theory",
     "cli": "rulebook files typeset store work recursion closure targets theory averages numeric book",
     "__main__": "cli",
 }
@@ -129,17 +132,11 @@ def test_printers_know_the_kernel_language_and_nothing_else_of_the_kernels():
                 assert other not in below or module in PRINTABLE, f"{path.name} imports {module}"
 
 
-# The files of the book that solve recursions in exact algebra, carry arrays or put numbers in; all others stay without.
-SOLVING = {"classes", "depth", "growth", "iterate", "large_depth", "moments", "one_input", "precise", "runs", "scalar"}
-SOLVING |= {"angle", "asymptotics", "coincident", "critical", "expansion", "moment", "solution"}
-SOLVING |= {"action", "indexed", "interpolation", "mean_prediction", "moments_of_training", "training"}
-
-
 def test_graphs_and_derivation_use_no_algebra_package():
     heavy = {"sympy", "symengine", "numpy", "scipy", "networkx", "mpmath"}
     for path in FILES:
-        if room(path) == "book" and path.stem in SOLVING:
-            continue
+        if room(path) == "book" and path.parent.name == "settings":
+            continue  # compares in exact algebra, carries arrays or puts numbers in
         if room(path) in {"graphs", "algebra", "derive", "forms", "kernels", "emit", "book"}:
             found = {module.split(".")[0] for module in imported(path)} & heavy
             assert not found, f"{path.relative_to(ROOT)} imports {found}"

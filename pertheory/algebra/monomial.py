@@ -37,9 +37,9 @@ ONE = Monomial(Fraction(1), ())
 
 
 def multiply_powers(factors: Iterable[Powers]) -> Powers:
-    """The powers of a product."""
+    """The powers of a product; exponents may be negative, those that cancel are left out."""
     total: dict[str, int] = {}
     for powers in factors:
         for symbol, exponent in powers:
             total[symbol] = total.get(symbol, 0) + exponent
-    return tuple(sorted(total.items()))
+    return tuple(sorted(power for power in total.items() if power[1]))

@@ -8,23 +8,8 @@ from itertools import count
 from typing import Any
 
 from pertheory.book.parse import Words, parse_expression
-from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Call,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
-    Node,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Sum,
-    Zed,
-)
+from pertheory.book.syntax import Call, Node
+from pertheory.book.visit import rebuilt, relabelled
 from pertheory.errors import InputError
 
 
@@ -54,28 +39,7 @@ class Inline:
 
     def __call__(self, node: Node) -> Node:
         """A node with all abbreviations written out."""
-        match node:
-            case Call(name, labels):
-                return self.written(name, labels)
-            case Sum(terms):
-                return Sum(tuple(self(term) for term in terms))
-            case Product(factors):
-                return Product(tuple(self(factor) for factor in factors))
-            case Average(pieces):
-                return Average(tuple(self(piece) for piece in pieces))
-            case Expectation(pieces, first):
-                return Expectation(tuple(self(piece) for piece in pieces), first)
-            case Power(base, exponent):
-                return Power(self(base), exponent)
-            case Raise(base, exponent):
-                return Raise(self(base), self(exponent))
-            case Apply(function, of):
-                return Apply(function, self(of))
-            case Derivative(label, of, neuron):
-                return Derivative(label, self(of), neuron)
-            case Slope(variable, of):
-                return Slope(variable, self(of))
-        return node
+        return self.written(node.name, node.labels) if isinstance(node, Call) else rebuilt(node, self)
 
     def written(self, name: str, labels: tuple[str, ...]) -> Node:
         """What an abbreviation stands for at some samples."""
@@ -101,36 +65,4 @@ def relabel(node: Node, names: Mapping[str, str], fresh: Any) -> Node:
             names[label] = label if label.isdigit() else f"{label}#{next(fresh)}"
         return names[label]
 
-    def walk(node: Node) -> Node:
-        match node:
-            case Line(order, label, neuron):
-                return Line(order, new(label), new(neuron) if neuron else "")
-            case Zed(label, neuron):
-                return Zed(new(label), new(neuron) if neuron else "")
-            case Component(name, order, up, layer, labels, raised):
-                return Component(name, order, up, layer, tuple(new(x) for x in labels), raised)
-            case Mark(name, labels, up):
-                return Mark(name, tuple(new(x) for x in labels), up)
-            case Call(name, labels):
-                return Call(name, tuple(new(x) for x in labels))
-            case Sum(terms):
-                return Sum(tuple(walk(term) for term in terms))
-            case Product(factors):
-                return Product(tuple(walk(factor) for factor in factors))
-            case Average(pieces):
-                return Average(tuple(walk(piece) for piece in pieces))
-            case Expectation(pieces, first):
-                return Expectation(tuple(walk(piece) for piece in pieces), first)
-            case Power(base, exponent):
-                return Power(walk(base), exponent)
-            case Raise(base, exponent):
-                return Raise(walk(base), walk(exponent))
-            case Apply(function, of):
-                return Apply(function, walk(of))
-            case Derivative(label, of, neuron):
-                return Derivative(new(label), walk(of), new(neuron) if neuron else "")
-            case Slope(variable, of):
-                return Slope(variable, walk(of))
-        return node
-
-    return walk(node)
+    return relabelled(node, new)

@@ -8,13 +8,14 @@ removed stays in its term (the dummies renamed canonically), so it makes a diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
 
-from pertheory.algebra.monomial import Powers
+from pertheory.algebra.monomial import Powers, multiply_powers
+from pertheory.algebra.polynomial import collected, multiply_sums, without_zeros
 from pertheory.algebra.terms import Component
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import canonical_slots, pure_type
@@ -58,29 +59,9 @@ def constant(value: Fraction | int) -> Poly:
     return {UNIT: Fraction(value)} if value else {}
 
 
-def add(total: Poly, other: Mapping[Mono, Fraction], factor: Fraction | int = 1) -> Poly:
-    """Add in place and return the total; terms that cancel are left out."""
-    for mono, coefficient in other.items():
-        value = total.get(mono, Fraction(0)) + factor * coefficient
-        if value:
-            total[mono] = value
-        else:
-            total.pop(mono, None)
-    return total
-
-
-def powers(*parts: Powers) -> Powers:
-    """The powers of a product; exponents may be negative."""
-    total: dict[str, int] = {}
-    for part in parts:
-        for name, exponent in part:
-            total[name] = total.get(name, 0) + exponent
-    return tuple(sorted((name, exponent) for name, exponent in total.items() if exponent))
-
-
 def _times(a: Mono, b: Mono) -> Mono:
     return Mono(
-        powers(a.scalars, b.scalars),
+        multiply_powers((a.scalars, b.scalars)),
         tuple(sorted(a.tensors + b.tensors)),
         tuple(sorted(a.inverses + b.inverses)),
         tuple(sorted(a.averages + b.averages)),
@@ -92,11 +73,7 @@ def _times(a: Mono, b: Mono) -> Mono:
 
 def multiply(a: Poly, b: Poly) -> Poly:
     """The product."""
-    total: Poly = {}
-    for left, c in a.items():
-        for right, d in b.items():
-            add(total, {_times(left, right): c * d})
-    return total
+    return without_zeros(multiply_sums(a, b, _times))
 
 
 def invert(poly: Poly) -> Poly:
@@ -121,22 +98,20 @@ def kernel(a: int, b: int, one: bool) -> Mono:
 
 def differentiate(poly: Poly, label: int) -> Poly:
     """d/dz at one sample of what is not averaged yet; a sample that differs gives a Kronecker delta."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        for place, (sample, order) in enumerate(mono.lines):
-            rest = mono.lines[:place] + mono.lines[place + 1 :]
-            raised = mono._replace(lines=tuple(sorted(((sample, order + 1), *rest))))
-            add(total, {_with_delta(raised, label, sample): coefficient})
-        for place, sample in enumerate(mono.zeds):
-            add(
-                total,
-                {
-                    _with_delta(
-                        mono._replace(zeds=mono.zeds[:place] + mono.zeds[place + 1 :]), label, sample
-                    ): coefficient
-                },
-            )
-    return {mono: c for mono, c in total.items() if c}
+    return collected(
+        (_with_delta(derived, label, sample), coefficient)
+        for mono, coefficient in poly.items()
+        for derived, sample in _derivatives(mono)
+    )
+
+
+def _derivatives(mono: Mono) -> Iterator[tuple[Mono, int]]:
+    """A term with one factor derived, and the sample of that factor."""
+    for place, (sample, order) in enumerate(mono.lines):
+        rest = mono.lines[:place] + mono.lines[place + 1 :]
+        yield mono._replace(lines=tuple(sorted(((sample, order + 1), *rest)))), sample
+    for place, sample in enumerate(mono.zeds):
+        yield mono._replace(zeds=mono.zeds[:place] + mono.zeds[place + 1 :]), sample
 
 
 def _with_delta(mono: Mono, a: int, b: int) -> Mono:
@@ -146,44 +121,30 @@ def _with_delta(mono: Mono, a: int, b: int) -> Mono:
 
 def average(poly: Poly, one: bool) -> Poly:
     """The Gaussian average of what is not averaged yet, every z removed by Stein's lemma."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        for (factor, lines), count in _stein(mono.zeds, mono.lines, one).items():
-            averages = (*mono.averages, lines) if lines else mono.averages
-            closed = mono._replace(lines=(), zeds=(), averages=tuple(sorted(averages)))
-            add(total, {_times(closed, factor): coefficient * count})
-    return total
+    return collected(
+        (_times(mono._replace(lines=(), zeds=()), averaged), coefficient * count)
+        for mono, coefficient in poly.items()
+        for averaged, count in _stein(Mono(lines=mono.lines, zeds=mono.zeds), one).items()
+    )
 
 
 @lru_cache(maxsize=50_000)
-def _stein(zeds: tuple[int, ...], lines: Labels, one: bool) -> dict[tuple[Mono, Labels], int]:
-    """<z z .. s s ..> as a sum over factors of K times averages of derivatives."""
-    if not zeds:
-        return {(UNIT, lines): 1}
-    head, rest = zeds[0], zeds[1:]
-    total: dict[tuple[Mono, Labels], int] = {}
-
-    def take(label: int, zeds_left: tuple[int, ...], lines_left: Labels) -> None:
-        pair = kernel(head, label, one)
-        for (factor, remaining), count in _stein(zeds_left, lines_left, one).items():
-            key = (_times(factor, pair), remaining)
-            total[key] = total.get(key, 0) + count
-
-    for place, label in enumerate(rest):
-        take(label, rest[:place] + rest[place + 1 :], lines)
-    for place, (label, order) in enumerate(lines):
-        take(label, rest, tuple(sorted((*lines[:place], (label, order + 1), *lines[place + 1 :]))))
-    return total
+def _stein(inside: Mono, one: bool) -> dict[Mono, int]:
+    """<z_b F> = sum_c K_bc <d_c F>, until no z is left."""
+    if not inside.zeds:
+        return {Mono(averages=(inside.lines,) if inside.lines else ()): 1}
+    head, rest = inside.zeds[0], inside._replace(zeds=inside.zeds[1:])
+    return collected(
+        (_times(averaged, kernel(head, sample, one)), count)
+        for derived, sample in _derivatives(rest)
+        for averaged, count in _stein(derived, one).items()
+    )
 
 
 def settle(poly: Poly) -> Poly:
     """Contract inverses with K, resolve Kronecker deltas, and name what dummies are left canonically."""
-    total: Poly = {}
-    for mono, coefficient in poly.items():
-        settled = _settle(mono)
-        if settled is not None:
-            add(total, {settled: coefficient})
-    return total
+    settled = ((_settle(mono), coefficient) for mono, coefficient in poly.items())
+    return collected((mono, coefficient) for mono, coefficient in settled if mono is not None)
 
 
 @lru_cache(maxsize=50_000)
@@ -203,7 +164,7 @@ def _settle(mono: Mono) -> Mono | None:
             mono, a, b = found
         if a == b:
             if a >= DUMMY:  # a closed loop: the number of samples
-                mono = mono._replace(scalars=powers(mono.scalars, (("samples", 1),)))
+                mono = mono._replace(scalars=multiply_powers((mono.scalars, (("samples", 1),))))
         elif a >= DUMMY or b >= DUMMY:
             mono = rename(mono, {max(a, b): min(a, b)})
         else:

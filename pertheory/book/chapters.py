@@ -18,17 +18,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pertheory.book.abbreviations import Definition, Inline
-from pertheory.book.indices import check_indices
-from pertheory.book.parse import WIDTHS, Words, parse_statement
-from pertheory.book.syntax import Statement
-from pertheory.book.verdict import STATUSES, UNCHECKED, kinds, takes_setting
-from pertheory.errors import InputError, PertheoryError, RuleError
+from pertheory.book.abbreviations import Definition
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import Chapter, Equation
+from pertheory.book.parse import WIDTHS, Words
+from pertheory.book.verdict import STATUSES, UNCHECKED
+from pertheory.errors import PertheoryError, RuleError
 from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
@@ -52,80 +51,6 @@ _KEYS = (
     "setting",
 )
 _TEXTS = tuple(key for key in _KEYS if key != "certain")
-
-
-@dataclass(frozen=True)
-class Equation:
-    """An equation of the book.
-
-    Attributes:
-        number: the book's, as "8.97"; `certain` tells whether it is known to be.
-        title: what it states.
-        kind: which function decides it: "recursion", "identity", ...; empty where nothing is posed.
-        statement: the formula that is claimed to be right.
-        printed: the form in the book, where that is wrong; it must fail.
-        restated: the form of a restatement of the book that has a slip; it must fail, and is not charged to the book.
-        source: "seen" in print, "recalled", "derived" from others, or "ours".
-        one: whether it is about a single input.
-        rule: the network.
-        status: what a check is expected to find.
-        note: for people.
-        unchecked: the reason why it cannot be posed, or empty.
-        certain: whether the number is known.
-        setting: the class of activations or the limit that a solution is about, as its kind knows it.
-        words: the names that its formulas may use.
-        definitions: the abbreviations of its file.
-        place: file and line, for messages.
-    """
-
-    number: str
-    title: str
-    kind: str
-    statement: str
-    printed: str
-    restated: str
-    source: str
-    one: bool
-    rule: Network
-    status: str
-    note: str
-    unchecked: str
-    certain: bool
-    setting: str
-    words: Words
-    definitions: tuple[Definition, ...] = field(repr=False)
-    place: str
-
-    def parsed(self, form: str) -> Statement:
-        """A form of the equation, abbreviations kept.
-
-        Raises:
-            RuleError: names file, line and what is wrong.
-        """
-        try:
-            return parse_statement(form, self.words, self.one)
-        except InputError as error:
-            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
-
-    def read(self, form: str) -> Statement:
-        """A form of the equation with abbreviations written out and indices checked; errors as in `parsed`."""
-        statement = self.parsed(form)
-        try:
-            inline = Inline(self.definitions, self.words, self.one)
-            written = Statement(statement.text, tuple(inline(side) for side in statement.sides), statement.one)
-            check_indices(written)
-        except InputError as error:
-            raise RuleError(f"{self.place}: equation {self.number}: {error}") from None
-        return written
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A chapter: its name, its title and its equations in the order of the file."""
-
-    name: str
-    title: str
-    equations: tuple[Equation, ...]
 
 
 def book_folder() -> Path:
@@ -240,7 +165,7 @@ def _equation(
         ("source", SOURCES),
         ("inputs", ("", "one", "many")),
         ("status", ("", *STATUSES)),
-        ("kind", ("", *kinds())),
+        ("kind", ("", *DECIDERS)),
     )
     for key, known in choices:
         if entry.get(key, "") not in known:
@@ -250,8 +175,9 @@ def _equation(
         raise RuleError(
             f"{place}: equation {entry['number']} needs a kind and a statement, or unchecked with the reason"
         )
-    if entry.get("setting") and not takes_setting(entry.get("kind", "")):
-        what = f"the kind {entry['kind']!r} has" if entry.get("kind") else "an equation that is not posed has"
+    kind = entry.get("kind", "")
+    if entry.get("setting") and not (kind and DECIDERS[kind].setting):
+        what = f"the kind {kind!r} has" if kind else "an equation that is not posed has"
         raise RuleError(f"{place}: setting: {entry['setting']!r} is not used; {what} no settings")
     name = entry.get("network") or "mlp"
     try:
@@ -267,7 +193,7 @@ def _equation(
     return Equation(
         number=entry["number"],
         title=entry["title"],
-        kind=entry.get("kind", ""),
+        kind=kind,
         statement=entry.get("statement", "").strip(),
         printed=entry.get("printed", "").strip(),
         restated=entry.get("restated", "").strip(),

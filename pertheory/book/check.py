@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from pertheory.book.chapters import Chapter, Equation
-from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, kinds, unchecked
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import Chapter, Equation
+from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.files import nearest
 from pertheory.typeset.write import APPROXIMATION
@@ -27,7 +28,11 @@ class Result(NamedTuple):
 
 
 def decide(equation: Equation) -> Verdict:
-    """The verdict on one equation."""
+    """The verdict on one equation.
+
+    Raises:
+        RuleError: it, or its file, is wrong; names file and line.
+    """
     if equation.unchecked:
         return unchecked(equation.unchecked)
     found = _decide(equation, equation.statement)
@@ -47,11 +52,11 @@ def decide(equation: Equation) -> Verdict:
 
 def _decide(equation: Equation, form: str) -> Verdict:
     try:
-        return kinds()[equation.kind](equation, form)
+        return DECIDERS[equation.kind].decide(equation, form)
     except (ArithmeticError, UnsupportedError) as error:
         return unchecked(str(error) or "the two sides cannot be computed")
     except InputError as error:
-        raise RuleError(f"{equation.place}: equation {equation.number}: {error}") from None
+        raise equation.wrong(error) from None
 
 
 def _decide_slip(equation: Equation, form: str) -> Verdict:

@@ -2,74 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
+from pertheory.algebra.polynomial import add_into
 from pertheory.book import engine
-from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly, add
-from pertheory.book.chapters import Equation
-from pertheory.book.exact import Evaluator, Point
-from pertheory.book.expand import Expander
-from pertheory.book.indices import check_indices, children
-from pertheory.book.syntax import Node, Slope, Statement
+from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly
+from pertheory.book.equation import Equation
+from pertheory.book.indices import check_indices
+from pertheory.book.point import Point
+from pertheory.book.route_numeric import NumericRoute
+from pertheory.book.route_symbolic import SymbolicRoute
+from pertheory.book.syntax import ONE_INPUT, Slope, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
+from pertheory.book.visit import walk
 from pertheory.typeset.components import written
 
-#: random points of the second route; a wrong formula that agrees at one would be a coincidence of exact rationals
-POINTS = 1
 SHOWN = 12
 
 
-def compare(
-    equation: Equation, statement: Statement, marks: frozenset[str] = frozenset(), numeric: bool = True
-) -> Verdict:
+def compare(equation: Equation, statement: Statement) -> Verdict:
     """Decide whether all sides of a statement are equal.
 
     Args:
         equation: where it stands.
         statement: abbreviations written out.
-        marks: marks that the canonical form may hold.
-        numeric: whether the second route is tried; nested slopes close it.
     """
     names = check_indices(statement)
-    samples = {label: number for number, label in enumerate(names)} or {"x": 0}
-    if statement.one:
-        samples = {"x": 0}
-    expander = Expander(equation.rule, samples, statement.one, marks)
-    sides = [expander.side(side) for side in statement.sides]
-    for side in sides[1:]:
-        difference = add(dict(sides[0]), side, -1)
-        if difference:
-            break
-    numeric = numeric and has_simple_slopes(statement)
+    samples = {ONE_INPUT: 0} if statement.one or not names else {label: at for at, label in enumerate(names)}
+    route = SymbolicRoute(equation.rule, samples, statement.one)
+    first, *others = [route.side(side) for side in statement.sides]
+    differences = (add_into(dict(first), other, -1) for other in others)
+    numeric = has_simple_slopes(statement)
     residual = largest_residual(equation, statement, samples) if numeric else 0.0
-    return verdict(difference, residual, BOTH if numeric else SYMBOLIC, list(samples))
+    difference: Poly = next(filter(None, differences), {})
+    return verdict(difference, residual, BOTH if numeric else SYMBOLIC, samples)
 
 
-def verdict(difference: Poly, residual: float, method: str, labels: list[str]) -> Verdict:
+def verdict(difference: Poly, residual: float, method: str, labels: Iterable[str]) -> Verdict:
     """Equal if neither route sees a difference; the routes must agree."""
     if not difference and not residual:
         return Verdict(VERIFIED, method)
     note = f"the sides differ by {len(difference)} terms"
     if method == BOTH and bool(difference) != bool(residual):
         note = "the two routes disagree: " + ("only the numbers differ" if residual else "only the terms differ")
-    return Verdict(MISMATCH, method, residual or 1.0, note, tuple(write(difference, labels)))
+    return Verdict(MISMATCH, method, residual or 1.0, note, tuple(write(difference, list(labels))))
 
 
-def largest_residual(equation: Equation, statement: Statement, samples: dict[str, int]) -> float:
-    """The largest relative difference between the sides at random points; 0 if they are exactly equal."""
+def relative(a: Fraction, b: Fraction) -> float:
+    """The relative difference of two numbers; 0 only if they are equal."""
+    return float(Fraction(abs(a - b)) / Fraction(max(abs(a), abs(b)))) if a != b else 0.0
+
+
+def largest_residual(equation: Equation, statement: Statement, samples: Mapping[str, int]) -> float:
+    """The largest relative difference between the sides at a random point; 0 if they are exactly equal."""
     slopes = {node.variable for side in statement.sides for node in walk(side) if isinstance(node, Slope)}
     variable = KERNEL if any(engine.tensor_named(name).kind == KERNEL for name in slopes) else None
-    worst = 0.0
-    for number in range(POINTS):
-        point = Point(len(samples), f"{equation.number} {number}", variable)
-        evaluator = Evaluator(equation.rule, samples, point)
-        first, *others = [evaluator.side(side).value for side in statement.sides]
-        for other in others:
-            if first != other:
-                size = max(abs(first), abs(other))
-                worst = max(worst, float(Fraction(abs(first - other)) / Fraction(size)))
-    return worst
+    route = NumericRoute(equation.rule, samples, Point(len(samples), f"{equation.number} 0", variable))
+    first, *others = [route.side(side).value for side in statement.sides]
+    return max(relative(first, other) for other in others)
 
 
 def has_simple_slopes(statement: Statement) -> bool:
@@ -77,13 +68,6 @@ def has_simple_slopes(statement: Statement) -> bool:
     slopes = [node for side in statement.sides for node in walk(side) if isinstance(node, Slope)]
     in_kernel = [slope for slope in slopes if engine.tensor_named(slope.variable).kind == KERNEL]
     return not any(inner in in_kernel for outer in in_kernel for inner in walk(outer.of))
-
-
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
 
 
 def write(poly: Poly, labels: list[str]) -> Iterator[str]:
@@ -123,6 +107,3 @@ def write_term(mono: Mono, coefficient: Fraction, labels: list[str]) -> str:
     parts += ["<" + " ".join(line(*entry) for entry in lines) + ">" for lines in mono.averages]
     parts += [line(*entry) for entry in mono.lines] + [f"z{at(sample)}" for sample in mono.zeds]
     return ("- " if coefficient < 0 else "+ ") + " ".join(parts)
-
-
-__all__ = ["compare", "verdict", "walk", "write", "write_term"]

@@ -12,19 +12,18 @@ from itertools import combinations, combinations_with_replacement
 from math import comb
 from typing import NamedTuple
 
-from pertheory.algebra.terms import Component as Part
+from pertheory.algebra.dual import SMALL, Dual, dual
+from pertheory.algebra.terms import Component
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
-from pertheory.book.exact import Dual, Exponents, Polynomial, dual
-from pertheory.book.memory import remembered
-from pertheory.book.neurons import SMALL, Fields
-from pertheory.graphs.partitions import pairings
+from pertheory.book.point import Exponents, Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
+from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
-from pertheory.rulebook.observable import LABELS, SHAPES, parse_observable
+from pertheory.rulebook.observable import Observable, forest
 
 
-class Tree(NamedTuple):
+class PlacedTree(NamedTuple):
     """A tree of contracted derivatives.
 
     Attributes:
@@ -37,35 +36,24 @@ class Tree(NamedTuple):
 
 
 #: a tensor, with the pairs of places that share a neuron
-Pairing = tuple[Part, tuple[tuple[int, int], ...]]
+Pairing = tuple[Component, tuple[tuple[int, int], ...]]
 
 
 @remembered(maxsize=200)
 def pairings_of(rule: Network, shapes: tuple[str, ...], first: bool) -> tuple[Pairing, ...]:
     """All pairings of a product of trees for which the engine finds a tensor, at any layer or at the first one."""
-    free = iter(LABELS)
-    parts = []
-    for shape in shapes:
-        count = 1 + max((u for edge in SHAPES[shape][1] for u in edge), default=0)
-        pattern = SHAPES[shape][0]
-        for letter in "abcd"[:count]:
-            pattern = pattern.replace(letter, next(free))
-        parts.append(f"{shape}({pattern})")
-    observable, _ = parse_observable(" ".join(parts))
-    count = len(observable.labels)
-    found = []
-    for chosen in pairings(range(count)):
-        kind, vertex_of = observable.tensor([(observable.labels[u], observable.labels[v]) for u, v in chosen])
-        known = engine.first_layer(rule, kind, 0) if first else engine.terms_of(rule, kind, 0)
-        if known:
-            places = [0] * count
-            for place, vertex in enumerate(vertex_of):
-                places[vertex] = place
-            found.append((Part(kind, 0, canonical_slots(kind, tuple(places))), tuple(chosen)))
-    return tuple(found)
+    return tuple(derived_pairings(rule, forest(shapes), first))
 
 
-class Moments:
+def derived_pairings(rule: Network, observable: Observable, first: bool = False) -> Iterator[Pairing]:
+    """As `pairings_of`; samples of a tensor and places of the pairs are positions among the labels."""
+    for kind, vertex_of, pairs in observable.pairings():
+        if engine.first_layer(rule, kind, 0) if first else engine.terms_of(rule, kind, 0):
+            slots = tuple(sorted(range(len(vertex_of)), key=vertex_of.__getitem__))
+            yield Component(kind, 0, canonical_slots(kind, slots)), pairs
+
+
+class FieldMoments:
     """Moments at a random point.
 
     Args:
@@ -74,19 +62,16 @@ class Moments:
         first: whether the layer is the first one.
     """
 
-    def __init__(self, rule: Network, point: Fields, first: bool = False) -> None:
+    def __init__(self, rule: Network, point: Point, first: bool = False) -> None:
         self.rule, self.point, self.first = rule, point, first
-        self.known: dict[tuple[Exponents, tuple[Tree, ...]], Dual] = {}
-        self.cumulants: dict[tuple[Tree, ...], Dual] = {}
+        self.known: dict[tuple[Exponents, tuple[PlacedTree, ...]], Dual] = {}
+        self.cumulants: dict[tuple[PlacedTree, ...], Dual] = {}
 
-    def mean(self, polynomial: Polynomial, trees: tuple[Tree, ...] = ()) -> Dual:
+    def mean(self, polynomial: Polynomial, trees: tuple[PlacedTree, ...] = ()) -> Dual:
         """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
-        total = dual(0)
-        for exponents, value in polynomial.items():
-            total = total + value * self.moment(exponents, trees)
-        return total
+        return sum((value * self.moment(exponents, trees) for exponents, value in polynomial.items()), dual(0))
 
-    def moment(self, exponents: Exponents, trees: tuple[Tree, ...]) -> Dual:
+    def moment(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> Dual:
         """The expectation of a product: its first factor with all that can be grouped with it, times the rest."""
         key = (exponents, trees)
         if key in self.known:
@@ -108,22 +93,22 @@ class Moments:
                 for order in (2, 4):
                     for fields, ways in _choices(left, order - vertices):
                         cumulant = self.cumulant((*group, *(self.leaf(field) for field in fields)))
-                        if cumulant.value or cumulant.slope:
+                        if cumulant:
                             total = total + dual(ways) * cumulant * self.moment(_lowered(left, fields), rest)
         self.known[key] = total
         return total
 
-    def leaf(self, field: int) -> Tree:
+    def leaf(self, field: int) -> PlacedTree:
         """A preactivation as a tree."""
-        return Tree("z", (self.point.place(field),))
+        return PlacedTree("z", (self.point.place(field),))
 
-    def cumulant(self, group: tuple[Tree, ...]) -> Dual:
+    def cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
         """The joint cumulant of trees with two or four vertices in all."""
         if group not in self.cumulants:
             self.cumulants[group] = self.fresh_cumulant(group)
         return self.cumulants[group]
 
-    def fresh_cumulant(self, group: tuple[Tree, ...]) -> Dual:
+    def fresh_cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
         """As `cumulant`, for trees that are not in the memory."""
         places = [place for tree in group for place in tree.places]
         total = dual(0)
@@ -133,7 +118,7 @@ class Moments:
                 total = total + self.tensor(part, samples)
         return total * SMALL if len(places) == 4 else total
 
-    def tensor(self, part: Part, samples: list[int]) -> Dual:
+    def tensor(self, part: Component, samples: list[int]) -> Dual:
         """T{0} + T{1}/n_prev at the point."""
         value = self.point.tensor(part.kind, 0, samples)
         if part.kind == KERNEL:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pertheory.algebra.monomial import multiply_powers
+from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
-from pertheory.book.canonical import Mono, Poly, add, average, powers
-from pertheory.book.memory import forget, remembered
+from pertheory.book.canonical import Mono, Poly, average
 from pertheory.book.syntax import Component as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.recursion import Recursion, derive
+from pertheory.remembered import forget, remembered
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 
@@ -61,13 +63,18 @@ def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool)
         labels: its samples, in the order of its name.
         one: whether all samples are the same.
     """
-    tensor = tensor_named(written.name)
     total: Poly = {}
-    for term, coefficient in terms_of(rule, tensor.kind, written.order).items():
-        if written.layer and not all(first_layer(rule, part.kind, part.order) for part in term.tensors):
-            continue
-        add(total, _imported(term, labels, one), coefficient)
+    for term, coefficient in terms_for(rule, written).items():
+        add_into(total, _imported(term, labels, one), coefficient)
     return total
+
+
+def terms_for(rule: Network, written: Written) -> Terms:
+    """The terms of a component of the layer above; of a fixed layer 2 those whose tensors the first layer has."""
+    terms = terms_of(rule, tensor_named(written.name).kind, written.order)
+    if not written.layer:
+        return terms
+    return {t: c for t, c in terms.items() if all(first_layer(rule, part.kind, part.order) for part in t.tensors)}
 
 
 def _imported(term: Term, labels: tuple[int, ...], one: bool) -> Poly:
@@ -79,13 +86,10 @@ def _imported(term: Term, labels: tuple[int, ...], one: bool) -> Poly:
         )
     )
     widths = (("n", term.width_power), ("n_prev", -term.width_power)) if term.width_power else ()
-    poly: Poly = {Mono(scalars=powers(term.couplings, widths), tensors=tensors): 1}  # type: ignore[dict-item]
+    poly: Poly = {Mono(scalars=multiply_powers((term.couplings, widths)), tensors=tensors): 1}  # type: ignore[dict-item]
     for item in term.averages:
         lines, zeds = lines_of(item, labels)
-        opened: Poly = {}
-        for mono, coefficient in poly.items():
-            add(opened, {mono._replace(lines=lines, zeds=zeds): coefficient})
-        poly = average(opened, one)
+        poly = average({mono._replace(lines=lines, zeds=zeds): c for mono, c in poly.items()}, one)
     return poly
 
 
@@ -116,23 +120,20 @@ def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
     for diagram in recursion.diagrams:
         still = all(line is None or line[1] == 0 for line in diagram.lines)
         if still and not diagram.vertices and all(len(neuron) == 1 for neuron in diagram.neurons):
-            for term, coefficient in recursion.expanded(diagram).items():
-                found[term] = found.get(term, 0) + coefficient
-    return {term: coefficient for term, coefficient in found.items() if coefficient}
+            add_into(found, recursion.expanded(diagram))
+    return found
 
 
 def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -> Poly:
     """A component of the first layer, an average of two inputs being their product ``xx`` over n_0."""
-    tensor = tensor_named(written.name)
-    total: Poly = {}
-    for term, coefficient in first_layer(rule, tensor.kind, written.order).items():
-        marks = []
-        for item in term.averages:
-            lines, zeds = lines_of(item, labels)
-            a, b = [label for label, _ in lines] + list(zeds)
-            marks.append((INPUT_PRODUCT, (min(a, b), max(a, b))))
-        add(total, {Mono(scalars=term.couplings, marks=tuple(sorted(marks))): coefficient})
-    return total
+
+    def mono(term: Term) -> Mono:
+        of_averages = [lines_of(item, labels) for item in term.averages]
+        pairs = [tuple(sorted([*(label for label, _ in lines), *zeds])) for lines, zeds in of_averages]
+        return Mono(scalars=term.couplings, marks=tuple(sorted((INPUT_PRODUCT, pair) for pair in pairs)))
+
+    terms = first_layer(rule, tensor_named(written.name).kind, written.order)
+    return collected((mono(term), coefficient) for term, coefficient in terms.items())
 
 
 def clear() -> None:

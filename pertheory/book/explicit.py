@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from itertools import permutations, product
-from math import factorial
+from itertools import permutations
+from math import factorial, prod
 
+from pertheory.algebra.polynomial import add_into, multiply_sums
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.observable import SHAPES
 
 #: a polynomial in the changes of the parameters: sorted parameters of each monomial
@@ -80,7 +82,7 @@ class Explicit:
         if key not in self.known:
             total = self.shifted(self.biases[layer, neuron])
             for j in range(self.width[layer - 1]):
-                total = added(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
+                add_into(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
             self.known[key] = total
         return self.known[key]
 
@@ -97,7 +99,7 @@ class Explicit:
         total: Taylor = {}
         power: Taylor = {(): Fraction(1)}
         for order in range(TOP + 1):
-            total = added(total, power, self.function(order, at) / factorial(order))
+            add_into(total, power, Fraction(self.function(order, at), factorial(order)))
             power = times(power, inside)
         return total
 
@@ -111,7 +113,7 @@ class Explicit:
 
     def line(self, layer: int, order: int, neuron: int, sample: int) -> Fraction:
         """A derivative of the activation of a neuron."""
-        return self.function(order, self.preactivation(layer, neuron, sample)[()])
+        return self.function(order, self.preactivation(layer, neuron, sample).get((), Fraction(0)))
 
     def tree(self, layer: int, shape: str, places: Sequence[tuple[int, int]]) -> Fraction:
         """A tree of contracted derivatives, every edge summed over all parameters with their learning rates.
@@ -143,6 +145,13 @@ class Explicit:
 
         return contracted(0, -1).get(-1, Fraction(0))
 
+    def known_tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
+        """As `tree`, kept."""
+        key = (layer, shape, places)
+        if key not in self.trees:
+            self.trees[key] = self.tree(layer, shape, places)
+        return self.trees[key]
+
     def derivatives(self, layer: int, neuron: int, sample: int, order: int) -> dict[tuple[int, ...], Fraction]:
         """All partial derivatives of an order, by the parameters in every order."""
         found: dict[tuple[int, ...], Fraction] = {}
@@ -155,55 +164,33 @@ class Explicit:
                     found[ordered] = value
         return found
 
-    def covariance(self, layer: int, first: tuple[int, int], second: tuple[int, int]) -> Fraction:
-        """E[z z] over the parameters of one layer, in which preactivations are linear, the layers below held fixed."""
-        a, b = (self.derivatives(layer, neuron, sample, 1) for neuron, sample in (first, second))
-        own = [p for (p,) in a if self.layer_of[p] == layer]
-        return sum((self.variances[p] * a[p,] * b.get((p,), Fraction(0)) for p in own), Fraction(0))
+    def cumulant(self, layer: int, places: Sequence[tuple[int, int]]) -> Fraction:
+        """The joint cumulant of preactivations over the Gaussian parameters of their layer, what is below held fixed.
 
-    def fourth_cumulant(self, places: Sequence[tuple[int, int]]) -> Fraction:
-        """The joint cumulant of four preactivations of the first layer over its Gaussian parameters.
-
-        Every product of four parameters is averaged by itself: nothing is taken from pairings of preactivations.
+        Every product of parameters is averaged by itself: nothing is taken from pairings of preactivations.
         """
-        forms = []
-        for neuron, sample in places:
-            linear = self.derivatives(1, neuron, sample, 1)
-            forms.append({p: value for (p,), value in linear.items()})
-        total = Fraction(0)
-        for choice in product(*forms):
-            value = Fraction(1)
-            for parameter, count in Counter(choice).items():
-                value *= {2: self.variances[parameter], 4: 3 * self.variances[parameter] ** 2}.get(count, Fraction(0))
-            for form, parameter in zip(forms, choice, strict=True):
-                value *= form[parameter]
-            total += value
-        a, b, c, d = places
-        for (u, v), (x, y) in (((a, b), (c, d)), ((a, c), (b, d)), ((a, d), (b, c))):
-            total -= self.covariance(1, u, v) * self.covariance(1, x, y)
-        return total
 
+        def moment(block: Sequence[int]) -> Fraction:
+            total: Taylor = {(): Fraction(1)}
+            for i in block:
+                own = {p: c for p, c in self.derivatives(layer, *places[i], 1).items() if self.layer_of[p[0]] == layer}
+                total = multiply_sums(total, own, lambda a, b: tuple(sorted(a + b)))
+            means = (c * prod(self.average(p, k) for p, k in Counter(key).items()) for key, c in total.items())
+            return sum(means, Fraction(0))
 
-def added(a: Taylor, b: Taylor, factor: Fraction = Fraction(1)) -> Taylor:
-    """The sum, the second one times a factor."""
-    total = dict(a)
-    for key, value in b.items():
-        total[key] = total.get(key, Fraction(0)) + factor * value
-    return total
+        return Fraction(joint_cumulant(len(places), moment, Fraction))
+
+    def average(self, parameter: int, power: int) -> Fraction:
+        """The Gaussian average of a power of a parameter."""
+        return Fraction(0) if power % 2 else self.variances[parameter] ** (power // 2) * prod(range(1, power, 2))
 
 
 def times(a: Taylor, b: Taylor) -> Taylor:
     """The product up to the third order."""
-    total: Taylor = {}
-    for left, c in a.items():
-        for right, d in b.items():
-            if len(left) + len(right) <= TOP:
-                key = joined(left, right)
-                total[key] = total.get(key, Fraction(0)) + c * d
-    return total
+    return multiply_sums(a, b, joined)
 
 
 @lru_cache(maxsize=100_000)
-def joined(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """The parameters of a product of monomials."""
-    return tuple(sorted(a + b))
+def joined(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The parameters of a product of monomials; None beyond the third order."""
+    return tuple(sorted(a + b)) if len(a) + len(b) <= TOP else None

@@ -8,57 +8,11 @@ dummies, and at the outside none is open.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
-from pertheory.book.syntax import (
-    ONE_INPUT,
-    Apply,
-    Average,
-    Call,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
-    Node,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Statement,
-    Sum,
-    Zed,
-)
+from pertheory.book.syntax import ONE_INPUT, Node, Power, Product, Statement, Sum
+from pertheory.book.visit import children, own_labels
 from pertheory.errors import InputError
-
-
-def children(node: Node) -> tuple[Node, ...]:
-    """The nodes right below a node."""
-    match node:
-        case Sum(terms):
-            return terms
-        case Product(factors):
-            return factors
-        case Average(pieces) | Expectation(pieces):
-            return pieces
-        case Derivative(_, of) | Slope(_, of):
-            return (of,)
-        case Power(base, _):
-            return (base,)
-        case Raise(base, exponent):
-            return (base, exponent)
-        case Apply(_, of):
-            return (of,)
-    return ()
-
-
-def own_labels(node: Node) -> tuple[str, ...]:
-    """The labels that stand in a node itself."""
-    match node:
-        case Line(_, label, neuron) | Zed(label, neuron) | Derivative(label, _, neuron):
-            return (label, neuron) if neuron else (label,)
-        case Component(labels=labels) | Mark(labels=labels) | Call(labels=labels):
-            return labels
-    return ()
 
 
 def samples(node: Node) -> frozenset[str]:
@@ -78,6 +32,7 @@ def open_dummies(node: Node) -> frozenset[str]:
     return _dummies(node)[0]
 
 
+@lru_cache(maxsize=20_000)
 def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     """The open dummies and those that are summed inside."""
     if isinstance(node, Sum):

@@ -1,21 +1,18 @@
 """Statements on several neurons, as exact numbers: the right sides of kinds "insertion" and "weights".
 
-A field is a preactivation z_{i;a}: a neuron and a sample. Fields of different neurons are independent in an average
+A field is a preactivation z_{i;a}: a neuron and a sample. Point of different neurons are independent in an average
 <...>. Numbers are `Dual`: value + slope/n_prev, with all higher powers of 1/n_prev cut off.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations_with_replacement
-from math import comb
+from typing import Any
 
-from pertheory.book.canonical import KERNEL
-from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
-from pertheory.book.exact import Dual, Evaluator, Exponents, Point, Polynomial, dual
+from pertheory.algebra.dual import SMALL
+from pertheory.book.point import Point, Polynomial
+from pertheory.book.route_numeric import NumericRoute, Place
 from pertheory.book.syntax import (
     Average,
     Component,
@@ -31,96 +28,13 @@ from pertheory.book.syntax import (
     Symbol,
     Zed,
 )
-from pertheory.errors import InputError, RuleError
+from pertheory.book.visit import walk
+from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
-from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.network import Network
 
-#: a function that a statement leaves open is tried with all its monomials at once: up to this degree and this many
-TOP_DEGREE = 6
-MONOMIALS = 300
-#: activations of this degree: products of four have to stay small
-STEEPEST = 3
-#: 1/n_prev
-SMALL = Dual(0, 1)  # type: ignore[arg-type]
 
-
-class Fields(Point):
-    """A random point for so many neurons.
-
-    Args:
-        neurons: how many there are.
-        samples: how many different samples there are.
-        seed: fixes everything.
-    """
-
-    def __init__(self, neurons: int, samples: int, seed: str) -> None:
-        super().__init__(samples, seed)
-        self.neurons = neurons
-        self.activation = self.activation[: STEEPEST + 1]
-        self.single = Point(samples, seed)
-        self.components: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
-
-    def use(self, kernel: list[list[Dual]]) -> None:
-        """Take another covariance of the averages; what raises indices stays the inverse of its values."""
-        self.kernel = self.single.kernel = kernel
-        self.single.moments = {(0,) * self.samples: dual(1)}
-
-    def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
-        """A component, in the order of the vertices of the type."""
-        if kind == KERNEL and order == 0:
-            return self.kernel[labels[0]][labels[1]]
-        key = (kind, order, tuple(labels))
-        if key not in self.components:
-            self.components[key] = super().tensor(kind, order, labels)
-        return self.components[key]
-
-    def field(self, neuron: int, sample: int) -> int:
-        """The number of a field."""
-        return neuron * self.samples + sample
-
-    def place(self, field: int) -> tuple[int, int]:
-        """Neuron and sample of a field."""
-        return divmod(field, self.samples)
-
-    @property
-    def one(self) -> Exponents:
-        """The exponents of a constant."""
-        return (0,) * (self.neurons * self.samples)
-
-    def power(self, sample: int, exponent: int) -> Exponents:
-        """The exponents of a power of one field."""
-        return tuple([exponent if i == sample else 0 for i in range(self.neurons * self.samples)])
-
-    def moment(self, exponents: Exponents) -> Dual:
-        """The Gaussian average; neurons are independent."""
-        total = dual(1)
-        for neuron in range(self.neurons):
-            own = exponents[neuron * self.samples : (neuron + 1) * self.samples]
-            total = total * self.single.moment(own)
-        return total
-
-    def probe(self, name: str, neurons: range) -> Polynomial:
-        """A polynomial in the fields of some neurons with a random coefficient at every monomial.
-
-        A statement that is linear in it holds for each of the monomials if it holds for this one, as long as no
-        coincidence of random numbers makes errors cancel.
-        """
-        fields = [self.field(neuron, sample) for neuron in neurons for sample in range(self.samples)]
-        count = len(fields)
-        degree = max(d for d in range(1, TOP_DEGREE + 1) if d == 1 or comb(count + d, d) <= MONOMIALS)
-        draw = random.Random(f"{self.seed} {name} {neurons}")
-        found: Polynomial = {}
-        for size in range(degree + 1):
-            for choice in combinations_with_replacement(fields, size):
-                exponents = list(self.one)
-                for field in choice:
-                    exponents[field] += 1
-                found[tuple(exponents)] = dual(draw.choice([-1, 1]) * draw.randint(1, 10_000))
-        return found
-
-
-class Neurons(Evaluator):
+class Neurons(NumericRoute):
     """Evaluates the sides of a statement on several neurons.
 
     Args:
@@ -131,65 +45,40 @@ class Neurons(Evaluator):
         summed: dummies that name neurons.
     """
 
-    point: Fields
-
     def __init__(
-        self,
-        rule: Network,
-        samples: Mapping[str, int],
-        point: Fields,
-        neurons: Mapping[str, int],
-        summed: frozenset[str],
+        self, rule: Network, samples: Place, point: Point, neurons: Place, summed: frozenset[str] = frozenset()
     ) -> None:
         super().__init__(rule, samples, point)
         self.neurons, self.summed = dict(neurons), summed
         self.probes: dict[tuple[str, range], Polynomial] = {}
 
-    def side(self, node: Node) -> Dual:
-        """The value of one side.
-
-        Raises:
-            InputError: what fluctuates stands outside an average and an expectation.
-        """
-        found = self.value(node, self.names)
-        if any(exponents != self.point.one for exponents in found):
-            raise InputError("s, z, Obs or f stands outside an average <...> and an expectation E[...]")
-        return super().side(node)
-
     def values_of(self, name: str) -> range:
         """What a dummy runs over: neurons or samples."""
         return range(self.point.neurons if name in self.summed else self.point.samples)
 
-    def fresh(self, node: Node, place: Mapping[str, int]) -> Polynomial:
-        """The value of a node that is not in the memory."""
-        point = self.point
+    def of_mark(self, node: Mark, place: Place) -> Polynomial:
+        """Whether neurons are the same, and functions that a statement leaves open."""
         match node:
-            case Zed():
-                return {point.power(self.field(node, place), 1): dual(1)}
-            case Line(order):
-                return point.function(order, self.field(node, place))
-            case Derivative(_, of):
-                return self.derivative(self.value(of, place), self.field(node, place))
             case Mark("delta", (a, b)):
-                return self.number(dual(int(self.neuron(a, place) == self.neuron(b, place))))
+                return self.number(Fraction(self.neuron(a, place) == self.neuron(b, place)))
             case Mark("Obs"):
-                return self.probe("Obs", range(point.neurons))
+                return self.probe("Obs", range(self.point.neurons))
             case Mark("f", (a,)):
                 own = self.neuron(a, place)
                 return self.probe("f", range(own, own + 1))
-            case Symbol("n"):
-                return self.number(dual(point.neurons))
-            case Power(Symbol("n_prev"), -1):
-                return self.number(SMALL)
-            case Symbol("n_prev"):
-                raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
-            case Expectation():
-                return self.number(self.expectation(node, place))
-        return super().fresh(node, place)
+        return self.unsupported(node, place)
 
-    def expectation(self, node: Expectation, place: Mapping[str, int]) -> Dual:
-        """The expectation over networks; kinds of statement say how."""
-        raise InputError("E[...] has no meaning in this kind of statement")
+    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+        """A scalar; n is the number of neurons."""
+        if node.name == "n_prev":
+            raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
+        return self.number(Fraction(self.point.neurons)) if node.name == "n" else super().of_symbol(node, place)
+
+    def of_power(self, node: Power, *place: Any) -> Polynomial:
+        """A whole power; 1/n_prev is the small number."""
+        if node == Power(Symbol("n_prev"), -1):
+            return self.point.number(SMALL)
+        return super().of_power(node, *place)
 
     def probe(self, name: str, neurons: range) -> Polynomial:
         """The polynomial that stands for a function that the statement leaves open."""
@@ -197,7 +86,7 @@ class Neurons(Evaluator):
             self.probes[name, neurons] = self.point.probe(name, neurons)
         return self.probes[name, neurons]
 
-    def neuron(self, label: str, place: Mapping[str, int]) -> int:
+    def neuron(self, label: str, place: Place) -> int:
         """The neuron that a label names."""
         if label in self.summed:
             return place[label]
@@ -205,8 +94,8 @@ class Neurons(Evaluator):
             return self.neurons[label]
         raise InputError(f"{label} does not name a neuron: a sample of the statement does, or a letter that is summed")
 
-    def field(self, node: Zed | Line | Derivative, place: Mapping[str, int]) -> int:
-        """The field at which a node stands."""
+    def field(self, node: Zed | Line | Derivative, place: Place) -> int:
+        """The field at which a node stands: its neuron, or that of its sample, and its sample."""
         if not node.neuron and node.label not in self.neurons:
             raise InputError(f"the neuron at {node.label} is missing; write it in front, as in z(1;{node.label})")
         return self.point.field(self.neuron(node.neuron or node.label, place), place[node.label])
@@ -264,12 +153,7 @@ def check_piece(piece: Node) -> None:
             raise InputError(f"{node.name} does not fluctuate; an expectation holds Obs, f, z, s, H, dH and the like")
 
 
-def without(piece: Node, taken: list[Node]) -> Node:
+def without(piece: Node, taken: Sequence[Node]) -> Node:
     """A piece of an expectation without some of its factors."""
     left = tuple(factor for factor in factors(piece) if not any(factor is other for other in taken))
     return Product(left) if left else Number(Fraction(1))
-
-
-def refuse(equation: Equation, message: str) -> RuleError:
-    """The error of an equation in a file."""
-    return RuleError(f"{equation.place}: equation {equation.number}: {message}")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from pertheory.book import engine
-from pertheory.book.chapters import Equation
 from pertheory.book.check import Result
+from pertheory.book.equation import Equation
 from pertheory.book.latex import statement_latex
 from pertheory.book.syntax import Component
 from pertheory.book.verdict import MISMATCH, STATUSES
@@ -76,8 +76,8 @@ def _latex(equation: Equation, form: str) -> str:
 
 def _derivation(equation: Equation) -> list[str]:
     """What the engine derives for every tensor of the layer above in the statement; for training what a step does."""
-    from pertheory.book.compare import walk
-    from pertheory.book.descent import written_step
+    from pertheory.book.formulas import written_step
+    from pertheory.book.visit import walk
     from pertheory.recursion import derive
 
     if equation.kind in ON_TRAINING:

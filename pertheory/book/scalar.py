@@ -1,63 +1,74 @@
 """Statements about a single input as elements of an algebra: solutions, expansions, moments.
 
-A `Setting` says what the names of a statement mean: a class of activations, a limit, or plain numbers. `evaluate` walks
-the statement; whatever a setting does not know is refused and never ignored.
+A `Setting` says what the names of a statement mean: a class of activations, a limit, or plain numbers. Whatever a
+setting does not know is refused and never ignored. `Setting.verdict` compares the sides, by a second route as well
+where the setting has one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from pertheory.algebra.polynomial import add_sums, multiply_sums
 from pertheory.algebra.terms import Lines
-from pertheory.book.chapters import Equation
-from pertheory.book.compare import walk
+from pertheory.book.equation import Equation
 from pertheory.book.syntax import (
     Apply,
     Average,
     Component,
     Derivative,
     Line,
-    Mark,
     Node,
     Number,
     Power,
-    Product,
-    Raise,
-    Slope,
     Statement,
     Sum,
     Symbol,
     Zed,
 )
-from pertheory.book.verdict import MISMATCH, VERIFIED, Verdict, unchecked
+from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
+from pertheory.book.visit import Interpreter, shown, walk
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.network import IDENTITY
+from pertheory.rulebook.tensors import Tensor, find_tensor
 
 Element = Any
-#: a product of functions inside an average, with its coefficient
-Inside = dict[Lines, Element]
+#: products of functions inside an average, each with its coefficient
+InAverage = dict[Lines, Element]
 
 
-class Setting:
-    """What the names of a statement mean; a setting overrides what it knows."""
+class Setting(Interpreter[Element]):
+    """What the names of a statement mean; a setting overrides what it knows.
+
+    Attributes:
+        title: for messages.
+        functions_of_z: names that are functions of z, and so stand inside averages, besides s.
+        make: makes an element of a rational number.
+        values: the scalars that are known, by name.
+        tolerance: what the residual of the second route may be.
+    """
 
     title = "this setting"
-    #: names that are functions of z, and so stand inside averages, besides s
     functions_of_z: frozenset[str] = frozenset()
+    tolerance = 0.0
+    make: Callable[[Any], Element]
+    values: Mapping[str, Element] = {}
 
     def number(self, value: Fraction) -> Element:
         """A rational number."""
-        raise NotImplementedError
+        return self.make(value)
 
     def symbol(self, name: str) -> Element:
         """A scalar."""
+        if name in self.values:
+            return self.values[name]
         raise InputError(f"{name} has no value in {self.title}")
 
-    def component(self, node: Component) -> Element:
-        """A tensor, all samples alike."""
+    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+        """A tensor, all samples alike: T{order}, of this layer or the one above."""
         raise InputError(f"{node.name} has no value in {self.title}")
 
     def average(self, lines: Lines) -> Element:
@@ -68,129 +79,136 @@ class Setting:
         """What stands in an average, with d_1 or d_2 in front."""
         raise InputError(f"d_{label} has no value in {self.title}")
 
-    def slope(self, variable: str, of: Node) -> Element:
-        """The derivative with respect to K or to a tensor."""
-        raise InputError(f"d/d{variable} has no value in {self.title}")
-
-    def raised(self, base: Node, exponent: Node) -> Element:
-        """A power whose exponent is an expression."""
-        raise InputError(f"an exponent that is an expression has no value in {self.title}")
-
-    def apply(self, function: str, of: Node) -> Element:
-        """A function of one argument."""
-        raise InputError(f"{function} has no value in {self.title}")
-
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Any:
         """Left minus right, falsy if they are equal up to a remainder O(...)."""
         if remainder is not None:
             raise InputError(f"O(...) has no meaning in {self.title}")
         return left - right
 
+    def residual(self, statement: Statement) -> float | None:
+        """By how much the sides differ by the second route; None if there is none."""
+        return None
 
-def evaluate(node: Node, setting: Setting) -> Element:
-    """The value of a node."""
-    match node:
-        case Number(value):
-            return setting.number(value)
-        case Symbol(name):
-            return setting.symbol(name)
-        case Component():
-            return setting.component(node)
-        case Average(pieces):
-            return _cumulant([_inside(piece, setting) for piece in pieces], setting)
-        case Sum(terms):
-            total = setting.number(Fraction(0))
-            for term in terms:
-                total = total + evaluate(term, setting)
+    def verdict(self, statement: Statement) -> Verdict:
+        """What a statement is in this setting, by both routes if there are two."""
+        found = self.compared(statement)
+        residual = self.residual(statement) if found.status != UNCHECKED else None
+        if residual is None:
+            return found
+        if (residual > self.tolerance) != (found.status == MISMATCH):
+            note = f"the algebra and the numbers disagree (residual {residual:.2g})"
+            return Verdict(MISMATCH, BOTH, residual, note, found.difference)
+        return Verdict(found.status, BOTH, residual if found.status == MISMATCH else 0.0, found.note, found.difference)
+
+    def compared(self, statement: Statement) -> Verdict:
+        """All sides of a statement in this setting."""
+        sides = [remainder_of(side) for side in statement.sides]
+        remainders = [remainder for _, remainder in sides if remainder is not None]
+        if len(remainders) > 1:
+            raise InputError("at most one side may have a remainder O(...)")
+        remainder = remainders[0] if remainders else None
+        try:
+            first, *others = [self.interpret(side) for side, _ in sides]
+            for other in others:
+                difference = self.difference(first, other, remainder)
+                if difference:
+                    return Verdict(MISMATCH, SYMBOLIC, 1.0, f"the sides differ in {self.title}", (str(difference),))
+        except (ArithmeticError, UnsupportedError) as error:
+            return unchecked(str(error) or "the two sides cannot be computed")
+        return Verdict(VERIFIED, SYMBOLIC)
+
+    def of_symbol(self, node: Symbol, *place: Any) -> Element:
+        """A scalar."""
+        return self.symbol(node.name)
+
+    def of_component(self, node: Component, *place: Any) -> Element:
+        """A tensor."""
+        tensor, fixed = find_tensor(node.name)
+        return self.component(tensor, fixed if fixed is not None else node.order, node)
+
+    def of_average(self, node: Average, *place: Any) -> Element:
+        """An average, or the joint cumulant of several pieces."""
+        inside = Inside(self)
+        pieces = [inside.interpret(piece) for piece in node.pieces]
+
+        def mean(block: tuple[int, ...]) -> Element:
+            product = inside.number(Fraction(1))
+            for number in block:
+                product = inside.times(product, pieces[number])
+            total = self.number(Fraction(0))
+            for lines, value in product.items():
+                total = total + (value * self.average(lines) if lines else value)
             return total
-        case Product(factors):
-            result = setting.number(Fraction(1))
-            for factor in factors:
-                result = result * evaluate(factor, setting)
-            return result
-        case Power(base, exponent):
-            value = evaluate(base, setting)
-            if exponent < 0 and not value:
-                raise ZeroDivisionError("division by zero")
-            return value**exponent if exponent else setting.number(Fraction(1))
-        case Raise(base, exponent_node):
-            return setting.raised(base, exponent_node)
-        case Apply(function, of):
-            return setting.apply(function, of)
-        case Slope(variable, of):
-            return setting.slope(variable, of)
-    raise InputError(f"{_named(node)} has no value outside an average")
+
+        return joint_cumulant(len(pieces), mean, lambda value: self.number(Fraction(value)))
+
+    def of_power(self, node: Power, *place: Any) -> Element:
+        """A whole power, as the elements have it."""
+        value = self.interpret(node.base)
+        if node.exponent < 0 and not value:
+            raise ZeroDivisionError("division by zero")
+        return value**node.exponent if node.exponent else self.number(Fraction(1))
+
+    def outside(self, node: Any, *place: Any) -> Element:
+        """A function of z, which has no value by itself."""
+        raise InputError(f"{shown(node)} has no value outside an average")
+
+    of_line = of_zed = of_mark = of_derivative = outside
 
 
-def _named(node: Node) -> str:
-    match node:
-        case Line():
-            return "s"
-        case Zed():
-            return "z"
-        case Mark(name):
-            return name
-        case Derivative(label, _):
-            return f"d_{label}"
-    return type(node).__name__
+class Inside(Interpreter[InAverage]):
+    """What stands inside an average of a setting, multiplied out."""
 
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
 
-def _inside(node: Node, setting: Setting) -> Inside:
-    """A product or sum inside an average, multiplied out."""
-    match node:
-        case Line(order, _):
-            return {(("s", order),): setting.number(Fraction(1))}
-        case Zed():
-            return {((IDENTITY, 0),): setting.number(Fraction(1))}
-        case Symbol(name) if name in setting.functions_of_z:
-            return {((name, 0),): setting.number(Fraction(1))}
-        case Derivative(label, of):
-            return {setting.derived(lines, label): value for lines, value in _inside(of, setting).items()}
-        case Average():
-            raise InputError("an average stands inside an average")
-        case Sum(terms):
-            total: Inside = {}
-            for term in terms:
-                for lines, value in _inside(term, setting).items():
-                    total[lines] = total[lines] + value if lines in total else value
-            return total
-        case Product(factors):
-            result: Inside = {(): setting.number(Fraction(1))}
-            for factor in factors:
-                result = _times(result, _inside(factor, setting))
-            return result
-        case Power(base, exponent) if exponent > 0:
-            result = {(): setting.number(Fraction(1))}
-            for _ in range(exponent):
-                result = _times(result, _inside(base, setting))
-            return result
-    return {(): evaluate(node, setting)}
+    def number(self, value: Fraction) -> InAverage:
+        """A number."""
+        return {(): self.setting.number(value)}
 
+    def _one(self, name: str, order: int) -> InAverage:
+        return {((name, order),): self.setting.number(Fraction(1))}
 
-def _times(a: Inside, b: Inside) -> Inside:
-    total: Inside = {}
-    for left, u in a.items():
-        for right, v in b.items():
-            lines = tuple(sorted(left + right))
-            total[lines] = total[lines] + u * v if lines in total else u * v
-    return total
+    def plus(self, a: InAverage, b: InAverage) -> InAverage:
+        """The sum."""
+        return add_sums(a, b)
 
+    def times(self, a: InAverage, b: InAverage) -> InAverage:
+        """The product."""
+        return multiply_sums(a, b, lambda left, right: tuple(sorted(left + right)))
 
-def _cumulant(pieces: list[Inside], setting: Setting) -> Element:
-    """An average, or the joint cumulant of several pieces."""
-    total = setting.number(Fraction(0))
-    for partition in set_partitions(range(len(pieces))):
-        term = setting.number(Fraction(1))
-        for number, block in enumerate(partition):
-            inside: Inside = {(): setting.number(Fraction(-number if number else 1))}
-            for index in block:
-                inside = _times(inside, pieces[index])
-            mean = setting.number(Fraction(0))
-            for lines, value in inside.items():
-                mean = mean + (value * setting.average(lines) if lines else value)
-            term = term * mean
-        total = total + term
-    return total
+    def inverse(self, value: InAverage) -> InAverage:
+        """One over a number."""
+        if set(value) - {()}:
+            raise InputError("a function of z stands behind a division sign")
+        return {(): self.setting.inverse(value.get((), self.setting.number(Fraction(0))))}
+
+    def of_line(self, node: Line, *place: Any) -> InAverage:
+        """A derivative of s."""
+        return self._one("s", node.order)
+
+    def of_zed(self, node: Zed, *place: Any) -> InAverage:
+        """A preactivation."""
+        return self._one(IDENTITY, 0)
+
+    def of_symbol(self, node: Symbol, *place: Any) -> InAverage:
+        """A function of z, or a scalar."""
+        return self._one(node.name, 0) if node.name in self.setting.functions_of_z else self.scalar(node)
+
+    def of_derivative(self, node: Derivative, *place: Any) -> InAverage:
+        """A derivative of what stands behind it."""
+        inside = self.interpret(node.of)
+        return {self.setting.derived(lines, node.label): value for lines, value in inside.items()}
+
+    def of_average(self, node: Average, *place: Any) -> InAverage:
+        """Refused."""
+        raise InputError("an average stands inside an average")
+
+    def scalar(self, node: Any, *place: Any) -> InAverage:
+        """What the setting knows."""
+        return {(): self.setting.interpret(node)}
+
+    of_component = of_mark = of_call = of_expectation = of_slope = of_raise = of_apply = scalar
 
 
 SWALLOWED = "the remainder O(...) is not smaller than all the terms that are stated"
@@ -210,6 +228,23 @@ def remainder_of(node: Node) -> tuple[Node, Node | None]:
     return Sum(tuple(kept)), found[0]
 
 
+def below_remainder(left: Any, right: Any, remainder: Any, highest: int, variable: str) -> Any:
+    """The difference of two power series below a remainder.
+
+    Args:
+        left, right: the sides.
+        remainder: what stands in the O(...), as a series, or None.
+        highest: the largest power that a remainder may be.
+        variable: of the series, for messages.
+    """
+    power = remainder.lowest if remainder is not None else None
+    if power is None or power > highest:
+        raise InputError(f"a series in {variable} needs a remainder such as O({variable}^m), m up to {highest}")
+    if any(right.coefficients[power:]) or not any(right.coefficients):
+        raise InputError(SWALLOWED)
+    return (left - right).below(power)
+
+
 def read_one(equation: Equation, form: str) -> Statement:
     """A form of an equation that has to be about a single input."""
     statement = equation.read(form)
@@ -218,19 +253,14 @@ def read_one(equation: Equation, form: str) -> Statement:
     return statement
 
 
-def compare_in(setting: Setting, statement: Statement, method: str, show: Callable[[Any], str] = str) -> Verdict:
-    """Compare all sides of a statement in a setting."""
-    sides = [remainder_of(side) for side in statement.sides]
-    remainders = [remainder for _, remainder in sides if remainder is not None]
-    if len(remainders) > 1:
-        raise InputError("at most one side may have a remainder O(...)")
-    remainder = remainders[0] if remainders else None
-    try:
-        first, *others = [evaluate(side, setting) for side, _ in sides]
-        for other in others:
-            difference = setting.difference(first, other, remainder)
-            if difference:
-                return Verdict(MISMATCH, method, 1.0, f"the sides differ in {setting.title}", (show(difference),))
-    except (ArithmeticError, UnsupportedError) as error:
-        return unchecked(str(error) or "the two sides cannot be computed")
-    return Verdict(VERIFIED, method)
+def chosen(equation: Equation, known: Iterable[str]) -> str:
+    """The setting of an equation.
+
+    Raises:
+        RuleError: it is none of those that its kind knows.
+    """
+    names = list(known)
+    if equation.setting not in names:
+        shown_names = "; ".join(name for name in names if name)
+        raise RuleError(f"{equation.place}: equation {equation.number}: setting must be one of {shown_names}")
+    return equation.setting

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pertheory.cli.options import add_output, check_out, write_text
 
 if TYPE_CHECKING:
-    from pertheory.book.chapters import Equation
     from pertheory.book.check import Result
+    from pertheory.book.equation import Equation
 
 SUMMARY = "Check the equations of the book against what the engine derives; exit status 1 if one fails."
 EXAMPLE = "pertheory check --equation 8.97"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from pertheory.algebra.terms import Average, Component, Factor, Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.graphs.canonical import Permutation
-from pertheory.graphs.partitions import index_partitions
+from pertheory.graphs.partitions import cumulant_partitions
 from pertheory.graphs.tensor import canonical_slots
 from pertheory.rulebook.network import IDENTITY
 
@@ -84,8 +84,7 @@ def _neuron_terms(diagram: Diagram, number: int, label: tuple[int, ...]) -> list
             (loose if site < 0 else single[site]).append(index)
     pairs = [(loose[i], loose[i + 1]) for i in range(0, len(loose), 2)]  # partners are numbered in sequence
     result: list[NeuronTerm] = []
-    for partition in index_partitions(len(neuron)):
-        sign = (-1) ** (len(partition) - 1) * math.factorial(len(partition) - 1)
+    for sign, partition in cumulant_partitions(len(neuron)):
         for choice in product(range(len(partition)), repeat=len(pairs)):
             options = []
             for part_number, part in enumerate(partition):

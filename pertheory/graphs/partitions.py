@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from math import factorial, prod
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -67,3 +68,35 @@ def compositions(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     for first in range(total + 1):
         for rest in compositions(total - first, parts - 1):
             yield (first, *rest)
+
+
+def joint_cumulant(size: int, moment: Callable[[tuple[int, ...]], Any], number: Callable[[int], Any]) -> Any:
+    """The joint cumulant of some factors from their moments; of one factor its mean.
+
+    Args:
+        size: how many factors there are.
+        moment: the moment of the product of some of them.
+        number: makes a number of the kind that moments are.
+
+    Example:
+        >>> joint_cumulant(2, lambda block: {(0, 1): 7, (0,): 2, (1,): 3}[block], int)
+        1
+    """
+    total = number(0)
+    for sign, partition in cumulant_partitions(size):
+        total = total + prod((moment(block) for block in partition), start=number(sign))
+    return total
+
+
+def cumulant_partitions(size: int) -> Iterator[tuple[int, tuple[tuple[int, ...], ...]]]:
+    """All set partitions of ``range(size)`` with their signs in a joint cumulant.
+
+    The joint cumulant of some variables is the sum of sign times the product, over blocks, of the mean of the product
+    of the variables in a block.
+
+    Example:
+        >>> list(cumulant_partitions(2))
+        [(1, ((0, 1),)), (-1, ((0,), (1,)))]
+    """
+    for partition in index_partitions(size):
+        yield (-1) ** (len(partition) - 1) * factorial(len(partition) - 1), partition

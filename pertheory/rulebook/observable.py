@@ -15,11 +15,15 @@ After ``@`` stand the pairs of labels that share a neuron.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import permutations
+from operator import mul
 
 from pertheory.errors import InputError
 from pertheory.graphs.canonical import Permutation, connected_components
+from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import Pair, TensorType, tensor_type
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import GRAMMAR, is_name, line, shown
@@ -91,6 +95,11 @@ class Observable:
                 raise InputError(f"pair {self.labels[u]}{self.labels[v]} joins different fields; it vanishes")
         return tensor_type(self.fields, self.edges, links)
 
+    def pairings(self) -> Iterator[tuple[TensorType, Permutation, tuple[Pair, ...]]]:
+        """Every way to pair the vertices: as for `tensor`, and the pairs as positions in ``labels``."""
+        for pairs in pairings(range(len(self.labels))):
+            yield *self.tensor([(self.labels[u], self.labels[v]) for u, v in pairs]), pairs
+
     def __str__(self) -> str:
         names = [lb if f == "z" else f"{lb}:{f}" for lb, f in zip(self.labels, self.fields, strict=True)]
         parts = []
@@ -148,6 +157,19 @@ def build(shape: str, labels: Sequence[object]) -> Observable:
     if len(set(names)) != len(names):
         raise InputError(f"{shape}({','.join(names)}): each label may be used once")
     return Observable(names, edges, ("z",) * len(names))
+
+
+def tree_symmetries(shape: str) -> tuple[Permutation, ...]:
+    """All orders of the vertices of a named tree that leave its edges where they are."""
+    edges = {frozenset(edge) for edge in SHAPES[shape][1]}
+    everything = permutations(range(len(edges) + 1))
+    return tuple(order for order in everything if {frozenset(order[u] for u in edge) for edge in edges} == edges)
+
+
+def forest(shapes: Sequence[str]) -> Observable:
+    """A product of named trees; labels are given in turn."""
+    fresh = iter(LABELS)
+    return reduce(mul, [build(shape, [next(fresh) for _ in range(len(SHAPES[shape][1]) + 1)]) for shape in shapes])
 
 
 def build_tree(links: Sequence[tuple[object, object]]) -> Observable:

@@ -9,7 +9,8 @@ import pytest
 from pertheory.book import engine
 from pertheory.book.chapters import chapters, read_chapter
 from pertheory.book.check import check, decide, select
-from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, UNCHECKED, VERIFIED, kinds
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, UNCHECKED, VERIFIED
 from pertheory.errors import InputError, RuleError
 
 HEAD = 'chapter = "1"\ntitle = "one"\n[definitions]\n"Omega(a,b)" = "lambda_W s_a s_b + C_W Theta(a,b) s\'_a s\'_b"\n'
@@ -168,7 +169,7 @@ def test_the_first_layer_is_the_engines():
 
 
 def test_kinds_are_found_by_name():
-    assert {"recursion", "identity", "definition", "first layer", "forward"} <= set(kinds())
+    assert {"recursion", "identity", "definition", "first layer", "forward"} <= set(DECIDERS)
 
 
 def test_select_names_what_there_is():

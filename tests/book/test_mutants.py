@@ -6,9 +6,11 @@ import random
 
 import pytest
 
-from pertheory.book.chapters import Equation, chapters
+from pertheory.book.chapters import chapters
 from pertheory.book.check import select
-from pertheory.book.verdict import ERRATUM, VERIFIED, kinds
+from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import Equation
+from pertheory.book.verdict import ERRATUM, VERIFIED
 from pertheory.errors import PertheoryError
 from tests.book.mutants import mutants
 
@@ -26,7 +28,7 @@ def survivors(equation: Equation, count: int) -> tuple[int, list[str]]:
     alive = []
     for text, change in chosen.values():
         try:
-            verdict = kinds()[equation.kind](equation, f"{left}={text}")
+            verdict = DECIDERS[equation.kind].decide(equation, f"{left}={text}")
         except PertheoryError:
             continue  # refused: an index stands alone, a name has no meaning there
         assert "disagree" not in verdict.note, (equation.number, change)

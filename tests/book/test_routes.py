@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 from fractions import Fraction
 
 import pytest
 
+from pertheory.algebra.dual import dual
 from pertheory.book.canonical import KERNEL, Mono, average
 from pertheory.book.compare import write_term
-from pertheory.book.exact import Evaluator, Point, dual
-from pertheory.book.expand import Expander
 from pertheory.book.indices import check_indices, open_dummies
-from pertheory.book.matrices import invert_matrix, is_regular
 from pertheory.book.parse import Words, parse_expression, parse_statement
+from pertheory.book.point import Point
+from pertheory.book.route_numeric import NumericRoute
+from pertheory.book.route_symbolic import SymbolicRoute
 from pertheory.errors import InputError
 from pertheory.rulebook.network import network
 
@@ -24,14 +24,14 @@ RULE = network("mlp")
 
 def canonical(text, one=False):
     samples = {"x": 0} if one else SAMPLES
-    return Expander(RULE, samples, one, frozenset()).side(parse_expression(text, WORDS, one))
+    return SymbolicRoute(RULE, samples, one).side(parse_expression(text, WORDS, one))
 
 
 def number(text, one=False, seed="routes"):
     samples = {"x": 0} if one else SAMPLES
     node = parse_expression(text, WORDS, one)
     open_dummies(node)
-    return Evaluator(RULE, samples, Point(len(samples), seed)).side(node).value
+    return NumericRoute(RULE, samples, Point(len(samples), seed)).side(node).value
 
 
 def as_text(poly, one=False):
@@ -67,7 +67,7 @@ def test_the_canonical_form_of_a_single_input_has_the_same_value(text):
 def test_slopes_in_the_kernel_agree():
     text = "d/dK[<s s>^2 K^-1 + <z s'> Theta]"
     node = parse_expression(text, WORDS, True)
-    value = Evaluator(RULE, {"x": 0}, Point(1, "slope", KERNEL)).side(node).value
+    value = NumericRoute(RULE, {"x": 0}, Point(1, "slope", KERNEL)).side(node).value
     assert number(as_text(canonical(text, True), True), True, "slope") == value != 0
 
 
@@ -97,18 +97,6 @@ def test_moments_are_sums_over_pairings():
     assert point.moment((2, 2)) == dual(a * c + 2 * b**2)
     assert point.moment((3, 1)) == dual(3 * a * b)
     assert point.moment((1, 2)) == dual(0)
-
-
-def test_the_inverse_is_one():
-    draw = random.Random(4)
-    matrix = [[draw.randint(-5, 5) for _ in range(4)] for _ in range(4)]
-    inverse = invert_matrix(matrix)
-    product = [[sum(matrix[i][k] * inverse[k][j] for k in range(4)) for j in range(4)] for i in range(4)]
-    assert product == [[int(i == j) for j in range(4)] for i in range(4)]
-    assert invert_matrix([[1, 2], [2, 4]]) is None
-    assert is_regular(matrix)
-    assert is_regular([[0, 1], [1, 0]])
-    assert not is_regular([[1, 2], [2, 4]])
 
 
 @pytest.mark.parametrize(

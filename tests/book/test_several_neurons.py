@@ -6,17 +6,18 @@ from fractions import Fraction
 
 import pytest
 
+from pertheory.algebra.dual import dual
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.chapters import chapters
 from pertheory.book.check import select
-from pertheory.book.cumulants import Moments, Tree
-from pertheory.book.exact import dual
+from pertheory.book.cumulants import FieldMoments, PlacedTree
+from pertheory.book.deciders import DECIDERS
 from pertheory.book.explicit import Explicit
-from pertheory.book.kinds.forward import forward, shaped
-from pertheory.book.neurons import Fields
-from pertheory.book.sums import Sums
-from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED, kinds
+from pertheory.book.forward import forward, shaped
+from pertheory.book.neuron_sums import NeuronSums
+from pertheory.book.point import Point
+from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, VERIFIED
 from pertheory.errors import RuleError, UnsupportedError
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import network
@@ -28,7 +29,7 @@ GENERAL = "1/n_prev 1/4 V^(a,b,c,d) <f(1) (z(1;a) z(1;b) - K(a,b))> <f(2) (z(2;c
 
 
 def fields(neurons=2, samples=2):
-    return Fields(neurons, samples, "several neurons")
+    return Point(samples, "several neurons", neurons=neurons)
 
 
 # witnesses
@@ -40,7 +41,7 @@ def test_a_moment_of_four_is_pairs_and_one_vertex():
     correction = [[point.tensor(KERNEL, 1, [a, b]).value for b in range(2)] for a in range(2)]
     exponents = [0] * 4
     exponents[point.field(0, 0)] = exponents[point.field(1, 1)] = 2
-    found = Moments(RULE, point).moment(tuple(exponents), ())
+    found = FieldMoments(RULE, point).moment(tuple(exponents), ())
     assert found.value == kernel[0][0] * kernel[1][1]
     vertex = point.tensor(VERTEX, 0, [slot for a in (0, 1) for slot in (a, a)]).value
     assert found.slope == correction[0][0] * kernel[1][1] + kernel[0][0] * correction[1][1] + vertex
@@ -49,17 +50,19 @@ def test_a_moment_of_four_is_pairs_and_one_vertex():
 def test_a_moment_with_the_tangent_kernel():
     point = fields()
     tangent, d_tensor, f_tensor = (engine.tensor_named(name) for name in "HDF")
-    place = Tree("H", ((0, 0), (1, 1)))
+    place = PlacedTree("H", ((0, 0), (1, 1)))
     exponents = [0] * 4
     exponents[point.field(0, 0)] = exponents[point.field(1, 1)] = 1
-    found = Moments(RULE, point).moment(tuple(exponents), (place,))
+    found = FieldMoments(RULE, point).moment(tuple(exponents), (place,))
     assert found.value == 0  # neither has two vertices on one neuron
     assert found.slope == point.tensor(f_tensor.kind, 0, engine.by_vertex(f_tensor, (0, 0, 1, 1))).value
-    same = Moments(RULE, point).cumulant((Tree("H", ((1, 0), (1, 1))),))
+    same = FieldMoments(RULE, point).cumulant((PlacedTree("H", ((1, 0), (1, 1))),))
     assert same.value == point.tensor(tangent.kind, 0, (0, 1)).value
     squares = [0] * 4
     squares[point.field(0, 1)] = 2
-    connected = Moments(RULE, point).cumulant((Tree("H", ((1, 0), (1, 0))), Tree("z", ((0, 1),)), Tree("z", ((0, 1),))))
+    connected = FieldMoments(RULE, point).cumulant(
+        (PlacedTree("H", ((1, 0), (1, 0))), PlacedTree("z", ((0, 1),)), PlacedTree("z", ((0, 1),)))
+    )
     assert connected.slope == point.tensor(d_tensor.kind, 0, engine.by_vertex(d_tensor, (1, 1, 0, 0))).value
 
 
@@ -79,7 +82,7 @@ def test_explicit_parameters_by_hand():
     by_hand += sum(w[j] ** 2 * ds[j][a] * ds[j][b] * first(b) for j in range(2))
     assert net.tree(2, "H", [(0, a), (0, b)]) == by_hand
     covariance = 5 + Fraction(7, 2) * sum(s[j][a] * s[j][b] for j in range(2))
-    assert net.covariance(2, (0, a), (0, b)) == covariance
+    assert net.cumulant(2, [(0, a), (0, b)]) == covariance
     # one second derivative: by the weight above and the bias of the hidden neuron below it
     pair = tuple(sorted((net.weights[2, 0, 0], net.biases[1, 0])))
     assert net.derivatives(2, 0, a, 2)[pair] == ds[0][a]
@@ -120,12 +123,12 @@ def test_the_stochastic_metric_has_a_bias_and_a_site():
 
 def test_sums_over_neurons_are_for_a_plain_layer():
     with pytest.raises(UnsupportedError, match="one layer of weights and biases"):
-        Sums(network("residual"), fields(), [0, 1])
+        NeuronSums(network("residual"), fields(), [0, 1])
 
 
 def test_sums_over_neurons_by_hand():
     point = fields(1, 1)
-    sums = Sums(RULE, point, [0, 0])
+    sums = NeuronSums(RULE, point, [0, 0])
     value = sums.cumulant([[("z", (0,))], [("z", (1,))]], {0: 0, 1: 0})
     square = [0] * 7
     for i, a in enumerate(point.activation):
@@ -142,7 +145,7 @@ def test_a_value_is_not_taken_from_another_node_that_had_its_place_in_memory():
     ((_, equation),) = select(chapters(), number="3.30")
     for right in (f"{rest} - {square} {square}", f"- {square} {square} + {rest}", f"{rest} - {square}^2"):
         form = f"E[z(1;1) z(1;1) ; z(2;1) z(2;1)] = {right}"
-        assert kinds()["insertion"](equation, form).status == VERIFIED
+        assert DECIDERS["insertion"].decide(equation, form).status == VERIFIED
 
 
 @pytest.mark.parametrize(
@@ -251,10 +254,10 @@ def test_symmetries(tmp_path, statement, status, method, word):
 
 
 def test_a_symmetry_that_the_recursion_lacks_is_seen(tmp_path, monkeypatch):
-    from pertheory.book.kinds import symmetry
+    from pertheory.book.kinds import derived
 
-    real = symmetry.equal_values
-    monkeypatch.setattr(symmetry, "equal_values", lambda rule, node: frozenset(list(real(rule, node))[:1]))
+    real = derived.equal_values
+    monkeypatch.setattr(derived, "equal_values", lambda rule, node: frozenset(list(real(rule, node))[:1]))
     assert verdict(tmp_path, kind="symmetry", statement="F(1,3,2,4) = F(2,4,1,3)").status == MISMATCH
 
 

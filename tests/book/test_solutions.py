@@ -1,144 +1,20 @@
-"""Solved recursions, expansions and limits: the algebra against other routes, and that every kind can fail."""
+"""Statements on a single input: every kind can hold and can fail, and what cannot be decided is refused."""
 
 from __future__ import annotations
 
 import math
-from fractions import Fraction
-from itertools import product
 
-import mpmath
-import numpy as np
 import pytest
-from sympy.polys.domains import QQ
 
 import pertheory as pt
-from pertheory.averages.gaussian import GaussianAverages
 from pertheory.book.chapters import read_chapter
 from pertheory.book.check import decide
-from pertheory.book.classes import Generic, PiecewiseLinear, SmallKernel, hermite, rational, rational_functions
-from pertheory.book.depth import CriticalDepth, at_layer, sum_of_powers
-from pertheory.book.exact import Point
-from pertheory.book.kinds import asymptotics, critical, solution
-from pertheory.book.large_depth import LargeDepth, kernel_decay
-from pertheory.book.moments import Moments, loops
-from pertheory.book.one_input import OneInput
-from pertheory.book.precise import Precise
+from pertheory.book.kinds.solution import setting_of
+from pertheory.book.settings import critical, large_depth
 from pertheory.book.verdict import MISMATCH, UNCHECKED, VERIFIED
-from pertheory.errors import DivergentAverageError, RuleError, UnsupportedError
-from pertheory.rulebook.activation import activation
-from pertheory.rulebook.network import network
-from pertheory.rulebook.taylor import jet
+from pertheory.errors import RuleError, UnsupportedError
 
-LINES = [
-    (("s", 0), ("s", 0)),
-    (("s", 1), ("s", 1)),
-    (("s", 0), ("s", 0), ("s", 1), ("s", 1)),
-    (("s", 0), ("s", 0), ("s", 0), ("s", 0)),
-    (("s", 1), ("s", 1), ("s", 1), ("s", 1)),
-    (("s", 1), ("s", 2)),
-]
-
-
-# -- averages of the classes ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("legs", "lines"), list(product(range(5), LINES)))
-def test_averages_of_two_slopes_are_those_of_the_numeric_room(legs, lines):
-    if (legs + sum(order for _, order in lines)) % 2:
-        return  # odd ones are not rational
-    of, names = rational_functions(["K"])
-    functions = PiecewiseLinear(of, of(1), of(rational(Fraction(3, 10))))
-    exact = functions.average(names["K"], legs, lines)
-    value = Fraction(str(exact.numer(rational(2)) / exact.denom(rational(2)))) if exact else Fraction(0)
-    numeric = GaussianAverages({"s": activation("leaky_relu", slope=0.3)})(np.array([[2.0]]), [((legs, lines),)])[0]
-    assert float(value) == pytest.approx(numeric.item(), rel=1e-9, abs=1e-12)
-
-
-def test_averages_that_depend_on_how_a_corner_is_smoothed_are_refused():
-    of, names = rational_functions(["K"])
-    relu = PiecewiseLinear(of, of(1), of(0))
-    for lines in ((("s", 2), ("s", 2)), (("s", 1), ("s", 3)), (("s", 1), ("s", 1), ("s", 2), ("s", 2))):
-        with pytest.raises(DivergentAverageError, match="smoothed"):
-            relu.average(names["K"], 0, lines)
-
-
-@pytest.mark.parametrize("legs", range(4))
-@pytest.mark.parametrize("lines", [*LINES, (("id", 0), ("s", 0)), (("id", 0), ("id", 0), ("s", 0), ("s", 2))])
-def test_averages_at_small_k_and_of_symbols_are_exact_for_polynomials(legs, lines):
-    # a polynomial with s(0) = 0: the series in K ends, and Wick's sums (`exact`) know nothing of either class
-    point = Point(1, "seed")
-    point.activation[0] = 0
-    kernel = point.kernel[0][0].value
-    derivatives = [QQ(math.factorial(k) * c) for k, c in enumerate(point.activation)][1:] + [QQ(0)] * 40
-    series = SmallKernel(QQ, derivatives, 12)
-    expected = wick(point, legs, lines)
-    coefficients = series.average(series.kernel, legs, lines).coefficients
-    assert sum(Fraction(str(c)) * kernel**k for k, c in enumerate(coefficients)) == expected
-
-    def of_lines(orders):
-        return wick(point, 0, tuple(("s", order) for order in orders))
-
-    assert Generic(of_lines, Fraction).average(kernel, legs, lines) == expected
-
-
-def wick(point, legs, lines):
-    """The average by sums over pairings."""
-    inside = {(0,): 1}
-    for name, order in lines:
-        factor = {(1,): 1} if name == "id" else {k: v.value for k, v in point.function(order, 0).items()}
-        inside = {
-            (i + j,): sum(u * v for ((a,), u), ((b,), v) in product(inside.items(), factor.items()) if a + b == i + j)
-            for (i,), (j,) in product(inside, factor)
-        }
-    for _ in range(legs):
-        inside = {(k - 1,): k * v for (k,), v in inside.items() if k}
-    return sum((v * point.moment(k).value for k, v in inside.items()), Fraction(0))
-
-
-def test_hermite_polynomials():
-    assert [hermite(n) for n in range(5)] == [[1], [0, 1], [-1, 0, 1], [0, -3, 0, 1], [3, 0, -6, 0, 1]]
-
-
-# -- depth ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("power", range(7))
-def test_sums_of_powers(power):
-    for layer in range(1, 8):
-        polynomial = sum(c * layer**k for k, c in enumerate(sum_of_powers(power)))
-        assert polynomial == sum(m**power for m in range(1, layer))
-
-
-def test_off_criticality_there_is_no_solution_in_powers_of_the_depth():
-    of, names = rational_functions(["K", "lambda_b", "lambda_W"])
-    relu = PiecewiseLinear(of, of(1), of(0))
-    couplings = {"C_b": of(0), "C_W": of(3), "lambda_b": names["lambda_b"], "lambda_W": names["lambda_W"]}
-    with pytest.raises(UnsupportedError, match="fixed point"):
-        CriticalDepth(OneInput(pt.network("mlp"), relu, couplings, names["K"]), {})
-
-
-def test_relu_solutions_are_the_closed_forms_of_the_literature():
-    # C_W = 2, C_b = lambda_b = 0, lambda_W = 1, K = 1: closed forms in the depth, from another derivation
-    setting = solution.setting_of("ReLU", pt.network("mlp"))
-    depth, of = setting.depth, setting.of
-
-    def value(name, layer):
-        found = at_layer(depth.solution(depth.step.node(name)), of(layer), of(0))
-        point = {"K": 1, "lambda_b": 0, "lambda_W": 1}
-        values = [rational(point.get(str(symbol), 0)) for symbol in of.symbols]
-        return Fraction(str(found.numer(*values) / found.denom(*values)))
-
-    for layer in range(1, 6):
-        theta = value("Theta", layer)
-        assert theta == Fraction(layer, 2)
-        assert value("V", layer) == 5 * (layer - 1)
-        assert value("F", layer) == (layer - 1) * theta
-        assert value("D", layer) == 3 * (layer - 1) * theta
-        assert value("A", layer) == Fraction((layer - 1) * (7 * layer - 2), 3 * layer) * theta**2
-        assert value("B", layer) == Fraction((layer - 1) * (2 * layer - 1), 3 * layer) * theta**2
-
-
-# -- large depth ---------------------------------------------------------------------------------------------
+# -- second routes -------------------------------------------------------------------------------------------
 
 
 def test_tanh_in_the_emitted_code_follows_the_leading_powers():
@@ -149,7 +25,7 @@ def test_tanh_in_the_emitted_code_follows_the_leading_powers():
     }
     model = pt.theory("mlp", ["G", "V", "D", "F", "B"], 1).compile(inputs="one")
     states = model([[0.5]], activation="tanh", depth=depth, C_b=0.0, C_W=1.0, **rates)
-    setting = asymptotics.setting_of(pt.network("mlp"), "K*=0, odd")
+    setting = setting_of("asymptotics", pt.network("mlp"), "K*=0, odd")
     a_1, w = -2.0, 0.7 / 2
     total = 0.4 + w
     expected = {
@@ -162,114 +38,15 @@ def test_tanh_in_the_emitted_code_follows_the_leading_powers():
     }
     for name, leading in expected.items():
         found = [states[layer][name].item() for layer in (depth, depth // 2, depth // 4)]
-        growth = setting.depth.leading(setting.depth.step.node("K" if name == "G" else name))
+        growth = setting.solved.tensors.leading(setting.solved.step.node("K" if name == "G" else name))
         power = float(growth.power)
         scaled = [value * layer**power for value, layer in zip(found, (depth, depth // 2, depth // 4), strict=True)]
-        limit = asymptotics.extrapolated([depth, depth // 2, depth // 4], scaled)
+        limit = large_depth.extrapolated([depth, depth // 2, depth // 4], scaled)
         assert limit == pytest.approx(leading * depth**power, rel=0.02), name
 
 
-def test_the_logarithm_of_the_kernel_shows_in_an_iteration():
-    of = QQ
-    functions = SmallKernel(of, [of(1), of(0), of(-2), of(0), of(16), *[of(0)] * 20], 3)
-    step = OneInput(
-        pt.network("mlp"), functions, {"C_b": functions.number(0), "C_W": functions.number(1)}, functions.kernel
-    )
-    decay = kernel_decay(step.kernel_above)
-    coefficients = [float(c) for c in step.kernel_above.coefficients]
-    kernel, depth = 0.05, 200_000
-    inverse = []
-    for layer in range(1, depth + 1):
-        kernel = sum(c * kernel**k for k, c in enumerate(coefficients))
-        if layer in (depth // 4, depth):
-            inverse.append(1 / kernel - float(decay.scale) * layer)
-    # 1/K = scale (l + log_term log l + constant)
-    assert (inverse[1] - inverse[0]) / math.log(4) == pytest.approx(float(decay.scale * decay.log_term), rel=1e-3)
-
-
-def test_a_kernel_that_decays_as_a_root_is_refused_where_one_over_l_is_taken():
-    functions = SmallKernel(QQ, [QQ(3, 4), QQ(0), QQ(0), QQ(0), QQ(-48), *[QQ(0)] * 20], 3)
-    variance = functions.number(Fraction(16, 9))
-    couplings = {"C_b": functions.number(0), "C_W": variance, "lambda_b": variance, "lambda_W": variance}
-    step = OneInput(pt.network("mlp"), functions, couplings, functions.kernel)
-    assert kernel_decay(step.kernel_above)[:2] == (2, 32)
-    with pytest.raises(UnsupportedError, match="a_1 = 0"):
-        LargeDepth(step, lambda value: True)
-
-
-def test_a_homogeneous_solution_that_is_not_subdominant_is_refused():
-    functions = SmallKernel(QQ, [QQ(1), QQ(0), QQ(-2), *[QQ(0)] * 20], 2)
-    one = functions.number(1)
-    couplings = {"C_b": functions.number(0), "C_W": one, "lambda_b": one * functions.kernel, "lambda_W": one}
-    depth = LargeDepth(OneInput(pt.network("mlp"), functions, couplings, functions.kernel), lambda value: value < 2)
-    with pytest.raises(UnsupportedError, match="subdominant"):
-        depth.leading(depth.step.node("V"))
-
-
-# -- moments -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("slopes", "second"), [((1, 1), (1, 3, 15, 105)), ((1, 0), (1, 6, 60, 840))])
-@pytest.mark.parametrize("pairs", [2, 3, 4])
-def test_moments_of_a_layer_are_those_of_a_sum_of_independent_squares(slopes, second, pairs):
-    """Given the layer below, G_2m is C_W^m E[(mean of x_j)^m], x_j = s(z_j)^2 independent.
-
-    With C_W = 1/E[x] and z standard normal E[x^k]/E[x]^k is (2k-1)!! for s = z, and half of it times 2^k for ReLU.
-    """
-    moments = Moments(slopes, 2, 3)
-    n = 7
-    expected = mean_power(n, pairs, second)
-    found = moments.moment(2, pairs) / (moments.variance**2 * moments.input_kernel) ** pairs
-    half = Fraction(1, 2) if slopes == (1, 0) else Fraction(1)
-    values = [rational(Fraction(1, n)) if str(symbol) == "N_1" else rational(1) for symbol in moments.of.symbols]
-    value = Fraction(str(found.numer(*values) / found.denom(*values)))
-    # one layer: the moment is a polynomial of degree m - 1 <= 3 in 1/n, so nothing is cut off
-    assert value == expected * half**pairs
-
-
-def mean_power(n, power, moments):
-    """E[(1/n sum x_j)^power] for independent x_j with E[x^k] = moments[k - 1]."""
-    total = Fraction(0)
-    for choice in product(range(n), repeat=power):
-        term = 1
-        for j in set(choice):
-            term *= moments[choice.count(j) - 1]
-        total += term
-    return total / n**power
-
-
-def test_loops_are_the_coefficients_of_a_rising_product():
-    for pairs, counts in {1: (1,), 2: (2, 1), 3: (8, 6, 1), 4: (48, 44, 12, 1)}.items():
-        assert loops(pairs) == counts
-        for n in (3, 4):
-            assert sum(c * n**k for k, c in enumerate(counts, 1)) == math.prod(n + 2 * s for s in range(pairs))
-
-
-# -- numbers -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["swish", "gelu", "tanh", "sin", "softplus", "gelu_tanh", "gaussian", "x3"])
-@pytest.mark.parametrize("x", [-1.7, 0.4, 2.5])
-def test_taylor_arithmetic_gives_the_derivatives(name, x):
-    function = activation(name)
-    coefficients = jet(function.pieces[0].node, x, 5, dict(function.parameters))
-    for order, c in enumerate(coefficients):
-        assert float(c) * math.factorial(order) == pytest.approx(
-            float(function.derivative(order)(x)), rel=1e-10, abs=1e-10
-        )
-
-
-def test_precise_averages_are_those_of_the_numeric_room():
-    precise = Precise(activation("gelu"))
-    numeric = GaussianAverages({"s": activation("gelu")}, rtol=1e-12)
-    for legs, lines in product(range(3), LINES):
-        with mpmath.workdps(25):
-            value = float(precise.average(mpmath.mpf(2), legs, lines))
-        assert value == pytest.approx(numeric(np.array([[2.0]]), [((legs, lines),)])[0].item(), rel=1e-9, abs=1e-12)
-
-
 def test_a_critical_point_stands_still_in_a_run():
-    point, _ = critical.half_stable(["swish", " half-stable"][0])
+    point, _ = critical.half_stable_point(pt.network("mlp"), "swish")
     variance, bias, kernel = (float(x) for x in (point.values["C_W"], point.values["C_b"], point.kernel))
     scale = math.sqrt((kernel - bias) / variance)
     states = pt.theory("mlp", ["G", "H"], 0).compile(inputs="one")(
@@ -281,9 +58,9 @@ def test_a_critical_point_stands_still_in_a_run():
 
 def test_an_activation_without_the_point_is_told():
     with pytest.raises(UnsupportedError, match="0 critical points"):
-        critical.half_stable("softplus")
+        critical.half_stable_point(pt.network("mlp"), "softplus")
     with pytest.raises(UnsupportedError, match=r"s\(0\) != 0"):
-        critical.AtZero(activation("sigmoid"))
+        critical.numbers_of(pt.network("mlp"), "sigmoid", critical.AT_ZERO)
 
 
 # -- every kind can fail -------------------------------------------------------------------------------------
@@ -466,14 +243,3 @@ def test_a_finite_tensor_is_not_called_infinite(tmp_path, name):
 def test_a_wrong_statement_on_infinite_tensors_is_refused(tmp_path, statement, setting, message):
     with pytest.raises(RuleError, match=message):
         divergent(tmp_path, statement, setting)
-
-
-def test_one_coefficient_of_a_recursion_is_that_of_the_whole():
-    of, names = rational_functions(["K", "C_b", "C_W", "lambda_b", "lambda_W"])
-    step = OneInput(network("mlp"), PiecewiseLinear(of, of(1), of(rational(Fraction(1, 3)))), names, names["K"])
-    for above, below in (("G{1}", "G{1}"), ("G{1}", "V"), ("Theta", "Theta"), ("V", "V"), ("V", "Theta"), ("D", "V")):
-        node, own = step.node(above), step.node(below)
-        assert step.coefficient(node, own) == step.polynomial(node).get((own,), 0)
-    residual = OneInput(network("residual"), step.functions, names, names["K"])
-    with pytest.raises(UnsupportedError, match="one sublayer"):
-        residual.coefficient(residual.node("V"), residual.node("V"))

@@ -1,142 +1,72 @@
-"""Gradient descent on trees against explicit functions of parameters; predictions against training carried out."""
+"""Predictions of the book against training that is carried out."""
 
 from __future__ import annotations
 
-import random
 from copy import copy
-from fractions import Fraction
-from itertools import product
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pertheory.algebra.linear import PRIME
 from pertheory.book.chapters import book_folder, read_chapter
 from pertheory.book.check import decide
-from pertheory.book.descent import step
-from pertheory.book.indexed import PRIME, Pair, constant, evaluate, identity, monomials, solve
-from pertheory.book.kinds.training import defined, prediction
+from pertheory.book.formulas import formula_of
+from pertheory.book.kinds.training import abbreviations_of, prediction_of
 from pertheory.book.parse import Words, parse_expression
-from pertheory.book.syntax import Call
-from pertheory.book.training import NEURONS, TRAINING, Training, after_a_step, symmetric
 from pertheory.book.verdict import MISMATCH, VERIFIED
 from pertheory.errors import InputError, RuleError
-from pertheory.rulebook.observable import build
+from pertheory.training.arithmetic import FLOATS, RESIDUES, DualArray
+from pertheory.training.state import Objects, mean_kernel, random_state
+from pertheory.training.steps import after_a_step
 
 FILE = read_chapter(book_folder() / "chinf_training.toml")
 EQUATION = {equation.number: equation for equation in FILE.equations}
-PARAMETERS = 3
 
 
-class Explicit:
-    """Three outputs as explicit cubic polynomials of three parameters; the first two are trained."""
-
-    def __init__(self) -> None:
-        draw = random.Random(1)
-        self.rates = [Fraction(draw.randint(1, 5), 3) for _ in range(PARAMETERS)]
-        exponents = [e for e in product(range(4), repeat=PARAMETERS) if sum(e) <= 3]
-        self.outputs = [{e: Fraction(draw.randint(-5, 5), 4) for e in exponents} for _ in range(3)]
-        self.point = [Fraction(draw.randint(-4, 4), 3) for _ in range(PARAMETERS)]
-        self.target = [Fraction(draw.randint(-4, 4), 5) for _ in range(2)]
-
-    def derivative(self, output: int, along: tuple[int, ...], at: list[Fraction]) -> Fraction:
-        """A derivative of an output with respect to some parameters."""
-        poly = self.outputs[output]
-        for mu in along:
-            poly = {(*e[:mu], e[mu] - 1, *e[mu + 1 :]): c * e[mu] for e, c in poly.items() if e[mu]}
-        total = Fraction(0)
-        for e, c in poly.items():
-            for value, power in zip(at, e, strict=True):
-                c *= value**power
-            total += c
-        return total
-
-    def tree(self, shape: str, outputs: tuple[int, ...], at: list[Fraction]) -> Fraction:
-        """A tree of contracted derivatives, by its definition."""
-        made = build(shape, "abcd"[: len(outputs)])
-        total = Fraction(0)
-        for of_edge in product(range(PARAMETERS), repeat=len(made.edges)):
-            term = Fraction(1)
-            for mu in of_edge:
-                term *= self.rates[mu]
-            for vertex, output in enumerate(outputs):
-                along = tuple(mu for mu, edge in zip(of_edge, made.edges, strict=True) if vertex in edge)
-                term *= self.derivative(output, along, at)
-            total += term
-        return total
-
-    def errors(self) -> list[Fraction]:
-        """Of the trained outputs."""
-        return [self.derivative(i, (), self.point) - self.target[i] for i in range(2)]
-
-    def moved(self, eta: Fraction) -> list[Fraction]:
-        """The parameters after a step of gradient descent."""
-        slopes = [
-            sum((error * self.derivative(i, (mu,), self.point) for i, error in enumerate(self.errors())), Fraction(0))
-            for mu in range(PARAMETERS)
-        ]
-        return [value - eta * rate * s for value, rate, s in zip(self.point, self.rates, slopes, strict=True)]
-
-    def grafted(self, shape: str, outputs: tuple[int, ...]) -> list[Fraction]:
-        """The coefficients of powers of eta that grafting leaves gives."""
-        found = [Fraction(0)] * 4
-        for coefficient, leaves, name, labels in step(build(shape, "123"[: len(outputs)])):
-            for chosen in product(range(2), repeat=len(leaves)):
-                output = dict(zip("123", outputs, strict=False)) | dict(zip(leaves, chosen, strict=True))
-                term = coefficient * self.tree(name, tuple(output[label] for label in labels), self.point)
-                for leaf in chosen:
-                    term *= self.errors()[leaf]
-                found[len(leaves)] += term
-        return found
-
-
-@pytest.mark.parametrize(("shape", "outputs", "order"), [("z", (2,), 3), ("H", (0, 2), 2), ("dH", (2, 0, 1), 1)])
-def test_grafted_leaves_are_taylor_coefficients_of_a_step(shape, outputs, order):
-    explicit = Explicit()
-    degree = 3 * len(outputs)  # in eta, for cubic outputs
-    points = [Fraction(k, 7) for k in range(degree + 1)]
-    values = [explicit.tree(shape, outputs, explicit.moved(eta)) for eta in points]
-    table = list(values)  # exact interpolation by Newton's divided differences
-    for level in range(1, degree + 1):
-        for i in range(degree, level - 1, -1):
-            table[i] = (table[i] - table[i - 1]) / (points[i] - points[i - level])
-    power = [Fraction(0)] * (degree + 1)
-    for i in range(degree, -1, -1):  # Horner's scheme from Newton's form to powers of eta
-        shifted = [Fraction(0), *power[:-1]]
-        power = [s - points[i] * c for s, c in zip(shifted, power, strict=True)]
-        power[0] += table[i]
-    assert power[: order + 1] == explicit.grafted(shape, outputs)[: order + 1]
-    assert any(power[1:])
+def prediction(state):
+    """Where training ends, as the book's formula says."""
+    known = abbreviations_of(EQUATION["inf.154"])
+    return Objects(state, known).evaluate(prediction_of(EQUATION["inf.154"], "0"), "0")
 
 
 def test_training_that_ends_after_a_few_steps_ends_where_the_formula_says():
     """With eta Theta = 1 on the training set, errors are of first order after a step, and gone after two."""
-    equation = EQUATION["inf.154"]
-    point = Training("ends", defined(equation))
-    point.theta = symmetric(point.random(3, 3), "H")
-    point.theta[:TRAINING, :TRAINING] = solve(point.eta * identity(TRAINING) % PRIME, identity(TRAINING))
-    mean = constant(np.kron(point.theta, identity(NEURONS)))
-    point.kernel = Pair(mean.value, point.kernel.slope)
-    left, right = prediction(equation)
-    expected = evaluate(right, point.look, left.labels, NEURONS, neurons=True)
-    now = point
+    state = random_state("ends")
+    theta = state.theta.copy()
+    theta[:2, :2] = RESIDUES.solve(RESIDUES.array(state.eta * RESIDUES.identity(2)), RESIDUES.identity(2))
+    mean = mean_kernel(theta, state.neurons, RESIDUES).value
+    state = replace(state, theta=theta, kernel=DualArray(mean, state.kernel.slope))
+    expected, now = prediction(state), state
     for _ in range(3):
         now = after_a_step(now)
-    size = TRAINING * NEURONS
-    errors = [(now.outputs[k][:size] - point.targets[k][:size]) % PRIME for k in (0, 1)]
-    assert not errors[0].any()
-    assert not errors[1].any()
-    assert (now.outputs.value.reshape(3, NEURONS) == expected.value).all()
-    assert (now.outputs.slope.reshape(3, NEURONS) == expected.slope).all()
+    for error, target in zip(now.outputs, state.targets, strict=True):
+        assert not ((error - target)[:2] % PRIME).any()
+    assert (now.outputs.value == expected.value).all()
+    assert (now.outputs.slope == expected.slope).all()
     assert expected.slope.any()
 
 
-def test_a_fourth_step_changes_nothing_but_a_first_one_does():
-    equation = EQUATION["inf.154"]
-    point = Training("moves", defined(equation))
-    later = after_a_step(point)
-    assert (point.outputs.value != later.outputs.value).all()
-    assert later.kernel.slope.tolist() != point.kernel.slope.tolist()
-    assert later.kernel.value.tolist() == point.kernel.value.tolist()
+def test_training_for_a_long_time_ends_where_the_formula_says():
+    """In floating point, with a learning rate like any other; what is of first order comes to rest as well."""
+    state = random_state("long", arithmetic=FLOATS)
+    factor = np.array([[1.0, 0.2, 0.3], [0.1, 0.9, -0.4], [0.5, 0.3, 0.8]])
+    theta = factor @ factor.T
+    kernel = DualArray(mean_kernel(theta, state.neurons, FLOATS).value, state.kernel.slope)
+    state = replace(state, theta=theta, eta=0.6, kernel=kernel)
+    expected, now = prediction(state), state
+    for _ in range(400):
+        now = after_a_step(now)
+    assert np.allclose(now.outputs.value, expected.value, rtol=1e-10, atol=1e-10)
+    assert np.allclose(now.outputs.slope, expected.slope, rtol=1e-10, atol=1e-9)
+
+
+def test_a_step_moves_the_kernel_at_first_order_only():
+    state = random_state("moves")
+    later = after_a_step(state)
+    assert (state.outputs.value != later.outputs.value).all()
+    assert later.kernel.slope.tolist() != state.kernel.slope.tolist()
+    assert later.kernel.value.tolist() == state.kernel.value.tolist()
 
 
 def with_statement(equation, statement):
@@ -190,7 +120,7 @@ def test_what_has_no_meaning_is_refused_with_the_reason(number, statement, messa
 def test_only_numbers_may_divide():
     words = Words(frozenset({"eta"}), (("r", 1),))
     with pytest.raises(InputError, match="division"):
-        list(monomials(parse_expression("1/eta r(a)", words)))
+        formula_of(parse_expression("1/eta r(a)", words))
 
 
 def test_the_infinite_width_prediction_is_not_the_one_at_finite_width():
@@ -201,11 +131,25 @@ def test_the_infinite_width_prediction_is_not_the_one_at_finite_width():
     assert decide(equation).status == VERIFIED
 
 
-def test_errors_are_outputs_minus_targets():
-    point = Training("r", {})
-    error, output, target = (point.look(Call(name, ("0",))).array.value for name in ("r", "y", "y"))
-    assert ((error + target - point.outputs.value.reshape(3, 2)) % PRIME == 0).all()
-    assert (output == target).all()
+@pytest.mark.parametrize(
+    ("head", "statement", "kind", "message"),
+    [
+        ("z_T(a,b)", "m_NTK(0) = y(0)", "mean prediction", "z_T has one label, not 2"),
+        ("z_T(a)", "covariance(0) = K(0,0)", "mean prediction", "covariance has 2 labels, not 1"),
+        ("z_T(a)", "C_4(0,1) = K(0,1) + O(eps^2)", "action", "C_4 has no meaning"),
+    ],
+)
+def test_a_wrong_number_of_labels_is_refused(head, statement, kind, message, tmp_path):
+    file = tmp_path / "ch99.toml"
+    file.write_text(
+        'chapter = "99"\ntitle = "x"\nsymbols = ["eps"]\n'
+        'objects = ["y(a)", "m_NTK(a)", "covariance(a)", "C_4(a,b)"]\n'
+        f'[definitions]\n"{head}" = "y(a)"\n'
+        f'[[equation]]\nnumber = "1"\ntitle = "x"\nsource = "ours"\nkind = "{kind}"\nstatement = "{statement}"\n'
+    )
+    (equation,) = read_chapter(file).equations
+    with pytest.raises(RuleError, match=message):
+        decide(equation)
 
 
 @pytest.mark.parametrize(("objects", "message"), [('"r(a)"', "must be a list"), ('["r(1)"]', "must be of the form")])

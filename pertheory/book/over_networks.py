@@ -1,0 +1,110 @@
+"""Expectations over networks, as exact numbers: at one layer by the engine's cumulants, one layer up by plain sums."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import reduce
+from typing import Any, cast
+
+from pertheory.algebra.dual import Dual, dual
+from pertheory.book import engine
+from pertheory.book.cumulants import FieldMoments, PlacedTree
+from pertheory.book.forward import METRIC, Above
+from pertheory.book.neuron_sums import NeuronSums
+from pertheory.book.neurons import Neurons, check_piece, factors, without
+from pertheory.book.point import Point, Polynomial, product_of
+from pertheory.book.route_numeric import Place
+from pertheory.book.syntax import Component, Expectation, Mark, Node, Power, Symbol
+from pertheory.book.visit import walk
+from pertheory.errors import InputError
+from pertheory.graphs.partitions import joint_cumulant
+from pertheory.graphs.tensor import pure_type
+from pertheory.rulebook.network import Network
+from pertheory.rulebook.observable import SHAPES
+
+
+class AtOneLayer(Neurons):
+    """Evaluates statements whose expectations come from the engine's cumulants at the layer itself."""
+
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
+        """The joint cumulant of the pieces, each a polynomial in the fields, perhaps times trees."""
+        moments = FieldMoments(self.rule, self.point, node.first)
+        if node.first and engine.first_layer(self.rule, pure_type(2)[0], 0):
+            raise InputError("the first layer of this network is not Gaussian")
+
+        def opened(piece: Node) -> tuple[Polynomial, tuple[PlacedTree, ...]]:
+            trees = [factor for factor in factors(piece) if is_tree(factor)]
+            rest = without(piece, trees)
+            if any(is_tree(part) for part in walk(rest)):
+                raise InputError("H and its differentials may only be factors of an expectation")
+            check_piece(rest)
+            return self.interpret(rest, place), tuple(self.tree(tree, place) for tree in trees)
+
+        pieces = [opened(piece) for piece in node.pieces]
+
+        def mean(block: tuple[int, ...]) -> Dual:
+            chosen = [pieces[i] for i in block]
+            return moments.mean(reduce(product_of, [p for p, _ in chosen]), sum((trees for _, trees in chosen), ()))
+
+        return self.point.number(joint_cumulant(len(pieces), mean, dual))
+
+    def tree(self, node: Node, place: Place) -> PlacedTree:
+        """A tree with the neurons and samples of its vertices."""
+        tree = cast(Component | Mark, node)
+        for label in tree.labels:
+            if label not in self.neurons:
+                raise InputError(f"{tree.name} in an expectation stands at samples of the statement, not at {label}")
+        return PlacedTree(tree.name, tuple((self.neuron(label, place), place[label]) for label in tree.labels))
+
+
+def is_tree(node: Node) -> bool:
+    """Whether a factor of an expectation is H or one of its differentials."""
+    named = isinstance(node, Mark) or (isinstance(node, Component) and not node.order and not node.raised)
+    return named and node.name in SHAPES and not node.up  # type: ignore[union-attr]
+
+
+class OneLayerUp(Neurons):
+    """Evaluates statements about the layer above; numbers are value + slope/n_prev at fixed n/n_prev.
+
+    Args:
+        rule: the network.
+        samples: the number of each sample label.
+        point: the point.
+        above: sums over neurons at the same point, which several statements may share.
+        width: the name of the width below the layer that the statement is about.
+        neurons: the neuron of each sample label.
+    """
+
+    def __init__(
+        self, rule: Network, samples: Place, point: Point, above: NeuronSums, width: str, neurons: Place
+    ) -> None:
+        super().__init__(rule, samples, point, neurons)
+        self.above, self.width = above, width
+
+    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+        """A scalar that is no width."""
+        if node.name in ("n", "n_prev"):
+            raise InputError(f"a width may only stand as a factor 1/{self.width}, in which both sides are expanded")
+        return super().of_symbol(node, place)
+
+    def of_power(self, node: Power, *place: Any) -> Polynomial:
+        """A whole power; one over the width below is small."""
+        if node == Power(Symbol(self.width), -1):
+            return self.point.number(Dual(Fraction(0), 1 / self.above.ratio))
+        return super().of_power(node, *place)
+
+    def of_mark(self, node: Mark, place: Place) -> Polynomial:
+        """Whether neurons are the same."""
+        if node.name == METRIC:
+            raise InputError("hatG may only stand inside E[...]")
+        return super().of_mark(node, place)
+
+    def of_expectation(self, node: Expectation, place: Place) -> Polynomial:
+        """The joint cumulant of products of stochastic metrics."""
+        pieces: list[list[Above]] = []
+        for piece in node.pieces:
+            metrics = [factor for factor in factors(piece) if isinstance(factor, Mark) and factor.name == METRIC]
+            if len(metrics) < len(factors(piece)):
+                raise InputError("in a statement on the metric an expectation holds products of hatG(1,2) only")
+            pieces.append([(METRIC, tuple(place[label] for label in metric.labels)) for metric in metrics])
+        return self.point.number(self.above.cumulant(pieces, {}))

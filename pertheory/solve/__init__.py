@@ -1,0 +1,16 @@
+"""Networks on a single input, solved: the derived recursions of any rule in any arithmetic.
+
+`averages`, `numbers`   what a layer needs to know of its activation: two slopes, expansions, symbols; many digits,
+doubles
+`fields`                rational functions of named symbols
+`channels`              which hyperparameters criticality fixes, what the others are, the first layer
+`layer`                 a recursion as a polynomial in the tensors below; the susceptibilities
+`flow`                  a closed theory, layer by layer
+`critical`              fixed points and critical points as numbers
+`classes`               the universality classes at criticality, solved symbolically
+`induction`             tensors as polynomials in the depth, where the kernel stands still
+`large_depth`, `growth` tensors as leading powers of the depth, where it decays
+`iterate`               recursions iterated to large depth in floating point
+`moments`               moments of layers whose widths are told apart
+`coincident`, `angle`   two inputs: nearly coincident, and at an angle
+"""

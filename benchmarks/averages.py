@@ -24,7 +24,7 @@ COUNTED = """
 import json, time
 import numpy as np
 import pertheory as pt
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 seen = [0]
 original = Activation.tabulate
 def tabulate(self, x, orders, *more, **named):

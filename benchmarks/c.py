@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 import pertheory as pt
+from pertheory.functions.chosen import choose_functions
 from pertheory.kernels.packing import counts, packing_of, packing_of_classes
-from pertheory.numeric.cmodel import Library
-from pertheory.numeric.evaluate import Evaluator
-from pertheory.rulebook.chosen import choose_functions
-from pertheory.witness.runs import GRAM
+from pertheory.run.cmodel import Library
+from pertheory.run.evaluate import Evaluator
+from pertheory.witness.reference_runs import GRAM
 
 TABLE = Path(__file__).resolve().parent / "c.md"
 SIZE, POINTER = ctypes.c_size_t, ctypes.c_void_p

@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Request
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.pairs import pair_averages
-from pertheory.rulebook.activation import activation
+from pertheory.functions.activation import activation
+from pertheory.kernels.language import Request
 
 NAMES = (
     "relu",

@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 import pertheory as pt
 from pertheory.emit.c.target import c_source, header_text
+from pertheory.functions.chosen import choose_functions
 from pertheory.kernels.language import Program
 from pertheory.kernels.packing import counts, packing_of_classes
-from pertheory.numeric.ccompile import build, load
-from pertheory.rulebook.chosen import choose_functions
+from pertheory.run.ccompile import build, load
 
 #: Activation, order and inputs of the theories that are called.
 THEORIES = {"tanh": ("tanh", 1, "one"), "relu": ("relu", 0, "many")}

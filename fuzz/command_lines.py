@@ -415,7 +415,7 @@ def _names() -> list[str]:
 def judge(arguments: Any) -> str:
     """Run the command and look at what it says."""
     import pertheory.cli.verbs
-    import pertheory.numeric.model
+    import pertheory.run.model
     import pertheory.theory  # noqa: F401
 
     place = _place()

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.rulebook.activation import activation
-from pertheory.rulebook.formula import FUNCTIONS, MAX_LENGTH
+from pertheory.functions.activation import activation
+from pertheory.functions.formula import FUNCTIONS, MAX_LENGTH
 
 #: Text, and the values of parameters.
 Example: TypeAlias = tuple[str, dict[str, float]]

@@ -25,8 +25,8 @@ from pertheory.book.chapters import read_chapter
 from pertheory.emit.c.printer import print_c
 from pertheory.emit.numpy.printer import print_numpy
 from pertheory.errors import PertheoryError
+from pertheory.functions.activation import _from_file
 from pertheory.kernels.lower import lower
-from pertheory.rulebook.activation import _from_file
 from pertheory.rulebook.files import rules_folder
 from pertheory.rulebook.tensors import named_tensors
 

@@ -23,8 +23,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "network": "pertheory.rulebook.network",
     "Network": "pertheory.rulebook.network",
-    "activation": "pertheory.rulebook.activation",
-    "Activation": "pertheory.rulebook.activation",
+    "activation": "pertheory.functions.activation",
+    "Activation": "pertheory.functions.activation",
     "Observable": "pertheory.rulebook.observable",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
@@ -75,8 +75,8 @@ if TYPE_CHECKING:
         RuleError,
         UnsupportedError,
     )
+    from pertheory.functions.activation import Activation, activation
     from pertheory.recursion import Recursion, derive
-    from pertheory.rulebook.activation import Activation, activation
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z

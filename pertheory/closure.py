@@ -20,7 +20,7 @@ from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor, is_paired, named_tensors, tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.store import Store
-from pertheory.work import Node, Worker
+from pertheory.worker import Node, Worker
 
 #: A closure with more T{k} than this asks first.
 LIMIT = 1000

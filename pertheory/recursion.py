@@ -19,7 +19,7 @@ from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.store import Store
-from pertheory.work import Node, Worker
+from pertheory.worker import Node, Worker
 
 if TYPE_CHECKING:
     from pertheory.typeset.explain import Explanation

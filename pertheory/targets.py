@@ -14,7 +14,7 @@ from pertheory.errors import InputError
 
 if TYPE_CHECKING:
     from pertheory.closure import Closure
-    from pertheory.rulebook.activation import Activation
+    from pertheory.functions.activation import Activation
 
     #: A closed theory, "many" or "one", and the activation of each function, to files by name.
     Texts = Callable[[Closure, str, Mapping[str, Activation]], Mapping[str, str]]
@@ -42,8 +42,8 @@ class Target(NamedTuple):
 
 
 TARGETS = {
-    "numpy": Target("pertheory.emit.numpy.target:texts", "pertheory.numeric.model:Model"),
-    "c": Target("pertheory.emit.c.target:texts", "pertheory.numeric.cmodel:CModel"),
+    "numpy": Target("pertheory.emit.numpy.target:texts", "pertheory.run.model:Model"),
+    "c": Target("pertheory.emit.c.target:texts", "pertheory.run.cmodel:CModel"),
 }
 
 

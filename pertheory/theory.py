@@ -5,7 +5,7 @@ V = derive(rule, "V", order=1)          six moves, one file each    -> Recursion
 closed = theory(rule, "all", order=1)   every tensor that appears   -> Theory        closure.py
 program = closed.program()              typed, no symbols           -> Program       kernels/
 files = closed.texts("c")               a folder for each target    -> source text   emit/, targets.py
-model = closed.compile("numpy")         averages and arrays         -> numbers       averages/, numeric/
+model = closed.compile("numpy")         averages and arrays         -> numbers       averages/, run/
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from pertheory.store import Store
 from pertheory.targets import find_target
 
 if TYPE_CHECKING:
+    from pertheory.functions.activation import Activation
     from pertheory.kernels.language import Program
-    from pertheory.numeric.model import Model
-    from pertheory.rulebook.activation import Activation
+    from pertheory.run.model import Model
 
 __all__ = ["Theory", "derive", "network", "theory"]
 
@@ -52,7 +52,7 @@ class Theory(Closure):
         return lower(self, inputs, kinked=kinked)
 
     def compile(self, target: str = "numpy", inputs: str = "many") -> Model:
-        """A callable that computes all tensors layer by layer; see `pertheory.numeric.model.Model`.
+        """A callable that computes all tensors layer by layer; see `pertheory.run.model.Model`.
 
         Raises:
             InputError: an unknown target, other ``inputs``; no C compiler.
@@ -70,7 +70,7 @@ class Theory(Closure):
         Raises:
             InputError: an unknown target or activation, other ``inputs``.
         """
-        from pertheory.rulebook.chosen import choose_functions
+        from pertheory.functions.chosen import choose_functions
 
         written = find_target(target).writer()
         one_of(INPUTS, inputs, "inputs")

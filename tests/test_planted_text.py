@@ -265,7 +265,7 @@ def test_activations_are_refused_or_harmless(place):
     seen = set()
     for name, where, table in activation_files():
         path.write_text(toml(table), encoding="utf-8")
-        forget("pertheory.rulebook.activation")
+        forget("pertheory.functions.activation")
         try:
             pt.activation(path)
             seen.add((name, where))
@@ -458,4 +458,4 @@ def test_nothing_is_written_outside_the_folder(place):
         with pytest.raises(pt.errors.PertheoryError, match="is not the name of a file"):
             inside(Path("out"), name)
     assert not (place / "out").exists()
-    assert importlib.util.find_spec("pertheory.numeric.source") is None  # what executed text is gone
+    assert importlib.util.find_spec("pertheory.run.source") is None  # what executed text is gone

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from pertheory.algebra.monomial import Powers
 from pertheory.graphs.tensor import TensorType
 
-Lines = tuple[tuple[str, int], ...]  # (function, derivative order), sorted
+Line = tuple[str, int]  # (function, derivative order)
+Lines = tuple[Line, ...]  # sorted
 
 
 class Factor(NamedTuple):

@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pertheory.averages.atoms import Request, show_request
+from pertheory.averages.atoms import show_request
 from pertheory.averages.quadrature import Array
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
+from pertheory.kernels.language import Request
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ from functools import lru_cache
 from itertools import product as cartesian
 from typing import TypeAlias
 
-Line: TypeAlias = tuple[str, int]
-Factor: TypeAlias = tuple[int, tuple[Line, ...]]
-Request: TypeAlias = tuple[Factor, ...]
-Product: TypeAlias = tuple[Line, ...]
+from pertheory.algebra.terms import Line, Lines
+from pertheory.kernels.language import Request
+
+Factor: TypeAlias = tuple[int, Lines]
 
 #: The name that always means the identity function z.
 IDENTITY = "id"
 
 
-def tidy(lines: Iterable[Line]) -> Product | None:
+def tidy(lines: Iterable[Line]) -> Lines | None:
     """Sort the lines of a product and evaluate derivatives of the identity; None for zero."""
     kept = []
     for name, order in lines:
@@ -34,9 +34,9 @@ def tidy(lines: Iterable[Line]) -> Product | None:
 
 
 @lru_cache(maxsize=100_000)
-def differentiate(lines: Product) -> tuple[tuple[Product, int], ...]:
+def differentiate(lines: Lines) -> tuple[tuple[Lines, int], ...]:
     """Apply Leibniz's rule once: the terms of d/dz of a product with their multiplicities."""
-    terms: Counter[Product] = Counter()
+    terms: Counter[Lines] = Counter()
     for line, count in Counter(lines).items():
         rest = list(lines)
         rest.remove(line)
@@ -47,16 +47,16 @@ def differentiate(lines: Product) -> tuple[tuple[Product, int], ...]:
 
 
 @lru_cache(maxsize=100_000)
-def expand(legs: int, lines: Product) -> tuple[tuple[Product, int], ...]:
+def expand(legs: int, lines: Lines) -> tuple[tuple[Lines, int], ...]:
     """Return the terms of the derivative of order `legs` of a product, with multiplicities.
 
     Example:
         >>> expand(2, (("s", 0), ("s", 0)))
         (((('s', 0), ('s', 2)), 2), ((('s', 1), ('s', 1)), 2))
     """
-    terms: dict[Product, int] = {lines: 1}
+    terms: dict[Lines, int] = {lines: 1}
     for _ in range(legs):
-        following: Counter[Product] = Counter()
+        following: Counter[Lines] = Counter()
         for term, count in terms.items():
             for derived, weight in differentiate(term):
                 following[derived] += count * weight
@@ -65,7 +65,7 @@ def expand(legs: int, lines: Product) -> tuple[tuple[Product, int], ...]:
 
 
 @lru_cache(maxsize=100_000)
-def atoms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple[Product, ...]], ...]:
+def atoms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple[Lines, ...]], ...]:
     """Expand one entry of a request.
 
     Args:
@@ -76,7 +76,7 @@ def atoms(request: Request, pattern: tuple[int, ...]) -> tuple[tuple[int, tuple[
         ``(coefficient, product of every slot)`` pairs, equal ones collected.
     """
     slots = max(pattern, default=-1) + 1
-    totals: Counter[tuple[Product, ...]] = Counter()
+    totals: Counter[tuple[Lines, ...]] = Counter()
     expansions = []
     for legs, lines in request:
         start = tidy(lines)

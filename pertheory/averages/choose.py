@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.account import Account
-from pertheory.averages.atoms import Request
 from pertheory.averages.estimate import Atom, Found, Mask, Method, Task, Wanted, Whole, WholeMethod
 from pertheory.averages.methods.closed import Closed
 from pertheory.averages.methods.exponentials import Exponentials
@@ -31,6 +30,7 @@ from pertheory.averages.methods.trapezoid_single import SingleTrapezoid
 from pertheory.averages.methods.wide import Wide
 from pertheory.averages.quadrature import Array
 from pertheory.errors import UnsupportedError
+from pertheory.kernels.language import Request
 
 #: Inputs with values, the values, inputs that fluctuate.
 Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]

@@ -6,10 +6,10 @@ import math
 from itertools import pairwise
 
 from pertheory.averages.plan import FunctionCode, Instruction, PieceCode
-from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.differential import ALIASES, Ring
-from pertheory.rulebook.polynomials import Polynomial
-from pertheory.rulebook.steep import steep_places
+from pertheory.functions.activation import Activation
+from pertheory.functions.differential import ALIASES, Ring
+from pertheory.functions.polynomials import Polynomial
+from pertheory.functions.steep import steep_places
 
 #: Where functions are cut into panels; farther out they are simple.
 FARTHEST = 64.0

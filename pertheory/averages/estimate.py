@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Product, Request
+from pertheory.algebra.terms import Lines
 from pertheory.averages.grids import Functions
 from pertheory.averages.quadrature import Array
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
+from pertheory.kernels.language import Request
 
-Atom: TypeAlias = tuple[Product, ...]
+Atom: TypeAlias = tuple[Lines, ...]
 #: Averages, bounds of their errors and scales, shape (3, atoms, sets); see `Estimate`.
 Found: TypeAlias = Array
 Mask: TypeAlias = NDArray[np.bool_]

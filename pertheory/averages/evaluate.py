@@ -19,7 +19,7 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Line
+from pertheory.algebra.terms import Line
 from pertheory.averages.estimate import ROUNDING
 from pertheory.averages.given import Given, doubles, neglected, spread_out
 from pertheory.averages.leaves import Leaves, leaf_layouts

@@ -9,7 +9,7 @@ import numpy as np
 from pertheory.averages.account import Tally
 from pertheory.averages.choose import TABLE
 from pertheory.averages.quadrature import Array
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 
 class Counted(Activation):

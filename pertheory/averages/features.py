@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pertheory.rulebook.activation import Activation
-from pertheory.rulebook.steep import steep_places
+from pertheory.functions.activation import Activation
+from pertheory.functions.steep import steep_places
 
 #: From a place outwards in units of its width: what falls like a power of the distance is resolved between these.
 LADDER = 4.0 ** np.arange(0, 40)

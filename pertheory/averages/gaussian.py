@@ -13,8 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pertheory.algebra.terms import Line
 from pertheory.averages.account import Account, Asked, Divergence
-from pertheory.averages.atoms import IDENTITY, Factor, Line, Request
+from pertheory.averages.atoms import IDENTITY, Factor
 from pertheory.averages.choose import KINKED, Chooser
 from pertheory.averages.estimate import Mask, Wanted
 from pertheory.averages.planning import MOST_INPUTS
@@ -22,7 +23,8 @@ from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.averages.sets import Shape
 from pertheory.averages.setwise import SetWise
 from pertheory.errors import InputError
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
+from pertheory.kernels.language import Request
 
 __all__ = ["MOST_INPUTS", "Divergence", "Factor", "GaussianAverages", "Line", "Request"]
 
@@ -64,7 +66,7 @@ class GaussianAverages:
 
     Example:
         >>> import numpy as np
-        >>> from pertheory.rulebook.activation import activation
+        >>> from pertheory.functions.activation import activation
         >>> average = GaussianAverages({"s": activation("x2")})
         >>> average(np.array([[2.0]]), [((0, (("s", 0),)),), ((2, (("s", 0), ("s", 0))),)])
         [array([2.]), array([24.])]

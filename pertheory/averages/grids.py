@@ -8,11 +8,12 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.algebra.terms import Lines
+from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.features import narrowest
 from pertheory.averages.quadrature import Array, Rule, density, trapezoid
 from pertheory.errors import UnsupportedError
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
@@ -38,7 +39,7 @@ class Tables:
     """
 
     def __init__(
-        self, functions: Mapping[str, Activation], x: Array, products: Iterable[Product], absolute: bool = False
+        self, functions: Mapping[str, Activation], x: Array, products: Iterable[Lines], absolute: bool = False
     ) -> None:
         products = sorted(set(products))
         self._x = x
@@ -50,9 +51,9 @@ class Tables:
         for name, wanted in orders.items():
             for order, values in functions[name].tabulate(x, wanted, absolute).items():
                 self._lines[name, order] = values
-        self._products: dict[Product, Array] = {}
+        self._products: dict[Lines, Array] = {}
 
-    def __getitem__(self, product: Product) -> Array:
+    def __getitem__(self, product: Lines) -> Array:
         if len(product) == 1:
             return self._lines[product[0]]
         if product not in self._products:
@@ -61,7 +62,7 @@ class Tables:
 
 
 @lru_cache(maxsize=4096)
-def measure(functions: Functions, products: tuple[Product, ...], sigma: float) -> tuple[float, float, float]:
+def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> tuple[float, float, float]:
     """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
 
     Rules shifted by quarters of a step are compared, because the two rules that contain zero agree on every
@@ -125,13 +126,13 @@ def rounded(sigma: float) -> float:
     return float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
 
 
-def measured(functions: Functions, products: Iterable[Product], sigma: float, refine: float = 1.0) -> Rule:
+def measured(functions: Functions, products: Iterable[Lines], sigma: float, refine: float = 1.0) -> Rule:
     """Return a trapezoid rule in xi for products of functions of sigma * xi."""
     step, reach, power = measure(functions, tuple(sorted(set(products))), rounded(sigma))
     return trapezoid(step / refine, reach, power)
 
 
-class Condition(NamedTuple):
+class Loss(NamedTuple):
     """What rounding does to the average of a product of functions of sigma * xi, in units of rounding.
 
     Attributes:
@@ -150,16 +151,16 @@ class Condition(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def condition(functions: Functions, product: Product, sigma: float) -> Condition:
+def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
     """Measure how a product of functions of sigma * xi reacts to rounding."""
     if not product or not sigma:
-        return Condition()
+        return Loss()
     table = dict(functions)
     sigma = rounded(sigma)
     try:
         rule = measured(functions, [product], sigma)
     except UnsupportedError:  # a polynomial of huge variance: its exact rule needs no measuring
-        return Condition(1.0, 1.0)
+        return Loss(1.0, 1.0)
     half = float(rule.nodes[1] - rule.nodes[0]) / 2
     with np.errstate(over="ignore", invalid="ignore"):
         values = Tables(table, sigma * rule.nodes, [product])[product]
@@ -169,11 +170,11 @@ def condition(functions: Functions, product: Product, sigma: float) -> Condition
         shifted = float(between @ (2 * half * density(rule.nodes + half)))
         scale = float(np.abs(values) @ rule.weights)
         if not scale > 0:
-            return Condition()
+            return Loss()
         largest = float(np.abs(values).max())  # squares of large values overflow
         if not np.isfinite(largest):
-            return Condition(1.0, 1.0)
-        return Condition(
+            return Loss(1.0, 1.0)
+        return Loss(
             float(sizes @ rule.weights) / scale,
             float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
             float(np.abs(slopes) @ rule.weights) / scale,

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import IDENTITY, Line, Product
+from pertheory.algebra.terms import Line, Lines
+from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.choose import Chooser
 from pertheory.averages.estimate import ROUNDING, Found
 from pertheory.averages.given import SAME, Given, doubles
 from pertheory.averages.plan import InputSet
 from pertheory.averages.quadrature import Array, density
 from pertheory.averages.reduce import Divergent, value_at
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 #: For each slot where a delta puts it, None where it is free.
 Places = tuple[float | None, ...]
@@ -49,18 +50,18 @@ class LeafLayout(NamedTuple):
 
     places: Places
     leaves: int
-    supports: tuple[tuple[tuple[int, ...], list[int], tuple[tuple[Product, ...], ...]], ...]
+    supports: tuple[tuple[tuple[int, ...], list[int], tuple[tuple[Lines, ...], ...]], ...]
 
 
 def leaf_layouts(plan: InputSet, lines: Sequence[Line]) -> tuple[LeafLayout, ...]:
     """The leaves of a set, their columns multiplied out."""
-    products: list[Product] = []
+    products: list[Lines] = []
     for parent, line in plan.columns:
         before = products[parent] if parent >= 0 else ()
         products.append((*before, lines[line]) if line >= 0 else before)
     found = []
     for group in plan.groups:
-        supports: dict[tuple[int, ...], tuple[list[int], list[tuple[Product, ...]]]] = {}
+        supports: dict[tuple[int, ...], tuple[list[int], list[tuple[Lines, ...]]]] = {}
         for n, leaf in enumerate(group.leaves):
             atom = [products[c] if c >= 0 else () for c in leaf]
             free = tuple(slot for slot, part in enumerate(atom) if part)
@@ -145,7 +146,7 @@ class Leaves:
         condition: Condition,
         place: int,
         free: tuple[int, ...],
-        atoms: Sequence[tuple[Product, ...]],
+        atoms: Sequence[tuple[Lines, ...]],
         note: Callable[[int, str], None],
     ) -> Array:
         """Averages over the free slots of one set, given where the others are."""
@@ -172,7 +173,7 @@ class Leaves:
         mean = np.array([float(means[slot]) for slot in loose])
         return np.stack([factors, np.abs(factors), np.abs(factors)]) * self._chooser.conditional(key, mean, exact, own)
 
-    def _snapped(self, product: Product, x: float) -> float:
+    def _snapped(self, product: Lines, x: float) -> float:
         """Undo the rounding of a point that is meant to be a kink."""
         for name in {name for name, _ in product} - {IDENTITY}:
             for kink in self._functions[name].kinks:

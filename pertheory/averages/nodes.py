@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product as cartesian
 from typing import NamedTuple, TypeAlias
 
-from pertheory.averages.atoms import IDENTITY, Line, Product
+from pertheory.algebra.terms import Line, Lines
+from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.plan import (
     CARRIER,
     MOMENT,
@@ -35,7 +36,7 @@ from pertheory.averages.reduce import (
     sides,
     singular_lines,
 )
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 
 class Delta(NamedTuple):
@@ -46,12 +47,12 @@ class Delta(NamedTuple):
 
 
 #: What stands at one slot: an ordinary product or a delta.
-Part: TypeAlias = Product | Delta
+Part: TypeAlias = Lines | Delta
 #: For every slot the power of z, and 1 where a step at zero stands.
 Powers: TypeAlias = tuple[tuple[int, int], ...]
 Parts: TypeAlias = tuple[Part, ...]
 #: ``(coefficient, product of every slot)`` of an entry.
-Atoms: TypeAlias = Sequence[tuple[int, tuple[Product, ...]]]
+Atoms: TypeAlias = Sequence[tuple[int, tuple[Lines, ...]]]
 
 
 class SetBuilder(ABC):
@@ -65,7 +66,7 @@ class SetBuilder(ABC):
 
     def __init__(self, size: int, functions: Mapping[str, Activation], lines: dict[Line, int]) -> None:
         self.size, self.functions, self._lines = size, functions, lines
-        self._columns: dict[Product, int] = {}
+        self._columns: dict[Lines, int] = {}
         self._column_list: list[Column] = []
         self._leaves: dict[tuple[float | None, ...], dict[tuple[int, ...], int]] = {}
         self._leaf_count = 0
@@ -89,22 +90,22 @@ class SetBuilder(ABC):
         """The lines that columns refer to."""
         return tuple(self._lines)
 
-    def zero_factor(self, product: Product) -> float | None:
+    def zero_factor(self, product: Lines) -> float | None:
         """The value of a product at zero; None where it has a kink or jumps there."""
         if any(0.0 in self.functions[name].kinks for _, name, _ in singular_lines(product, self.functions)):
             return None
         left, right = sides(product, 0.0, self.functions)
         return (left + right) / 2 if abs(left - right) <= 1e-12 * (abs(left) + abs(right)) else None
 
-    def split_zero(self, terms: Atoms, zero: bool) -> dict[tuple[Product, ...], float]:
+    def split_zero(self, terms: Atoms, zero: bool) -> dict[tuple[Lines, ...], float]:
         """Terms with coefficients, the input that is always zero evaluated.
 
         Raises:
             Undefined: it has no value.
             Divergent: it has none, and what stands at the other inputs is infinite.
         """
-        found: dict[tuple[Product, ...], float] = {}
-        lost: dict[Product, list[tuple[int, tuple[Product, ...]]]] = {}
+        found: dict[tuple[Lines, ...], float] = {}
+        lost: dict[Lines, list[tuple[int, tuple[Lines, ...]]]] = {}
         for coefficient, products in terms:
             weight = float(coefficient)
             if zero:
@@ -122,7 +123,7 @@ class SetBuilder(ABC):
             raise Undefined(f"{show(product)} has no value at its kink x = 0, and the variance there is zero")
         return found
 
-    def column(self, product: Product) -> int:
+    def column(self, product: Lines) -> int:
         """The number of a product at one input."""
         if product not in self._columns:
             if len(product) <= 1:
@@ -193,7 +194,7 @@ class KinkedNodes(SetBuilder):
         super().__init__(size, functions, lines)
         self._known: dict[Parts, int] = {}
         self._moments: dict[tuple[int, Powers], int] = {}
-        self._sides: dict[Product, tuple[tuple[float, ...], tuple[float, ...]] | None] = {}
+        self._sides: dict[Lines, tuple[tuple[float, ...], tuple[float, ...]] | None] = {}
 
     def combine(self, terms: Atoms, zero: bool) -> tuple[tuple[float, int], ...]:
         """An entry as a sum of nodes: reduced at every input, then expanded into ordinary functions and deltas."""
@@ -217,7 +218,7 @@ class KinkedNodes(SetBuilder):
         ]
         return ordinary + [(Delta(*key), w) for key, w in given.deltas]
 
-    def _polynomials(self, product: Product) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    def _polynomials(self, product: Lines) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """Polynomials on the two sides of zero, None where the product is of another kind; empty ones are zero."""
         if product not in self._sides:
             self._sides[product] = find_polynomials(product, self.functions)
@@ -326,7 +327,7 @@ def _step_terms(left: Sequence[float], right: Sequence[float]) -> list[tuple[tup
     return [(powers, c) for powers, c in terms if c]
 
 
-def _vanishes(product: Product, functions: Mapping[str, Activation]) -> bool:
+def _vanishes(product: Lines, functions: Mapping[str, Activation]) -> bool:
     """Whether the ordinary part of a product is zero on every piece of one of its functions."""
     for name in {name for name, _ in product} - {IDENTITY}:
         orders = [order for other, order in product if other == name]
@@ -337,7 +338,7 @@ def _vanishes(product: Product, functions: Mapping[str, Activation]) -> bool:
 
 
 def find_polynomials(
-    product: Product, functions: Mapping[str, Activation]
+    product: Lines, functions: Mapping[str, Activation]
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Polynomials that a product is on the two sides of zero, if that is all: () is zero, None another function."""
     both: list[tuple[float, ...]] = []

@@ -13,16 +13,17 @@ from itertools import product as cartesian
 
 import numpy as np
 
-from pertheory.averages.atoms import IDENTITY, Line, atoms
+from pertheory.algebra.terms import Line
+from pertheory.averages.atoms import IDENTITY, atoms
+from pertheory.averages.closed_forms import exact_code
 from pertheory.averages.code import code_function
-from pertheory.averages.exact import exact_code
 from pertheory.averages.methods.closed import evaluate
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import SAFE, AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Divergent, Undefined
+from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program, Request, request_classes
-from pertheory.rulebook.activation import Activation
 
 #: Distinct inputs that one entry may have.
 MOST_INPUTS = 4

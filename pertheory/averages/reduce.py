@@ -16,13 +16,14 @@ from fractions import Fraction
 from math import prod
 from typing import TypeAlias
 
-from pertheory.averages.atoms import IDENTITY, Product, differentiate
+from pertheory.algebra.terms import Lines
+from pertheory.averages.atoms import IDENTITY, differentiate
 from pertheory.errors import UnsupportedError
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]
 #: For every variable the order of a total derivative and the product under it.
-Term: TypeAlias = tuple[tuple[int, Product], ...]
+Term: TypeAlias = tuple[tuple[int, Lines], ...]
 
 MAX_TERMS = 20_000
 
@@ -44,11 +45,11 @@ class Distribution:
         deltas: weights by ``(position, order)``; order 0 is a delta, order 1 its derivative.
     """
 
-    regular: tuple[tuple[Product, float], ...]
+    regular: tuple[tuple[Lines, float], ...]
     deltas: tuple[tuple[tuple[float, int], float], ...] = ()
 
 
-def singular_lines(product: Product, functions: Functions) -> list[tuple[int, str, int]]:
+def singular_lines(product: Lines, functions: Functions) -> list[tuple[int, str, int]]:
     """Return ``(excess, name, order)`` of the lines that contain deltas, the most singular last.
 
     The excess counts derivatives beyond the first jump: 1 is a delta, 2 its derivative.
@@ -61,13 +62,13 @@ def singular_lines(product: Product, functions: Functions) -> list[tuple[int, st
     return sorted(found)
 
 
-def is_tied(product: Product, functions: Functions) -> bool:
+def is_tied(product: Lines, functions: Functions) -> bool:
     """Say whether no integration by parts helps: the most singular line appears more than once."""
     lines = singular_lines(product, functions)
     return len(lines) > 1 and lines[-1][0] == lines[-2][0]
 
 
-def _reducible(product: Product, functions: Functions) -> tuple[str, int] | None:
+def _reducible(product: Lines, functions: Functions) -> tuple[str, int] | None:
     """Return the line to take a derivative out of, None for a normal form and for a tie."""
     lines = singular_lines(product, functions)
     if not lines or is_tied(product, functions):
@@ -80,7 +81,7 @@ def _reducible(product: Product, functions: Functions) -> tuple[str, int] | None
     return (name, order) if excess > 1 else None
 
 
-def _take_out(product: Product, line: tuple[str, int]) -> list[tuple[int, Product, Fraction]]:
+def _take_out(product: Lines, line: tuple[str, int]) -> list[tuple[int, Lines, Fraction]]:
     """Write a product as a total derivative and a rest; powers of the line one order lower belong to it.
 
     Returns:
@@ -97,7 +98,7 @@ def _take_out(product: Product, line: tuple[str, int]) -> list[tuple[int, Produc
     return results
 
 
-def reduce_terms(terms: Mapping[tuple[Product, ...], float], functions: Functions) -> dict[Term, float]:
+def reduce_terms(terms: Mapping[tuple[Lines, ...], float], functions: Functions) -> dict[Term, float]:
     """Bring a sum of products at distinct variables to normal forms and ties, equal ones collected.
 
     Args:
@@ -133,7 +134,7 @@ def reduce_terms(terms: Mapping[tuple[Product, ...], float], functions: Function
     return {term: float(coefficient) for term, coefficient in done.items() if coefficient}
 
 
-def distribution(legs: int, product: Product, functions: Functions) -> Distribution:
+def distribution(legs: int, product: Lines, functions: Functions) -> Distribution:
     """Return what a derivative of a normal form is.
 
     Raises:
@@ -149,7 +150,7 @@ def distribution(legs: int, product: Product, functions: Functions) -> Distribut
 
 def derivative(given: Distribution, functions: Functions) -> Distribution:
     """Differentiate a distribution: where the ordinary part jumps, a delta comes in."""
-    regular: dict[Product, float] = {}
+    regular: dict[Lines, float] = {}
     deltas = {(position, order + 1): weight for (position, order), weight in given.deltas}
     for product, coefficient in given.regular:
         for position, jump in _jumps(product, functions):
@@ -159,7 +160,7 @@ def derivative(given: Distribution, functions: Functions) -> Distribution:
     return Distribution(tuple(regular.items()), tuple((key, weight) for key, weight in deltas.items() if weight))
 
 
-def sides(product: Product, position: float, functions: Functions) -> tuple[float, float]:
+def sides(product: Lines, position: float, functions: Functions) -> tuple[float, float]:
     """Return the limits of the ordinary part of a product from the left and from the right."""
     pairs = [
         (position, position) if name == IDENTITY else functions[name].side_values(order, position)
@@ -168,7 +169,7 @@ def sides(product: Product, position: float, functions: Functions) -> tuple[floa
     return prod(left for left, _ in pairs), prod(right for _, right in pairs)
 
 
-def value_at(product: Product, position: float, functions: Functions) -> float:
+def value_at(product: Lines, position: float, functions: Functions) -> float:
     """Evaluate an ordinary product at a point.
 
     Raises:
@@ -180,7 +181,7 @@ def value_at(product: Product, position: float, functions: Functions) -> float:
     return (left + right) / 2
 
 
-def _jumps(product: Product, functions: Functions) -> list[tuple[float, float]]:
+def _jumps(product: Lines, functions: Functions) -> list[tuple[float, float]]:
     """Return ``(position, jump)`` of the ordinary part of a product."""
     names = {name for name, _ in product} - {IDENTITY}
     found = []
@@ -191,7 +192,7 @@ def _jumps(product: Product, functions: Functions) -> list[tuple[float, float]]:
     return found
 
 
-def _deltas(product: Product, functions: Functions) -> list[tuple[tuple[float, int], float]]:
+def _deltas(product: Lines, functions: Functions) -> list[tuple[tuple[float, int], float]]:
     """Return the deltas of a product in normal form.
 
     The limit of a rounded kink gives ``s'' g(s') = delta * integral of g over the jump``.
@@ -212,12 +213,12 @@ def _deltas(product: Product, functions: Functions) -> list[tuple[tuple[float, i
     return found
 
 
-def show(product: Product) -> str:
+def show(product: Lines) -> str:
     """Write a product as text for messages."""
     return " ".join(name + ("'" * order if order < 4 else f"^({order})") for name, order in product)
 
 
-def check_tie(product: Product, functions: Functions) -> None:
+def check_tie(product: Lines, functions: Functions) -> None:
     """Accept a tied product only where its neighbourhood of the kink contributes nothing.
 
     Rounded over a width e, a line scales as a power of e near the kink; so does the contribution of the kink.

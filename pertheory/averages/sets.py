@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import IDENTITY, Factor, Request, expand, tidy
+from pertheory.averages.atoms import IDENTITY, Factor, expand, tidy
 from pertheory.averages.evaluate import Layout, Numbers
 from pertheory.averages.grids import Functions
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
@@ -25,7 +25,7 @@ from pertheory.averages.plan import STEIN, SUM, Entry, InputSet
 from pertheory.averages.planning import fill
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Divergent
-from pertheory.kernels.language import request_classes
+from pertheory.kernels.language import Request, request_classes
 
 Places: TypeAlias = NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.account import Account, Asked, Divergence
-from pertheory.averages.atoms import Request, show_request
+from pertheory.averages.atoms import show_request
 from pertheory.averages.choose import STEPS, Chooser
 from pertheory.averages.evaluate import Numbers, SetEvaluation
 from pertheory.averages.leaves import Leaves
@@ -21,6 +21,7 @@ from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Undefined
 from pertheory.averages.sets import SetPlan, SetPlans, set_plans
 from pertheory.errors import UnsupportedError
+from pertheory.kernels.language import Request
 
 Places: TypeAlias = NDArray[np.int64]
 

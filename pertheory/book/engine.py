@@ -6,7 +6,7 @@ from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
 from pertheory.book.canonical import Mono, Poly, average
-from pertheory.book.syntax import Component as Written
+from pertheory.book.syntax import ComponentNode as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.recursion import Recursion, derive

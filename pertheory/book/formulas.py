@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from pertheory.book.syntax import Call, Component, Mark, Node, Power, Sum, Symbol, Zed
+from pertheory.book.syntax import CallNode, ComponentNode, MarkNode, Node, PowerNode, SumNode, SymbolNode, ZedNode
 from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError
 from pertheory.rulebook.observable import build
@@ -37,25 +37,25 @@ class _Formulas(Interpreter[Formula]):
             return self.number(1 / value[0].coefficient)
         raise InputError("only numbers may stand behind a division sign here")
 
-    def of_sum(self, node: Sum, *place: Any) -> Formula:
+    def of_sum(self, node: SumNode, *place: Any) -> Formula:
         return tuple(term for part in node.terms for term in self.interpret(part))
 
-    def of_power(self, node: Power, *place: Any) -> Formula:
-        if node.exponent > 0 and not isinstance(node.base, Symbol):
+    def of_power(self, node: PowerNode, *place: Any) -> Formula:
+        if node.exponent > 0 and not isinstance(node.base, SymbolNode):
             raise InputError("only symbols may stand in a power here")
         return super().of_power(node)
 
     def of_symbol(self, node: Node, *place: Any) -> Formula:
         match node:
-            case Symbol(name):
+            case SymbolNode(name):
                 return self.object(Object(name))
-            case Zed(label, ""):
+            case ZedNode(label, ""):
                 return self.object(Object("z", (label,)))
-            case Call(name, labels):
+            case CallNode(name, labels):
                 return self.object(Object("X" if name in TIME_SUMS else name, labels))
-            case Mark(name, labels, False):
+            case MarkNode(name, labels, False):
                 return self.object(Object(name, labels))
-            case Component(name, 0, False, 0, labels, raised):
+            case ComponentNode(name, 0, False, 0, labels, raised):
                 return self.object(Object(name, labels, raised))
         raise InputError(f"{shown(node)} has no meaning in this kind of statement")
 

@@ -6,24 +6,24 @@ from decimal import Decimal
 
 from pertheory.book.syntax import (
     ONE_INPUT,
-    Apply,
-    Average,
-    Call,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
+    ApplyNode,
+    AverageNode,
+    CallNode,
+    ComponentNode,
+    DerivativeNode,
+    ExpectationNode,
+    LineNode,
+    MarkNode,
     Node,
-    Number,
-    Power,
-    Product,
-    Raise,
-    Slope,
+    NumberNode,
+    PowerNode,
+    ProductNode,
+    RaiseNode,
+    SlopeNode,
     Statement,
-    Sum,
-    Symbol,
-    Zed,
+    SumNode,
+    SymbolNode,
+    ZedNode,
 )
 
 _NAMES = {
@@ -77,7 +77,7 @@ def statement_latex(statement: Statement) -> str:
 
 
 def _rows(node: Node) -> list[str]:
-    if not isinstance(node, Sum):
+    if not isinstance(node, SumNode):
         return [latex(node)]
     return [_signed(term, number > 0) for number, term in enumerate(node.terms)]
 
@@ -85,42 +85,42 @@ def _rows(node: Node) -> list[str]:
 def latex(node: Node) -> str:
     """One node."""
     match node:
-        case Number(value):
+        case NumberNode(value):
             return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
-        case Symbol(name) | Call(name, ()):
+        case SymbolNode(name) | CallNode(name, ()):
             return _name(name)
-        case Line(order, label, neuron):
+        case LineNode(order, label, neuron):
             return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label, neuron)
-        case Zed(label, neuron):
+        case ZedNode(label, neuron):
             return "z" + _at(label, neuron)
-        case Component():
+        case ComponentNode():
             return _component(node)
-        case Mark(name, labels, up):
+        case MarkNode(name, labels, up):
             return _name(name) + (r"^{(\ell+1)}" if up else "") + _indices(labels)
-        case Call(name, labels):
+        case CallNode(name, labels):
             return _name(name) + _indices(labels)
-        case Average(pieces):
+        case AverageNode(pieces):
             return r"\left\langle " + r" \,;\, ".join(latex(piece) for piece in pieces) + r" \right\rangle"
-        case Expectation(pieces, first):
+        case ExpectationNode(pieces, first):
             inside = r" \,;\, ".join(latex(piece) for piece in pieces)
             return r"\mathbb{E}" + ("^{(1)}" if first else "") + rf"\left[ {inside} \right]"
-        case Derivative(label, of, neuron):
-            inside = rf"\left({latex(of)}\right)" if isinstance(of, Product) else _bracketed(of)
+        case DerivativeNode(label, of, neuron):
+            inside = rf"\left({latex(of)}\right)" if isinstance(of, ProductNode) else _bracketed(of)
             return rf"\partial{_at(label, neuron)} {inside}"
-        case Slope(variable, of):
+        case SlopeNode(variable, of):
             return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
-        case Power(base, exponent):
+        case PowerNode(base, exponent):
             if exponent < 0:
                 below = latex(base) if exponent == -1 else f"{_powered(base)}^{{{-exponent}}}"
                 return rf"\frac{{1}}{{{below}}}"
             return f"{_powered(base)}^{{{exponent}}}"
-        case Raise(base, power):
+        case RaiseNode(base, power):
             return f"{_powered(base)}^{{{latex(power)}}}"
-        case Apply(function, of):
+        case ApplyNode(function, of):
             return rf"{_FUNCTIONS[function]}\left({latex(of)}\right)"
-        case Product(factors):
+        case ProductNode(factors):
             return _product(factors)
-        case Sum(terms):
+        case SumNode(terms):
             return " ".join(_signed(term, number > 0) for number, term in enumerate(terms))
     raise AssertionError(node)
 
@@ -129,11 +129,11 @@ def _product(factors: tuple[Node, ...]) -> str:
     """Factors side by side; what is divided by goes below the factor in front of it."""
     parts: list[str] = []
     for factor in factors:
-        if isinstance(factor, Power) and factor.exponent == -1:
+        if isinstance(factor, PowerNode) and factor.exponent == -1:
             below = latex(factor.base)
             above = parts.pop() if parts else "1"
             parts.append(rf"\frac{{{above}}}{{{below}}}")
-        elif isinstance(factor, Number) and factor.value == -1 and not parts:
+        elif isinstance(factor, NumberNode) and factor.value == -1 and not parts:
             parts.append("-")
         else:
             text = _bracketed(factor)
@@ -149,17 +149,17 @@ def _signed(term: Node, inner: bool) -> str:
 
 
 def _bracketed(node: Node) -> str:
-    return rf"\left[{latex(node)}\right]" if isinstance(node, Sum) else latex(node)
+    return rf"\left[{latex(node)}\right]" if isinstance(node, SumNode) else latex(node)
 
 
 def _powered(node: Node) -> str:
     """What stands below an exponent."""
-    if isinstance(node, Product | Power | Raise):
+    if isinstance(node, ProductNode | PowerNode | RaiseNode):
         return rf"\left({latex(node)}\right)"
     return _bracketed(node)
 
 
-def _component(node: Component) -> str:
+def _component(node: ComponentNode) -> str:
     marks = ""
     if node.order:
         marks += rf"\{{{node.order}\}}"

@@ -15,7 +15,7 @@ from pertheory.algebra.polynomial import collected
 from pertheory.book import engine
 from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import NumericRoute, Place
-from pertheory.book.syntax import Call, Component, Symbol
+from pertheory.book.syntax import CallNode, ComponentNode, SymbolNode
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import TensorType, pure_type
 from pertheory.rulebook.network import Network
@@ -85,19 +85,19 @@ class OfAction(NumericRoute):
 
     point: NearlyGaussian
 
-    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
         """eps, or the partition function."""
         if MOMENTS.get(node.name) == 0:
             return self.point.number(self.point.value(node.name, ()))
         return self.point.number(SMALL) if node.name == "eps" else self.refuse(node)
 
-    def of_call(self, node: Call, place: Place) -> Polynomial:
+    def of_call(self, node: CallNode, place: Place) -> Polynomial:
         """A moment or a cumulant."""
         if MOMENTS.get(node.name) != len(node.labels):
             return self.refuse(node)
         return self.point.number(self.point.value(node.name, [place[label] for label in node.labels]))
 
-    def of_component(self, node: Component, place: Place) -> Polynomial:
+    def of_component(self, node: ComponentNode, place: Place) -> Polynomial:
         """K, or the coupling V^."""
         if node.raised and node.name == "V":
             return self.number(Fraction(self.point.coupling[tuple(place[label] for label in node.labels)]))

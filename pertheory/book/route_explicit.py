@@ -14,7 +14,7 @@ from pertheory.book.compare import relative
 from pertheory.book.equation import Equation
 from pertheory.book.explicit import INPUTS, WIDTH, Explicit
 from pertheory.book.forward import METRIC, shaped
-from pertheory.book.syntax import Component
+from pertheory.book.syntax import ComponentNode
 from pertheory.graphs.partitions import set_partitions
 
 #: the network that explicit parameters are about
@@ -23,7 +23,7 @@ PERCEPTRON = "mlp"
 OF_FIRST_LAYER = frozenset({"G", "H", "V"})
 
 
-def first_layer_residual(equation: Equation, left: Component, labels: tuple[int, ...], right: Poly) -> float:
+def first_layer_residual(equation: Equation, left: ComponentNode, labels: tuple[int, ...], right: Poly) -> float:
     """The relative difference of a tensor of the first layer and what is stated of it."""
     network = explicit_network(1, len(labels), 2, _couplings(equation), equation.number)
     places = [(place // 2, label) for place, label in enumerate(labels)]  # V is on two neurons

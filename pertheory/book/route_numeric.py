@@ -18,7 +18,18 @@ from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.syntax import Average, Component, Derivative, Line, Node, Product, Slope, Sum, Symbol, Zed
+from pertheory.book.syntax import (
+    AverageNode,
+    ComponentNode,
+    DerivativeNode,
+    LineNode,
+    Node,
+    ProductNode,
+    SlopeNode,
+    SumNode,
+    SymbolNode,
+    ZedNode,
+)
 from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant
@@ -86,30 +97,30 @@ class NumericRoute(Interpreter[Polynomial]):
         """One over a number."""
         return self.point.number(self.constant(value).inverse())
 
-    def of_symbol(self, node: Symbol, place: Place) -> Polynomial:
+    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
         """A scalar."""
         return self.point.number(self.point.symbol(node.name))
 
-    def of_line(self, node: Line, place: Place) -> Polynomial:
+    def of_line(self, node: LineNode, place: Place) -> Polynomial:
         """A derivative of the activation."""
         return self.point.function(node.order, self.field(node, place))
 
-    def of_zed(self, node: Zed, place: Place) -> Polynomial:
+    def of_zed(self, node: ZedNode, place: Place) -> Polynomial:
         """A preactivation."""
         return {self.point.power(self.field(node, place), 1): dual(1)}
 
-    def of_component(self, node: Component, place: Place) -> Polynomial:
+    def of_component(self, node: ComponentNode, place: Place) -> Polynomial:
         """A component of a tensor."""
         return self.point.number(self.component(node, tuple([place[label] for label in node.labels])))
 
-    def of_sum(self, node: Sum, *place: Any) -> Polynomial:
+    def of_sum(self, node: SumNode, *place: Any) -> Polynomial:
         """A sum."""
         total: Polynomial = {}
         for term in node.terms:
             add_into(total, self.interpret(term, *place))
         return total
 
-    def of_product(self, node: Product, *place: Any) -> Polynomial:
+    def of_product(self, node: ProductNode, *place: Any) -> Polynomial:
         """A product, summed over the dummies that stand in it twice."""
         if id(node) not in self.contracted:
             self.contracted[id(node)] = contracted(node)
@@ -129,15 +140,15 @@ class NumericRoute(Interpreter[Polynomial]):
         """What a dummy runs over."""
         return range(self.point.samples)
 
-    def of_derivative(self, node: Derivative, place: Place) -> Polynomial:
+    def of_derivative(self, node: DerivativeNode, place: Place) -> Polynomial:
         """The derivative with respect to a preactivation."""
         return derivative(self.interpret(node.of, place), self.field(node, place))
 
-    def field(self, node: Zed | Line | Derivative, place: Place) -> int:
+    def field(self, node: ZedNode | LineNode | DerivativeNode, place: Place) -> int:
         """The field at which a node stands."""
         return place[node.label]
 
-    def of_average(self, node: Average, place: Place) -> Polynomial:
+    def of_average(self, node: AverageNode, place: Place) -> Polynomial:
         """A Gaussian average, or the joint cumulant of several pieces."""
         pieces = [self.interpret(piece, place) for piece in node.pieces]
         return self.point.number(self.joint_cumulant(pieces, self.point.mean))
@@ -148,7 +159,7 @@ class NumericRoute(Interpreter[Polynomial]):
         found: Dual = joint_cumulant(len(pieces), lambda at: mean(reduce(product_of, [pieces[i] for i in at])), dual)
         return found
 
-    def of_slope(self, node: Slope, place: Place) -> Polynomial:
+    def of_slope(self, node: SlopeNode, place: Place) -> Polynomial:
         """The derivative with respect to a tensor: the variable of the point, or by differences."""
         kind = engine.tensor_named(node.variable).kind
         if kind != self.point.variable:
@@ -177,7 +188,7 @@ class NumericRoute(Interpreter[Polynomial]):
                 total = total + moved.side(of) * dual(sign * weight / 2)
         return total
 
-    def component(self, node: Component, labels: tuple[int, ...]) -> Dual:
+    def component(self, node: ComponentNode, labels: tuple[int, ...]) -> Dual:
         """A component of a tensor; of the layer above what the engine's recursion gives for it."""
         tensor = engine.tensor_named(node.name)
         if node.raised:

@@ -24,7 +24,18 @@ from pertheory.book.canonical import (
     multiply,
     settle,
 )
-from pertheory.book.syntax import Average, Component, Derivative, Line, Mark, Node, Slope, Sum, Symbol, Zed
+from pertheory.book.syntax import (
+    AverageNode,
+    ComponentNode,
+    DerivativeNode,
+    LineNode,
+    MarkNode,
+    Node,
+    SlopeNode,
+    SumNode,
+    SymbolNode,
+    ZedNode,
+)
 from pertheory.book.visit import Interpreter
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import cumulant_partitions
@@ -92,40 +103,40 @@ class SymbolicRoute(Interpreter[Poly]):
         """One over a term of numbers and scalars."""
         return invert(value)
 
-    def of_sum(self, node: Sum, *place: Any) -> Poly:
+    def of_sum(self, node: SumNode, *place: Any) -> Poly:
         """A sum."""
         total: Poly = {}
         for term in node.terms:
             add_into(total, self.interpret(term))
         return total
 
-    def of_symbol(self, node: Symbol, *place: Any) -> Poly:
+    def of_symbol(self, node: SymbolNode, *place: Any) -> Poly:
         """A scalar."""
         return {Mono(scalars=((node.name, 1),)): Fraction(1)}
 
-    def of_line(self, node: Line, *place: Any) -> Poly:
+    def of_line(self, node: LineNode, *place: Any) -> Poly:
         """A function that is not averaged yet."""
         _see_no_neuron(node)
         return {Mono(lines=((self.label(node.label), node.order),)): Fraction(1)}
 
-    def of_zed(self, node: Zed, *place: Any) -> Poly:
+    def of_zed(self, node: ZedNode, *place: Any) -> Poly:
         """A preactivation that is not averaged yet."""
         _see_no_neuron(node)
         return {Mono(zeds=(self.label(node.label),)): Fraction(1)}
 
-    def of_derivative(self, node: Derivative, *place: Any) -> Poly:
+    def of_derivative(self, node: DerivativeNode, *place: Any) -> Poly:
         """A derivative of what is not averaged yet."""
         _see_no_neuron(node)
         return differentiate(self.interpret(node.of), self.label(node.label))
 
-    def of_mark(self, node: Mark, *place: Any) -> Poly:
+    def of_mark(self, node: MarkNode, *place: Any) -> Poly:
         """A mark that this kind of statement knows."""
         if node.name not in self.marks or node.up:
             raise InputError(f"{node.name}{chr(39) * node.up} has no meaning in this kind of statement")
         places = self.labels(node.labels)
         return {Mono(marks=((node.name, tuple(sorted(places)) if node.name in SYMMETRIC else places),)): Fraction(1)}
 
-    def of_average(self, node: Average, *place: Any) -> Poly:
+    def of_average(self, node: AverageNode, *place: Any) -> Poly:
         """An average, or the joint cumulant of several pieces as signed products of averages."""
         polys = [self.interpret(piece) for piece in node.pieces]
         if any(mono.averages for poly in polys for mono in poly):
@@ -139,7 +150,7 @@ class SymbolicRoute(Interpreter[Poly]):
     def _mean(self, pieces: list[Poly]) -> Poly:
         return average(reduce(multiply, pieces), self.one)
 
-    def of_component(self, node: Component, *place: Any) -> Poly:
+    def of_component(self, node: ComponentNode, *place: Any) -> Poly:
         """A component; of the layer above what the engine derives, with raised indices as inverses of K."""
         labels = self.labels(node.labels)
         if node.up or node.layer > 1:
@@ -156,7 +167,7 @@ class SymbolicRoute(Interpreter[Poly]):
             return {kernel(labels[0], labels[1], self.one): Fraction(1)}
         return {Mono(tensors=(engine.component(node, labels),)): Fraction(1)}
 
-    def of_slope(self, node: Slope, *place: Any) -> Poly:
+    def of_slope(self, node: SlopeNode, *place: Any) -> Poly:
         """The derivative with respect to K (d/dK <F> = <F''>/2) or to a tensor."""
         kind = engine.tensor_named(node.variable).kind
         total: Poly = {}
@@ -186,6 +197,6 @@ def _slope_in_tensor(mono: Mono, kind: TensorType) -> Poly:
     return total
 
 
-def _see_no_neuron(node: Line | Zed | Derivative) -> None:
+def _see_no_neuron(node: LineNode | ZedNode | DerivativeNode) -> None:
     if node.neuron:
         raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")

@@ -15,18 +15,18 @@ from pertheory.algebra.polynomial import add_sums, multiply_sums
 from pertheory.algebra.terms import Lines
 from pertheory.book.equation import Equation
 from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Component,
-    Derivative,
-    Line,
+    ApplyNode,
+    AverageNode,
+    ComponentNode,
+    DerivativeNode,
+    LineNode,
     Node,
-    Number,
-    Power,
+    NumberNode,
+    PowerNode,
     Statement,
-    Sum,
-    Symbol,
-    Zed,
+    SumNode,
+    SymbolNode,
+    ZedNode,
 )
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.book.visit import Interpreter, shown, walk
@@ -67,7 +67,7 @@ class Setting(Interpreter[Element]):
             return self.values[name]
         raise InputError(f"{name} has no value in {self.title}")
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
         """A tensor, all samples alike: T{order}, of this layer or the one above."""
         raise InputError(f"{node.name} has no value in {self.title}")
 
@@ -117,16 +117,16 @@ class Setting(Interpreter[Element]):
             return unchecked(str(error) or "the two sides cannot be computed")
         return Verdict(VERIFIED, SYMBOLIC)
 
-    def of_symbol(self, node: Symbol, *place: Any) -> Element:
+    def of_symbol(self, node: SymbolNode, *place: Any) -> Element:
         """A scalar."""
         return self.symbol(node.name)
 
-    def of_component(self, node: Component, *place: Any) -> Element:
+    def of_component(self, node: ComponentNode, *place: Any) -> Element:
         """A tensor."""
         tensor, fixed = find_tensor(node.name)
         return self.component(tensor, fixed if fixed is not None else node.order, node)
 
-    def of_average(self, node: Average, *place: Any) -> Element:
+    def of_average(self, node: AverageNode, *place: Any) -> Element:
         """An average, or the joint cumulant of several pieces."""
         inside = Inside(self)
         pieces = [inside.interpret(piece) for piece in node.pieces]
@@ -142,7 +142,7 @@ class Setting(Interpreter[Element]):
 
         return joint_cumulant(len(pieces), mean, lambda value: self.number(Fraction(value)))
 
-    def of_power(self, node: Power, *place: Any) -> Element:
+    def of_power(self, node: PowerNode, *place: Any) -> Element:
         """A whole power, as the elements have it."""
         value = self.interpret(node.base)
         if node.exponent < 0 and not value:
@@ -183,24 +183,24 @@ class Inside(Interpreter[InAverage]):
             raise InputError("a function of z stands behind a division sign")
         return {(): self.setting.inverse(value.get((), self.setting.number(Fraction(0))))}
 
-    def of_line(self, node: Line, *place: Any) -> InAverage:
+    def of_line(self, node: LineNode, *place: Any) -> InAverage:
         """A derivative of s."""
         return self._one("s", node.order)
 
-    def of_zed(self, node: Zed, *place: Any) -> InAverage:
+    def of_zed(self, node: ZedNode, *place: Any) -> InAverage:
         """A preactivation."""
         return self._one(IDENTITY, 0)
 
-    def of_symbol(self, node: Symbol, *place: Any) -> InAverage:
+    def of_symbol(self, node: SymbolNode, *place: Any) -> InAverage:
         """A function of z, or a scalar."""
         return self._one(node.name, 0) if node.name in self.setting.functions_of_z else self.scalar(node)
 
-    def of_derivative(self, node: Derivative, *place: Any) -> InAverage:
+    def of_derivative(self, node: DerivativeNode, *place: Any) -> InAverage:
         """A derivative of what stands behind it."""
         inside = self.interpret(node.of)
         return {self.setting.derived(lines, node.label): value for lines, value in inside.items()}
 
-    def of_average(self, node: Average, *place: Any) -> InAverage:
+    def of_average(self, node: AverageNode, *place: Any) -> InAverage:
         """Refused."""
         raise InputError("an average stands inside an average")
 
@@ -216,16 +216,16 @@ SWALLOWED = "the remainder O(...) is not smaller than all the terms that are sta
 
 def remainder_of(node: Node) -> tuple[Node, Node | None]:
     """A side without its remainder, and what stands in the O(...) of the sum."""
-    terms = node.terms if isinstance(node, Sum) else (node,)
-    kept = [term for term in terms if not (isinstance(term, Apply) and term.function == "O")]
-    found = [term.of for term in terms if isinstance(term, Apply) and term.function == "O"]
+    terms = node.terms if isinstance(node, SumNode) else (node,)
+    kept = [term for term in terms if not (isinstance(term, ApplyNode) and term.function == "O")]
+    found = [term.of for term in terms if isinstance(term, ApplyNode) and term.function == "O"]
     if len(found) > 1:
         raise InputError("two remainders O(...) in one side")
     if not found:
         return node, None
-    if any(isinstance(part, Number) and part.value != 1 for part in walk(found[0])):
+    if any(isinstance(part, NumberNode) and part.value != 1 for part in walk(found[0])):
         raise InputError("a remainder has no coefficient: O(K^3)")
-    return Sum(tuple(kept)), found[0]
+    return SumNode(tuple(kept)), found[0]
 
 
 def below_remainder(left: Any, right: Any, remainder: Any, highest: int, variable: str) -> Any:

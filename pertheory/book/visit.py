@@ -17,23 +17,23 @@ from functools import reduce
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from pertheory.book.syntax import (
-    Apply,
-    Average,
-    Call,
-    Component,
-    Derivative,
-    Expectation,
-    Line,
-    Mark,
+    ApplyNode,
+    AverageNode,
+    CallNode,
+    ComponentNode,
+    DerivativeNode,
+    ExpectationNode,
+    LineNode,
+    MarkNode,
     Node,
-    Number,
-    Power,
-    Product,
-    Raise,
-    Slope,
-    Sum,
-    Symbol,
-    Zed,
+    NumberNode,
+    PowerNode,
+    ProductNode,
+    RaiseNode,
+    SlopeNode,
+    SumNode,
+    SymbolNode,
+    ZedNode,
 )
 from pertheory.errors import InputError
 
@@ -41,13 +41,19 @@ Value = TypeVar("Value")
 
 #: the fields of a node that hold nodes
 PARTS: Mapping[type, tuple[str, ...]] = {
-    **{Sum: ("terms",), Product: ("factors",), Average: ("pieces",), Expectation: ("pieces",)},
-    **{Derivative: ("of",), Slope: ("of",), Apply: ("of",), Power: ("base",), Raise: ("base", "exponent")},
+    **{SumNode: ("terms",), ProductNode: ("factors",), AverageNode: ("pieces",), ExpectationNode: ("pieces",)},
+    **{
+        DerivativeNode: ("of",),
+        SlopeNode: ("of",),
+        ApplyNode: ("of",),
+        PowerNode: ("base",),
+        RaiseNode: ("base", "exponent"),
+    },
 }
 #: the fields of a node that hold labels
 LABELS: Mapping[type, tuple[str, ...]] = {
-    **{Line: ("label", "neuron"), Zed: ("label", "neuron"), Derivative: ("label", "neuron")},
-    **{Component: ("labels",), Mark: ("labels",), Call: ("labels",)},
+    **{LineNode: ("label", "neuron"), ZedNode: ("label", "neuron"), DerivativeNode: ("label", "neuron")},
+    **{ComponentNode: ("labels",), MarkNode: ("labels",), CallNode: ("labels",)},
 }
 
 
@@ -134,19 +140,19 @@ class Interpreter(Generic[Value]):
             raise ZeroDivisionError("division by zero")
         return value**-1  # type: ignore[operator,no-any-return]
 
-    def of_number(self, node: Number, *place: Any) -> Value:
+    def of_number(self, node: NumberNode, *place: Any) -> Value:
         """A rational number."""
         return self.number(node.value)
 
-    def of_sum(self, node: Sum, *place: Any) -> Value:
+    def of_sum(self, node: SumNode, *place: Any) -> Value:
         """A sum."""
         return reduce(self.plus, [self.interpret(term, *place) for term in node.terms], self.number(Fraction(0)))
 
-    def of_product(self, node: Product, *place: Any) -> Value:
+    def of_product(self, node: ProductNode, *place: Any) -> Value:
         """A product."""
         return reduce(self.times, [self.interpret(factor, *place) for factor in node.factors], self.number(Fraction(1)))
 
-    def of_power(self, node: Power, *place: Any) -> Value:
+    def of_power(self, node: PowerNode, *place: Any) -> Value:
         """A whole power."""
         base = self.interpret(node.base, *place)
         if node.exponent < 0:
@@ -172,29 +178,45 @@ class Interpreter(Generic[Value]):
     of_apply: _Method = refuse
 
 
-_KINDS = (Number, Symbol, Line, Zed, Component, Mark, Call, Average, Expectation, Derivative, Slope, Power, Raise)
-_METHODS: Mapping[type, str] = {kind: f"of_{kind.__name__.lower()}" for kind in (*_KINDS, Apply, Product, Sum)}
+_KINDS = (
+    NumberNode,
+    SymbolNode,
+    LineNode,
+    ZedNode,
+    ComponentNode,
+    MarkNode,
+    CallNode,
+    AverageNode,
+    ExpectationNode,
+    DerivativeNode,
+    SlopeNode,
+    PowerNode,
+    RaiseNode,
+)
+_METHODS: Mapping[type, str] = {
+    kind: f"of_{kind.__name__.removesuffix('Node').lower()}" for kind in (*_KINDS, ApplyNode, ProductNode, SumNode)
+}
 
 
 def shown(node: Node) -> str:
     """A word for a node, for messages."""
     match node:
-        case Symbol(name) | Component(name) | Mark(name) | Call(name):
+        case SymbolNode(name) | ComponentNode(name) | MarkNode(name) | CallNode(name):
             return name
-        case Line():
+        case LineNode():
             return "s"
-        case Zed():
+        case ZedNode():
             return "z"
-        case Derivative(label):
+        case DerivativeNode(label):
             return f"d_{label}"
-        case Slope(variable):
+        case SlopeNode(variable):
             return f"d/d{variable}"
-        case Apply(function):
+        case ApplyNode(function):
             return function
-        case Average():
+        case AverageNode():
             return "an average <...>"
-        case Expectation():
+        case ExpectationNode():
             return "E[...]"
-        case Raise():
+        case RaiseNode():
             return "an exponent that is an expression"
-    return type(node).__name__.lower()
+    return type(node).__name__.removesuffix("Node").lower()

@@ -8,8 +8,8 @@ from typing import Any
 
 from pertheory.cli.options import add_output, check_out, write_text
 from pertheory.errors import InputError, UnsupportedError
+from pertheory.functions.catalogue import catalogue, find_activation
 from pertheory.rulebook.architecture import IDENTITY, Channel
-from pertheory.rulebook.catalogue import catalogue, find_activation
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.names import is_name, shown
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
@@ -110,7 +110,7 @@ def _activation(name: str) -> dict[str, Any]:
     """The facts about an activation, or nothing if it is none."""
     if is_name(name) and find_activation(name) is None:
         return {}
-    from pertheory.rulebook.activation import activation
+    from pertheory.functions.activation import activation
 
     try:
         found = activation(name)

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Derive, lower, print; report the files."""
-    from pertheory.rulebook.activation import activation
+    from pertheory.functions.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.theory import theory, write_folder
 

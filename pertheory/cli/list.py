@@ -71,7 +71,7 @@ def _networks() -> Rows:
 
 
 def _activations() -> Rows:
-    from pertheory.rulebook.catalogue import catalogue
+    from pertheory.functions.catalogue import catalogue
     from pertheory.rulebook.files import read_toml
 
     tables = [read_toml(path) for path in dict.fromkeys(catalogue().values())]

@@ -64,7 +64,7 @@ def working(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if options.jobs == 1:
         yield {"executor": None, "store": store}
         return
-    from pertheory.work import processes
+    from pertheory.worker import processes
 
     with processes(options.jobs) as executor:
         yield {"executor": executor, "store": store}

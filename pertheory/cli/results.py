@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from pertheory.rulebook.tensors import Tensor
 
 if TYPE_CHECKING:
-    from pertheory.numeric.states import LayerState
+    from pertheory.run.states import LayerState
 
 Shown = Mapping[str, Tensor]
 

@@ -36,8 +36,8 @@ from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
-    from pertheory.numeric.states import Layers, LayerState
     from pertheory.rulebook.network import Network
+    from pertheory.run.states import Layers, LayerState
     from pertheory.theory import Theory
 
 SUMMARY = "Compute the tensors of a network at every layer, for given inputs."
@@ -98,9 +98,9 @@ def main(options: argparse.Namespace) -> int:
         raise InputError("--format npz needs --out FILE.npz")
     check_out(options.out)
     table = read_inputs(options.inputs)
-    from pertheory.numeric.checks import check_accuracy, check_hyperparameters, check_inputs, check_widths
-    from pertheory.rulebook.activation import activation
+    from pertheory.functions.activation import activation
     from pertheory.rulebook.network import network
+    from pertheory.run.arguments import check_accuracy, check_hyperparameters, check_inputs, check_widths
     from pertheory.theory import theory
 
     rule = network(options.network, options.closure)
@@ -236,7 +236,7 @@ def _check_size(shown: dict[str, Any], inputs: int) -> None:
 
 def _announce(layers: Layers, inputs: int) -> None:
     """Say before it starts what a run will take, where a person looks on or it is much."""
-    from pertheory.numeric.memory import available_memory, show_bytes
+    from pertheory.run.memory import available_memory, show_bytes
 
     sets, size = layers.largest_sets()
     seconds = layers.seconds_per_layer() if sets >= MANY_SETS and layers.depth > 1 else 0.0

@@ -9,7 +9,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
-from pertheory.derive.refine import Line, Sites
+from pertheory.algebra.terms import Line
+from pertheory.derive.refine import Sites
 from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.tensor import TensorType, canonical_slots
 

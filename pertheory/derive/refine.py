@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
+from pertheory.algebra.terms import Line
 from pertheory.derive.pair import Join
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, TensorType
 from pertheory.rulebook.network import IDENTITY
 
-Line = tuple[str, int]
 Blocks = tuple[tuple[int, ...], ...]
 
 

@@ -18,13 +18,13 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
+from pertheory.algebra.terms import Lines
 
 #: What a program is for: all choices of inputs, or every slot at the same input.
 INPUTS = ("many", "one")
-Line = tuple[str, int]
 #: Axis permutations that leave an array unchanged: T[i_g0, i_g1, ...] = T[i_0, i_1, ...]; the identity first.
 Symmetry = tuple[tuple[int, ...], ...]
-Request = tuple[tuple[int, tuple[Line, ...]], ...]  # per axis: legs in front, lines
+Request = tuple[tuple[int, Lines], ...]  # per axis: legs in front, lines
 
 
 class AverageArray(NamedTuple):

@@ -29,7 +29,7 @@ from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.rulebook.values import one_of
 from pertheory.typeset.components import written
 from pertheory.typeset.write import LatexStyle, write
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: More inputs than any tensor has slots.
 MANY = 1000

@@ -19,7 +19,7 @@ import numpy as np
 from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 from pertheory.rulebook.network import Network, network
 from pertheory.solve.averages import AtZero, Averages, Expanded
 from pertheory.solve.channels import inner_values, outer

@@ -13,7 +13,7 @@ from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.averages import Averages, Element
 from pertheory.solve.channels import first_layer
 from pertheory.solve.layer import InTensors, SingleInputLayer
-from pertheory.work import Node
+from pertheory.worker import Node
 
 
 class Flow:

@@ -21,7 +21,7 @@ from pertheory.algebra.polynomial import add_sums, add_term, multiply_sums, with
 from pertheory.errors import UnsupportedError
 from pertheory.solve.averages import Element
 from pertheory.solve.layer import KERNEL, SingleInputLayer
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: the coefficient of each power of l
 PowersOfDepth = dict[int, Element]

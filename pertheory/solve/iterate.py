@@ -21,7 +21,7 @@ from pertheory.solve.averages import AtZero, Expanded
 from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
 from pertheory.solve.classes import expansion_coefficients
 from pertheory.solve.layer import SingleInputLayer
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: layers, the kernel of the first one, and the power of K at which polynomials in K end
 DEPTH, FIRST_KERNEL, ORDER = 4000, 0.25, 9

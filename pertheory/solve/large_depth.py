@@ -23,7 +23,7 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
 from pertheory.solve.averages import Element
 from pertheory.solve.layer import KERNEL, NTK, SingleInputLayer
-from pertheory.work import Node
+from pertheory.worker import Node
 
 
 class Leading(NamedTuple):

@@ -21,7 +21,7 @@ from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 from pertheory.solve.averages import Averages, Element
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: tensors of the layer below, sorted
 Factors = tuple[Node, ...]

@@ -25,7 +25,7 @@ from pertheory.solve.averages import Element, TwoSlopes
 from pertheory.solve.channels import open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.flow import Flow
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: the power of 1/n to which moments are compared
 ORDER = 4

@@ -14,10 +14,10 @@ from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.terms import Lines
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
+from pertheory.functions.activation import Activation, activation
+from pertheory.functions.taylor import derivatives
 from pertheory.remembered import remembered
-from pertheory.rulebook.activation import Activation, activation
 from pertheory.rulebook.network import Network
-from pertheory.rulebook.taylor import derivatives
 from pertheory.solve.averages import Averages, functions_of, without_zeds
 
 #: digits of high precision

@@ -17,11 +17,11 @@ import mpmath
 
 from pertheory.closure import Closure
 from pertheory.errors import UnsupportedError
+from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
-from pertheory.rulebook.activation import Activation
-from pertheory.witness.exact import exact_step
+from pertheory.witness.rational_step import exact_step
 from pertheory.witness.records import SelfTest
-from pertheory.witness.runs import jumps, pair_run, single_run
+from pertheory.witness.reference_runs import jumps, pair_run, single_run
 
 DIGITS = 25
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class Expected(NamedTuple):
     """One component as it has to come out.
 
     Attributes:
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     size: float
 
 
-class Step(NamedTuple):
+class RationalStep(NamedTuple):
     """One layer from given tensors, with a polynomial as activation: all numbers are rational, and were found exactly.
 
     Attributes:
@@ -42,10 +42,10 @@ class Step(NamedTuple):
     below: tuple[tuple[float, ...], ...]
     hyper: tuple[float, ...]
     ratio: tuple[float, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[Expected, ...]
 
 
-class Layers(NamedTuple):
+class ReferenceRun(NamedTuple):
     """A run with the built-in averages; found by quadrature with many digits.
 
     Attributes:
@@ -62,11 +62,11 @@ class Layers(NamedTuple):
     depth: int
     gram: tuple[float, ...]
     hyper: tuple[float, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[Expected, ...]
 
 
 class SelfTest(NamedTuple):
     """All that a self-test compares with."""
 
-    step: Step
-    runs: tuple[Layers, ...]
+    step: RationalStep
+    runs: tuple[ReferenceRun, ...]

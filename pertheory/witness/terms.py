@@ -10,13 +10,13 @@ import mpmath
 
 from pertheory.algebra.terms import Average, Factor, Terms
 from pertheory.graphs.tensor import TensorType, canonical_slots
-from pertheory.work import Node
+from pertheory.worker import Node
 
 #: A T{k}: its type and k.
 Key = tuple[TensorType, int]
 
 
-class Numbers(NamedTuple):
+class PointValues(NamedTuple):
     """What the terms of a recursion are evaluated with.
 
     Attributes:
@@ -32,7 +32,7 @@ class Numbers(NamedTuple):
     ratio: Any
 
 
-def evaluate(terms: Terms, inputs: Sequence[int], numbers: Numbers) -> tuple[Any, Any]:
+def evaluate(terms: Terms, inputs: Sequence[int], numbers: PointValues) -> tuple[Any, Any]:
     """The sum of terms whose slot s carries the input ``inputs[s]``, and that of the absolute values."""
     exact = isinstance(numbers.ratio, Fraction)
     total: Any = Fraction(0) if exact else mpmath.mpf(0)

@@ -16,7 +16,7 @@ import pytest
 from pertheory.cli import options
 from pertheory.cli import run as verb
 from pertheory.cli.options import LayerProgress, show_time
-from pertheory.numeric import memory
+from pertheory.run import memory
 
 RUN = ["run", "--activation", "x2", "--inputs", "two.csv", "--depth", 3]
 #: the fifth layer leaves the range of doubles, after four that could be written

@@ -55,7 +55,7 @@ def test_a_second_run_reads_what_the_first_has_written(tmp_path, monkeypatch):
     first = theory("mlp", "all", 2, store=Store(tmp_path))
     files = list(tmp_path.rglob("*.json"))
     assert len(files) == len(first.nodes)
-    monkeypatch.setattr("pertheory.work.diagrams", lambda *_: pytest.fail("derived again"))
+    monkeypatch.setattr("pertheory.worker.diagrams", lambda *_: pytest.fail("derived again"))
     assert theory("mlp", "all", 2, store=Store(tmp_path)) == first
 
 

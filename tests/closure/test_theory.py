@@ -9,7 +9,7 @@ from pertheory.closure import ClosureTooLargeError
 from pertheory.errors import InputError
 from pertheory.rulebook.tensors import named_tensors
 from pertheory.theory import theory
-from pertheory.work import Node
+from pertheory.worker import Node
 
 
 def test_thirteen_types_exist_at_order_one_and_more_than_a_hundred_at_order_two():

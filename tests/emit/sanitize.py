@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import pertheory as pt
 from pertheory.emit.c.target import c_source, header_text
-from pertheory.rulebook.chosen import choose_functions
+from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.files import rules_folder
 
 DRIVER = Path(__file__).parent / "sanitize.c.txt"

@@ -17,13 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 import pertheory as pt
-from pertheory.averages.atoms import IDENTITY, Line, Request, atoms
+from pertheory.algebra.terms import Line
+from pertheory.averages.atoms import IDENTITY, atoms
 from pertheory.averages.code import code_function
 from pertheory.averages.nodes import KinkedNodes, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
 from pertheory.averages.reduce import Divergent
 from pertheory.emit.c.averages import print_averages
-from pertheory.rulebook.activation import activation
+from pertheory.functions.activation import activation
+from pertheory.kernels.language import Request
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]

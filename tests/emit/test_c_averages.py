@@ -20,9 +20,9 @@ from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.planning import plan_averages
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.averages.functions import CALLS
+from pertheory.functions.activation import activation
+from pertheory.functions.differential import _EVALUATE
 from pertheory.kernels.lower import lower
-from pertheory.rulebook.activation import activation
-from pertheory.rulebook.differential import _EVALUATE
 from tests.emit import harness
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from pertheory.rulebook.activation import activation
+from pertheory.functions.activation import activation
 from tests.emit.test_c_averages import OK, gram, inputs_of, pytestmark, routine
 
 OVERFLOW = 6

@@ -10,7 +10,7 @@ import pytest
 import pertheory as pt
 from pertheory.emit.c.target import c_source
 from pertheory.errors import InputError
-from pertheory.rulebook.chosen import choose_functions
+from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.files import rules_folder
 from tests.emit.harness import POINTER, SIZE, STRICT, gcc, pointer, write
 

@@ -12,8 +12,8 @@ import pytest
 
 import pertheory as pt
 from pertheory.errors import InputError
-from pertheory.numeric import ccompile
-from pertheory.numeric.ccompile import build, load
+from pertheory.run import ccompile
+from pertheory.run.ccompile import build, load
 
 INPUTS = [[1.0, 0.5], [0.2, -1.0], [0.4, 0.7]]
 HYPER = {"C_b": 0.1, "C_W": 1.2, "lambda_b": 0.3, "lambda_W": [0.7, 0.8, 0.9, 1.0]}
@@ -125,7 +125,7 @@ def test_a_killed_compiler_leaves_nothing_that_is_loaded(tmp_path, monkeypatch):
 
 def test_processes_may_build_at_once(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from pertheory.numeric.ccompile import build, load\n"
+        "import sys; from pathlib import Path; from pertheory.run.ccompile import build, load\n"
         f"assert load(build({SOURCE!r}, Path(sys.argv[1]))).answer() == 42"
     )
     running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(6)]

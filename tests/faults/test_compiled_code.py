@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from pertheory.errors import InputError
-from pertheory.numeric import ccompile
-from pertheory.numeric.ccompile import build, cache_folder, load
+from pertheory.run import ccompile
+from pertheory.run.ccompile import build, cache_folder, load
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs the modes of POSIX")
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 def answer(folder: Path) -> int:
     """What the library says, in a process of its own: a damaged one may kill it."""
     program = (
-        "import sys; from pathlib import Path; from pertheory.numeric.ccompile import build, load\n"
+        "import sys; from pathlib import Path; from pertheory.run.ccompile import build, load\n"
         f"print(load(build({SOURCE!r}, Path(sys.argv[1]))).answer())"
     )
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
@@ -156,7 +156,7 @@ def test_a_folder_for_one_process_is_removed_at_its_end(folder):  # type: ignore
     scratch = folder.with_name("scratch")
     scratch.mkdir()
     program = (
-        "import sys; from pathlib import Path; from pertheory.numeric.ccompile import build\n"
+        "import sys; from pathlib import Path; from pertheory.run.ccompile import build\n"
         f"print(build({SOURCE!r}, Path(sys.argv[1])))"
     )
     done = subprocess.run(
@@ -206,7 +206,7 @@ def test_the_compiler_ends_with_the_process_that_called_it(folder):  # type: ign
     )
     compiler.chmod(0o755)
     program = (
-        "import os, sys; from pathlib import Path; from pertheory.numeric import ccompile\n"
+        "import os, sys; from pathlib import Path; from pertheory.run import ccompile\n"
         "real = ccompile.subprocess.Popen\n"
         "ccompile.subprocess.Popen = lambda *a, **k: real(*a, pass_fds=(int(os.environ['PIPE']),), **k)\n"
         f"ccompile.build({SOURCE!r}, Path(sys.argv[1]))"

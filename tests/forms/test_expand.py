@@ -225,7 +225,7 @@ def test_single_input_form_of_v_agrees_with_averages_of_sin_in_closed_form():
     # <d^2(s s)> at one input for s = sin, K = 0.7, by the closed form: s s = (1 - cos 2z)/2, so its second
     # derivative is 2 cos 2z with mean 2 exp(-2K). V then is C_W^2/4 V (2 exp(-2K))^2 + C_W^2 (<s^4> - <s^2>^2).
     from pertheory.averages.gaussian import GaussianAverages
-    from pertheory.rulebook.activation import activation
+    from pertheory.functions.activation import activation
 
     k, v = 0.7, 0.37
     average = GaussianAverages({"s": activation("sin")})

@@ -11,17 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from pertheory.averages.account import Account
-from pertheory.averages.atoms import Request, atoms
+from pertheory.averages.atoms import atoms
 from pertheory.averages.choose import KINKED, Chooser
+from pertheory.averages.closed_forms import closed_codes
 from pertheory.averages.estimate import Estimate, Wanted
-from pertheory.averages.exact import closed_codes
 from pertheory.averages.gaussian import representatives
 from pertheory.averages.methods.closed import LOST, evaluate, relative_errors
 from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.averages.reduce import Divergent
 from pertheory.errors import UnsupportedError
-from pertheory.rulebook.activation import Activation, activation
-from tests.numeric.one_average import one_average
+from pertheory.functions.activation import Activation, activation
+from pertheory.kernels.language import Request
+from tests.run.one_average import one_average
 
 HERE = Path(__file__).parent
 

@@ -14,7 +14,7 @@ import pytest
 from pertheory.averages.estimate import Estimate
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
-from pertheory.rulebook.activation import activation
+from pertheory.functions.activation import activation
 from tests.reference.gaussian_averages import Case, cases, function, kinked_average, smooth_average
 
 #: Rounding of a number and of the sum that made it, relative to the scale.

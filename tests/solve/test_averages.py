@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import DivergentAverageError, UnsupportedError
-from pertheory.rulebook.activation import activation
-from pertheory.rulebook.taylor import jet
+from pertheory.functions.activation import activation
+from pertheory.functions.taylor import jet
 from pertheory.solve.averages import AtZero, Expanded, Symbols, TwoSlopes, hermite
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.numbers import Doubles, HighPrecision

@@ -13,7 +13,7 @@ import pytest
 
 import pertheory as pt
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.rulebook.activation import activation
+from pertheory.functions.activation import activation
 from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
 from pertheory.solve.channels import Outer, first_layer, inner_values, input_product, outer

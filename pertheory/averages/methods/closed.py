@@ -18,11 +18,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Request, uses
+from pertheory.averages.atoms import uses
+from pertheory.averages.closed_forms import ClosedForms, closed_codes
 from pertheory.averages.estimate import Wanted, Whole
-from pertheory.averages.exact import ClosedForms, closed_codes
 from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
+from pertheory.kernels.language import Request
 
 #: What an instruction gives (arrays over the pairs, or numbers of one pair), a bound of its relative error that is the
 #: same for all pairs, what the error may be besides (None for nothing), and whether the result is never negative.

@@ -12,13 +12,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
+from pertheory.averages.closed_forms import OpenError, Shape, shapes
 from pertheory.averages.estimate import Found, Task, Wanted
-from pertheory.averages.exact import OpenError, Shape, shapes
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.closed import LOST, ROUNDING
 from pertheory.averages.quadrature import Array
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 #: ``(alpha, c)`` of the terms of a product.
 Terms: TypeAlias = tuple[tuple[complex, complex], ...]
@@ -49,7 +49,7 @@ class Exponentials:
 
 
 @lru_cache(maxsize=1024)
-def terms(product: Product, functions: Functions) -> Terms | None:
+def terms(product: Lines, functions: Functions) -> Terms | None:
     """A product as a sum of exponentials; None where it is another function."""
     named: Mapping[str, Activation] = dict(functions)
     try:
@@ -67,7 +67,7 @@ def terms(product: Product, functions: Functions) -> Terms | None:
     return tuple(total.items())
 
 
-def average(functions: Functions, covariance: Array, atom: Sequence[Product]) -> tuple[float, float] | None:
+def average(functions: Functions, covariance: Array, atom: Sequence[Lines]) -> tuple[float, float] | None:
     """The average of a product of products, one an input, and a bound of its error.
 
     Returns:

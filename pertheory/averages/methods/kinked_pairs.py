@@ -8,13 +8,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import IDENTITY, Factor, Request, tidy, uses
+from pertheory.averages.atoms import IDENTITY, Factor, tidy, uses
 from pertheory.averages.estimate import COLLINEAR, Wanted, Whole
 from pertheory.averages.methods.kinked_series import REACH, coefficients, series
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.panelling import Functions
 from pertheory.averages.quadrature import Array
+from pertheory.kernels.language import Request
 
 #: Averages, the largest error relative to the scale, and the entries that are missing.
 Result: TypeAlias = tuple[Array, float, NDArray[np.bool_]]
@@ -58,7 +59,7 @@ class KinkedPairs:
 
     Example:
         >>> import numpy as np
-        >>> from pertheory.rulebook.activation import activation
+        >>> from pertheory.functions.activation import activation
         >>> pairs = KinkedPairs((("s", activation("relu")),), np.eye(3))
         >>> found, error, missing = pairs.averages([((0, (("s", 0),)), (0, (("s", 0),)))])[0]
         >>> round(found[0, 1] * 2 * np.pi, 10), missing[0, 1], missing[1, 1]

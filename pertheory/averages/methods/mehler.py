@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom
 from pertheory.averages.grids import Functions, Tables, measure, measured, rounded
 from pertheory.averages.methods.sums import Once, Sums
@@ -47,9 +47,9 @@ class Layout:
         merged: what a step must resolve: the factors of an atom at one variable, and each product alone.
     """
 
-    products: tuple[tuple[Product, ...], ...]
+    products: tuple[tuple[Lines, ...], ...]
     index: NDArray[np.intp]
-    merged: tuple[Product, ...]
+    merged: tuple[Lines, ...]
 
     @staticmethod
     def of(atoms: Sequence[Atom]) -> Layout:
@@ -81,7 +81,7 @@ def hermite_weights(step: float, reach: float, count: int) -> tuple[Rule, Array]
 
 
 def _inner(
-    functions: Functions, products: Sequence[Product], sigma: float, refine: float, count: int
+    functions: Functions, products: Sequence[Lines], sigma: float, refine: float, count: int
 ) -> tuple[Rule, Array]:
     """A rule that also resolves the Hermite polynomials, and its weights."""
     base = measured(functions, products, sigma, refine)
@@ -135,7 +135,7 @@ def pair_averages(
     return fine[place], errors[place], scale[place]
 
 
-def pair_points(functions: Functions, covariance: Array, lines: tuple[Product, ...]) -> float:
+def pair_points(functions: Functions, covariance: Array, lines: tuple[Lines, ...]) -> float:
     """About how many points `pair_averages` sums; infinite where it does not apply.
 
     Args:
@@ -201,8 +201,8 @@ class _Frame:
         self,
         functions: Functions,
         root: Array,
-        products: Sequence[tuple[Product, ...]],
-        merged: tuple[Product, ...],
+        products: Sequence[tuple[Lines, ...]],
+        merged: tuple[Lines, ...],
         refine: float,
     ) -> None:
         self._functions = dict(functions)

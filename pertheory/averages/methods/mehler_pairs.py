@@ -18,12 +18,13 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Request, uses
+from pertheory.averages.atoms import uses
 from pertheory.averages.estimate import Mask, Wanted, Whole
 from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import factor_terms
 from pertheory.averages.quadrature import Array
+from pertheory.kernels.language import Request
 
 #: Averages of a request, the largest error relative to the scale of those that were summed, and the entries that were
 #: not.

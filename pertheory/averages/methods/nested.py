@@ -19,13 +19,13 @@ from typing import TypeAlias
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import COLLINEAR, ROUNDING, Estimate, Found, Task, Wanted
 from pertheory.averages.features import ladder
 from pertheory.averages.grids import Tables
 from pertheory.averages.quadrature import Array, density, panels
 from pertheory.errors import UnsupportedError
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 Functions: TypeAlias = Mapping[str, Activation]
 Covariance: TypeAlias = Array | Sequence[Sequence[Fraction]]
@@ -191,7 +191,7 @@ class NestedAverages:
         order = np.argsort([i for level in self._levels for i in level])
         self._rounding = ROUNDING * rounding_at(self._frozen, mean, self._sigma, noise[order])
 
-    def average(self, products: tuple[Product, ...]) -> Estimate:
+    def average(self, products: tuple[Lines, ...]) -> Estimate:
         """Average a product of functions, one product of lines per variable."""
         fine, _ = self._fine.sum(products)
         coarse, size = self._coarse.sum(products)
@@ -303,9 +303,9 @@ class _LastVariable:
         plain = np.broadcast_to(np.linspace(-reach, reach, int(np.ceil(reach)) + 1), (len(self._knots), int(reach) + 2))
         nodes, weights = panels(np.sort(np.concatenate([cuts, plain], axis=1)), count)
         self._points, self._weights = self._knots[:, None] + sigma * nodes, weights * density(nodes)
-        self._known: dict[Product, tuple[Array, Array]] = {}
+        self._known: dict[Lines, tuple[Array, Array]] = {}
 
-    def __getitem__(self, product: Product) -> tuple[Array, Array]:
+    def __getitem__(self, product: Lines) -> tuple[Array, Array]:
         """Averages of the product and of its absolute value at all points of the grid."""
         if product not in self._known:
             values = Tables(self._functions, self._points, [product])[product] * self._weights
@@ -328,20 +328,20 @@ class _Grid:
     ) -> None:
         self._functions, self._levels, self._weights = functions, levels, weights
         self._points, self._last = points, last
-        self._tables: dict[tuple[int, Product], Array] = {}
-        self._inner: dict[tuple[int, tuple[Product, ...]], tuple[Array, Array]] = {}
+        self._tables: dict[tuple[int, Lines], Array] = {}
+        self._inner: dict[tuple[int, tuple[Lines, ...]], tuple[Array, Array]] = {}
 
-    def sum(self, products: tuple[Product, ...]) -> tuple[float, float]:
+    def sum(self, products: tuple[Lines, ...]) -> tuple[float, float]:
         """Return the average and that of the absolute value."""
         value, size = self._from(0, products)
         return float(value[0]), float(size[0])
 
-    def _table(self, i: int, product: Product) -> Array:
+    def _table(self, i: int, product: Lines) -> Array:
         if (i, product) not in self._tables:
             self._tables[i, product] = Tables(self._functions, self._points[i], [product])[product]
         return self._tables[i, product]
 
-    def _from(self, j: int, products: tuple[Product, ...]) -> tuple[Array, Array]:
+    def _from(self, j: int, products: tuple[Lines, ...]) -> tuple[Array, Array]:
         """Sums over the directions from j on."""
         key = (j, tuple(products[i] for level in self._levels[j:] for i in level))
         if key in self._inner:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import IDENTITY, Line, Product
+from pertheory.algebra.terms import Line, Lines
+from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.methods.nested import edges_of
 from pertheory.averages.methods.panelling import Functions, last_degrees
 from pertheory.averages.quadrature import Array, density, panels
@@ -70,8 +71,8 @@ class Table:
         self._functions = dict(functions)
         self.nodes, self.weights = panels(self.edges, NODES)
         self._lines: dict[Line, Array] = {(IDENTITY, 0): self.nodes}
-        self._products: dict[Product, Array] = {(): np.ones_like(self.nodes)}
-        self._rough: dict[Product, tuple[Array, Array]] = {}
+        self._products: dict[Lines, Array] = {(): np.ones_like(self.nodes)}
+        self._rough: dict[Lines, tuple[Array, Array]] = {}
 
     def part(self, center: float, sigma: float, reach: float) -> Panels:
         """The panels that cover some standard deviations around a center."""
@@ -83,13 +84,13 @@ class Table:
         nearest = np.clip(0.0, edges[:-1], edges[1:])
         return Panels(self, first, last, density(nearest) * np.minimum(np.diff(edges), 1.0))
 
-    def __getitem__(self, product: Product) -> Array:
+    def __getitem__(self, product: Lines) -> Array:
         """Values of a product at all nodes."""
         if product not in self._products:
             self._products[product] = self[product[1:]] * self._line(product[0])
         return self._products[product]
 
-    def rough(self, product: Product) -> tuple[Array, Array]:
+    def rough(self, product: Lines) -> tuple[Array, Array]:
         """Largest value of a product on each panel, and the error of its integral relative to that."""
         if product not in self._rough:
             values = self[product].reshape(-1, NODES)
@@ -128,7 +129,7 @@ class Panels(NamedTuple):
         """The nodes of the panels."""
         return slice(NODES * self.first, NODES * self.last)
 
-    def doubt(self, product: Product) -> float:
+    def doubt(self, product: Lines) -> float:
         """Relative error of averages of a product, from how fast its Legendre coefficients fall on each panel."""
         peaks, errors = (column[self.first : self.last] for column in self.table.rough(product))
         scale = float(peaks @ self.masses)
@@ -146,7 +147,7 @@ class Variable:
 
     def __init__(self, panel: Panels, kernels: Array, spread: _Interpolation | None) -> None:
         self._panel, self._kernels, self._spread = panel, kernels, spread
-        self._known: dict[Product, tuple[Array, Array, float]] = {}
+        self._known: dict[Lines, tuple[Array, Array, float]] = {}
 
     @staticmethod
     def prepare(panel: Panels, points: Array, noise: float, count: int, aim: Accuracy) -> Variable | Patches | None:
@@ -171,7 +172,7 @@ class Variable:
         """Multiply the coefficients by a factor for each degree."""
         self._kernels *= factors[:, None, None]
 
-    def __getitem__(self, product: Product) -> tuple[Array, Array, float]:
+    def __getitem__(self, product: Lines) -> tuple[Array, Array, float]:
         """Coefficients of a product by degree and the average of its absolute value, at all points; an error."""
         if product not in self._known:
             values = self._panel.table[product][self._panel.span]
@@ -198,7 +199,7 @@ class Patches:
     ) -> None:
         self._panel, self._parts, self._size = panel, parts, len(points)
         self._central = int(np.argmin(np.abs(points - points.mean())))
-        self._known: dict[Product, tuple[Array, Array, float]] = {}
+        self._known: dict[Lines, tuple[Array, Array, float]] = {}
 
     @staticmethod
     def prepare(panel: Panels, points: Array, noise: float, count: int, aim: Accuracy) -> Patches | None:
@@ -227,7 +228,7 @@ class Patches:
         for _, kernels, _, _ in self._parts:
             kernels *= factors[:, None, None]
 
-    def __getitem__(self, product: Product) -> tuple[Array, Array, float]:
+    def __getitem__(self, product: Lines) -> tuple[Array, Array, float]:
         """Coefficients of a product by degree and the average of its absolute value, at all points; an error."""
         if product not in self._known:
             values = self._panel.table[product][self._panel.span]

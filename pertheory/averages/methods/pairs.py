@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pertheory.averages.atoms import Request
 from pertheory.averages.estimate import COLLINEAR, ROUNDING, Atom, Found, Task, Wanted
 from pertheory.averages.features import narrowest
 from pertheory.averages.grids import EPSILON, SHIFTED
@@ -26,7 +25,8 @@ from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
 from pertheory.averages.methods.panels import collinear_averages, rounding
 from pertheory.averages.quadrature import Array, density, panels
-from pertheory.rulebook.steep import steep_places
+from pertheory.functions.steep import steep_places
+from pertheory.kernels.language import Request
 
 #: Nodes of a panel.
 NODES = 12

@@ -8,9 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pertheory.averages.atoms import IDENTITY, Factor, Line, Product, expand, tidy
+from pertheory.algebra.terms import Line, Lines
+from pertheory.averages.atoms import IDENTITY, Factor, expand, tidy
 from pertheory.averages.quadrature import Array, legendre
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 Functions: TypeAlias = tuple[tuple[str, Activation], ...]
 
@@ -53,7 +54,7 @@ def sorted_edges(plain: Array, *more: Array) -> Array:
     return edges[..., np.concatenate([[True], wide])]
 
 
-def factor_terms(factor: Factor) -> tuple[tuple[Product, int], ...]:
+def factor_terms(factor: Factor) -> tuple[tuple[Lines, int], ...]:
     """The products in a factor, with their multiplicities."""
     start = tidy(factor[1])
     return () if start is None else expand(factor[0], start)

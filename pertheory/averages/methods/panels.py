@@ -15,14 +15,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import ROUNDING, Found, Task, Wanted
 from pertheory.averages.features import ladder
 from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import last_degrees
 from pertheory.averages.quadrature import Array, density, panels
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 Evaluation: TypeAlias = Callable[[Array], Array]
 
@@ -57,7 +57,7 @@ class Resolved(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def table(functions: Functions, products: tuple[Product, ...], level: int) -> Resolved:
+def table(functions: Functions, products: tuple[Lines, ...], level: int) -> Resolved:
     """Products on panels for spreads up to 2^level."""
     sigma = 2.0**level
     named = dict(functions)
@@ -105,7 +105,7 @@ def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: floa
     raise AssertionError
 
 
-def _terms(functions: Mapping[str, Activation], nodes: Array, product: Product) -> Array:
+def _terms(functions: Mapping[str, Activation], nodes: Array, product: Lines) -> Array:
     """What rounding of the terms of each factor may change a product by, in units of rounding."""
     lines = [(line,) for line in product]
     values, sizes = Tables(functions, nodes, lines), Tables(functions, nodes, lines, absolute=True)
@@ -118,7 +118,7 @@ def _terms(functions: Mapping[str, Activation], nodes: Array, product: Product) 
     return total
 
 
-def rounding(functions: Functions, sigma: float, product: Product) -> float:
+def rounding(functions: Functions, sigma: float, product: Lines) -> float:
     """Relative error of an average of a product at one input that rounding makes."""
     if not product:
         return 0.0
@@ -146,7 +146,7 @@ class PanelSums:
         return np.stack(panel_averages(self._frozen, np.sqrt(task.k[:, 0, 0]), products))
 
 
-def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Product]) -> tuple[Array, Array, Array]:
+def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Lines]) -> tuple[Array, Array, Array]:
     """Average products at one input.
 
     Args:
@@ -180,7 +180,7 @@ def _summed(found: Resolved, sigmas: Array) -> tuple[Array, Array, Array]:
 
 
 def collinear_averages(
-    functions: Functions, sigma: float, ratio: float, atoms: Sequence[tuple[Product, Product]]
+    functions: Functions, sigma: float, ratio: float, atoms: Sequence[tuple[Lines, Lines]]
 ) -> tuple[Array, Array, Array]:
     """Average products of two factors, the second at a multiple of the variable of the first.
 

@@ -21,14 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import ROUNDING, Estimate, Found, Task, Wanted
 from pertheory.averages.methods.nested import reach_of, rounding_at
 from pertheory.averages.methods.own_noise import NODES, WIDTH, Accuracy, Panels, Patches, Table, Variable
 from pertheory.averages.methods.panelling import thinned
 from pertheory.averages.methods.splitting import Split, series_terms, split
 from pertheory.averages.quadrature import Array, density
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 #: Panels from zero outwards in the longest table that is shared.
 LONGEST = 200
@@ -190,7 +190,7 @@ class SingleAverages:
         nodes, weights = panel.table.nodes[panel.span], panel.table.weights[panel.span]
         self._weights = density((nodes - mean) / sigma) * weights / sigma
 
-    def average(self, products: tuple[Product, ...]) -> Estimate:
+    def average(self, products: tuple[Lines, ...]) -> Estimate:
         """Average a product of lines."""
         terms = self._panel.table[products[0]][self._panel.span] * self._weights
         total, scale = float(terms.sum()), float(np.abs(terms).sum())
@@ -210,9 +210,9 @@ class SmearedAverages:
         self._grid, self._variables, self._pair, self._ratio = grid, variables, pair, abs(ratio)
         self._rounding = rounding
         self._outer = [i for i in range(len(variables)) if i not in pair]
-        self._pairs: dict[tuple[Product, Product], tuple[Array, Array, Array, float]] = {}
+        self._pairs: dict[tuple[Lines, Lines], tuple[Array, Array, Array, float]] = {}
 
-    def average(self, products: tuple[Product, ...]) -> Estimate:
+    def average(self, products: tuple[Lines, ...]) -> Estimate:
         """Average a product of functions, one product of lines per variable."""
         head, sizes, doubts = self._grid.weights, self._grid.weights, self._rounding
         for i in self._outer:
@@ -231,7 +231,7 @@ class SmearedAverages:
         error = (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond)
         return Estimate(total, error + self._floor(products), scale)
 
-    def _floor(self, products: tuple[Product, ...]) -> float:
+    def _floor(self, products: tuple[Lines, ...]) -> float:
         """What rounding does where every function is far out in the tail of another one's noise.
 
         Averages over own noise are interpolated: they are as accurate as their largest value.
@@ -245,7 +245,7 @@ class SmearedAverages:
             total += float(own.max()) * float(others.sum())
         return ROUNDING * total
 
-    def _pair_of(self, first: Product, second: Product) -> tuple[Array, Array, Array, float]:
+    def _pair_of(self, first: Lines, second: Lines) -> tuple[Array, Array, Array, float]:
         """The average over the noise of the pair, what its series may lack, the scale, and an error."""
         if (first, second) not in self._pairs:
             one, one_size, doubt = self._variables[self._pair[0]][first]

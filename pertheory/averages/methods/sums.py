@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from pertheory.averages.atoms import IDENTITY, Product
+from pertheory.algebra.terms import Lines
+from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.estimate import Atom, Found, Task, Wanted
-from pertheory.averages.grids import EPSILON, SHIFTED, Condition, condition, measured, rounded
+from pertheory.averages.grids import EPSILON, SHIFTED, Loss, condition, measured, rounded
 from pertheory.averages.quadrature import NULL, Array, Rule, hermite
 
 #: Values, errors relative to the scales, scales, and whether smaller steps are no use.
@@ -36,7 +37,7 @@ class Sums(ABC):
 
     def __init__(self, wanted: Wanted, bound: Any = None) -> None:
         self._functions, self._frozen, self._rtol, self._bound = wanted.functions, wanted.frozen, wanted.rtol, bound
-        self._conditions: dict[tuple[Product, float], Condition] = {}
+        self._conditions: dict[tuple[Lines, float], Loss] = {}
 
     @abstractmethod
     def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once | None:
@@ -109,7 +110,7 @@ class Sums(ABC):
         result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
         return result
 
-    def _condition(self, product: Product, sigma: float) -> Condition:
+    def _condition(self, product: Lines, sigma: float) -> Loss:
         # the hash of a function is not cheap, and there are thousands of atoms
         if (product, sigma) not in self._conditions:
             self._conditions[product, sigma] = condition(self._frozen, product, sigma)

@@ -15,20 +15,20 @@ from typing import TypeAlias
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom
 from pertheory.averages.grids import Tables
 from pertheory.averages.methods.sums import Once, Sums
 from pertheory.averages.quadrature import Array, Rule, factor
-from pertheory.rulebook.activation import Activation
+from pertheory.functions.activation import Activation
 
 #: Products of the inputs from some level on, in the order of levels.
-Tail: TypeAlias = tuple[Product, ...]
+Tail: TypeAlias = tuple[Lines, ...]
 #: The same quantity with all nodes, with every second node, and the latter for absolute values.
 Triple: TypeAlias = tuple[Array | None, Array | None, Array | None]
 #: Products, their averages over the last variable and those of their absolute values as splines of the
 #: conditional mean, and its range.
-Table: TypeAlias = tuple[Sequence[Product], Callable[[Array], Array], Callable[[Array], Array], float]
+Table: TypeAlias = tuple[Sequence[Lines], Callable[[Array], Array], Callable[[Array], Array], float]
 
 #: Points of one block of the nested sums; with a handful of orders this stays far below 500 MB.
 BLOCK = 100_000
@@ -87,7 +87,7 @@ class Trapezoid(Sums):
         self,
         row: Array,
         rule: Rule,
-        products: Sequence[Product],
+        products: Sequence[Lines],
         atoms: Sequence[Atom],
     ) -> Table:
         """Tabulate the average over the last variable as a function of its conditional mean."""
@@ -115,7 +115,7 @@ class _Nest:
         root: Array,
         rules: Sequence[Rule],
         levels: Sequence[Sequence[int]],
-        needed: Sequence[Sequence[Product]],
+        needed: Sequence[Sequence[Lines]],
         spline: Table | None,
     ) -> None:
         self._functions = functions

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom, Found, Task, Wanted
 from pertheory.averages.grids import Tables
 from pertheory.averages.methods.sums import Once, Sums
@@ -62,7 +62,7 @@ class SingleTrapezoid(Sums):
             self._rules[atoms, level] = self.rule(atoms, 2.0 ** (level / 4), REFINE), self.rounding(largest, atoms)
         return self._rules[atoms, level]
 
-    def _sums(self, sigmas: Array, products: Sequence[Product], rule: Rule) -> Found:
+    def _sums(self, sigmas: Array, products: Sequence[Lines], rule: Rule) -> Found:
         table = Tables(self._functions, np.multiply.outer(sigmas, rule.nodes), products)
         stack = np.stack([table[product] for product in products])
         fine = stack @ rule.weights

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pertheory.averages.atoms import Product
+from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom, Wanted
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.mehler import pair_points
@@ -47,7 +47,7 @@ class Wide(Sums):
 
     def __init__(self, wanted: Wanted, bound: Mapping[int, float]) -> None:
         super().__init__(wanted, bound)
-        self._smearings: dict[tuple[Product, ...], Smearing] = {}
+        self._smearings: dict[tuple[Lines, ...], Smearing] = {}
 
     def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once | None:
         """Average atoms; None where Mehler's sums are faster, and where the inputs have (nearly) no own noise."""
@@ -77,7 +77,7 @@ class Wide(Sums):
 
 
 @lru_cache(maxsize=256)
-def cuts(functions: Functions, products: tuple[Product, ...], limit: float) -> tuple[float, ...]:
+def cuts(functions: Functions, products: tuple[Lines, ...], limit: float) -> tuple[float, ...]:
     """Cut [-limit, limit] so that panels resolve averages of products over a variable that is as wide as that."""
     found: tuple[float, ...] = ()
     for _ in range(HALVINGS):

@@ -13,7 +13,7 @@ from typing import Any
 
 from pertheory.algebra.terms import Lines
 from pertheory.book.scalar import Element, Setting
-from pertheory.book.syntax import Component, Node
+from pertheory.book.syntax import ComponentNode, Node
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
@@ -49,7 +49,7 @@ class TwoNearInputs(Setting):
             return near.kept({"R_2": first, "D_2": second, "dK_1": first / 2, "ddK_2": second / 4}[plain])
         return super().symbol(name)
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
         """K at the coincident point, here or one layer up."""
         if tensor.kind != KERNEL or order:
             return super().component(tensor, order, node)

@@ -19,7 +19,7 @@ import mpmath
 from pertheory.algebra.terms import Lines
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting
-from pertheory.book.syntax import Component, Statement
+from pertheory.book.syntax import ComponentNode, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.remembered import remembered
@@ -56,7 +56,7 @@ class AtPoint(InManyDigits):
         super().__init__(self.critical, point.averages.number)
         self.averages, self.kernel = point.averages, point.kernel
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
         """K at the fixed point."""
         return self.kernel if node.name == "K" and not node.up else super().component(tensor, order, node)
 

@@ -17,13 +17,13 @@ from typing import Any
 from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
 from pertheory.book.scalar import Element, Setting, below_remainder
-from pertheory.book.syntax import Component, Node, Slope
+from pertheory.book.syntax import ComponentNode, Node, SlopeNode
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.solve.classes import OffCritical, small_kernel, two_slopes
 from pertheory.solve.layer import KERNEL, SingleInputLayer
-from pertheory.work import Node as Unit
+from pertheory.worker import Node as Unit
 
 #: the power of K that is kept, and the highest that a remainder may leave open: a derivative costs one
 ORDER, HIGHEST = 5, 4
@@ -32,7 +32,7 @@ DERIVATIVES = 15
 
 def coefficient_of(step: SingleInputLayer, variable: str, of: Node) -> Element:
     """The coefficient of a tensor in the engine's recursion of another, ``d/dX[Y']``."""
-    if not isinstance(of, Component) or not of.up:
+    if not isinstance(of, ComponentNode) or not of.up:
         raise InputError(f"d/d{variable} takes a tensor of the layer above, as in d/d{variable}[{variable}']")
     (above, order), (below, fixed) = find_tensor(of.name), find_tensor(variable)
     unit = Unit(step.last, above.kind, order if order is not None else of.order)
@@ -49,7 +49,7 @@ class FreeCouplings(Setting):
         """As the class has it."""
         return self.free.averages.average(self.free.step.kernel(-1, "z"), 0, lines)
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
         """K, and K one layer up; other tensors only below d/dX."""
         if tensor.kind != KERNEL or order:
             raise InputError(
@@ -57,7 +57,7 @@ class FreeCouplings(Setting):
             )
         return self.free.step.kernel_above if node.up else self.free.step.kernel(-1, "z")
 
-    def of_slope(self, node: Slope, *place: Any) -> Element:
+    def of_slope(self, node: SlopeNode, *place: Any) -> Element:
         """A coefficient of the engine's recursion, or a derivative with respect to K."""
         if find_tensor(node.variable)[0].kind == KERNEL:
             return self.in_kernel(self.interpret(node.of))

@@ -10,19 +10,19 @@ from __future__ import annotations
 import math
 
 from pertheory.book.equation import Equation
-from pertheory.book.syntax import Component, Statement, Symbol
+from pertheory.book.syntax import ComponentNode, Statement, SymbolNode
 from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict
 from pertheory.errors import DivergentAverageError, RuleError
+from pertheory.functions.activation import activation
 from pertheory.remembered import remembered
-from pertheory.rulebook.activation import activation
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.solve.classes import two_slopes
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.theory import theory
-from pertheory.work import Node as Unit
+from pertheory.worker import Node as Unit
 
-INFINITE = Symbol("infinity")
+INFINITE = SymbolNode("infinity")
 #: the first layer at which every tensor has a source
 LAYER = 3
 
@@ -31,11 +31,11 @@ def verdict(equation: Equation, statement: Statement) -> Verdict:
     """See that every tensor of the statement is infinite, in algebra and in numbers."""
     *tensors, last = statement.sides
     where = f"{equation.place}: equation {equation.number}"
-    if last != INFINITE or not all(isinstance(side, Component) and not side.up for side in tensors):
+    if last != INFINITE or not all(isinstance(side, ComponentNode) and not side.up for side in tensors):
         raise RuleError(f"{where}: it has to be of the form S = T = infinity, with the symbol infinity")
     if not equation.setting or activation(equation.setting).is_smooth:
         raise RuleError(f"{where}: setting must be the name of an activation with a corner")
-    nodes = [side for side in tensors if isinstance(side, Component)]
+    nodes = [side for side in tensors if isinstance(side, ComponentNode)]
     if len({node.name for node in nodes}) < len(nodes):
         raise RuleError(f"{where}: a tensor is named twice")
     algebra = {node.name for node in nodes if not diverges(equation, node)}
@@ -53,7 +53,7 @@ def free_slopes(rule: Network) -> SingleInputLayer:
     return two_slopes(rule).step
 
 
-def diverges(equation: Equation, node: Component) -> bool:
+def diverges(equation: Equation, node: ComponentNode) -> bool:
     """Whether the recursion of a tensor holds an average that two slopes leave infinite."""
     tensor, fixed = find_tensor(node.name)
     step = free_slopes(equation.rule)

@@ -20,7 +20,16 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
 from pertheory.book.scalar import SWALLOWED, Element, Setting
 from pertheory.book.settings.expansion import coefficient_of
-from pertheory.book.syntax import Apply, Average, Component, Node, Raise, Slope, Statement, Symbol
+from pertheory.book.syntax import (
+    ApplyNode,
+    AverageNode,
+    ComponentNode,
+    Node,
+    RaiseNode,
+    SlopeNode,
+    Statement,
+    SymbolNode,
+)
 from pertheory.book.visit import Interpreter, walk
 from pertheory.errors import InputError
 from pertheory.remembered import remembered
@@ -30,12 +39,12 @@ from pertheory.solve.classes import VanishingKernel
 from pertheory.solve.growth import DepthPower, Growth
 from pertheory.solve.iterate import Iteration
 from pertheory.solve.layer import KERNEL
-from pertheory.work import Node as Unit
+from pertheory.worker import Node as Unit
 
 SETTINGS = ("K*=0", "K*=0, odd", "K*=0, log")
 #: s = z + sigma_2 z^2/2 + sigma_3 z^3/6 of the second route, general and odd, and the width
 GENERAL, ODD, WIDTH = (Fraction(1), Fraction(1), Fraction(-2)), (Fraction(1), Fraction(0), Fraction(-2)), 7.0
-ONE, L = DepthPower(Fraction(0), 0), Symbol("l")
+ONE, L = DepthPower(Fraction(0), 0), SymbolNode("l")
 
 
 class AtLargeDepth(Setting):
@@ -60,7 +69,7 @@ class AtLargeDepth(Setting):
         """A power of l and of its logarithm."""
         return Growth({power: self.solved.field.number(1)}, edges)
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> Element:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
         """The leading behaviour, which is the same one layer up."""
         if self.with_log:
             if (tensor.kind, order) != (KERNEL, 0):
@@ -87,23 +96,23 @@ class AtLargeDepth(Setting):
         terms = {ONE: head, DepthPower(Fraction(1), 0): -slope / self.solved.tensors.a_1}
         return Growth(terms, 0, DepthPower(Fraction(2), -1))
 
-    def of_slope(self, node: Slope, *place: Any) -> Element:
+    def of_slope(self, node: SlopeNode, *place: Any) -> Element:
         """A coefficient of the engine's recursion, or a derivative with respect to K."""
         return self.of_series(self.slope_series(node))
 
-    def slope_series(self, node: Slope) -> TaylorSeries:
+    def slope_series(self, node: SlopeNode) -> TaylorSeries:
         """The same as a series in K; of a derivative the last coefficient is not known, and not used."""
         if node.variable != "K":
             found: TaylorSeries = coefficient_of(self.solved.step, node.variable, node.of)
             return found
-        if isinstance(node.of, Slope) and node.of.variable != "K":
+        if isinstance(node.of, SlopeNode) and node.of.variable != "K":
             return self.slope_series(node.of).derivative()
-        if not (isinstance(node.of, Component) and node.of.up and node.of.name == "K"):
+        if not (isinstance(node.of, ComponentNode) and node.of.up and node.of.name == "K"):
             raise InputError("d/dK takes K' or a coefficient such as d/dTheta[Theta'] here")
         above: TaylorSeries = self.solved.step.kernel_above
         return above.derivative()
 
-    def of_raise(self, node: Raise, *place: Any) -> Element:
+    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
         """A power of l whose exponent is linear in p."""
         if node.base != L:
             raise InputError("only l may have an exponent with p")
@@ -112,7 +121,7 @@ class AtLargeDepth(Setting):
             raise InputError("p comes with whole factors in exponents of l")
         return self.power(DepthPower(-constant - slope, 0), -int(slope))
 
-    def of_apply(self, node: Apply, *place: Any) -> Element:
+    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
         """log(l)."""
         if node.function != "log" or node.of != L:
             return self.refuse(node)
@@ -139,8 +148,8 @@ class AtLargeDepth(Setting):
     def residual(self, statement: Statement) -> float | None:
         """From the iteration, where there is something to iterate: components, and no averages or coefficients."""
         nodes = [node for side in statement.sides for node in walk(side)]
-        closed = any(isinstance(node, Average | Slope) for node in nodes)
-        if self.with_log or closed or not any(isinstance(node, Component) for node in nodes):
+        closed = any(isinstance(node, AverageNode | SlopeNode) for node in nodes)
+        if self.with_log or closed or not any(isinstance(node, ComponentNode) for node in nodes):
             return None
         return iterated_residual(statement, self.rule, self.odd)
 
@@ -164,7 +173,7 @@ class LinearInP(Interpreter[tuple[Fraction, Fraction]]):
             raise InputError("an exponent of l must be linear in p")
         return a[0] * b[0], a[0] * b[1] + a[1] * b[0]
 
-    def of_symbol(self, node: Symbol, *place: Any) -> tuple[Fraction, Fraction]:
+    def of_symbol(self, node: SymbolNode, *place: Any) -> tuple[Fraction, Fraction]:
         """p."""
         return (Fraction(0), Fraction(1)) if node.name == "p" else self.refuse(node)
 
@@ -179,11 +188,11 @@ class Iterated(Setting):
         self.run, self.layer = run, layer
         self.values = {**run.numbers, "l": float(layer), "n": WIDTH}
 
-    def component(self, tensor: Tensor, order: int, node: Component) -> float:
+    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> float:
         """The number at the layer."""
         return self.run.value(Unit(self.run.step.last, tensor.kind, order), self.layer)
 
-    def of_raise(self, node: Raise, *place: Any) -> float:
+    def of_raise(self, node: RaiseNode, *place: Any) -> float:
         """As it is."""
         return float(self.interpret(node.base) ** self.interpret(node.exponent))
 

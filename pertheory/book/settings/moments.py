@@ -23,7 +23,7 @@ from typing import Any
 from pertheory.algebra.series import TaylorSeries
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting, below_remainder, chosen
-from pertheory.book.syntax import Apply, Node, Raise, Statement
+from pertheory.book.syntax import ApplyNode, Node, RaiseNode, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
@@ -32,7 +32,7 @@ from pertheory.rulebook.network import Network
 from pertheory.solve.channels import outer
 from pertheory.solve.classes import scale_invariant
 from pertheory.solve.moments import WidthMoments, from_cumulants, loops
-from pertheory.work import Node as Unit
+from pertheory.worker import Node as Unit
 
 #: the power of 1/n to which moments are compared, and the layers at which they are
 ORDER, LAYERS = 3, (1, 2, 3)
@@ -78,14 +78,14 @@ class AtLayer(Setting):
             return self.over_loops(MEANS[name], self.layer) * self.moment(MEANS[name], self.layer)
         return super().symbol(name)
 
-    def of_raise(self, node: Raise, *place: Any) -> Element:
+    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
         """A whole power that depends on the layer, as C_W^l."""
         power = self.moments.field.at(self.interpret(node.exponent), {})
         if power.denominator != 1:
             raise InputError("exponents are whole at every layer")
         return self.interpret(node.base) ** int(power) if power else self.number(Fraction(1))
 
-    def of_apply(self, node: Apply, *place: Any) -> Element:
+    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
         """The product of an expression in n over the layers below."""
         if node.function != "prod":
             return self.refuse(node)
@@ -162,7 +162,7 @@ class EqualWidths(Setting):
             return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
         return super().symbol(name)
 
-    def of_apply(self, node: Apply, *place: Any) -> Element:
+    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
         """exp of a series that begins with 1/n."""
         if node.function != "exp":
             return self.refuse(node)
@@ -171,7 +171,7 @@ class EqualWidths(Setting):
             raise InputError("exp is of something that vanishes for infinite width")
         return value.exponential()
 
-    def of_raise(self, node: Raise, *place: Any) -> Element:
+    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
         """A power with l in the exponent, of something that tends to one."""
         value = self.interpret(node.base)
         if value.coefficients[0] != 1:

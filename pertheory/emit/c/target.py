@@ -11,9 +11,9 @@ from pertheory.closure import Closure
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.folder import print_folder
 from pertheory.emit.c.printer import Source, print_c, program_name
+from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
-from pertheory.rulebook.activation import Activation
 from pertheory.witness import reference_values
 
 Functions = Mapping[str, Activation]

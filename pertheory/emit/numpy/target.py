@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pertheory.closure import Closure
 from pertheory.emit.numpy.printer import print_numpy
+from pertheory.functions.activation import Activation
 from pertheory.kernels.lower import lower
-from pertheory.rulebook.activation import Activation
 
 
 def texts(theory: Closure, inputs: str, functions: Mapping[str, Activation]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pertheory.averages.plan import ORTHANT, SAFE, AveragePlan
-from pertheory.emit.c.averages.exact import print_exact
+from pertheory.emit.c.averages.closed_forms import print_exact
 from pertheory.emit.c.averages.functions import print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pertheory.emit.quoting import c_string
 from pertheory.kernels.language import Program
 from pertheory.rulebook.names import checked
-from pertheory.witness.records import Entry, Layers, SelfTest
+from pertheory.witness.records import Expected, ReferenceRun, SelfTest
 
 
 def template(name: str) -> str:
@@ -67,7 +67,7 @@ def fill(text: str, replaced: dict[str, str]) -> str:
     return re.sub("@([A-Z_]+)@", lambda found: replaced[found.group(1)], text)
 
 
-def _run(number: int, run: Layers) -> str:
+def _run(number: int, run: ReferenceRun) -> str:
     return (
         f"static const double gram_{number}[] = {{{', '.join(_number(x) for x in run.gram)}}};\n"
         f"static const double hyper_{number}[] = {{{', '.join(_number(x) for x in run.hyper)}}};\n"
@@ -75,7 +75,7 @@ def _run(number: int, run: Layers) -> str:
     )
 
 
-def _entries(entries: Sequence[Entry]) -> str:
+def _entries(entries: Sequence[Expected]) -> str:
     return ",\n".join(
         f"    {{{e.layer}, {e.tensor}, {e.place}, {_number(e.value)}, {_number(e.size)}}}" for e in entries
     )

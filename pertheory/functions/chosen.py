@@ -1,0 +1,45 @@
+"""Which activation each function of a network is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pertheory.errors import InputError
+from pertheory.functions.activation import Activation, activation
+from pertheory.rulebook.architecture import Network
+from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import shown
+
+
+def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
+    """The activation of each function of a rule.
+
+    Args:
+        rule: the network; what it fixes itself stays.
+        given: an activation, its name, formula or path for all other functions, or a mapping from functions to them.
+        parameters: of the activations that are not fixed by the rule.
+
+    Raises:
+        InputError: a function that the rule does not have, or one without activation; a wrong activation.
+    """
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        raise InputError(f"parameters must be a mapping such as {{'slope': 0.1}}, not {shown(parameters)}")
+    fixed = dict(rule.activations)
+    chosen: dict[str, Activation] = {}
+    if isinstance(given, Mapping):
+        for name in given:
+            if name not in rule.functions:
+                hint = nearest(str(name)[:99], rule.functions)
+                raise InputError(f"network {rule.name} has no function {shown(name)}; {hint}")
+        fixed |= given
+    for name in rule.functions:
+        value = fixed.get(name, None if isinstance(given, Mapping) else given)
+        if value is None:
+            raise InputError(f"no activation is given for the function {name!r} of network {rule.name}")
+        if isinstance(value, Activation):
+            chosen[name] = value
+        else:
+            own = {} if name in dict(rule.activations) else parameters
+            chosen[name] = activation(value, **own)
+    return chosen

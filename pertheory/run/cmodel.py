@@ -1,0 +1,311 @@
+"""A compiled theory in C: the same call and the same answer as `pertheory.run.model.Model`."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
+from pertheory.emit.c.target import c_source, header_text
+from pertheory.errors import InputError, UnsupportedError
+from pertheory.functions.activation import Activation
+from pertheory.kernels.language import Program
+from pertheory.run.arguments import check_accuracy, check_range
+from pertheory.run.ccompile import build, find_compiler, load
+from pertheory.run.model import Model, Prepared, prepare
+from pertheory.run.states import Array, Layers, LayerState
+from pertheory.run.undefined import Average, definite
+
+OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR = 0, 1, 3, 4, 6, 6
+DIVERGENT, ACCURACY, UNDEFINED = 7, 8, 9
+#: Why entries are NaN, where the built-in averages are the reason.
+REASONS = {
+    DIVERGENT: "a Gaussian average of the activation is infinite at these inputs",
+    UNDEFINED: "a Gaussian average of the activation has no value at its kink x = 0, and the variance there is zero",
+}
+#: Accuracy of the built-in averages, relative to the scale of each; for more the routine in Python is called back.
+BUILT_IN_ACCURACY = 1e-9
+
+_Size = ctypes.c_size_t
+_Pointer = ctypes.c_void_p
+_Average = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    _Pointer,
+    _Size,
+    ctypes.POINTER(ctypes.c_double),
+    ctypes.c_int,
+    _Size,
+    ctypes.POINTER(ctypes.c_int),
+    ctypes.POINTER(ctypes.POINTER(ctypes.c_double)),
+    _Pointer,
+    _Size,
+    _Pointer,
+)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A theory in C, loaded.
+
+    Attributes:
+        program: what it carries out.
+        name: prefix of its names.
+        functions: what was loaded.
+        built_in: whether averages are.
+    """
+
+    program: Program
+    name: str
+    functions: ctypes.CDLL
+    built_in: bool
+
+    @cached_property
+    def tensors(self) -> dict[str, tuple[int, int]]:
+        """The number and the rank of each tensor of a layer."""
+        return {own.key: (n, own.rank) for n, own in enumerate(self.program.levels[-1].kernels)}
+
+    def call(self, function: str, *arguments: Any, size: bool = False) -> int:
+        """Call a function of the theory; the interpreter lock is released meanwhile."""
+        found = getattr(self.functions, f"{self.name}_{function}")
+        found.restype = _Size if size else ctypes.c_int
+        return int(found(*arguments))
+
+
+@dataclass(frozen=True)
+class CModel(Model):
+    """A theory as a callable that runs compiled C; make one with ``theory.compile("c")``.
+
+    Raises:
+        InputError: no C compiler.
+    """
+
+    def __post_init__(self) -> None:
+        """See that there is a compiler, which is an error here and not at the first call."""
+        find_compiler()
+
+    def layers(
+        self,
+        inputs: npt.ArrayLike,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
+        *,
+        widths: Sequence[int] | None = None,
+        rtol: float = 1e-9,
+        parameters: Mapping[str, float] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        kept: int = 1,
+        **hyperparameters: float | Sequence[float],
+    ) -> Layers:
+        """Prepare a run that hands on one layer after the other; see `Model.layers`.
+
+        Raises:
+            InputError: as `Model.layers`; no C compiler.
+        """
+        rtol = check_accuracy(rtol)
+        run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
+        library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
+        return CLayers(library, run, rtol, run.check_memory(library.program, kept), progress)
+
+    @cached_property
+    def _libraries(self) -> dict[tuple[tuple[tuple[str, Activation], ...], bool], Library]:
+        """What has been built so far (a cache of a pure function)."""
+        return {}
+
+    def _library(self, functions: Mapping[str, Activation], built_in: bool) -> Library:
+        """The library for some activations; without built-in averages where there is no routine for them."""
+        key = (tuple(sorted(functions.items(), key=lambda item: item[0])), built_in)
+        if key not in self._libraries:
+            try:
+                program, source = c_source(self.theory, self.inputs, functions, built_in)
+            except UnsupportedError:
+                built_in = False
+                program, source = c_source(self.theory, self.inputs, functions, built_in)
+            texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
+            self._libraries[key] = Library(program, source.name, load(build(texts)), built_in)
+        return self._libraries[key]
+
+
+class CLayers(Layers):
+    """Layers by a library: by its built-in averages where they are accurate enough, else by those of Python."""
+
+    def __init__(
+        self,
+        library: Library,
+        run: Prepared,
+        rtol: float,
+        needed: int,
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        self.depth = len(run.layers)
+        self.needed = needed
+        self._library, self._run, self._progress = library, run, progress
+        program = library.program
+        self._inputs = len(run.table)
+        self._gram = np.ascontiguousarray(run.gram(program.inputs == "one"))
+        self._hyper = np.array([[layer[name] for name, _ in program.hyperparameters] for layer in run.layers])
+        smooth = all(function.is_smooth for function in run.functions.values())
+        self._averages = GaussianAverages(run.functions, rtol, distinct=not smooth and program.inputs == "many")
+        self._size = library.call("state_size", _Size(self._inputs), size=True)
+        self._need = library.call("workspace_size", _Size(self._inputs), size=True)
+        if not self._size or not self._need:
+            raise InputError(f"{self._inputs} inputs are more than this machine can count")
+        self._workspace = np.empty(self._need)
+        self._error = ctypes.c_double(0.0)
+        self._divergences: list[str] = []
+        self._layer = 0
+        self._state = np.zeros(self._size)
+
+    @property
+    def divergences(self) -> tuple[str, ...]:
+        """Reasons for entries that are NaN so far, each once."""
+        return tuple(dict.fromkeys(self._divergences))
+
+    @property
+    def error(self) -> float:
+        """The largest estimated error of a Gaussian average so far, relative to its scale."""
+        return max(self._error.value, float(self._averages.worst_error))
+
+    def largest_sets(self) -> tuple[int, int]:
+        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
+        ranks = [average.rank for level in self._library.program.levels for average in level.averages]
+        size = min(max(ranks, default=0), self._inputs, MOST_INPUTS)
+        return comb(self._inputs, size), size
+
+    def __next__(self) -> LayerState:
+        if self._layer == self.depth:
+            raise StopIteration
+        if self._progress is not None and self._layer:
+            self._progress(self._layer + 1, self.depth, 0.0)
+        above = np.zeros(self._size)
+        if self._layer == 0:
+            n, hyper = _Size(self._inputs), _pointer(self._hyper[0])
+            status = self._library.call("first_layer", n, _pointer(self._gram), hyper, _pointer(above))
+        else:
+            status = self._climb(above)
+        self._layer += 1
+        self._state = above
+        state = Unpacked(self._library, self._inputs, above)
+        if status in (OVERFLOW, NOT_FINITE) or not np.isfinite(above).all():  # of a result, or of an average
+            check_range(self._layer, state, bool(self.divergences))
+        if status in (OVERFLOW, NOT_FINITE):
+            raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
+        if OK < status <= LAST_ERROR:
+            raise InputError(f"the compiled theory failed with status {status}; see pertheory.h")
+        return LayerState(self._layer, self._run.spread(state))
+
+    def _climb(self, above: Array) -> int:
+        """One layer up."""
+        if self._library.built_in:
+            error = ctypes.c_double(self._error.value)
+            status = self._step(above, _Average(), error)
+            # entries that are NaN come before those that are inaccurate
+            accurate = error.value <= BUILT_IN_ACCURACY or status not in REASONS
+            if status not in (UNSUPPORTED, ACCURACY, OVERFLOW) and accurate:
+                self._divergences += self._reason(status)
+                self._error = error
+                return status
+        status = OK
+
+        def step(average: Average) -> dict[str, Array]:
+            nonlocal status
+            raised: list[BaseException] = []
+            result = np.zeros(self._size)
+            status = self._step(result, self._callback(average, raised), self._error)
+            if raised:
+                raise raised[0]
+            return {"": result}
+
+        found, reasons = definite(step, self._averages, self._averages.divergences)
+        above[...] = found[""]
+        self._divergences += reasons or self._reason(status)
+        return status
+
+    def _reason(self, status: int) -> list[str]:
+        """Why results are NaN; where they were so below it has been told."""
+        return [REASONS[status]] if status in REASONS and not np.isnan(self._state).any() else []
+
+    def _step(self, above: Array, average: Any, error: ctypes.c_double) -> int:
+        ratio = np.ones(len(self._library.program.levels))
+        if self._run.widths is not None:
+            ratio[0] = self._run.widths[self._layer] / self._run.widths[self._layer - 1]
+        return self._library.call(
+            "step",
+            _Size(self._inputs),
+            _pointer(self._state),
+            _pointer(self._hyper[self._layer]),
+            _pointer(ratio),
+            average,
+            None,
+            _pointer(above),
+            _pointer(self._workspace),
+            _Size(self._need),
+            ctypes.byref(error),
+        )
+
+    def _callback(self, averages: Average, raised: list[BaseException]) -> Any:
+        """The averages of Python as a function that C calls."""
+        requests = [average for level in self._library.program.levels for average in level.averages]
+
+        def average(_: Any, n: int, covariance: Any, field: int, count: int, numbers: Any, out: Any, *__: Any) -> int:
+            try:
+                wanted = [requests[numbers[number]] for number in range(count)]
+                matrix = np.ctypeslib.as_array(covariance, shape=(n, n)).copy()
+                with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told by name later
+                    found = averages(matrix, [request.request for request in wanted])
+                for number, (request, array) in enumerate(zip(wanted, found, strict=True)):
+                    packed = pack_classes(array, request.classes)
+                    np.ctypeslib.as_array(out[number], shape=packed.shape)[...] = packed
+            except BaseException as error:  # it must not cross the C code; it is raised again behind it
+                raised.append(error)
+                return BAD_ARGUMENT
+            return DIVERGENT if self._averages.divergences else OK
+
+        return _Average(average)
+
+
+class Unpacked(Mapping[str, Array]):
+    """The tensors of a layer as full arrays, each made when it is read."""
+
+    def __init__(self, library: Library, inputs: int, state: Array) -> None:
+        self._library, self._inputs, self._state = library, inputs, state
+        self._known: dict[str, Array] = {}
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._known:
+            library, n = self._library, _Size(self._inputs)
+            number, rank = library.tensors[key]
+            start = library.call("tensor_offset", number, n, size=True)
+            array = np.empty((self._inputs,) * rank)
+            library.call("unpack", number, n, _pointer(self._state[start:]), _pointer(array))
+            self._known[key] = array
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._library.tensors)
+
+    def __len__(self) -> int:
+        return len(self._library.tensors)
+
+
+def pack_classes(array: Array, classes: Sequence[int]) -> Array:
+    """The entries of an array that are kept where axes are interchangeable inside runs."""
+    keep = np.ones(array.shape, dtype=bool)
+    index = np.indices(array.shape, sparse=True)
+    start = 0
+    for size in classes:
+        for axis in range(start, start + size - 1):
+            keep &= index[axis] >= index[axis + 1]
+        start += size
+    return array[keep]
+
+
+def _pointer(array: Array) -> Any:
+    return _Pointer(array.ctypes.data)

@@ -1,0 +1,318 @@
+"""A compiled theory: inputs and an activation in, all tensors at all layers out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from math import comb
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pertheory.averages.explain import Counted, explained
+from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
+from pertheory.closure import Closure
+from pertheory.functions.activation import Activation
+from pertheory.functions.chosen import choose_functions
+from pertheory.kernels.language import Program
+from pertheory.kernels.lower import lower
+from pertheory.rulebook.values import whole
+from pertheory.run.arguments import (
+    check_accuracy,
+    check_hyperparameters,
+    check_inputs,
+    check_kernel,
+    check_range,
+    check_widths,
+)
+from pertheory.run.evaluate import Evaluator
+from pertheory.run.memory import check_memory, memory_needed
+from pertheory.run.states import Array, Layers, LayerState, Run
+from pertheory.run.undefined import definite
+
+#: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
+LONG_ENOUGH = 0.5
+
+
+@dataclass(frozen=True)
+class Model:
+    """A theory as a callable; make one with ``theory.compile``.
+
+    Attributes:
+        theory: what it computes.
+        inputs: "many", or "one" (only components in which all slots carry the same input).
+    """
+
+    theory: Closure
+    inputs: str = "many"
+
+    @cached_property
+    def program(self) -> Program:
+        """The kernels where all functions are smooth."""
+        return lower(self.theory, self.inputs)
+
+    @cached_property
+    def _smooth(self) -> Evaluator:
+        return Evaluator(self.program)
+
+    @cached_property
+    def _kinked(self) -> dict[int, Evaluator]:
+        return {}
+
+    def kinked(self, inputs: int) -> Evaluator:
+        """The kernels for that many different inputs where a function has kinks."""
+        most = 1 if self.inputs == "one" else min(inputs, max(node.tensor.kind.size for node in self.theory.nodes))
+        if most not in self._kinked:
+            self._kinked[most] = Evaluator(lower(self.theory, self.inputs, kinked=True, most=most))
+        return self._kinked[most]
+
+    def layers(
+        self,
+        inputs: npt.ArrayLike,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
+        *,
+        widths: Sequence[int] | None = None,
+        rtol: float = 1e-9,
+        parameters: Mapping[str, float] | None = None,
+        progress: Callable[[int, int, float], None] | None = None,
+        kept: int = 1,
+        counted: bool = False,
+        **hyperparameters: float | Sequence[float],
+    ) -> Layers:
+        """Prepare a run that hands on one layer after the other; nothing is computed yet.
+
+        Args:
+            inputs: one row per input, shape (D, n_0).
+            activation: a name, a formula, or an `Activation`; for a rule with several functions a mapping from
+                function to activation.
+            depth: number of weight layers, from 1.
+            widths: n_1 .. n_(depth-1); equal widths by default.
+            rtol: accuracy of the Gaussian averages, relative to the scale of each.
+            parameters: parameters of the activation, such as ``{"slope": 0.1}``.
+            progress: called with the layer that is being computed, the depth, and how much of the layer's averages
+                is done.
+            kept: how many layers the caller will hold, for the estimate of memory.
+            counted: count at how many numbers functions are evaluated, for `Layers.explanation`.
+            hyperparameters: such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``: a number, or one for each layer.
+
+        Returns:
+            An iterator over `LayerState`; in mode "one" arrays have one axis, over the inputs.
+
+        Raises:
+            InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
+                more memory than there is. While the layers are computed: numbers that leave the range of doubles.
+        """
+        rtol = check_accuracy(rtol)
+        run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
+        smooth = all(function.is_smooth for function in run.functions.values())
+        evaluator = self._smooth if smooth else self.kinked(len(run.table))
+        needed = run.check_memory(evaluator.program, kept)
+        functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
+        averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
+        return NumpyLayers(evaluator, run, averages, needed, progress)
+
+    def __call__(
+        self,
+        inputs: npt.ArrayLike,
+        activation: str | Path | Activation | Mapping[str, Any],
+        depth: int,
+        **options: Any,
+    ) -> Run:
+        """Compute all tensors at layers 1 .. depth and keep them all; takes the arguments of `layers`."""
+        layers = self.layers(inputs, activation, depth, kept=whole(depth, "depth", 1), **options)
+        states = tuple(layers)
+        if layers.divergences:
+            warnings.warn(
+                f"some components are NaN, because averages have no finite value: {'; '.join(layers.divergences)}",
+                stacklevel=2,
+            )
+        return Run(states, layers.divergences, layers.error)
+
+
+class Prepared(NamedTuple):
+    """What was asked for, checked.
+
+    Attributes:
+        table: the different inputs, one row each.
+        place: for each input that was given the number of its row; None where all are different.
+        layers: the hyperparameters of each layer.
+        widths: n_0 .. n_(depth-1), or None for equal ones.
+        functions: the activation of each function of the network.
+    """
+
+    table: Array
+    place: npt.NDArray[np.int64] | None
+    layers: list[dict[str, float]]
+    widths: list[float] | None
+    functions: dict[str, Activation]
+
+    def check_memory(self, program: Program, kept: int) -> int:
+        """Bytes that a run needs of which so many layers are kept.
+
+        Raises:
+            InputError: there is not as much.
+        """
+        given = len(self.table) if self.place is None else len(self.place)
+        needed = memory_needed(program, len(self.table), given, kept)
+        check_memory(needed, f"{given} {'inputs need' if given > 1 else 'input needs'}")
+        return needed
+
+    def gram(self, one: bool) -> Array:
+        """The Gram matrix over n_0 of the different inputs, or its diagonal for one input by itself."""
+        if one:
+            return np.asarray(np.einsum("ai,ai->a", self.table, self.table) / self.table.shape[1])
+        return np.asarray(self.table @ self.table.T / self.table.shape[1])
+
+    def spread(self, state: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The tensors over all inputs that were given, from those over different ones."""
+        if self.place is None:
+            return state
+        return {key: array[np.ix_(*[self.place] * array.ndim)] for key, array in state.items()}
+
+
+def prepare(
+    theory: Closure,
+    inputs: npt.ArrayLike,
+    activation: Any,
+    depth: int,
+    widths: Sequence[int] | None,
+    parameters: Mapping[str, float] | None,
+    hyperparameters: Mapping[str, float | Sequence[float]],
+) -> Prepared:
+    """Check the arguments of a run; see `Model.layers`."""
+    table = check_inputs(inputs)
+    layers = check_hyperparameters(theory.network, depth, hyperparameters)
+    all_widths = check_widths(widths, depth, table.shape[1], theory.network)
+    functions = choose_functions(theory.network, activation, {} if parameters is None else parameters)
+    numbers: dict[bytes, int] = {}  # different inputs in the order in which they come; -0 is 0
+    place = np.array([numbers.setdefault(row.tobytes(), len(numbers)) for row in table + 0.0])
+    if len(numbers) == len(table):
+        return Prepared(table, None, layers, all_widths, functions)
+    return Prepared(table[np.unique(place, return_index=True)[1]], place, layers, all_widths, functions)
+
+
+class NumpyLayers(Layers):
+    """Layers by NumPy."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        run: Prepared,
+        averages: Callable[[], GaussianAverages],
+        needed: int,
+        progress: Callable[[int, int, float], None] | None,
+    ) -> None:
+        self.depth = len(run.layers)
+        self.needed = needed
+        self._evaluator, self._run, self._layers = evaluator, run, run.layers
+        self._widths = [1.0] * self.depth if run.widths is None else run.widths
+        self._gram = run.gram(evaluator.program.inputs == "one")
+        self._new_averages, self._progress = averages, progress
+        self._averages = averages()
+        self._averages.progress = self._report
+        self._divergences: list[str] = []
+        self._calls = 0
+        self._layer = 0
+        self._state: Mapping[str, Array] = {}
+
+    @property
+    def divergences(self) -> tuple[str, ...]:
+        """Reasons for entries that are NaN so far, each once."""
+        return tuple(dict.fromkeys(self._divergences))
+
+    @property
+    def error(self) -> float:
+        """The largest estimated error of a Gaussian average so far, relative to its scale."""
+        return float(self._averages.worst_error)
+
+    def __next__(self) -> LayerState:
+        if self._layer == self.depth:
+            raise StopIteration
+        self._calls = 0
+        with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
+            if self._layer == 0:
+                self._state = self._evaluator.first_layer(self._gram, self._parameters())
+            else:
+                self._state = self._step()
+        self._layer += 1
+        check_range(self._layer, self._state, bool(self.divergences))
+        return LayerState(self._layer, self._run.spread(self._state))
+
+    def _parameters(self) -> dict[str, float]:
+        """Of the layer that comes next, with the widths below it."""
+        own = dict(self._layers[self._layer])
+        if self._layer:
+            own |= {"n": self._widths[self._layer], "n_prev": self._widths[self._layer - 1]}
+        # powers of Python's own numbers raise where they overflow, instead of becoming infinite
+        return {name: np.float64(value) for name, value in own.items()}
+
+    def _step(self) -> Mapping[str, Array]:
+        """The next layer."""
+        parameters = self._parameters()
+        state, reasons = definite(
+            lambda average: self._evaluator.step(self._state, parameters, average),
+            self._average,
+            self._averages.divergences,
+        )
+        self._divergences += reasons
+        return state
+
+    def _average(self, covariance: Array, requests: Sequence[Any]) -> list[Array]:
+        self._calls += 1
+        self._report(0.0)
+        check_kernel(covariance)
+        return (self._averages if covariance.ndim == 2 else self._averages.alone)(covariance, requests)
+
+    def _report(self, done: float) -> None:
+        if self._progress is not None:
+            calls = sum(len(level.covariances) for level in self._evaluator.program.levels)
+            self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
+
+    def explanation(self) -> str:
+        """Which method averaged what so far: a table."""
+        return explained(self._averages.account.used)
+
+    def largest_sets(self) -> tuple[int, int]:
+        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
+        ranks = [average.rank for level in self._evaluator.program.levels for average in level.averages]
+        size = min(max(ranks, default=0), len(self._gram), MOST_INPUTS)
+        return comb(len(self._gram), size), size
+
+    def seconds_per_layer(self) -> float:
+        """At most about how long the averages of one layer take, from trials with more and more of the inputs.
+
+        Inputs are drawn from all, so that what is hard about some of them has its share; a trial that is long enough to
+        tell is taken times the number of sets that there are, what does not grow with them included.
+        """
+        state = self._evaluator.first_layer(self._gram, self._layers[0])
+        levels = self._evaluator.program.levels
+        wanted = [average.request for level in levels for average in level.averages]
+        keys = [key for level in levels for _, key in level.covariances if key in state]
+        if not wanted or not keys:
+            return 0.0
+        covariance = state[keys[0]]
+        count, size = len(self._gram), self.largest_sets()[1]
+        mixed = np.random.default_rng(0).permutation(count)
+        number, taken = size, 0.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._trial(covariance, mixed[:number], wanted)  # fills caches
+            while True:
+                taken = self._trial(covariance, mixed[:number], wanted)
+                if taken > LONG_ENOUGH or number == count:
+                    return taken * comb(count, size) / comb(number, size)
+                number = min(number + max(number // 2, 2), count)
+
+    def _trial(self, covariance: Array, chosen: Any, wanted: Sequence[Any]) -> float:
+        """The seconds that the averages of some of the inputs take."""
+        start = perf_counter()
+        averages = self._new_averages()
+        some = covariance[np.ix_(*[chosen] * covariance.ndim)]
+        (averages if some.ndim == 2 else averages.alone)(some, wanted)
+        return perf_counter() - start

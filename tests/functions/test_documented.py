@@ -9,7 +9,7 @@ import pytest
 
 import pertheory as pt
 from pertheory.functions.catalogue import catalogue
-from pertheory.rulebook import activation as reader
+from pertheory.functions import activation as reader
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 

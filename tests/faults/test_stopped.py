@@ -20,7 +20,7 @@ TROUBLE = {"SIGKILL": "", "SIGTERM": "", "SIGHUP": "", "SIGINT": "pertheory: int
 DERIVE = """
 import os, sys, time
 from pertheory.derive import codec
-from pertheory import work
+from pertheory import worker
 def forever(*_):
     os.write(1, b"ready\\n")
     time.sleep(100000)

@@ -24,7 +24,7 @@ from pertheory import worker
 def forever(*_):
     os.write(1, b"ready\\n")
     time.sleep(100000)
-work.derive_encoded = forever
+worker.derive_encoded = forever
 if __name__ == "__main__":
     from pertheory.cli.main import main
     sys.exit(main(["derive", "V", "--order", "1", "--jobs", "2", "--no-cache", "--out", "result"]))

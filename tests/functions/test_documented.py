@@ -8,8 +8,8 @@ from textwrap import dedent
 import pytest
 
 import pertheory as pt
-from pertheory.functions.catalogue import catalogue
 from pertheory.functions import activation as reader
+from pertheory.functions.catalogue import catalogue
 
 PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
 

@@ -307,18 +307,7 @@ def crossings(condition: Callable[[float], float], looks: Sequence[float]) -> li
 
 
 def root(condition: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that changes its sign vanishes, to the last digits of a double, by the Illinois rule."""
-    ends = [low, high]
-    values = [condition(low), condition(high)]
-    for _ in range(200):
-        new = (ends[0] * values[1] - ends[1] * values[0]) / (values[1] - values[0])
-        value = condition(new)
-        if not value or abs(new - ends[1]) <= 1e-14 * abs(new):
-            return new
-        if (value > 0) == (values[1] > 0):
-            values[0] /= 2
-            ends[1], values[1] = new, value
-        else:
-            ends[0], values[0] = ends[1], values[1]
-            ends[1], values[1] = new, value
-    return ends[1]
+    """Where a function that changes its sign vanishes, to the last digits of a double."""
+    from scipy.optimize import brentq  # takes a while to import
+
+    return float(brentq(condition, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import mpmath
 import numpy as np
+from mpmath.calculus.quadrature import GaussLegendre
 
 from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.terms import Lines
@@ -16,14 +18,13 @@ from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation, activation
 from pertheory.functions.taylor import derivatives
-from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import Averages, functions_of, without_zeds
 
 #: digits of high precision
 DIGITS = 25
-#: the rule in units of the standard deviation; how many nodes a panel between kinks has, and its longest length
-STEP, REACH, NODES = Fraction(1, 10), 10, 16
+#: the rule in units of the standard deviation; between kinks the degree of a panel's rule, which has 24 nodes
+STEP, REACH, DEGREE = Fraction(1, 10), 10, 4
 #: derivatives that are tabulated at once
 FEW, MANY = 2, 5
 
@@ -114,7 +115,7 @@ class HighPrecision:
                 points = [
                     ((a + b) / 2 + (b - a) / 2 * x, (b - a) / 2 * w)
                     for a, b in itertools.pairwise(ends)
-                    for x, w in _gauss_legendre(NODES, mpmath.mp.dps)
+                    for x, w in _gauss_legendre(mpmath.mp.prec)
                 ]
             self._nodes[kernel] = [(t, w * density * mpmath.exp(-t * t / 2)) for t, w in points]
         return self._nodes[kernel]
@@ -140,20 +141,11 @@ def _hermite(order: int, x: Any) -> Any:
     return found
 
 
-@remembered(maxsize=4)
-def _gauss_legendre(count: int, digits: int) -> list[tuple[Any, Any]]:
-    """Nodes and weights on [-1, 1], by Newton's method from Chebyshev's points."""
-    found = []
-    for i in range(count):
-        x = mpmath.cos(mpmath.pi * (i + mpmath.mpf(3) / 4) / (count + mpmath.mpf(1) / 2))
-        for _ in range(4 + digits.bit_length()):
-            lower, value = mpmath.mpf(1), x
-            for n in range(2, count + 1):
-                lower, value = value, ((2 * n - 1) * x * value - (n - 1) * lower) / n
-            slope = count * (x * value - lower) / (x * x - 1)
-            x -= value / slope
-        found.append((x, 2 / ((1 - x * x) * slope**2)))
-    return found
+@lru_cache(maxsize=4)
+def _gauss_legendre(precision: int) -> list[tuple[Any, Any]]:
+    """Nodes and weights on [-1, 1]."""
+    nodes: list[tuple[Any, Any]] = GaussLegendre(mpmath.mp).get_nodes(-1, 1, DEGREE, precision)
+    return nodes
 
 
 class Doubles:

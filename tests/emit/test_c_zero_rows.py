@@ -65,9 +65,10 @@ def test_with_biases(name, hyper):
     assert all("no value at its kink" in reason for reason in run.divergences)
 
 
-@pytest.mark.parametrize("name", KINKED)
+@pytest.mark.parametrize("name", ["relu", "selu"])
 @pytest.mark.parametrize("hyper", [{"C_b": 0.0, "lambda_b": 0.0}, {"C_b": 0.0, "lambda_b": 0.4}])
 def test_to_the_order_of_one_over_n(name, hyper):
+    """A closed form and none; each library takes seconds to compile."""
     run = both(ROWS[:2], name, 1, **hyper)
     assert np.isfinite(run[3]["V"]).all()
     assert not run[3]["V"][0].any()

@@ -24,7 +24,7 @@ from pertheory.functions.kinks import refuse_poles, split
 from pertheory.functions.polynomials import Polynomial, bounded
 from pertheory.functions.series import taylor_coefficients
 from pertheory.rulebook.files import check_keys, nearest, other_kind, read_toml
-from pertheory.rulebook.names import GRAMMAR, is_name, shown
+from pertheory.rulebook.names import GRAMMAR, is_name, line, shown
 
 Array: TypeAlias = NDArray[np.float64]
 KEYS = ("name", "aliases", "description", "formula", "pieces", "parameters")
@@ -231,7 +231,7 @@ def _scalar(name: str, value: object, given: str) -> Scalar:
         said = repr(value)[:40] if isinstance(value, (bool, float, str)) else type(value).__name__
     except InputError:
         said = "a number beyond 1e308"
-    raise InputError(f"parameter {name!r} of {given[:60]}: {said} is not a finite number")
+    raise InputError(f"parameter {name!r} of {line(given)[:60]}: {said} is not a finite number")
 
 
 def _build(
@@ -340,7 +340,7 @@ def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
     found = find_activation(text)
     if found is not None:
         return _from_file(found.path, dict(found.values) | given)
-    values = {name: _scalar(name, value, repr(text)) for name, value in given.items()}
+    values = {name: _scalar(name, value, text) for name, value in given.items()}
     if _NAME.fullmatch(text) and text not in ("x", "pi") and text not in values:
         hint = other_kind(text, "activation") or nearest(text.lower(), catalogue())
         raise InputError(f"unknown activation {text[:40]!r} ({hint}); or give a formula of x such as 'x*tanh(x)'")

@@ -69,12 +69,13 @@ NESTS = [
 
 
 def draw(source: random.Random) -> Example:
-    """A text of one of several kinds, with values for parameters a and b in half of the cases."""
+    """A text of one of several kinds, with values for the parameters a and b that it has in half of the cases."""
     (kind,) = source.choices(list(KINDS), list(KINDS.values()))
     text = kind(source)
     parameters = {}
     if source.random() < 0.5:
-        parameters = {name: _parameter(source) for name in "ab"}
+        # a parameter that the formula does not have is refused, which one in twenty tries
+        parameters = {name: _parameter(source) for name in "ab" if name in text or source.random() < 0.05}
     return text, parameters
 
 

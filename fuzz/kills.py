@@ -112,13 +112,19 @@ def _stopped(name: str, folder: Path, example: Any, seconds: float) -> str:
             raise AssertionError("a process lives on") from None
     if process.returncode == 0:
         return f"{name}: done before {example['signal']}"
-    if process.returncode == 1 and "KeyboardInterrupt" in said and "pertheory" not in said:
+    if process.returncode == 1 and "KeyboardInterrupt" in said and not _inside(said):
         return f"{name}: {example['signal']} before the first line of ours"
     if process.returncode not in (-number, 128 + number):
         raise AssertionError(f"exit status {process.returncode} after {example['signal']}: {said[-300:]}")
     if "Traceback" in said:
         raise AssertionError(said[-300:])
     return f"{name}: {example['signal']}"
+
+
+def _inside(traceback: str) -> bool:
+    """Whether a function of ours was running, and not only files loaded that make up the start of the command."""
+    frames = [line.strip() for line in traceback.splitlines() if line.strip().startswith("File ")]
+    return any("pertheory" in line and not line.endswith("in <module>") for line in frames)
 
 
 def _finish(name: str, folder: Path) -> str:

@@ -33,13 +33,12 @@ ALLOWED = {
     "witness": "graphs algebra functions recursion closure worker kernels averages",
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "algebra rulebook functions files closure kernels averages emit",
-    "remembered": "",
-    "solve": "graphs algebra rulebook functions worker recursion closure averages remembered",
+    "memo": "",
+    "solve": "graphs algebra rulebook functions worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "rulebook functions files store recursion closure kernels targets",
-    "book": "graphs algebra rulebook functions derive typeset worker recursion closure remembered solve training "
-    "theory",
+    "book": "graphs algebra rulebook functions derive typeset worker recursion closure memo solve training theory",
     "cli": "rulebook functions files typeset store worker recursion closure targets theory averages run book",
     "__main__": "cli",
 }

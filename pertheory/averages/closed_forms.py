@@ -25,7 +25,7 @@ from pertheory.averages.nodes import find_polynomials
 from pertheory.averages.plan import ExactCode, Instruction
 from pertheory.averages.reduce import singular_lines
 from pertheory.functions.activation import Activation
-from pertheory.functions.differential import Ring
+from pertheory.functions.derivatives import Ring
 from pertheory.functions.polynomials import Monomial, Polynomial
 from pertheory.kernels.language import Request
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from pertheory.averages.plan import FunctionCode, Instruction, PieceCode
 from pertheory.functions.activation import Activation
-from pertheory.functions.differential import ALIASES, Ring
+from pertheory.functions.derivatives import ALIASES, Ring
 from pertheory.functions.polynomials import Polynomial
 from pertheory.functions.steep import steep_places
 

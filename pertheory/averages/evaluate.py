@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.algebra.terms import Line
+from pertheory.averages.conditional import Given, doubles, neglected, spread_out
 from pertheory.averages.estimate import ROUNDING
-from pertheory.averages.given import Given, doubles, neglected, spread_out
 from pertheory.averages.leaves import Leaves, leaf_layouts
 from pertheory.averages.methods.orthants import four_signs
 from pertheory.averages.plan import CARRIER, MOMENT, ORTHANT, POWER, SHARED, STEIN, STEP, SUM, InputSet, SetNode

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pertheory.algebra.terms import Line, Lines
 from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.choose import Chooser
+from pertheory.averages.conditional import SAME, Given, doubles
 from pertheory.averages.estimate import ROUNDING, Found
-from pertheory.averages.given import SAME, Given, doubles
 from pertheory.averages.plan import InputSet
 from pertheory.averages.quadrature import Array, density
 from pertheory.averages.reduce import Divergent, value_at

@@ -18,7 +18,7 @@ from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.point import Exponents, Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable, forest
 

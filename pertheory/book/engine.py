@@ -9,8 +9,8 @@ from pertheory.book.canonical import Mono, Poly, average
 from pertheory.book.syntax import ComponentNode as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
+from pertheory.memo import forget, remembered
 from pertheory.recursion import Recursion, derive
-from pertheory.remembered import forget, remembered
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import Tensor, find_tensor, named_tensors, tensor_of
 

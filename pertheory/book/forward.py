@@ -17,8 +17,8 @@ from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.algebra.polynomial import collected
 from pertheory.book.canonical import Mono, Poly
 from pertheory.book.engine import tensor_named
-from pertheory.derive.pair import Join, joins, pair
-from pertheory.derive.refine import Sites, lower_forest, refine
+from pertheory.derive.moves.pair import Join, joins, pair
+from pertheory.derive.moves.refine import Sites, lower_forest, refine
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.tensor import Pair, tensor_type

@@ -18,7 +18,7 @@ from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place
 from pertheory.book.syntax import ExpectationNode, LineNode, MarkNode, Node, SymbolNode
 from pertheory.errors import InputError
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 
 #: neurons of the layer below; at least one fewer than there may be different samples, so that hatG has its inverse

@@ -1,4 +1,4 @@
-"""One layer of a network in six moves, one file each.
+"""One layer of a network in six moves, one file each in `moves`.
 
 `pair`      how the fresh parameters of the layer join the two vertices of each pair
 `refine`    which derivatives act together: the forest of the layer below

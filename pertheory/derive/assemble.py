@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pertheory.algebra.monomial import ONE, Monomial
-from pertheory.derive.coincide import Arrangement
 from pertheory.derive.diagram import Diagram, Leg, Vertex
-from pertheory.derive.insert import Filling, Gathered
-from pertheory.derive.refine import Lower, Sites
+from pertheory.derive.moves.coincide import Arrangement
+from pertheory.derive.moves.insert import Filling, Gathered
+from pertheory.derive.moves.refine import Lower, Sites
 from pertheory.graphs.tensor import Pair, TensorType, tensor_type
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Line
-from pertheory.derive.refine import Sites
+from pertheory.derive.moves.refine import Sites
 from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.tensor import TensorType, canonical_slots
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from pertheory.derive.assemble import assemble
-from pertheory.derive.coincide import coincide
-from pertheory.derive.collect import compose, effective, joins_key, orbits, sites_key
-from pertheory.derive.connect import before_filling, clusters, connects
 from pertheory.derive.diagram import Diagram
-from pertheory.derive.insert import capacity, fill, gather
-from pertheory.derive.pair import pair
-from pertheory.derive.refine import Sites, ground, lower_forest, refine
+from pertheory.derive.moves.coincide import coincide
+from pertheory.derive.moves.collect import compose, effective, joins_key, orbits, sites_key
+from pertheory.derive.moves.connect import before_filling, clusters, connects
+from pertheory.derive.moves.insert import capacity, fill, gather
+from pertheory.derive.moves.pair import pair
+from pertheory.derive.moves.refine import Sites, ground, lower_forest, refine
 from pertheory.graphs.tensor import TensorType, symmetry_elements
 from pertheory.rulebook.network import Network
 

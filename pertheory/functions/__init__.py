@@ -1,7 +1,7 @@
 """Activation functions: their formulas, derivatives of any order, kinks, steep places, names.
 
 `formula`       the grammar: text to a tree
-`conversion`, `polynomials`, `differential`   a tree as a polynomial in generators that derive each other
+`conversion`, `polynomials`, `derivatives`   a tree as a polynomial in generators that derive each other
 `kinks`, `steep`   where a function bends or jumps, and where it changes fast
 `taylor`, `series`   derivatives with many digits, and about zero
 `activation`    a function, from its name, its rule file or its formula

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.functions.catalogue import aliases, catalogue, find_activation
 from pertheory.functions.conversion import Converter
-from pertheory.functions.differential import Ring
+from pertheory.functions.derivatives import Ring
 from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
 from pertheory.functions.kinks import refuse_poles, split
 from pertheory.functions.polynomials import Polynomial, bounded

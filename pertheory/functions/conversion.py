@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from pertheory.errors import InputError
-from pertheory.functions.differential import MAX_DERIVATIVE, Ring
+from pertheory.functions.derivatives import MAX_DERIVATIVE, Ring
 from pertheory.functions.formula import Binary, Call, Name, Negate, Node, Scalar, check_exponent, constant, depends_on_x
 from pertheory.functions.polynomials import Polynomial, X, add, bounded, is_plain
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from pertheory.functions.differential import ALIASES, Array, Ring
+from pertheory.functions.derivatives import ALIASES, Array, Ring
 from pertheory.functions.polynomials import Polynomial
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pertheory.functions.activation import Activation
-from pertheory.functions.differential import ALIASES, Ring
+from pertheory.functions.derivatives import ALIASES, Ring
 from pertheory.functions.polynomials import Polynomial
 
 #: Where roots and turns of arguments are sought that are no polynomials, and the least distance from a known place.

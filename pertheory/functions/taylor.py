@@ -1,7 +1,7 @@
 """Taylor arithmetic on formulas, in high precision: derivatives without numerical differentiation.
 
 A formula is evaluated as a power series about a point, coefficient by coefficient. Everything is mpmath numbers, at the
-precision that is in force. Independent of `pertheory.functions.differential`, which it is a witness for.
+precision that is in force. Independent of `pertheory.functions.derivatives`, which it is a witness for.
 """
 
 from __future__ import annotations

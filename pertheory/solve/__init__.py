@@ -7,7 +7,7 @@ doubles
 `layer`                 a recursion as a polynomial in the tensors below; the susceptibilities
 `flow`                  a closed theory, layer by layer
 `critical`              fixed points and critical points as numbers
-`classes`               the universality classes at criticality, solved symbolically
+`universality`          the universality classes at criticality, solved symbolically
 `induction`             tensors as polynomials in the depth, where the kernel stands still
 `large_depth`, `growth` tensors as leading powers of the depth, where it decays
 `iterate`               recursions iterated to large depth in floating point

@@ -21,8 +21,8 @@ from itertools import product
 
 from pertheory.algebra.terms import Average, Lines, Terms
 from pertheory.errors import InputError, UnsupportedError
+from pertheory.memo import remembered
 from pertheory.recursion import derive
-from pertheory.remembered import remembered
 from pertheory.rulebook.network import IDENTITY, Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.solve.averages import Element, Symbols, without_zeds

@@ -23,10 +23,10 @@ from pertheory.functions.activation import Activation
 from pertheory.rulebook.network import Network, network
 from pertheory.solve.averages import AtZero, Averages, Expanded
 from pertheory.solve.channels import inner_values, outer
-from pertheory.solve.classes import expansion_coefficients
 from pertheory.solve.large_depth import KernelDecay, kernel_decay
 from pertheory.solve.layer import SingleInputLayer, Susceptibilities
 from pertheory.solve.numbers import DIGITS, Doubles, HighPrecision, WithSymbols, named_functions
+from pertheory.solve.universality import expansion_coefficients
 
 #: the range of K in which roots are searched, and how many points of it are looked at
 LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 31

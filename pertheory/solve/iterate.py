@@ -19,8 +19,8 @@ from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Expanded
 from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
-from pertheory.solve.classes import expansion_coefficients
 from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.universality import expansion_coefficients
 from pertheory.worker import Node
 
 #: layers, the kernel of the first one, and the power of K at which polynomials in K end

@@ -16,8 +16,8 @@ from pertheory.algebra.terms import Average, Term, Terms
 from pertheory.closure import covariance_type
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType
+from pertheory.memo import remembered
 from pertheory.recursion import derive
-from pertheory.remembered import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 from pertheory.solve.averages import Averages, Element

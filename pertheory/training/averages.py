@@ -22,7 +22,7 @@ from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, TensorType, canonical_slots
 from pertheory.rulebook.observable import forest
 from pertheory.training.arithmetic import RESIDUES, Arithmetic, Array, DualArray
-from pertheory.training.contract import Labelled, contract
+from pertheory.training.contraction import Labelled, contract
 from pertheory.training.formula import Formula, Object
 from pertheory.training.state import DIFFERENTIALS, Objects
 

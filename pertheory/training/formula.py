@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from pertheory.errors import InputError
 from pertheory.training.arithmetic import Arithmetic, DualArray
-from pertheory.training.contract import Labelled, contract
+from pertheory.training.contraction import Labelled, contract
 
 
 class Object(NamedTuple):

@@ -27,7 +27,7 @@ import numpy as np
 from pertheory.errors import InputError
 from pertheory.rulebook.observable import SHAPES, tree_symmetries
 from pertheory.training.arithmetic import RESIDUES, Arithmetic, Array, DualArray
-from pertheory.training.contract import Labelled
+from pertheory.training.contraction import Labelled
 from pertheory.training.descent import LARGEST, size_of
 from pertheory.training.formula import Abbreviations, Formula, Object, evaluate
 

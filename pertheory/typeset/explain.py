@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pertheory.algebra.monomial import Monomial
 from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
-from pertheory.derive.pair import Join
-from pertheory.derive.refine import lower_forest
+from pertheory.derive.moves.pair import Join
+from pertheory.derive.moves.refine import lower_forest
 from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components

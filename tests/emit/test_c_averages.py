@@ -21,7 +21,7 @@ from pertheory.averages.planning import plan_averages
 from pertheory.emit.c.averages import print_averages
 from pertheory.emit.c.averages.functions import CALLS
 from pertheory.functions.activation import activation
-from pertheory.functions.differential import _EVALUATE
+from pertheory.functions.derivatives import _EVALUATE
 from pertheory.kernels.lower import lower
 from tests.emit import harness
 

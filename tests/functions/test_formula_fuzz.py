@@ -1,6 +1,6 @@
 """Fuzzing of formulas: whatever the text, an activation or one clear line, with little work and little memory.
 
-Work is counted in generators and terms of the rings (`pertheory.functions.differential.Ring`), since a limit on time
+Work is counted in generators and terms of the rings (`pertheory.functions.derivatives.Ring`), since a limit on time
 would depend on the machine; memory is limited by the system.
 """
 

@@ -12,7 +12,7 @@ import pytest
 from pertheory.algebra.linear import PRIME
 from pertheory.errors import InputError
 from pertheory.training.arithmetic import FLOATS, RESIDUES, DualArray
-from pertheory.training.contract import Labelled, contract
+from pertheory.training.contraction import Labelled, contract
 from pertheory.training.formula import Contraction, Object, renamed
 from pertheory.training.state import Objects, mean_kernel, random_state, symmetric
 from pertheory.training.steps import after_a_step, stepped, sums_over_steps

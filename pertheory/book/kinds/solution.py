@@ -23,7 +23,7 @@ from pertheory.book.settings import (
     moments,
 )
 from pertheory.book.verdict import Verdict
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 
 

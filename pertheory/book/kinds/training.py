@@ -38,7 +38,7 @@ from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 from pertheory.training.arithmetic import RESIDUES, Array, DualArray
 from pertheory.training.averages import Ensemble, random_tensor
-from pertheory.training.contract import Labelled
+from pertheory.training.contraction import Labelled
 from pertheory.training.formula import Abbreviations, Formula, Object, renamed
 from pertheory.training.state import Objects, TrainingState, random_state
 from pertheory.training.steps import TimeSums, after_a_step, stepped, sums_over_steps

@@ -19,7 +19,7 @@ from pertheory.book.scalar import Setting, below_remainder
 from pertheory.book.syntax import Node, Statement, SymbolNode
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.errors import RuleError
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.angle import ORDER, AngleMap
 from pertheory.solve.channels import outer

@@ -22,7 +22,7 @@ from pertheory.book.scalar import Element, Setting
 from pertheory.book.syntax import ComponentNode, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.errors import InputError, RuleError, UnsupportedError
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.channels import outer

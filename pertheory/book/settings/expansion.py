@@ -21,8 +21,8 @@ from pertheory.book.syntax import ComponentNode, Node, SlopeNode
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
-from pertheory.solve.classes import OffCritical, small_kernel, two_slopes
 from pertheory.solve.layer import KERNEL, SingleInputLayer
+from pertheory.solve.universality import OffCritical, small_kernel, two_slopes
 from pertheory.worker import Node as Unit
 
 #: the power of K that is kept, and the highest that a remainder may leave open: a derivative costs one

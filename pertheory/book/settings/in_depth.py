@@ -23,7 +23,7 @@ from pertheory.book.syntax import ComponentNode, Node, Statement
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
-from pertheory.solve.classes import ClassInDepth, Slopes, half_stable, scale_invariant
+from pertheory.solve.universality import ClassInDepth, Slopes, half_stable, scale_invariant
 from pertheory.worker import Node as Unit
 
 #: slopes of the scale-invariant settings; None keeps them as symbols

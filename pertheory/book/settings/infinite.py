@@ -14,11 +14,11 @@ from pertheory.book.syntax import ComponentNode, Statement, SymbolNode
 from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict
 from pertheory.errors import DivergentAverageError, RuleError
 from pertheory.functions.activation import activation
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
-from pertheory.solve.classes import two_slopes
 from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.universality import two_slopes
 from pertheory.theory import theory
 from pertheory.worker import Node as Unit
 

@@ -32,13 +32,13 @@ from pertheory.book.syntax import (
 )
 from pertheory.book.visit import Interpreter, walk
 from pertheory.errors import InputError
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
-from pertheory.solve.classes import VanishingKernel
 from pertheory.solve.growth import DepthPower, Growth
 from pertheory.solve.iterate import Iteration
 from pertheory.solve.layer import KERNEL
+from pertheory.solve.universality import VanishingKernel
 from pertheory.worker import Node as Unit
 
 SETTINGS = ("K*=0", "K*=0, odd", "K*=0, log")

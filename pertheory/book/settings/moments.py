@@ -27,11 +27,11 @@ from pertheory.book.syntax import ApplyNode, Node, RaiseNode, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.channels import outer
-from pertheory.solve.classes import scale_invariant
 from pertheory.solve.moments import WidthMoments, from_cumulants, loops
+from pertheory.solve.universality import scale_invariant
 from pertheory.worker import Node as Unit
 
 #: the power of 1/n to which moments are compared, and the layers at which they are

@@ -16,11 +16,11 @@ from pertheory.book.scalar import Element, Setting, remainder_of
 from pertheory.book.settings.critical import half_stable_point
 from pertheory.book.syntax import AverageNode, ComponentNode, Node, Statement
 from pertheory.book.visit import walk
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.solve.channels import inner_values, input_product, outer
-from pertheory.solve.classes import Slopes, scale_invariant
+from pertheory.solve.universality import Slopes, scale_invariant
 from pertheory.theory import theory
 
 #: the negative slope of the general leaky ReLU, the kernel of the inputs, and the width

@@ -12,7 +12,7 @@ from itertools import product
 from typing import NamedTuple
 
 from pertheory.algebra.terms import Line
-from pertheory.derive.pair import Join
+from pertheory.derive.moves.pair import Join
 from pertheory.graphs.partitions import set_partitions
 from pertheory.graphs.tensor import Pair, TensorType
 from pertheory.rulebook.network import IDENTITY

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
 from pertheory.errors import UnsupportedError
-from pertheory.remembered import remembered
+from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
 from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pertheory.derive.diagram import Site
-from pertheory.derive.refine import Ground
+from pertheory.derive.moves.refine import Ground
 from pertheory.graphs.partitions import index_partitions
 from pertheory.graphs.tensor import TensorType
 

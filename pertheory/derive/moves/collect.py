@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
-from pertheory.derive.pair import Join
-from pertheory.derive.refine import Sites
+from pertheory.derive.moves.pair import Join
+from pertheory.derive.moves.refine import Sites
 from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.tensor import TensorType
 

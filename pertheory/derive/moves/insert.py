@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pertheory.algebra.terms import Line
-from pertheory.derive.coincide import Arrangement, merge
-from pertheory.derive.refine import Ground, Lower, Sites
+from pertheory.derive.moves.coincide import Arrangement, merge
+from pertheory.derive.moves.refine import Ground, Lower, Sites
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.partitions import compositions, set_partitions
 from pertheory.graphs.tensor import Pair

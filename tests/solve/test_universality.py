@@ -13,7 +13,6 @@ from sympy.polys.domains import QQ
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
-from pertheory.solve.classes import VanishingKernel, half_stable, scale_invariant, small_kernel
 from pertheory.solve.coincident import NearlyCoincident
 from pertheory.solve.critical import search, zero_point
 from pertheory.solve.fields import RationalFunctions
@@ -23,6 +22,7 @@ from pertheory.solve.iterate import Iteration
 from pertheory.solve.large_depth import LargeDepth, kernel_decay
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.moments import WidthMoments, loops
+from pertheory.solve.universality import VanishingKernel, half_stable, scale_invariant, small_kernel
 
 MLP = network("mlp")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pertheory.derive.coincide import Arrangement
-from pertheory.derive.insert import Filling, Gathered
+from pertheory.derive.moves.coincide import Arrangement
+from pertheory.derive.moves.insert import Filling, Gathered
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.tensor import TensorType
 

@@ -11,6 +11,12 @@ from fuzz import kills
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs the signals of POSIX")
 
 
+@pytest.fixture(autouse=True)
+def one_run_in_peace(monkeypatch):
+    """What several would tell is how long one takes, which matters where moments have to be spread well."""
+    monkeypatch.setattr(kills, "PEACEFUL", 1)
+
+
 @pytest.mark.parametrize("name", kills.COMMANDS)
 def test_a_command_that_was_stopped_leaves_nothing_broken(name):
     """Two stops of each kind of command: it runs in peace, is stopped, and runs again, with its own caches."""

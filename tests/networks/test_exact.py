@@ -191,8 +191,13 @@ def test_projection_and_branches_at_the_third_layer(deep, build, name, order):
     assert compare(case, witness, engine, BOOK[name], 2, order, samples, (2, 3)) != 0
 
 
-@pytest.mark.parametrize(("name", "order"), [("D", 0), ("F", 0), ("B", 0), ("P", 0), ("Q", 0), ("V", 1), ("F", 1)])
-@pytest.mark.parametrize("build", ["projection", "branches"])
+@pytest.mark.parametrize(
+    ("build", "name", "order"),
+    [
+        *(("projection", name, order) for name, order in [("D", 0), ("B", 0), ("P", 0), ("F", 1)]),
+        *(("branches", name, order) for name, order in [("F", 0), ("Q", 0), ("V", 1)]),
+    ],
+)
 def test_projection_and_branches_at_the_third_layer_on_one_input(deep, build, name, order):
     """The same with trees of derivatives, whose moments have more lines: on one input, else they take minutes."""
     case, witness, engine = deep[build, 1]

@@ -31,7 +31,7 @@ def measured(case: Case) -> tuple[float, float]:
 
 #: Of the kinds with most cases every so many are tried: all of them take two minutes and say the same. Of those with a
 #: few hundred all are, so that one more miss, as rounding on another processor makes it, does not decide.
-EVERY = {"one": 8, "collinear": 8, "two": 4, "two near": 4, "closed": 2}
+EVERY = {"one": 8, "collinear": 8, "two": 6, "two near": 6, "closed": 3}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def smooth() -> dict[str, list[tuple[Case, float, float]]]:
 
 def test_the_cases_are_thousands_of_every_kind(smooth: dict[str, list[tuple[Case, float, float]]]) -> None:
     assert set(smooth) == {"one", "collinear", "two", "two near", "chain", "chain near", "plane", "closed"}
-    assert sum(map(len, smooth.values())) > 2500
+    assert sum(map(len, smooth.values())) > 2000
     assert len({case.function for rows in smooth.values() for case, *_ in rows}) >= 20
 
 

@@ -211,7 +211,7 @@ def test_deltas_at_collinear_inputs_are_finite_where_nothing_jumps() -> None:
     assert "kink" in average.divergences[0].reason
 
 
-@pytest.mark.parametrize("name", ["relu", "hard_tanh", "elu"])
+@pytest.mark.parametrize("name", ["relu", "elu"])
 def test_rank_two_covariance_of_three_inputs_is_the_limit(name: str) -> None:
     """Dependent inputs are the limit of nearly dependent ones, which take panels and seconds."""
     k = random_covariance(3, 9, rank=2)

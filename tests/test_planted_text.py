@@ -298,8 +298,8 @@ def other_rules(place, monkeypatch):
     """The rules as a folder that a test may change."""
     folder = place / "rules"
     shutil.copytree(RULES, folder)
-    for name in ("tensors", "network", "catalogue", "files"):
-        monkeypatch.setattr(f"pertheory.rulebook.{name}.rules_folder", lambda: folder)
+    for name in ("rulebook.tensors", "rulebook.network", "rulebook.files", "functions.catalogue"):
+        monkeypatch.setattr(f"pertheory.{name}.rules_folder", lambda: folder)
     monkeypatch.setattr("pertheory.book.chapters.rules_folder", lambda: folder)
     forget()
     yield folder

@@ -9,7 +9,7 @@ import pytest
 
 import pertheory as pt
 from pertheory.run import ccompile
-from pertheory.run.model import choose_functions
+from pertheory.functions.chosen import choose_functions
 from tests.emit.harness import POINTER, SIZE, pointer
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
@@ -90,7 +90,7 @@ def test_more_accuracy_than_is_built_in_gives_the_same_numbers():
 def test_several_rows_of_zeros_at_once(lambda_b, expected):
     """The library itself, which does not look for equal inputs beforehand."""
     theory = pt.theory("mlp", order=0)
-    library = theory.compile("c")._library(choose_functions(theory, "relu", {}), True)
+    library = theory.compile("c")._library(choose_functions(theory.network, "relu", {}), True)
     rows = ROWS[[0, 1, 0, 2]]
     n, gram = SIZE(len(rows)), np.ascontiguousarray(rows @ rows.T / 2)
     values = {"C_b": 0.0, "lambda_b": lambda_b, "C_W": 2.0, "lambda_W": 1.0}

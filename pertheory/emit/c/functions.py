@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
 from pertheory.emit.c.loops import Nest, place_of
+from pertheory.emit.c.support import Support
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
 from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
@@ -60,7 +61,7 @@ def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
             if not _is_kept_pattern(packing, case.pattern):
                 continue
             nest = Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False)
-            body += _case(nest, packing, frame.packings.name(packing, kernel.function), case, axes)
+            body += _case(nest, packing, frame.shared.name(packing, kernel.function), case, axes)
         needs |= nest.needs
         arrays |= nest.arrays
         symbols |= nest.symbols
@@ -105,14 +106,15 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
     rank, last = nest.rank, nest.rank - 1
     value = nest.sum(products)
     inner = ("-" if value.negative else "") + value.text
-    like = nest.frame.packings.name(packing, out)
+    use = nest.frame.shared.use
     lines = list(nest.lines[0])
     lines.append(f"double *const result = {out};")
     if rank > 1:
-        entries = f"pt_entries(&{like}, n)"
+        like = nest.frame.shared.name(packing, out)
+        condition = f"pt_entries(&{like}, n) > {use.PT_PARALLEL}"
         lines += [
             "#ifdef _OPENMP",
-            f"#pragma omp parallel for schedule(dynamic) num_threads(pt_team()) if ({entries} > PT_PARALLEL)",
+            f"#pragma omp parallel for schedule(dynamic) num_threads({use.pt_team}()) if ({condition})",
             "#endif",
         ]
     pad = ""
@@ -120,15 +122,14 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
     blocked = bool(nest.buffers)
     if blocked:
         for loop, block in enumerate(_blocks(rank)):
-            lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += {_step(loop, rank)}) {{")
+            lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += {_step(use, loop, rank)}) {{")
             pad += "    "
         lines += [pad + line for line in _tile(nest, packing, like)]
     for loop in range(last):
         letter = letters((loop,))
-        row = f"w->tables->{like}[{loop - 1}]"
         limit = "n"
         if not packing.is_dense and loop > 0:
-            limit = f"count_{letter}"
+            row, limit = f"w->tables->{like}[{loop - 1}]", f"count_{letter}"
             lines += [
                 f"{pad}const size_t first_{letter} = {row}[{before}];",
                 f"{pad}const size_t {limit} = {row}[{before} + 1] - first_{letter};",
@@ -137,7 +138,7 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         if blocked:
             start = _blocks(rank)[loop]
             if limit != "n":
-                lines.append(f"{pad}const size_t end_{letter} = pt_least(to[{loop}], {limit});")
+                lines.append(f"{pad}const size_t end_{letter} = {use.pt_least}(to[{loop}], {limit});")
             limit = f"end_{letter}" if limit != "n" else f"to[{loop}]"
         lines.append(f"{pad}for (size_t {letter} = {start}; {letter} < {limit}; {letter}++) {{")
         pad += "    "
@@ -177,26 +178,27 @@ def _blocks(rank: int) -> list[str]:
     return [letters((loop,)).upper() + "_" for loop in range(rank - 1)]
 
 
-def _step(loop: int, rank: int) -> str:
+def _step(use: Support, loop: int, rank: int) -> str:
     """How long the blocks of a loop are."""
-    return "PT_BLOCK" if loop >= rank - 3 else "PT_OUTER" if loop == rank - 4 else "1"
+    return use.PT_BLOCK if loop >= rank - 3 else use.PT_OUTER if loop == rank - 4 else "1"
 
 
 def _tile(nest: Nest, packing: Packing, like: str) -> list[str]:
     """Copies the operands that are read across their rows, for the entries of a block."""
-    rank, blocks = nest.rank, _blocks(nest.rank)
-    ends = [f"pt_least({block} + {_step(loop, rank)}, n)" for loop, block in enumerate(blocks)]
+    rank, blocks, use = nest.rank, _blocks(nest.rank), nest.frame.shared.use
+    steps = [_step(use, loop, rank) for loop in range(rank - 1)]
+    ends = [f"{use.pt_least}({block} + {step}, n)" for block, step in zip(blocks, steps, strict=True)]
     strides = ["1", "pt_padded(n)"]
-    for loop in range(rank - 2, 0, -1):
-        strides.append(f"{strides[-1]} * pt_least({_step(loop, rank)}, n)" if _step(loop, rank) != "1" else strides[-1])
+    for step in reversed(steps[1:]):
+        strides.append(f"{strides[-1]} * {use.pt_least}({step}, n)" if step != "1" else strides[-1])
     return [
         f"const size_t from[] = {{{', '.join(blocks)}, 0}};",
         f"size_t to[] = {{{', '.join(ends)}, n}};",
         f"const size_t stride[] = {{{', '.join(reversed(strides))}}};",
-        "double *const tiles = w->tiles + (size_t)pt_thread() * w->tiles_size;",
-        f"const size_t size = pt_tile(n, {rank});",
+        f"double *const tiles = w->tiles + (size_t){use.pt_thread}() * w->tiles_size;",
+        f"const size_t size = {use.pt_tile}(n, {rank});",
         *([] if packing.is_dense else [
-            f"to[{rank - 1}] = pt_reach(&{like}, w->tables->{like}, n, from, to, {rank - 1}, 0, 0);",
+            f"to[{rank - 1}] = {use.pt_reach}(&{like}, w->tables->{like}, n, from, to, {rank - 1}, 0, 0);",
             f"if (to[{rank - 1}] == 0)",
             "    continue;",
         ]),
@@ -210,6 +212,7 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
     products = [_renamed(product, number) for product in case.products]
     value = nest.sum(products)
     inner = ("-" if value.negative else "") + value.text
+    use = nest.frame.shared.use
     slots = ", ".join(letters((number[first],)) for first in case.pattern)
     lines = [f"/* entries {slots}: equal letters carry the same input */", *nest.lines[0]]
     pad = ""
@@ -219,13 +222,13 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
         pad += "    "
         if loop == nest.rank - 1:
             lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
-            keep = "" if packing.is_dense else f"!pt_is_kept(&{like}, slots)"
+            keep = "" if packing.is_dense else f"!{use.pt_is_kept}(&{like}, slots)"
         differ = " || ".join(f"{letter} == {other}" for other in letters(range(loop)))
         if loop == nest.rank - 1:
             skip = " || ".join(part for part in (differ, keep) if part)
             if skip:
                 lines += [f"{pad}if ({skip})", f"{pad}    continue;"]
-            lines.append(f"{pad}out[pt_place(&{like}, w->tables->{like}, n, slots)] = {inner};")
+            lines.append(f"{pad}out[{use.pt_place}(&{like}, w->tables->{like}, n, slots)] = {inner};")
         else:
             if differ:
                 lines += [f"{pad}if ({differ})", f"{pad}    continue;"]

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from pertheory.algebra.monomial import Powers
-from pertheory.emit.c.descriptor import print_descriptor
 from pertheory.emit.c.frame import Frame
-from pertheory.emit.c.header import at_level
+from pertheory.emit.c.header import at_level, signature
 from pertheory.emit.c.layers import print_layers
+from pertheory.emit.c.levels import LevelText
 from pertheory.emit.c.loops import number_text
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Level, Program, operands_of
 from pertheory.kernels.packing import packing_of
-
-if TYPE_CHECKING:
-    from pertheory.emit.c.printer import LevelText
 
 
 def print_interface(
@@ -25,8 +21,6 @@ def print_interface(
 ) -> str:
     """The functions that the header declares."""
     parts = [
-        "/* ---- descriptor ---- */\n",
-        print_descriptor(program, name, frames, activation),
         _sizes(program, name, frames),
     ]
     for frame, text in zip(frames, levels, strict=True):
@@ -38,7 +32,7 @@ def print_interface(
 
 
 def _names(frame: Frame, level: Level) -> list[str]:
-    return [frame.packings.name(packing_of(k.symmetry), k.function) for k in level.kernels]
+    return [frame.shared.name(packing_of(k.symmetry), k.function) for k in level.kernels]
 
 
 def _sizes(program: Program, name: str, frames: Sequence[Frame]) -> str:
@@ -118,7 +112,7 @@ def _lay(program: Program, frame: Frame) -> str:
     lines += [
         "    w->tiles_size = 0;",
         *(
-            f"    w->tiles_size = pt_most(w->tiles_size, pt_times({copies}, pt_tile(n, {rank})));"
+            f"    w->tiles_size = {frame.shared.use.pt_most}(w->tiles_size, pt_times({copies}, pt_tile(n, {rank})));"
             for rank, copies in frame.copies
         ),
         "    w->tiles = pt_take(memory, &used, pt_times(PT_THREADS, w->tiles_size));",
@@ -149,74 +143,62 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
     """The tensors of a level from averages that are given."""
     number, level = frame.number, frame.level
     at = at_level(program, number)
-    requests = max(len(level.averages), 1)
     below = f"state_{(number - 1) % len(program.levels)}, {len(program.levels[number - 1].kernels)}"
     whole = f"pt_state_size(state_{number}, {len(level.kernels)}, inputs)"
-    needs = tuple(dict.fromkeys(need for function in text.recursions for need in function.needs))
     lines = [
         "/* All tensors of a level; it has been laid and bound. */",
         f"static void compute_level_{number}(struct level_{number} *w, double *above)",
         "{",
         "    const size_t n = w->n;",
-        *(f"    {text.fills[need]}" for need in text.before(needs)),
+        *text.fill(text.recursions),
     ]
     for place, function in enumerate(text.recursions):
         lines.append(f"    {function.name}(w, above + pt_state_size(state_{number}, {place}, n));")
     lines += ["}", ""]
     lines += _judge(program, frame)
-    prepare = [
-        "    struct tables tables;",
-        f"    struct level_{number} w;",
-        f"    double *own[{requests}];",
-        "    size_t scratch, used;",
-        "    if (inputs == 0 || below == NULL || averages == NULL || hyper == NULL || RESULT == NULL ||",
-        "        workspace == NULL)",
-        "        return PT_BAD_ARGUMENT;",
-        f"    if ({name}_workspace_size(inputs) == 0)",
-        "        return PT_TOO_LARGE;",
-        f"    if (workspace_size < {name}_workspace_size(inputs))",
-        "        return PT_SHORT_WORKSPACE;",
-        f"    if (!pt_is_room(workspace, workspace_size, below, pt_state_size({below}, inputs)) ||",
-        "        !pt_is_room(workspace, workspace_size, RESULT, COUNT))",
-        "        return PT_BAD_ARGUMENT;",
-        f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
-        "        return PT_NOT_FINITE;",
-    ]
-    after = [
-        "    used = lay_tables(inputs, workspace, &tables);",
-        f"    (void)lay_level_{number}(inputs, workspace + used, &w, own, &scratch);",
-        f"    bind_level_{number}(&w, inputs, &tables, below, averages, hyper, ratio);",
-    ]
-    lines += [
-        f"int {name}_update{at}(size_t inputs, const double *below, double *const *averages, const double *hyper,",
-        "    double ratio, double *above, double *workspace, size_t workspace_size)",
-        "{",
-        *(line.replace("RESULT", "above").replace("COUNT", whole) for line in prepare),
-        *_given(len(level.averages)),
-        *after,
-        f"    compute_level_{number}(&w, above);",
-        *_verdict(frame, "above", whole),
-        "}",
-        "",
-    ]
-    for place, (kernel, function) in enumerate(zip(level.kernels, text.recursions, strict=True)):
-        own = f"pt_entries(state_{number}[{place}], inputs)"
-        order = text.before(function.needs)
-        read = _averages_read(frame, kernel.averages, kernel.temporaries)
-        check = [f"averages[{number}] == NULL" for number, average in enumerate(level.averages) if average.name in read]
-        lines += [
-            f"int {name}_recursion_{kernel.function}{at}(size_t inputs, const double *below, double *const *averages,",
-            "    const double *hyper, double ratio, double *result, double *workspace, size_t workspace_size)",
+
+    def entry(kernel: str, result: str, count: str, checks: list[str], compute: list[str]) -> list[str]:
+        """A function of given averages; where they have NaN is looked up only if the result is not finite."""
+        return [
+            signature(name, at, kernel),
             "{",
-            *(line.replace("RESULT", "result").replace("COUNT", own) for line in prepare),
-            *([f"    if ({' || '.join(check)})", "        return PT_BAD_ARGUMENT;"] if check else []),
-            *after,
-            *(f"    {text.fills[need].replace('(w)', '(&w)').replace('w->', 'w.')}" for need in order),
-            f"    {function.name}(&w, result);",
-            *_verdict(frame, "result", own),
+            "    struct tables tables;",
+            f"    struct level_{number} w;",
+            f"    double *own[{max(len(level.averages), 1)}];",
+            "    size_t scratch, used;",
+            f"    if (inputs == 0 || below == NULL || averages == NULL || hyper == NULL || {result} == NULL ||",
+            "        workspace == NULL)",
+            "        return PT_BAD_ARGUMENT;",
+            f"    if ({name}_workspace_size(inputs) == 0)",
+            "        return PT_TOO_LARGE;",
+            f"    if (workspace_size < {name}_workspace_size(inputs))",
+            "        return PT_SHORT_WORKSPACE;",
+            f"    if (!pt_is_room(workspace, workspace_size, below, pt_state_size({below}, inputs)) ||",
+            f"        !pt_is_room(workspace, workspace_size, {result}, {count}))",
+            "        return PT_BAD_ARGUMENT;",
+            f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
+            "        return PT_NOT_FINITE;",
+            *checks,
+            "    used = lay_tables(inputs, workspace, &tables);",
+            f"    (void)lay_level_{number}(inputs, workspace + used, &w, own, &scratch);",
+            f"    bind_level_{number}(&w, inputs, &tables, below, averages, hyper, ratio);",
+            *compute,
+            f"    if (pt_is_finite({result}, {count}))",
+            "        return PT_OK;",
+            f"    return judge_level_{number}({result}, {count}, pt_given(averages, averages_{number}, "
+            f"{len(level.averages)}, inputs), below, averages, inputs);",
             "}",
             "",
         ]
+
+    lines += entry("", "above", whole, _given(len(level.averages)), [f"    compute_level_{number}(&w, above);"])
+    for place, (kernel, function) in enumerate(zip(level.kernels, text.recursions, strict=True)):
+        read = _averages_read(frame, kernel.averages, kernel.temporaries)
+        missing = [f"averages[{n}] == NULL" for n, average in enumerate(level.averages) if average.name in read]
+        check = [f"    if ({' || '.join(missing)})", "        return PT_BAD_ARGUMENT;"] if missing else []
+        compute = [*text.fill([function], "&w", "w."), f"    {function.name}(&w, result);"]
+        count = f"pt_entries(state_{number}[{place}], inputs)"
+        lines += entry(kernel.function, "result", count, check, compute)
     return "\n".join(lines)
 
 
@@ -238,17 +220,6 @@ def _judge(program: Program, frame: Frame) -> list[str]:
         f"        averages, averages_{number}, {len(averages)}, n);",
         "}",
         "",
-    ]
-
-
-def _verdict(frame: Frame, result: str, count: str) -> list[str]:
-    """The end of a function of given averages. Where they have NaN is looked up only if the result is not finite."""
-    number = frame.number
-    given = f"pt_given(averages, averages_{number}, {len(frame.level.averages)}, inputs)"
-    return [
-        f"    if (pt_is_finite({result}, {count}))",
-        "        return PT_OK;",
-        f"    return judge_level_{number}({result}, {count}, {given}, below, averages, inputs);",
     ]
 
 

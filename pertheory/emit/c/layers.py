@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pertheory.emit.c.frame import Frame
+from pertheory.emit.c.support import Support
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
 
@@ -162,19 +163,19 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
     return "\n".join(lines)
 
 
-def _reach(built_in: str, entries: str) -> list[str]:
+def _reach(use: Support, built_in: str, entries: str) -> list[str]:
     """Beyond this the built-in averages are not asked: products of two covariances would overflow."""
     if not built_in:
         return []
     return [
-        f"        if (average == {built_in} && !pt_is_within({entries}, 1e140))",
+        f"        if (average == {built_in} && !{use.pt_is_within}({entries}, 1e140))",
         "            return PT_UNSUPPORTED;",
     ]
 
 
 def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
     """The averages of a sublayer; with a seed, what has no value becomes numbers."""
-    number, level = frame.number, frame.level
+    number, level, use = frame.number, frame.level, frame.shared.use
     places = {kernel.key: place for place, kernel in enumerate(program.levels[number - 1].kernels)}
     from_level = (number - 1) % len(program.levels)
     deep = " " * (12 if one else 8)
@@ -206,10 +207,10 @@ def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: s
             "        int found;",
             f"        if (!pt_is_finite(covariance, pt_entries(state_{from_level}[{places[key]}], n)))",
             "            return PT_OVERFLOW;",
-            *_reach(built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
+            *_reach(use, built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
             "        for (size_t input = 0; input < n; input++) {"
             if one
-            else "        pt_square(n, covariance, memory);",
+            else f"        {use.pt_square}(n, covariance, memory);",
             *(f"{deep}out[{k}] = averages[{place}]{' + input' if one else ''};" for k, place in enumerate(chosen)),
             f"{deep}found = {call};",
             f"{deep}if (pt_is_error(found))",
@@ -239,7 +240,7 @@ def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: st
             f"        compute_level_{number}(&w, above);",
             f"        {again}",
             f"        compute_level_{number}(&w, memory + used);",
-            f"        pt_agree(above, memory + used, {count});",
+            f"        {frame.shared.use.pt_agree}(above, memory + used, {count});",
             "    } else",
             f"        compute_level_{number}(&w, above);",
         ]

@@ -94,8 +94,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
             parts.append(_source("strengths.c"))
         parts.append(_source("kinked.c"))
     if numbers["AVG_EXACT"]:
-        text = print_exact(plan)
-        parts += [_source(name) for name in ("angle.c",) if "avg_angle" in text] + [text, _source("exact.c")]
+        parts += [print_exact(plan), _source("exact.c")]
     parts += [print_group(group, number) for number, group in enumerate(plan.groups)]
     parts += [print_requests(plan), _source("call.c")]
     return "\n".join(parts)

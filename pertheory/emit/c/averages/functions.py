@@ -42,6 +42,12 @@ static double avg_sech2(double tail)
     return 4 * tail / ((1 + tail) * (1 + tail));
 }
 """,
+    "angle": """/* The angle of a point in the half plane x >= 0. */
+static double avg_angle(double y, double x)
+{
+    return atan2(y, x);
+}
+""",
     "logistic": """static double avg_logistic(double u)
 {
     const double tail = exp(-fabs(u));

@@ -52,6 +52,32 @@ def letters(axes: Iterable[int]) -> str:
     return "".join(LETTERS[axis] for axis in axes)
 
 
+class State(NamedTuple):
+    """A state in C: the packings of its tensors, and the place of each by its key."""
+
+    packings: str
+    places: dict[str, int]
+
+    @staticmethod
+    def after(program: Program, number: int) -> State:
+        """The one that a sublayer makes; that of the last one is also below the first."""
+        number %= len(program.levels)
+        kernels = program.levels[number].kernels
+        return State(f"state_{number}", {kernel.key: place for place, kernel in enumerate(kernels)})
+
+    def size(self, n: str) -> str:
+        """Doubles for n inputs."""
+        return f"pt_state_size({self.packings}, {len(self.places)}, {n})"
+
+    def start(self, key: str, n: str) -> str:
+        """Where a tensor starts."""
+        return f"pt_state_size({self.packings}, {self.places[key]}, {n})"
+
+    def entries(self, key: str, n: str) -> str:
+        """Doubles of a tensor."""
+        return f"pt_entries({self.packings}[{self.places[key]}], {n})"
+
+
 class Shared:
     """What the functions of a file share: it hands out names, and what was named is written before the functions.
 
@@ -106,6 +132,8 @@ class Frame:
         number: of the level.
         level: what is printed.
         shared: what all levels of the file share.
+        source: the state that is read.
+        result: the state that is made.
         below: the tensors of the level below that are read, by name.
         views: all views that are needed.
         temporaries: by name.
@@ -116,6 +144,8 @@ class Frame:
         self.number = number
         self.level: Level = program.levels[number]
         self.shared = shared
+        self.source = State.after(program, number - 1)
+        self.result = State.after(program, number)
         self.below = {t.name: t for kernel in self.level.kernels for t in kernel.below}
         self.temporaries = {t.name: t for t in self.level.temporaries}
         self.views: dict[View, None] = {}

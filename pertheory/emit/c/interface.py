@@ -12,7 +12,7 @@ from pertheory.emit.c.layers import print_layers
 from pertheory.emit.c.levels import LevelText
 from pertheory.emit.c.loops import number_text
 from pertheory.emit.quoting import c_comment
-from pertheory.kernels.language import Level, Program, operands_of
+from pertheory.kernels.language import Program, operands_of
 from pertheory.kernels.packing import packing_of
 
 
@@ -20,81 +20,57 @@ def print_interface(
     program: Program, name: str, frames: Sequence[Frame], levels: Sequence[LevelText], activation: str, undefined: bool
 ) -> str:
     """The functions that the header declares."""
-    parts = [
-        _sizes(program, name, frames),
-    ]
+    parts = [_sizes(name, frames)]
     for frame, text in zip(frames, levels, strict=True):
-        parts.append(_lay(program, frame))
-        parts.append(_update(program, name, frame, text))
-    parts.append(_first_layer(program, name))
-    parts.append(print_layers(program, name, frames, bool(activation), undefined))
+        parts += [_lay(frame), _update(program, name, frame, text)]
+    parts += [_first_layer(program, name, frames[-1]), print_layers(program, name, frames, bool(activation), undefined)]
     return "\n".join(parts)
 
 
-def _names(frame: Frame, level: Level) -> list[str]:
-    return [frame.shared.name(packing_of(k.symmetry), k.function) for k in level.kernels]
-
-
-def _sizes(program: Program, name: str, frames: Sequence[Frame]) -> str:
+def _sizes(name: str, frames: Sequence[Frame]) -> str:
     lines = ["/* ---- states ---- */", ""]
     for frame in frames:
-        packings = ", ".join("&" + own for own in _names(frame, frame.level))
-        lines += [f"static const pt_packing *const state_{frame.number}[] = {{{packings}}};"]
-    last = len(frames) - 1
-    count = len(frames[last].level.kernels)
-    return (
-        "\n".join(lines)
-        + f"""
-
+        own = (frame.shared.name(packing_of(k.symmetry), k.function) for k in frame.level.kernels)
+        lines.append(
+            f"static const pt_packing *const {frame.result.packings}[] = {{{', '.join('&' + p for p in own)}}};"
+        )
+    state = frames[-1].result
+    count = len(state.places)
+    lines.append(f"""
 size_t {name}_state_size(size_t inputs)
 {{
-    const size_t size = inputs == 0 ? 0 : pt_state_size(state_{last}, {count}, inputs);
+    const size_t size = inputs == 0 ? 0 : {state.size("inputs")};
     return size > (size_t)-1 / sizeof(double) ? 0 : size;
 }}
-
-size_t {name}_tensor_size(int tensor, size_t inputs)
+""")
+    for what, value in (
+        ("size", f"pt_entries({state.packings}[tensor], inputs)"),
+        ("offset", f"pt_state_size({state.packings}, tensor, inputs)"),
+    ):
+        lines.append(f"""size_t {name}_tensor_{what}(int tensor, size_t inputs)
 {{
     if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
         return 0;
-    return pt_entries(state_{last}[tensor], inputs);
+    return {value};
 }}
-
-size_t {name}_tensor_offset(int tensor, size_t inputs)
-{{
-    if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
-        return 0;
-    return pt_state_size(state_{last}, tensor, inputs);
-}}
-
-int {name}_unpack(int tensor, size_t inputs, const double *packed, double *dense)
+""")
+    for what, read, written in (("unpack", "packed", "dense"), ("pack", "dense", "packed")):
+        lines.append(f"""int {name}_{what}(int tensor, size_t inputs, const double *{read}, double *{written})
 {{
     if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
         return PT_BAD_ARGUMENT;
     if ({name}_state_size(inputs) == 0)
         return PT_TOO_LARGE;
-    pt_unpack(state_{last}[tensor], inputs, packed, dense);
+    pt_{what}({state.packings}[tensor], inputs, {read}, {written});
     return PT_OK;
 }}
-
-int {name}_pack(int tensor, size_t inputs, const double *dense, double *packed)
-{{
-    if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
-        return PT_BAD_ARGUMENT;
-    if ({name}_state_size(inputs) == 0)
-        return PT_TOO_LARGE;
-    pt_pack(state_{last}[tensor], inputs, dense, packed);
-    return PT_OK;
-}}
-"""
-    )
+""")
+    return "\n".join(lines)
 
 
-def _lay(program: Program, frame: Frame) -> str:
+def _lay(frame: Frame) -> str:
     """Divides the workspace of a level; without memory it only counts."""
     number, level = frame.number, frame.level
-    below = program.levels[number - 1]
-    places = {kernel.key: place for place, kernel in enumerate(below.kernels)}
-    from_level = (number - 1) % len(program.levels)
     lines = [
         f"/* Divides the workspace of level {number}; without memory it only counts. */",
         f"static size_t lay_level_{number}(size_t n, double *memory, struct level_{number} *w, double **averages,",
@@ -129,7 +105,7 @@ def _lay(program: Program, frame: Frame) -> str:
         "    w->tables = tables;",
     ]
     for name, tensor in sorted(frame.below.items()):
-        lines.append(f"    w->{name} = below + pt_state_size(state_{from_level}, {places[tensor.key]}, n);")
+        lines.append(f"    w->{name} = below + {frame.source.start(tensor.key, 'n')};")
     if not frame.below:
         lines.append("    (void)below;")
     if not level.averages:
@@ -143,8 +119,6 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
     """The tensors of a level from averages that are given."""
     number, level = frame.number, frame.level
     at = at_level(program, number)
-    below = f"state_{(number - 1) % len(program.levels)}, {len(program.levels[number - 1].kernels)}"
-    whole = f"pt_state_size(state_{number}, {len(level.kernels)}, inputs)"
     lines = [
         "/* All tensors of a level; it has been laid and bound. */",
         f"static void compute_level_{number}(struct level_{number} *w, double *above)",
@@ -152,10 +126,10 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
         "    const size_t n = w->n;",
         *text.fill(text.recursions),
     ]
-    for place, function in enumerate(text.recursions):
-        lines.append(f"    {function.name}(w, above + pt_state_size(state_{number}, {place}, n));")
+    for kernel, function in zip(level.kernels, text.recursions, strict=True):
+        lines.append(f"    {function.name}(w, above + {frame.result.start(kernel.key, 'n')});")
     lines += ["}", ""]
-    lines += _judge(program, frame)
+    lines += _judge(frame)
 
     def entry(kernel: str, result: str, count: str, checks: list[str], compute: list[str]) -> list[str]:
         """A function of given averages; where they have NaN is looked up only if the result is not finite."""
@@ -173,7 +147,7 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
             "        return PT_TOO_LARGE;",
             f"    if (workspace_size < {name}_workspace_size(inputs))",
             "        return PT_SHORT_WORKSPACE;",
-            f"    if (!pt_is_room(workspace, workspace_size, below, pt_state_size({below}, inputs)) ||",
+            f"    if (!pt_is_room(workspace, workspace_size, below, {frame.source.size('inputs')}) ||",
             f"        !pt_is_room(workspace, workspace_size, {result}, {count}))",
             "        return PT_BAD_ARGUMENT;",
             f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
@@ -191,21 +165,25 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
             "",
         ]
 
-    lines += entry("", "above", whole, _given(len(level.averages)), [f"    compute_level_{number}(&w, above);"])
-    for place, (kernel, function) in enumerate(zip(level.kernels, text.recursions, strict=True)):
+    lines += entry(
+        "",
+        "above",
+        frame.result.size("inputs"),
+        _given(len(level.averages)),
+        [f"    compute_level_{number}(&w, above);"],
+    )
+    for kernel, function in zip(level.kernels, text.recursions, strict=True):
         read = _averages_read(frame, kernel.averages, kernel.temporaries)
         missing = [f"averages[{n}] == NULL" for n, average in enumerate(level.averages) if average.name in read]
         check = [f"    if ({' || '.join(missing)})", "        return PT_BAD_ARGUMENT;"] if missing else []
         compute = [*text.fill([function], "&w", "w."), f"    {function.name}(&w, result);"]
-        count = f"pt_entries(state_{number}[{place}], inputs)"
-        lines += entry(kernel.function, "result", count, check, compute)
+        lines += entry(kernel.function, "result", frame.result.entries(kernel.key, "inputs"), check, compute)
     return "\n".join(lines)
 
 
-def _judge(program: Program, frame: Frame) -> list[str]:
+def _judge(frame: Frame) -> list[str]:
     """What results of a level are worth."""
     number, averages = frame.number, frame.level.averages
-    from_level = (number - 1) % len(program.levels)
     packings = ", ".join(f"&{frame.packing_name(average.name)}" for average in averages) or "NULL"
     return [
         "/* How averages are stored. */",
@@ -215,8 +193,7 @@ def _judge(program: Program, frame: Frame) -> list[str]:
         f"static int judge_level_{number}(const double *values, size_t count, int found, const double *below,",
         "    double *const *averages, size_t n)",
         "{",
-        f"    return pt_judged(values, count, found, below, pt_state_size(state_{from_level}, "
-        f"{len(program.levels[from_level].kernels)}, n),",
+        f"    return pt_judged(values, count, found, below, {frame.source.size('n')},",
         f"        averages, averages_{number}, {len(averages)}, n);",
         "}",
         "",
@@ -248,10 +225,9 @@ def _averages_read(frame: Frame, direct: Sequence[str], temporaries: Sequence[st
     return found
 
 
-def _first_layer(program: Program, name: str) -> str:
+def _first_layer(program: Program, name: str, last: Frame) -> str:
     one = program.inputs == "one"
     places = {name: place for place, (name, _) in enumerate(program.hyperparameters)}
-    last = len(program.levels) - 1
     lines = [
         f"int {name}_first_layer(size_t inputs, const double *gram, const double *hyper, double *state)",
         "{",
@@ -267,12 +243,12 @@ def _first_layer(program: Program, name: str) -> str:
         "    for (t = 0; t < size; t++)",
         "        state[t] = 0.0;",
     ]
-    for place, item in enumerate(program.initial):
+    for item in program.initial:
         if not item.constant and not item.gram:
             continue
         lines += [
             f"    {{ /* {c_comment(item.key)} */",
-            f"        double *out = state + pt_state_size(state_{last}, {place}, inputs);",
+            f"        double *out = state + {last.result.start(item.key, 'inputs')};",
             f"        const double constant = {_scalar(item.constant, places)};",
             f"        const double slope = {_scalar(item.gram, places)};",
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from textwrap import wrap
 from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
@@ -39,41 +40,31 @@ def temporary(frame: Frame, item: Temporary) -> Function:
     body = _loops(nest, packing, item.products, f"w->{item.name}")
     name = f"fill_{item.name}_{frame.number}"
     what = " ".join(f"{item.name}[{letters(range(item.rank))}] = {formula(item.products)}".split())
-    text = f"/* {_wrapped(what)} */\n" + _function(nest, name, f"struct level_{frame.number} *w", body)
+    lines = wrap(c_comment(what), 112, break_long_words=False, break_on_hyphens=False)
+    text = "/* " + "\n *   ".join(lines) + " */\n"
+    text += _function(frame, [nest], name, f"struct level_{frame.number} *w", body)
     return Function(name, text, tuple(nest.needs), item.rank, nest.buffers)
 
 
 def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
     """Computes the kept entries of one T{k} a layer up."""
     packing = packing_of(kernel.symmetry)
-    nest = Nest(frame, kernel.rank, packing)
+    nests: list[Nest] = []
     body: list[str] = []
-    needs: dict[View | str, None] = {}
-    arrays: dict[str, str] = {}
-    symbols: dict[str, None] = {}
-    uses_ratio = False
-    buffers = 0
     for number, case in enumerate(kernel.cases):
         axes = sorted(set(case.pattern))
         if (number == 0 and len(axes) == kernel.rank) or one:
-            body += _loops(nest, packing, case.products, "out")
-        else:
-            if not _is_kept_pattern(packing, case.pattern):
-                continue
-            nest = Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False)
-            body += _case(nest, packing, frame.shared.name(packing, kernel.function), case, axes)
-        needs |= nest.needs
-        arrays |= nest.arrays
-        symbols |= nest.symbols
-        uses_ratio = uses_ratio or nest.uses_ratio
-        buffers = max(buffers, nest.buffers)
-    whole = Nest(frame, kernel.rank, packing)
-    whole.arrays, whole.symbols, whole.uses_ratio, whole.buffers = arrays, symbols, uses_ratio, buffers
+            nests.append(Nest(frame, kernel.rank, packing))
+            body += _loops(nests[-1], packing, case.products, "out")
+        elif _is_kept_pattern(packing, case.pattern):
+            nests.append(Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False))
+            body += _case(nests[-1], packing, frame.shared.name(packing, kernel.function), case, axes)
     name = f"recursion_{kernel.function}_{frame.number}"
     head = f"/* {c_comment(kernel.key)}, {c_comment(kernel.title)}, one layer up:\n *\n"
     head += "".join(f" *   {c_comment(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
-    text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
-    return Function(name, text, tuple(needs), kernel.rank, buffers)
+    text = head + _function(frame, nests, name, f"const struct level_{frame.number} *w, double *restrict out", body)
+    needs = tuple(dict.fromkeys(need for nest in nests for need in nest.needs))
+    return Function(name, text, needs, kernel.rank, max((nest.buffers for nest in nests), default=0))
 
 
 def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
@@ -87,16 +78,17 @@ def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
     return False
 
 
-def _function(nest: Nest, name: str, arguments: str, body: Iterable[str]) -> str:
+def _function(frame: Frame, nests: Sequence[Nest], name: str, arguments: str, body: Iterable[str]) -> str:
     lines = [f"static void {name}({arguments})", "{", "    const size_t n = w->n;"]
     lines += [
-        f"    const double {nest.frame.symbols[symbol]} = w->p[{number}];"
-        for number, symbol in enumerate(nest.frame.symbols)
-        if symbol in nest.symbols
+        f"    const double {local} = w->p[{number}];"
+        for number, (symbol, local) in enumerate(frame.symbols.items())
+        if any(symbol in nest.symbols for nest in nests)
     ]
-    if nest.uses_ratio:
+    if any(nest.uses_ratio for nest in nests):
         lines.append("    const double ratio = w->ratio;")
-    lines += [f"    const double *const {array} = {where};" for array, where in nest.arrays.items() if where]
+    arrays = dict(item for nest in nests for item in nest.arrays.items())
+    lines += [f"    const double *const {array} = {where};" for array, where in arrays.items() if where]
     lines += [line if not line or line.startswith("#") else "    " + line for line in body]
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -263,14 +255,3 @@ def formula(products: Sequence[Product]) -> str:
                 factors.append(f"{operand.array}[{letters(operand.axes)}]")
         parts.append(("- " if product.coefficient < 0 else "+ ") + " ".join(factors))
     return " ".join(parts).removeprefix("+ ")
-
-
-def _wrapped(text: str, width: int = 112) -> str:
-    lines, line = [], ""
-    for word in c_comment(text).split(" "):
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return "\n *   ".join([*lines, line])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pertheory.emit.c.frame import Frame
 from pertheory.emit.quoting import c_string
 from pertheory.kernels.language import Program
 from pertheory.rulebook.names import checked
 
 
-def print_descriptor(program: Program, name: str, frames: Sequence[Frame], activation: str, digest: str) -> str:
+def print_descriptor(program: Program, name: str, activation: str, digest: str) -> str:
     """The const tables and the descriptor that points to them."""
     what = {key: (observable, title) for key, observable, _, title in program.glossary}
     lines = ["/* ---- descriptor ---- */", "", "/* permutations of the slots */"]

@@ -49,7 +49,7 @@ def print_c(program: Program, averages: str = "", activation: str = "", undefine
     before = "\n".join([_head(program, name, built_in), shared.use.text(), *common, *(level.text for level in levels)])
 
     def text(digest: str) -> str:
-        return f"{before}{print_descriptor(program, name, frames, built_in, digest)}\n{after}"
+        return f"{before}{print_descriptor(program, name, built_in, digest)}\n{after}"
 
     digest = hashlib.sha256(text("SHA256-OF-THIS-SOURCE").encode()).hexdigest()
     return Source(name, text(digest), print_header(program, name, built_in))

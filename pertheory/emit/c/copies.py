@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pertheory.emit.c.frame import letters
+from pertheory.emit.c.support import Support
 from pertheory.kernels.packing import Packing, bounds, needed_orders
 
 
-def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) -> str:
+def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing, use: Support) -> str:
     """A function that copies the part of an operand that a block of a result needs.
 
     Args:
@@ -21,6 +22,7 @@ def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) 
         own: the packing of the operand.
         axes: which index of the result stands on each axis of the operand; all of them, each once.
         result: the packing of the result.
+        use: for the pieces of support code that it calls.
     """
     below = bounds(result)
     indices = letters(range(result.rank))
@@ -32,7 +34,7 @@ def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) 
         *(f"    const size_t step_{x} = stride[{k}];" for k, x in enumerate(indices[:-1])),
     ]
     for order in needed_orders(own, axes, result):
-        lines += ["    " + line for line in _nest(own, order, below)]
+        lines += ["    " + line for line in _nest(own, order, below, use)]
     if own.is_dense:
         lines.append("    (void)rows;")
     else:
@@ -40,7 +42,7 @@ def print_copy(name: str, own: Packing, axes: tuple[int, ...], result: Packing) 
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]]) -> list[str]:
+def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]], use: Support) -> list[str]:
     lines: list[str] = []
     pad = ""
     rank = len(order)
@@ -53,16 +55,16 @@ def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]]) -> list
         for other in done:
             y = letters((other,))
             if axis in below[other]:
-                low = f"pt_most({low}, {y})"
+                low = f"{use.pt_most}({low}, {y})"
             if other in below[axis]:
-                high = f"pt_least({high}, {y} + 1)"
+                high = f"{use.pt_least}({high}, {y} + 1)"
         start = ""
         if depth > 0 and own.is_dense:
             start = f"{place} * n"
         elif depth > 0:
             start = f"start_{x}"
             lines.append(f"{pad}const size_t start_{x} = rows[{depth - 1}][{place}];")
-            high = f"pt_least({high}, rows[{depth - 1}][{place} + 1] - start_{x})"
+            high = f"{use.pt_least}({high}, rows[{depth - 1}][{place} + 1] - start_{x})"
         lines.append(f"{pad}const size_t low_{x} = {low}, high_{x} = {high};")
         if depth == rank - 1:
             lines.append(f"{pad}const double *const source = array + {start};")
@@ -74,7 +76,7 @@ def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]]) -> list
             ]
             break
         if depth == rank - 2:
-            lines += [pad + line for line in _prefetch(own, order)]
+            lines += [pad + line for line in _prefetch(own, order, use)]
         lines.append(f"{pad}for (size_t {x} = low_{x}; {x} < high_{x}; {x}++) {{")
         pad += "    "
         if depth == 0:
@@ -90,7 +92,7 @@ def _nest(own: Packing, order: Sequence[int], below: Sequence[set[int]]) -> list
     return ["{", *("    " + line for line in lines), "}"]
 
 
-def _prefetch(own: Packing, order: Sequence[int]) -> list[str]:
+def _prefetch(own: Packing, order: Sequence[int], use: Support) -> list[str]:
     """Asks for the rows that the next step of the last loop but two reads, while those of this step are copied."""
     before, x, last = (letters((axis,)) for axis in order[-3:])
     depth = len(order) - 3
@@ -101,16 +103,16 @@ def _prefetch(own: Packing, order: Sequence[int]) -> list[str]:
     else:
         head = [
             f"    const size_t next = rows[{depth}][{place} + 1];",
-            f"    const size_t stop = pt_least(high_{x}, rows[{depth}][{place} + 2] - next);",
+            f"    const size_t stop = {use.pt_least}(high_{x}, rows[{depth}][{place} + 2] - next);",
         ]
         row, end = f"rows[{depth + 1}][next + {x}]", f"rows[{depth + 1}][next + {x} + 1]"
     return [
         f"if ({before} + 1 < high_{before}) {{",
         *head,
         f"    for (size_t {x} = low_{x}; {x} < stop; {x}++) {{",
-        f"        const size_t last = pt_least({row} + to_{last}, {end}) - 1;",
-        f"        PT_PREFETCH(array + pt_least({row} + from_{last}, last));",
-        "        PT_PREFETCH(array + last);",
+        f"        const size_t last = {use.pt_least}({row} + to_{last}, {end}) - 1;",
+        f"        {use.PT_PREFETCH}(array + {use.pt_least}({row} + from_{last}, last));",
+        f"        {use.PT_PREFETCH}(array + last);",
         "    }",
         "}",
     ]

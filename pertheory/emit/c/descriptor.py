@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pertheory.emit.c.frame import Frame
 from pertheory.emit.quoting import c_string
 from pertheory.kernels.language import Program
 from pertheory.rulebook.names import checked
 
-#: Stands for the hash of the source while that is computed.
-HASH = "SHA256-OF-THIS-SOURCE"
 
-
-def print_descriptor(program: Program, name: str, frames: Sequence[Frame], activation: str) -> str:
+def print_descriptor(program: Program, name: str, activation: str, digest: str) -> str:
     """The const tables and the descriptor that points to them."""
     what = {key: (observable, title) for key, observable, _, title in program.glossary}
-    lines = ["/* permutations of the slots */"]
+    lines = ["/* ---- descriptor ---- */", "", "/* permutations of the slots */"]
     rows = []
     for kernel in program.levels[-1].kernels:
         flat = ", ".join(str(g) for element in kernel.symmetry for g in element)
@@ -49,7 +43,7 @@ def print_descriptor(program: Program, name: str, frames: Sequence[Frame], activ
         f"    {c_string(name)},",
         f"    {c_string(program.network)},",
         f"    {c_string(activation)},",
-        f'    "{HASH}",',
+        f'    "{digest}",',
         f"    {program.order}, {int(program.closure == 'exact')}, {int(program.inputs == 'one')},",
         f"    {len(program.levels[-1].kernels)}, tensors,",
         f"    {len(program.hyperparameters)}, hyperparameters, hyperparameter_defaults,",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pertheory.emit.c.support import Support
 from pertheory.kernels.language import Level, Operand, Program
 from pertheory.kernels.packing import Packing, needed_orders, packing_of, packing_of_classes
 from pertheory.rulebook.names import checked, local_names
@@ -51,12 +52,45 @@ def letters(axes: Iterable[int]) -> str:
     return "".join(LETTERS[axis] for axis in axes)
 
 
-class Packings:
-    """The packings of a program, each with a name."""
+class State(NamedTuple):
+    """A state in C: the packings of its tensors, and the place of each by its key."""
+
+    packings: str
+    places: dict[str, int]
+
+    @staticmethod
+    def after(program: Program, number: int) -> State:
+        """The one that a sublayer makes; that of the last one is also below the first."""
+        number %= len(program.levels)
+        kernels = program.levels[number].kernels
+        return State(f"state_{number}", {kernel.key: place for place, kernel in enumerate(kernels)})
+
+    def size(self, n: str) -> str:
+        """Doubles for n inputs."""
+        return f"pt_state_size({self.packings}, {len(self.places)}, {n})"
+
+    def start(self, key: str, n: str) -> str:
+        """Where a tensor starts."""
+        return f"pt_state_size({self.packings}, {self.places[key]}, {n})"
+
+    def entries(self, key: str, n: str) -> str:
+        """Doubles of a tensor."""
+        return f"pt_entries({self.packings}[{self.places[key]}], {n})"
+
+
+class Shared:
+    """What the functions of a file share: it hands out names, and what was named is written before the functions.
+
+    Attributes:
+        use: pieces of support code.
+        copies: functions that copy operands, by their arguments of `copy`.
+    """
 
     def __init__(self) -> None:
-        self._names: dict[Packing, str] = {}
+        self.use = Support()
         self.copies: dict[tuple[Packing, tuple[int, ...], Packing], str] = {}
+        self._names: dict[Packing, str] = {}
+        self._called: set[Packing] = set()
         self._orders: dict[tuple[tuple[int, ...], ...], str] = {}
 
     def orders(self, packing: Packing, axes: tuple[int, ...], result: Packing) -> tuple[str, int]:
@@ -76,16 +110,19 @@ class Packings:
             lines.append(f"static const unsigned char {name}[] = {{\n    {rows}}};")
         return "\n".join(lines)
 
+    def meet(self, packing: Packing, like: str) -> str:
+        """As `name`, for an array that may turn out to be read without its packing."""
+        known = "_".join(str(size) for size in packing.classes)
+        return self._names.setdefault(packing, f"classes_{known}" if known else f"like_{like}")
+
     def name(self, packing: Packing, like: str) -> str:
         """The name of a packing; ``like`` names the array that needs it, in case it is new."""
-        if packing not in self._names:
-            known = "_".join(str(size) for size in packing.classes)
-            self._names[packing] = f"classes_{known}" if known else f"like_{like}"
-        return self._names[packing]
+        self._called.add(packing)
+        return self.meet(packing, like)
 
-    def items(self) -> list[tuple[Packing, str]]:
-        """All of them, in the order in which they came up."""
-        return list(self._names.items())
+    def packings(self) -> list[tuple[Packing, str]]:
+        """Those that are called, and all that have tables of offsets, in the order in which they came up."""
+        return [item for item in self._names.items() if item[0] in self._called or not item[0].is_dense]
 
 
 class Frame:
@@ -94,16 +131,21 @@ class Frame:
     Attributes:
         number: of the level.
         level: what is printed.
+        shared: what all levels of the file share.
+        source: the state that is read.
+        result: the state that is made.
         below: the tensors of the level below that are read, by name.
         views: all views that are needed.
         temporaries: by name.
         copies: for functions that copy operands for a block of entries, the rank of the result and how many.
     """
 
-    def __init__(self, program: Program, number: int, packings: Packings) -> None:
+    def __init__(self, program: Program, number: int, shared: Shared) -> None:
         self.number = number
         self.level: Level = program.levels[number]
-        self.packings = packings
+        self.shared = shared
+        self.source = State.after(program, number - 1)
+        self.result = State.after(program, number)
         self.below = {t.name: t for kernel in self.level.kernels for t in kernel.below}
         self.temporaries = {t.name: t for t in self.level.temporaries}
         self.views: dict[View, None] = {}
@@ -114,10 +156,8 @@ class Frame:
         self.symbols = local_names(
             (name for name, _ in program.hyperparameters), lambda s: is_taken(s) or array.fullmatch(s) is not None
         )
-        for name in sorted(self.below):
-            self.packing_name(name)
-        for average in self.level.averages:
-            self.packing_name(average.name)
+        for name in (*sorted(self.below), *self._averages):
+            shared.meet(self.packing(name), name)
 
     def packing(self, array: str) -> Packing:
         """How an array is stored; temporaries are dense."""
@@ -129,7 +169,7 @@ class Frame:
 
     def packing_name(self, array: str) -> str:
         """The name of the packing of an array in the C code."""
-        return self.packings.name(self.packing(array), array)
+        return self.shared.name(self.packing(array), array)
 
     def view(self, operand: Operand) -> View | None:
         """The view through which an operand is read; None if its array is dense and has these axes already."""

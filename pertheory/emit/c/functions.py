@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from textwrap import wrap
 from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
 from pertheory.emit.c.loops import Nest, place_of
+from pertheory.emit.c.support import Support
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
 from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
@@ -38,41 +40,31 @@ def temporary(frame: Frame, item: Temporary) -> Function:
     body = _loops(nest, packing, item.products, f"w->{item.name}")
     name = f"fill_{item.name}_{frame.number}"
     what = " ".join(f"{item.name}[{letters(range(item.rank))}] = {formula(item.products)}".split())
-    text = f"/* {_wrapped(what)} */\n" + _function(nest, name, f"struct level_{frame.number} *w", body)
+    lines = wrap(c_comment(what), 112, break_long_words=False, break_on_hyphens=False)
+    text = "/* " + "\n *   ".join(lines) + " */\n"
+    text += _function(frame, [nest], name, f"struct level_{frame.number} *w", body)
     return Function(name, text, tuple(nest.needs), item.rank, nest.buffers)
 
 
 def recursion(frame: Frame, kernel: Kernel, one: bool) -> Function:
     """Computes the kept entries of one T{k} a layer up."""
     packing = packing_of(kernel.symmetry)
-    nest = Nest(frame, kernel.rank, packing)
+    nests: list[Nest] = []
     body: list[str] = []
-    needs: dict[View | str, None] = {}
-    arrays: dict[str, str] = {}
-    symbols: dict[str, None] = {}
-    uses_ratio = False
-    buffers = 0
     for number, case in enumerate(kernel.cases):
         axes = sorted(set(case.pattern))
         if (number == 0 and len(axes) == kernel.rank) or one:
-            body += _loops(nest, packing, case.products, "out")
-        else:
-            if not _is_kept_pattern(packing, case.pattern):
-                continue
-            nest = Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False)
-            body += _case(nest, packing, frame.packings.name(packing, kernel.function), case, axes)
-        needs |= nest.needs
-        arrays |= nest.arrays
-        symbols |= nest.symbols
-        uses_ratio = uses_ratio or nest.uses_ratio
-        buffers = max(buffers, nest.buffers)
-    whole = Nest(frame, kernel.rank, packing)
-    whole.arrays, whole.symbols, whole.uses_ratio, whole.buffers = arrays, symbols, uses_ratio, buffers
+            nests.append(Nest(frame, kernel.rank, packing))
+            body += _loops(nests[-1], packing, case.products, "out")
+        elif _is_kept_pattern(packing, case.pattern):
+            nests.append(Nest(frame, len(axes), packing_of_classes((1,) * len(axes)), buffered=False))
+            body += _case(nests[-1], packing, frame.shared.name(packing, kernel.function), case, axes)
     name = f"recursion_{kernel.function}_{frame.number}"
     head = f"/* {c_comment(kernel.key)}, {c_comment(kernel.title)}, one layer up:\n *\n"
     head += "".join(f" *   {c_comment(line)}\n" for line in kernel.formula.splitlines()) + " */\n"
-    text = head + _function(whole, name, f"const struct level_{frame.number} *w, double *restrict out", body)
-    return Function(name, text, tuple(needs), kernel.rank, buffers)
+    text = head + _function(frame, nests, name, f"const struct level_{frame.number} *w, double *restrict out", body)
+    needs = tuple(dict.fromkeys(need for nest in nests for need in nest.needs))
+    return Function(name, text, needs, kernel.rank, max((nest.buffers for nest in nests), default=0))
 
 
 def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
@@ -86,16 +78,17 @@ def _is_kept_pattern(packing: Packing, pattern: Sequence[int]) -> bool:
     return False
 
 
-def _function(nest: Nest, name: str, arguments: str, body: Iterable[str]) -> str:
+def _function(frame: Frame, nests: Sequence[Nest], name: str, arguments: str, body: Iterable[str]) -> str:
     lines = [f"static void {name}({arguments})", "{", "    const size_t n = w->n;"]
     lines += [
-        f"    const double {nest.frame.symbols[symbol]} = w->p[{number}];"
-        for number, symbol in enumerate(nest.frame.symbols)
-        if symbol in nest.symbols
+        f"    const double {local} = w->p[{number}];"
+        for number, (symbol, local) in enumerate(frame.symbols.items())
+        if any(symbol in nest.symbols for nest in nests)
     ]
-    if nest.uses_ratio:
+    if any(nest.uses_ratio for nest in nests):
         lines.append("    const double ratio = w->ratio;")
-    lines += [f"    const double *const {array} = {where};" for array, where in nest.arrays.items() if where]
+    arrays = dict(item for nest in nests for item in nest.arrays.items())
+    lines += [f"    const double *const {array} = {where};" for array, where in arrays.items() if where]
     lines += [line if not line or line.startswith("#") else "    " + line for line in body]
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -105,14 +98,15 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
     rank, last = nest.rank, nest.rank - 1
     value = nest.sum(products)
     inner = ("-" if value.negative else "") + value.text
-    like = nest.frame.packings.name(packing, out)
+    use = nest.frame.shared.use
     lines = list(nest.lines[0])
     lines.append(f"double *const result = {out};")
     if rank > 1:
-        entries = f"pt_entries(&{like}, n)"
+        like = nest.frame.shared.name(packing, out)
+        condition = f"pt_entries(&{like}, n) > {use.PT_PARALLEL}"
         lines += [
             "#ifdef _OPENMP",
-            f"#pragma omp parallel for schedule(dynamic) num_threads(pt_team()) if ({entries} > PT_PARALLEL)",
+            f"#pragma omp parallel for schedule(dynamic) num_threads({use.pt_team}()) if ({condition})",
             "#endif",
         ]
     pad = ""
@@ -120,15 +114,14 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
     blocked = bool(nest.buffers)
     if blocked:
         for loop, block in enumerate(_blocks(rank)):
-            lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += {_step(loop, rank)}) {{")
+            lines.append(f"{pad}for (size_t {block} = 0; {block} < n; {block} += {_step(use, loop, rank)}) {{")
             pad += "    "
         lines += [pad + line for line in _tile(nest, packing, like)]
     for loop in range(last):
         letter = letters((loop,))
-        row = f"w->tables->{like}[{loop - 1}]"
         limit = "n"
         if not packing.is_dense and loop > 0:
-            limit = f"count_{letter}"
+            row, limit = f"w->tables->{like}[{loop - 1}]", f"count_{letter}"
             lines += [
                 f"{pad}const size_t first_{letter} = {row}[{before}];",
                 f"{pad}const size_t {limit} = {row}[{before} + 1] - first_{letter};",
@@ -137,7 +130,7 @@ def _loops(nest: Nest, packing: Packing, products: Sequence[Product], out: str) 
         if blocked:
             start = _blocks(rank)[loop]
             if limit != "n":
-                lines.append(f"{pad}const size_t end_{letter} = pt_least(to[{loop}], {limit});")
+                lines.append(f"{pad}const size_t end_{letter} = {use.pt_least}(to[{loop}], {limit});")
             limit = f"end_{letter}" if limit != "n" else f"to[{loop}]"
         lines.append(f"{pad}for (size_t {letter} = {start}; {letter} < {limit}; {letter}++) {{")
         pad += "    "
@@ -177,26 +170,27 @@ def _blocks(rank: int) -> list[str]:
     return [letters((loop,)).upper() + "_" for loop in range(rank - 1)]
 
 
-def _step(loop: int, rank: int) -> str:
+def _step(use: Support, loop: int, rank: int) -> str:
     """How long the blocks of a loop are."""
-    return "PT_BLOCK" if loop >= rank - 3 else "PT_OUTER" if loop == rank - 4 else "1"
+    return use.PT_BLOCK if loop >= rank - 3 else use.PT_OUTER if loop == rank - 4 else "1"
 
 
 def _tile(nest: Nest, packing: Packing, like: str) -> list[str]:
     """Copies the operands that are read across their rows, for the entries of a block."""
-    rank, blocks = nest.rank, _blocks(nest.rank)
-    ends = [f"pt_least({block} + {_step(loop, rank)}, n)" for loop, block in enumerate(blocks)]
+    rank, blocks, use = nest.rank, _blocks(nest.rank), nest.frame.shared.use
+    steps = [_step(use, loop, rank) for loop in range(rank - 1)]
+    ends = [f"{use.pt_least}({block} + {step}, n)" for block, step in zip(blocks, steps, strict=True)]
     strides = ["1", "pt_padded(n)"]
-    for loop in range(rank - 2, 0, -1):
-        strides.append(f"{strides[-1]} * pt_least({_step(loop, rank)}, n)" if _step(loop, rank) != "1" else strides[-1])
+    for step in reversed(steps[1:]):
+        strides.append(f"{strides[-1]} * {use.pt_least}({step}, n)" if step != "1" else strides[-1])
     return [
         f"const size_t from[] = {{{', '.join(blocks)}, 0}};",
         f"size_t to[] = {{{', '.join(ends)}, n}};",
         f"const size_t stride[] = {{{', '.join(reversed(strides))}}};",
-        "double *const tiles = w->tiles + (size_t)pt_thread() * w->tiles_size;",
-        f"const size_t size = pt_tile(n, {rank});",
+        f"double *const tiles = w->tiles + (size_t){use.pt_thread}() * w->tiles_size;",
+        f"const size_t size = {use.pt_tile}(n, {rank});",
         *([] if packing.is_dense else [
-            f"to[{rank - 1}] = pt_reach(&{like}, w->tables->{like}, n, from, to, {rank - 1}, 0, 0);",
+            f"to[{rank - 1}] = {use.pt_reach}(&{like}, w->tables->{like}, n, from, to, {rank - 1}, 0, 0);",
             f"if (to[{rank - 1}] == 0)",
             "    continue;",
         ]),
@@ -210,6 +204,7 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
     products = [_renamed(product, number) for product in case.products]
     value = nest.sum(products)
     inner = ("-" if value.negative else "") + value.text
+    use = nest.frame.shared.use
     slots = ", ".join(letters((number[first],)) for first in case.pattern)
     lines = [f"/* entries {slots}: equal letters carry the same input */", *nest.lines[0]]
     pad = ""
@@ -219,13 +214,13 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
         pad += "    "
         if loop == nest.rank - 1:
             lines.append(f"{pad}const size_t slots[] = {{{slots}}};")
-            keep = "" if packing.is_dense else f"!pt_is_kept(&{like}, slots)"
+            keep = "" if packing.is_dense else f"!{use.pt_is_kept}(&{like}, slots)"
         differ = " || ".join(f"{letter} == {other}" for other in letters(range(loop)))
         if loop == nest.rank - 1:
             skip = " || ".join(part for part in (differ, keep) if part)
             if skip:
                 lines += [f"{pad}if ({skip})", f"{pad}    continue;"]
-            lines.append(f"{pad}out[pt_place(&{like}, w->tables->{like}, n, slots)] = {inner};")
+            lines.append(f"{pad}out[{use.pt_place}(&{like}, w->tables->{like}, n, slots)] = {inner};")
         else:
             if differ:
                 lines += [f"{pad}if ({differ})", f"{pad}    continue;"]
@@ -260,14 +255,3 @@ def formula(products: Sequence[Product]) -> str:
                 factors.append(f"{operand.array}[{letters(operand.axes)}]")
         parts.append(("- " if product.coefficient < 0 else "+ ") + " ".join(factors))
     return " ".join(parts).removeprefix("+ ")
-
-
-def _wrapped(text: str, width: int = 112) -> str:
-    lines, line = [], ""
-    for word in c_comment(text).split(" "):
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}" if line else word
-    return "\n *   ".join([*lines, line])

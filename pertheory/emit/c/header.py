@@ -20,7 +20,16 @@ def at_level(program: Program, number: int) -> str:
     return f"_at_{number}" if len(program.levels) > 1 else ""
 
 
-def print_header(program: Program, name: str, built_in: bool, activation: str) -> str:
+def signature(name: str, at: str, kernel: str) -> str:
+    """How a function of given averages is called: that of one kernel or, without a name, of all of a sublayer."""
+    given = "(size_t inputs, const double *below, double *const *averages,"
+    room = "double *workspace, size_t workspace_size)"
+    if not kernel:
+        return f"int {name}_update{at}{given} const double *hyper,\n    double ratio, double *above, {room}"
+    return f"int {name}_recursion_{kernel}{at}{given}\n    const double *hyper, double ratio, double *result, {room}"
+
+
+def print_header(program: Program, name: str, activation: str) -> str:
     """NAME.h."""
     one = program.inputs == "one"
     upper = name.upper()
@@ -32,23 +41,14 @@ def print_header(program: Program, name: str, built_in: bool, activation: str) -
     per_level = []
     for number, level in enumerate(program.levels):
         at = at_level(program, number)
-        per_level.append(
-            f"int {name}_update{at}(size_t inputs, const double *below, double *const *averages, const double *hyper,\n"
-            f"    double ratio, double *above, double *workspace, size_t workspace_size);"
-        )
-        for kernel in level.kernels:
-            per_level.append(
-                f"int {name}_recursion_{kernel.function}{at}(size_t inputs, const double *below, "
-                "double *const *averages,\n    const double *hyper, double ratio, double *result, double *workspace, "
-                "size_t workspace_size);"
-            )
+        per_level += [f"{signature(name, at, own)};" for own in ("", *(kernel.function for kernel in level.kernels))]
     gram = (
         "inputs x inputs, row-major: x_i . x_j / n_0 (the lower triangle is read)"
         if not one
         else "one value for each input: x . x / n_0"
     )
     builtin = ""
-    if built_in:
+    if activation:
         builtin = f"""
 /* The built-in Gaussian averages, for {c_comment(activation)}; see pt_average_fn. */
 int {name}_builtin_average(void *context, size_t inputs, const double *covariance, int field, size_t count,
@@ -106,7 +106,7 @@ int {name}_first_layer(size_t inputs, const double *gram, const double *hyper, d
 
 /* One layer up.
  *   ratio        for each sublayer n / n_prev of the neurons that it sums over; NULL means 1
- *   average      Gaussian averages{"; NULL means the built-in ones" if built_in else ""}
+ *   average      Gaussian averages{"; NULL means the built-in ones" if activation else ""}
  *   above        the new state; must not overlap the one below
  *   worst_error  may be NULL; is raised to the largest estimated error of an average */
 int {name}_step(size_t inputs, const double *below, const double *hyper, const double *ratio,

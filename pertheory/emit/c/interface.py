@@ -4,103 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from pertheory.algebra.monomial import Powers
-from pertheory.emit.c.descriptor import print_descriptor
 from pertheory.emit.c.frame import Frame
-from pertheory.emit.c.header import at_level
+from pertheory.emit.c.header import at_level, signature
 from pertheory.emit.c.layers import print_layers
+from pertheory.emit.c.levels import LevelText
 from pertheory.emit.c.loops import number_text
 from pertheory.emit.quoting import c_comment
-from pertheory.kernels.language import Level, Program, operands_of
+from pertheory.kernels.language import Program, operands_of
 from pertheory.kernels.packing import packing_of
-
-if TYPE_CHECKING:
-    from pertheory.emit.c.printer import LevelText
 
 
 def print_interface(
     program: Program, name: str, frames: Sequence[Frame], levels: Sequence[LevelText], activation: str, undefined: bool
 ) -> str:
     """The functions that the header declares."""
-    parts = [
-        "/* ---- descriptor ---- */\n",
-        print_descriptor(program, name, frames, activation),
-        _sizes(program, name, frames),
-    ]
+    parts = [_sizes(name, frames)]
     for frame, text in zip(frames, levels, strict=True):
-        parts.append(_lay(program, frame))
-        parts.append(_update(program, name, frame, text))
-    parts.append(_first_layer(program, name))
-    parts.append(print_layers(program, name, frames, bool(activation), undefined))
+        parts += [_lay(frame), _update(program, name, frame, text)]
+    parts += [_first_layer(program, name, frames[-1]), print_layers(program, name, frames, bool(activation), undefined)]
     return "\n".join(parts)
 
 
-def _names(frame: Frame, level: Level) -> list[str]:
-    return [frame.packings.name(packing_of(k.symmetry), k.function) for k in level.kernels]
-
-
-def _sizes(program: Program, name: str, frames: Sequence[Frame]) -> str:
+def _sizes(name: str, frames: Sequence[Frame]) -> str:
     lines = ["/* ---- states ---- */", ""]
     for frame in frames:
-        packings = ", ".join("&" + own for own in _names(frame, frame.level))
-        lines += [f"static const pt_packing *const state_{frame.number}[] = {{{packings}}};"]
-    last = len(frames) - 1
-    count = len(frames[last].level.kernels)
-    return (
-        "\n".join(lines)
-        + f"""
-
+        own = (frame.shared.name(packing_of(k.symmetry), k.function) for k in frame.level.kernels)
+        lines.append(
+            f"static const pt_packing *const {frame.result.packings}[] = {{{', '.join('&' + p for p in own)}}};"
+        )
+    state = frames[-1].result
+    count = len(state.places)
+    lines.append(f"""
 size_t {name}_state_size(size_t inputs)
 {{
-    const size_t size = inputs == 0 ? 0 : pt_state_size(state_{last}, {count}, inputs);
+    const size_t size = inputs == 0 ? 0 : {state.size("inputs")};
     return size > (size_t)-1 / sizeof(double) ? 0 : size;
 }}
-
-size_t {name}_tensor_size(int tensor, size_t inputs)
+""")
+    for what, value in (
+        ("size", f"pt_entries({state.packings}[tensor], inputs)"),
+        ("offset", f"pt_state_size({state.packings}, tensor, inputs)"),
+    ):
+        lines.append(f"""size_t {name}_tensor_{what}(int tensor, size_t inputs)
 {{
     if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
         return 0;
-    return pt_entries(state_{last}[tensor], inputs);
+    return {value};
 }}
-
-size_t {name}_tensor_offset(int tensor, size_t inputs)
-{{
-    if (tensor < 0 || tensor >= {count} || {name}_state_size(inputs) == 0)
-        return 0;
-    return pt_state_size(state_{last}, tensor, inputs);
-}}
-
-int {name}_unpack(int tensor, size_t inputs, const double *packed, double *dense)
+""")
+    for what, read, written in (("unpack", "packed", "dense"), ("pack", "dense", "packed")):
+        lines.append(f"""int {name}_{what}(int tensor, size_t inputs, const double *{read}, double *{written})
 {{
     if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
         return PT_BAD_ARGUMENT;
     if ({name}_state_size(inputs) == 0)
         return PT_TOO_LARGE;
-    pt_unpack(state_{last}[tensor], inputs, packed, dense);
+    pt_{what}({state.packings}[tensor], inputs, {read}, {written});
     return PT_OK;
 }}
-
-int {name}_pack(int tensor, size_t inputs, const double *dense, double *packed)
-{{
-    if (tensor < 0 || tensor >= {count} || inputs == 0 || packed == NULL || dense == NULL)
-        return PT_BAD_ARGUMENT;
-    if ({name}_state_size(inputs) == 0)
-        return PT_TOO_LARGE;
-    pt_pack(state_{last}[tensor], inputs, dense, packed);
-    return PT_OK;
-}}
-"""
-    )
+""")
+    return "\n".join(lines)
 
 
-def _lay(program: Program, frame: Frame) -> str:
+def _lay(frame: Frame) -> str:
     """Divides the workspace of a level; without memory it only counts."""
     number, level = frame.number, frame.level
-    below = program.levels[number - 1]
-    places = {kernel.key: place for place, kernel in enumerate(below.kernels)}
-    from_level = (number - 1) % len(program.levels)
     lines = [
         f"/* Divides the workspace of level {number}; without memory it only counts. */",
         f"static size_t lay_level_{number}(size_t n, double *memory, struct level_{number} *w, double **averages,",
@@ -118,7 +88,7 @@ def _lay(program: Program, frame: Frame) -> str:
     lines += [
         "    w->tiles_size = 0;",
         *(
-            f"    w->tiles_size = pt_most(w->tiles_size, pt_times({copies}, pt_tile(n, {rank})));"
+            f"    w->tiles_size = {frame.shared.use.pt_most}(w->tiles_size, pt_times({copies}, pt_tile(n, {rank})));"
             for rank, copies in frame.copies
         ),
         "    w->tiles = pt_take(memory, &used, pt_times(PT_THREADS, w->tiles_size));",
@@ -135,7 +105,7 @@ def _lay(program: Program, frame: Frame) -> str:
         "    w->tables = tables;",
     ]
     for name, tensor in sorted(frame.below.items()):
-        lines.append(f"    w->{name} = below + pt_state_size(state_{from_level}, {places[tensor.key]}, n);")
+        lines.append(f"    w->{name} = below + {frame.source.start(tensor.key, 'n')};")
     if not frame.below:
         lines.append("    (void)below;")
     if not level.averages:
@@ -149,81 +119,71 @@ def _update(program: Program, name: str, frame: Frame, text: LevelText) -> str:
     """The tensors of a level from averages that are given."""
     number, level = frame.number, frame.level
     at = at_level(program, number)
-    requests = max(len(level.averages), 1)
-    below = f"state_{(number - 1) % len(program.levels)}, {len(program.levels[number - 1].kernels)}"
-    whole = f"pt_state_size(state_{number}, {len(level.kernels)}, inputs)"
-    needs = tuple(dict.fromkeys(need for function in text.recursions for need in function.needs))
     lines = [
         "/* All tensors of a level; it has been laid and bound. */",
         f"static void compute_level_{number}(struct level_{number} *w, double *above)",
         "{",
         "    const size_t n = w->n;",
-        *(f"    {text.fills[need]}" for need in text.before(needs)),
+        *text.fill(text.recursions),
     ]
-    for place, function in enumerate(text.recursions):
-        lines.append(f"    {function.name}(w, above + pt_state_size(state_{number}, {place}, n));")
+    for kernel, function in zip(level.kernels, text.recursions, strict=True):
+        lines.append(f"    {function.name}(w, above + {frame.result.start(kernel.key, 'n')});")
     lines += ["}", ""]
-    lines += _judge(program, frame)
-    prepare = [
-        "    struct tables tables;",
-        f"    struct level_{number} w;",
-        f"    double *own[{requests}];",
-        "    size_t scratch, used;",
-        "    if (inputs == 0 || below == NULL || averages == NULL || hyper == NULL || RESULT == NULL ||",
-        "        workspace == NULL)",
-        "        return PT_BAD_ARGUMENT;",
-        f"    if ({name}_workspace_size(inputs) == 0)",
-        "        return PT_TOO_LARGE;",
-        f"    if (workspace_size < {name}_workspace_size(inputs))",
-        "        return PT_SHORT_WORKSPACE;",
-        f"    if (!pt_is_room(workspace, workspace_size, below, pt_state_size({below}, inputs)) ||",
-        "        !pt_is_room(workspace, workspace_size, RESULT, COUNT))",
-        "        return PT_BAD_ARGUMENT;",
-        f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
-        "        return PT_NOT_FINITE;",
-    ]
-    after = [
-        "    used = lay_tables(inputs, workspace, &tables);",
-        f"    (void)lay_level_{number}(inputs, workspace + used, &w, own, &scratch);",
-        f"    bind_level_{number}(&w, inputs, &tables, below, averages, hyper, ratio);",
-    ]
-    lines += [
-        f"int {name}_update{at}(size_t inputs, const double *below, double *const *averages, const double *hyper,",
-        "    double ratio, double *above, double *workspace, size_t workspace_size)",
-        "{",
-        *(line.replace("RESULT", "above").replace("COUNT", whole) for line in prepare),
-        *_given(len(level.averages)),
-        *after,
-        f"    compute_level_{number}(&w, above);",
-        *_verdict(frame, "above", whole),
-        "}",
-        "",
-    ]
-    for place, (kernel, function) in enumerate(zip(level.kernels, text.recursions, strict=True)):
-        own = f"pt_entries(state_{number}[{place}], inputs)"
-        order = text.before(function.needs)
-        read = _averages_read(frame, kernel.averages, kernel.temporaries)
-        check = [f"averages[{number}] == NULL" for number, average in enumerate(level.averages) if average.name in read]
-        lines += [
-            f"int {name}_recursion_{kernel.function}{at}(size_t inputs, const double *below, double *const *averages,",
-            "    const double *hyper, double ratio, double *result, double *workspace, size_t workspace_size)",
+    lines += _judge(frame)
+
+    def entry(kernel: str, result: str, count: str, checks: list[str], compute: list[str]) -> list[str]:
+        """A function of given averages; where they have NaN is looked up only if the result is not finite."""
+        return [
+            signature(name, at, kernel),
             "{",
-            *(line.replace("RESULT", "result").replace("COUNT", own) for line in prepare),
-            *([f"    if ({' || '.join(check)})", "        return PT_BAD_ARGUMENT;"] if check else []),
-            *after,
-            *(f"    {text.fills[need].replace('(w)', '(&w)').replace('w->', 'w.')}" for need in order),
-            f"    {function.name}(&w, result);",
-            *_verdict(frame, "result", own),
+            "    struct tables tables;",
+            f"    struct level_{number} w;",
+            f"    double *own[{max(len(level.averages), 1)}];",
+            "    size_t scratch, used;",
+            f"    if (inputs == 0 || below == NULL || averages == NULL || hyper == NULL || {result} == NULL ||",
+            "        workspace == NULL)",
+            "        return PT_BAD_ARGUMENT;",
+            f"    if ({name}_workspace_size(inputs) == 0)",
+            "        return PT_TOO_LARGE;",
+            f"    if (workspace_size < {name}_workspace_size(inputs))",
+            "        return PT_SHORT_WORKSPACE;",
+            f"    if (!pt_is_room(workspace, workspace_size, below, {frame.source.size('inputs')}) ||",
+            f"        !pt_is_room(workspace, workspace_size, {result}, {count}))",
+            "        return PT_BAD_ARGUMENT;",
+            f"    if (!pt_is_finite(hyper, {len(program.hyperparameters)}) || !pt_is_finite(&ratio, 1))",
+            "        return PT_NOT_FINITE;",
+            *checks,
+            "    used = lay_tables(inputs, workspace, &tables);",
+            f"    (void)lay_level_{number}(inputs, workspace + used, &w, own, &scratch);",
+            f"    bind_level_{number}(&w, inputs, &tables, below, averages, hyper, ratio);",
+            *compute,
+            f"    if (pt_is_finite({result}, {count}))",
+            "        return PT_OK;",
+            f"    return judge_level_{number}({result}, {count}, pt_given(averages, averages_{number}, "
+            f"{len(level.averages)}, inputs), below, averages, inputs);",
             "}",
             "",
         ]
+
+    lines += entry(
+        "",
+        "above",
+        frame.result.size("inputs"),
+        _given(len(level.averages)),
+        [f"    compute_level_{number}(&w, above);"],
+    )
+    for kernel, function in zip(level.kernels, text.recursions, strict=True):
+        read = _averages_read(frame, kernel.averages, kernel.temporaries)
+        missing = [f"averages[{n}] == NULL" for n, average in enumerate(level.averages) if average.name in read]
+        check = [f"    if ({' || '.join(missing)})", "        return PT_BAD_ARGUMENT;"] if missing else []
+        compute = [*text.fill([function], "&w", "w."), f"    {function.name}(&w, result);"]
+        lines += entry(kernel.function, "result", frame.result.entries(kernel.key, "inputs"), check, compute)
     return "\n".join(lines)
 
 
-def _judge(program: Program, frame: Frame) -> list[str]:
+def _judge(frame: Frame) -> list[str]:
     """What results of a level are worth."""
     number, averages = frame.number, frame.level.averages
-    from_level = (number - 1) % len(program.levels)
     packings = ", ".join(f"&{frame.packing_name(average.name)}" for average in averages) or "NULL"
     return [
         "/* How averages are stored. */",
@@ -233,22 +193,10 @@ def _judge(program: Program, frame: Frame) -> list[str]:
         f"static int judge_level_{number}(const double *values, size_t count, int found, const double *below,",
         "    double *const *averages, size_t n)",
         "{",
-        f"    return pt_judged(values, count, found, below, pt_state_size(state_{from_level}, "
-        f"{len(program.levels[from_level].kernels)}, n),",
+        f"    return pt_judged(values, count, found, below, {frame.source.size('n')},",
         f"        averages, averages_{number}, {len(averages)}, n);",
         "}",
         "",
-    ]
-
-
-def _verdict(frame: Frame, result: str, count: str) -> list[str]:
-    """The end of a function of given averages. Where they have NaN is looked up only if the result is not finite."""
-    number = frame.number
-    given = f"pt_given(averages, averages_{number}, {len(frame.level.averages)}, inputs)"
-    return [
-        f"    if (pt_is_finite({result}, {count}))",
-        "        return PT_OK;",
-        f"    return judge_level_{number}({result}, {count}, {given}, below, averages, inputs);",
     ]
 
 
@@ -277,10 +225,9 @@ def _averages_read(frame: Frame, direct: Sequence[str], temporaries: Sequence[st
     return found
 
 
-def _first_layer(program: Program, name: str) -> str:
+def _first_layer(program: Program, name: str, last: Frame) -> str:
     one = program.inputs == "one"
     places = {name: place for place, (name, _) in enumerate(program.hyperparameters)}
-    last = len(program.levels) - 1
     lines = [
         f"int {name}_first_layer(size_t inputs, const double *gram, const double *hyper, double *state)",
         "{",
@@ -296,12 +243,12 @@ def _first_layer(program: Program, name: str) -> str:
         "    for (t = 0; t < size; t++)",
         "        state[t] = 0.0;",
     ]
-    for place, item in enumerate(program.initial):
+    for item in program.initial:
         if not item.constant and not item.gram:
             continue
         lines += [
             f"    {{ /* {c_comment(item.key)} */",
-            f"        double *out = state + pt_state_size(state_{last}, {place}, inputs);",
+            f"        double *out = state + {last.result.start(item.key, 'inputs')};",
             f"        const double constant = {_scalar(item.constant, places)};",
             f"        const double slope = {_scalar(item.gram, places)};",
         ]

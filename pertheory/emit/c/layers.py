@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pertheory.emit.c.frame import Frame
+from pertheory.emit.c.support import Support
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
 
@@ -23,15 +24,13 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
         ]
     first = 0
     for frame in frames:
-        lines += _advance(program, frame, first, one, f"{name}_builtin_average" if built_in else "", undefined)
+        lines += _advance(frame, first, one, f"{name}_builtin_average" if built_in else "", undefined)
         first += len(frame.level.averages)
     lines += [f"size_t {name}_workspace_size(size_t inputs)", "{", "    size_t fixed, most = 0;"]
     lines += ["    if (inputs == 0)", "        return 0;"]
     lines += ["    fixed = lay_tables(inputs, NULL, NULL);"]
     for frame in frames[:-1]:
-        lines.append(
-            f"    fixed = pt_plus(fixed, pt_state_size(state_{frame.number}, {len(frame.level.kernels)}, inputs));"
-        )
+        lines.append(f"    fixed = pt_plus(fixed, {frame.result.size('inputs')});")
     for frame in frames:
         lines += [
             "    {",
@@ -42,8 +41,7 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
             *([] if one else ["        scratch = pt_plus(scratch, pt_times(inputs, inputs));"]),
         ]
         if undefined:
-            kernels = len(frame.level.kernels)
-            lines.append(f"        size = pt_plus(size, pt_state_size(state_{frame.number}, {kernels}, inputs));")
+            lines.append(f"        size = pt_plus(size, {frame.result.size('inputs')});")
         if built_in:
             lines.append(f"        scratch = pt_plus(scratch, {name}_builtin_workspace({'1' if one else 'inputs'}));")
         lines += [
@@ -69,7 +67,7 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
         lines += [
             f"    double *const between_{frame.number} = memory;",
             f"    const size_t size_{frame.number} =",
-            f"        pt_state_size(state_{frame.number}, {len(frame.level.kernels)}, n);",
+            f"        {frame.result.size('n')};",
             f"    memory += size_{frame.number};",
             f"    size -= size_{frame.number};",
         ]
@@ -84,11 +82,8 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
             "    status = pt_worse(status, found);",
         ]
     lines += ["    return status;", "}", ""]
-    choose = (
-        ["    if (average == NULL)", f"        average = {name}_builtin_average;"]
-        if built_in
-        else ["    if (average == NULL)", "        return PT_BAD_ARGUMENT;"]
-    )
+    absent = f"average = {name}_builtin_average" if built_in else "return PT_BAD_ARGUMENT"
+    choose = ["    if (average == NULL)", f"        {absent};"]
     lines += [
         f"int {name}_step(size_t inputs, const double *below, const double *hyper, const double *ratio,",
         f"    {arguments}, double *above, double *workspace, size_t workspace_size, double *worst_error)",
@@ -162,21 +157,19 @@ def print_layers(program: Program, name: str, frames: Sequence[Frame], built_in:
     return "\n".join(lines)
 
 
-def _reach(built_in: str, entries: str) -> list[str]:
+def _reach(use: Support, built_in: str, entries: str) -> list[str]:
     """Beyond this the built-in averages are not asked: products of two covariances would overflow."""
     if not built_in:
         return []
     return [
-        f"        if (average == {built_in} && !pt_is_within({entries}, 1e140))",
+        f"        if (average == {built_in} && !{use.pt_is_within}({entries}, 1e140))",
         "            return PT_UNSUPPORTED;",
     ]
 
 
-def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
+def _averages(frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
     """The averages of a sublayer; with a seed, what has no value becomes numbers."""
-    number, level = frame.number, frame.level
-    places = {kernel.key: place for place, kernel in enumerate(program.levels[number - 1].kernels)}
-    from_level = (number - 1) % len(program.levels)
+    number, level, use = frame.number, frame.level, frame.shared.use
     deep = " " * (12 if one else 8)
     lines = [
         f"/* The averages of level {number}; `memory` is room for the routine."
@@ -201,15 +194,15 @@ def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: s
         lines += [
             f"    {{ /* averages over {c_comment(field)} */",
             f"        static const int wanted[] = {{{', '.join(str(first + place) for place in chosen)}}};",
-            f"        const double *covariance = below + pt_state_size(state_{from_level}, {places[key]}, n);",
+            f"        const double *covariance = below + {frame.source.start(key, 'n')};",
             f"        double *out[{len(chosen)}];",
             "        int found;",
-            f"        if (!pt_is_finite(covariance, pt_entries(state_{from_level}[{places[key]}], n)))",
+            f"        if (!pt_is_finite(covariance, {frame.source.entries(key, 'n')}))",
             "            return PT_OVERFLOW;",
-            *_reach(built_in, f"covariance, pt_entries(state_{from_level}[{places[key]}], n)"),
+            *_reach(use, built_in, f"covariance, {frame.source.entries(key, 'n')}"),
             "        for (size_t input = 0; input < n; input++) {"
             if one
-            else "        pt_square(n, covariance, memory);",
+            else f"        {use.pt_square}(n, covariance, memory);",
             *(f"{deep}out[{k}] = averages[{place}]{' + input' if one else ''};" for k, place in enumerate(chosen)),
             f"{deep}found = {call};",
             f"{deep}if (pt_is_error(found))",
@@ -221,11 +214,11 @@ def _averages(program: Program, frame: Frame, first: int, one: bool, built_in: s
     return [*lines, "    return status;", "}", ""]
 
 
-def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
+def _advance(frame: Frame, first: int, one: bool, built_in: str, undefined: bool) -> list[str]:
     """One sublayer up: averages, then tensors."""
     number, level = frame.number, frame.level
     undefined = undefined and bool(level.covariances)
-    count = f"pt_state_size(state_{number}, {len(level.kernels)}, n)"
+    count = frame.result.size("n")
     compute = [f"    compute_level_{number}(&w, above);"]
     if undefined:
         room = "memory + scratch, size - scratch"
@@ -239,12 +232,12 @@ def _advance(program: Program, frame: Frame, first: int, one: bool, built_in: st
             f"        compute_level_{number}(&w, above);",
             f"        {again}",
             f"        compute_level_{number}(&w, memory + used);",
-            f"        pt_agree(above, memory + used, {count});",
+            f"        {frame.shared.use.pt_agree}(above, memory + used, {count});",
             "    } else",
             f"        compute_level_{number}(&w, above);",
         ]
     return [
-        *_averages(program, frame, first, one, built_in, undefined),
+        *_averages(frame, first, one, built_in, undefined),
         f"static int advance_level_{number}(size_t n, const struct tables *tables, const double *below,",
         "    const double *hyper, double ratio, pt_average_fn average, void *context, double *above, double *memory,",
         "    size_t size, double *worst)",

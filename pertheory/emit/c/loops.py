@@ -182,14 +182,12 @@ class Nest:
             base, packing = self._array(operand.array), frame.packing_name(operand.array)
             self.tiles.append(f"double *const {pointer} = tiles + {number} * size;")
             if self.rank == len(operand.axes) == 4:
-                copy = frame.packings.copy(own, operand.axes, self.packing)
+                copy = frame.shared.copy(own, operand.axes, self.packing)
                 self.tiles.append(f"{copy}({base}, w->tables->{packing}, n, from, to, stride, {pointer});")
             else:
-                table, ways = frame.packings.orders(own, operand.axes, self.packing)
-                self.tiles += [
-                    f"pt_copy(&{packing}, w->tables->{packing}, {base}, {table}, {ways}, n, from, to, stride,",
-                    f"    {pointer});",
-                ]
+                table, ways = frame.shared.orders(own, operand.axes, self.packing)
+                call = f"{frame.shared.use.pt_copy}(&{packing}, w->tables->{packing}, {base}, {table}, {ways}"
+                self.tiles += [f"{call}, n, from, to, stride,", f"    {pointer});"]
         return self._pointer(name, f"{pointer} + at")
 
     def _start(self, array: str, own: Packing, axes: Sequence[int]) -> str:
@@ -221,12 +219,11 @@ class Nest:
 
 def place_of(axes: Sequence[int], row: bool = False) -> str:
     """The place of an entry of a dense array; of the start of a row if only the leading indices are given."""
-    text = letters(axes[:1])
+    text = inner = letters(axes[:1])
     for axis in axes[1:]:
-        text = f"({text}) * n + {letters((axis,))}" if "+" in text else f"{text} * n + {letters((axis,))}"
-    if row:
-        text = f"({text}) * n" if "+" in text else f"{text} * n"
-    return text
+        text = f"{inner} * n + {letters((axis,))}"
+        inner = f"({text})"
+    return f"{inner} * n" if row else text
 
 
 def number_text(value: Fraction) -> str:

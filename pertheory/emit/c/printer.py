@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Sequence
-from functools import lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
 from pertheory.emit.c.copies import print_copy
-from pertheory.emit.c.descriptor import HASH
-from pertheory.emit.c.frame import Frame, Packings, View
-from pertheory.emit.c.functions import Function, recursion, temporary
+from pertheory.emit.c.descriptor import print_descriptor
+from pertheory.emit.c.frame import Frame, Shared
 from pertheory.emit.c.header import print_header
 from pertheory.emit.c.interface import print_interface
+from pertheory.emit.c.levels import print_level
 from pertheory.emit.quoting import c_comment
 from pertheory.kernels.language import Program
-from pertheory.kernels.packing import Packing, counts, packing_of_classes
+from pertheory.kernels.packing import Packing, counts
 from pertheory.rulebook.names import checked
 
 
@@ -41,104 +37,27 @@ def print_c(program: Program, averages: str = "", activation: str = "", undefine
             spoil results.
     """
     name = program_name(program)
-    packings = Packings()
-    frames = [Frame(program, number, packings) for number in range(len(program.levels))]
-    levels = [_level(program, frame) for frame in frames]
-    body = "\n".join(level.text for level in levels)
-    body += print_interface(program, name, frames, levels, activation if averages else "", undefined)
-    words = _words(body)
-    used = [(packing, own) for packing, own in packings.items() if own in words or not packing.is_dense]
-    packing_text = "\n".join(_packing(packing, own) for packing, own in used)
-    copies = "\n".join(print_copy(own, *what) for what, own in packings.copies.items())
-    body = f"{copies}\n{body}"
-    body = f"{packing_text}\n{_ORDERS}{packings.tables()}\n\n{_tables(used)}\n{body}"
-    head = _head(program, name, bool(averages), activation)
-    text = f"{head}\n{_support(body)}\n{body}" + (f"\n{averages}" if averages else "")
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    header = print_header(program, name, bool(averages), activation)
-    return Source(name, text.replace(HASH, digest), header)
+    shared = Shared()
+    frames = [Frame(program, number, shared) for number in range(len(program.levels))]
+    levels = [print_level(program, frame) for frame in frames]
+    built_in = activation if averages else ""
+    after = "\n".join(
+        [print_interface(program, name, frames, levels, built_in, undefined), *[averages] * bool(averages)]
+    )
+    copies = "\n".join(print_copy(own, *what, shared.use) for what, own in shared.copies.items())
+    common = [*_packings(shared), copies]
+    before = "\n".join([_head(program, name, built_in), shared.use.text(), *common, *(level.text for level in levels)])
 
+    def text(digest: str) -> str:
+        return f"{before}{print_descriptor(program, name, built_in, digest)}\n{after}"
 
-_ORDERS = "/* The indices on the axes of kept entries, see pt_copy. */\n"
+    digest = hashlib.sha256(text("SHA256-OF-THIS-SOURCE").encode()).hexdigest()
+    return Source(name, text(digest), print_header(program, name, built_in))
 
 
 def program_name(program: Program) -> str:
     """The prefix of all names: mlp_order1, or mlp_order1_one."""
     return f"{checked(program.network)}_order{program.order}" + ("_one" if program.inputs == "one" else "")
-
-
-class LevelText(NamedTuple):
-    """The functions of a level, and the order in which they are called."""
-
-    text: str
-    fills: dict[View | str, str]
-    recursions: list[Function]
-    functions: dict[str, Function]
-
-    def before(self, needs: tuple[View | str, ...]) -> list[View | str]:
-        """Everything that has to be filled for some needs, in an order that works."""
-        found: dict[View | str, None] = {}
-
-        def visit(need: View | str) -> None:
-            if need in found:
-                return
-            if isinstance(need, View):
-                if need.array in self.functions:
-                    visit(need.array)
-            else:
-                for other in self.functions[need].needs:
-                    visit(other)
-            found[need] = None
-
-        for need in needs:
-            visit(need)
-        return list(found)
-
-
-def _level(program: Program, frame: Frame) -> LevelText:
-    temporaries = {item.name: temporary(frame, item) for item in frame.level.temporaries}
-    recursions = [recursion(frame, kernel, program.inputs == "one") for kernel in frame.level.kernels]
-    fills: dict[View | str, str] = {}
-    for view in frame.views:
-        like = frame.packing_name(view.array)
-        dense = packing_of_classes((1,) * view.rank)
-        table, ways = frame.packings.orders(frame.packing(view.array), view.axes, dense)
-        fills[view] = (
-            f"pt_view(&{like}, w->tables->{like}, w->{view.array}, {table}, {ways}, {view.rank}, w->n, w->{view.name});"
-        )
-    for name, function in temporaries.items():
-        fills[name] = f"{function.name}(w);"
-    frame.copies = tuple(sorted({(f.rank, f.buffers) for f in [*temporaries.values(), *recursions] if f.buffers}))
-    parts = [_struct(program, frame)]
-    parts += [function.text for function in [*temporaries.values(), *recursions]]
-    return LevelText("\n".join(parts), fills, recursions, temporaries)
-
-
-def _struct(program: Program, frame: Frame) -> str:
-    number = frame.number
-    lines = [
-        f"/* ---- level {number} of {len(program.levels)}: arrays in the workspace ---- */",
-        "",
-        f"struct level_{number} {{",
-        "    size_t n;                    /* inputs */",
-        "    const double *p;             /* hyperparameters */",
-        "    double ratio;                /* n / n_prev */",
-        "    const struct tables *tables;",
-        "    /* tensors below, packed */",
-        *(f"    const double *{name};" for name in sorted(frame.below)),
-        "    /* Gaussian averages, packed */",
-        *(f"    const double *{average.name};" for average in frame.level.averages),
-        "    /* dense copies: V_aab[a][b] is V at a, a, b */",
-        *(f"    double *{view.name};" for view in frame.views),
-        "    /* sums that recursions share */",
-        *(f"    double *{name};" for name in frame.temporaries),
-        "    /* copies for the entries that are computed together, of each thread */",
-        "    double *tiles;",
-        "    size_t tiles_size;",
-        "};",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _packing(packing: Packing, name: str) -> str:
@@ -162,25 +81,28 @@ def _packing(packing: Packing, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _tables(packings: Sequence[tuple[Packing, str]]) -> str:
+def _packings(shared: Shared) -> list[str]:
+    """All packings, the orders in which arrays are copied, and what lays tables of offsets."""
+    packings = shared.packings()
     lines = ["/* Offsets of packed arrays, see pt_table. */", "struct tables {"]
     lines += [f"    size_t *{name}[{max(packing.rank - 1, 1)}];" for packing, name in packings]
     lines += ["};", "", "static size_t lay_tables(size_t n, double *memory, struct tables *tables)", "{"]
     lines += ["    size_t used = 0;", "    if (tables != NULL)", "        memset(tables, 0, sizeof *tables);"]
     for packing, name in packings:
         if not packing.is_dense:
-            lines.append(f"    PT_TABLE({name});")
+            lines.append(f"    {shared.use.PT_TABLE}({name});")
     lines += ["    (void)n;", "    (void)memory;", "    return used;", "}", ""]
-    return "\n".join(lines)
+    orders = f"/* The indices on the axes of kept entries, see pt_copy. */\n{shared.tables()}\n"
+    return [*(_packing(*item) for item in packings), orders, "\n".join(lines)]
 
 
-def _head(program: Program, name: str, built_in: bool, activation: str) -> str:
+def _head(program: Program, name: str, activation: str) -> str:
     shape = (
         "Tensors have one index for each slot, over the inputs; entries that are equal by symmetry are stored once."
         if program.inputs == "many"
         else "Every slot carries the same input: tensors hold one value for each input."
     )
-    averages = f"Built-in Gaussian averages: {activation}." if built_in else "Gaussian averages: by callback."
+    averages = f"Built-in Gaussian averages: {activation}." if activation else "Gaussian averages: by callback."
     approximate = "" if program.closure == "exact" else "\n * An approximation: pairs only, the rule is not sound."
     glossary = "\n".join(
         f" *     {c_comment(key):<8} {c_comment(what)} ({c_comment(title)})" for key, what, _, title in program.glossary
@@ -213,32 +135,3 @@ def _head(program: Program, name: str, built_in: bool, activation: str) -> str:
 #include <omp.h>
 #endif
 """
-
-
-@lru_cache(maxsize=1)
-def _sections() -> tuple[tuple[str, str], ...]:
-    """The support code in pieces, each with the name under which it is used."""
-    text = (files("pertheory.emit.c") / "support.c").read_text(encoding="utf-8")
-    parts = re.split(r"^/\* ---- (\w+)", text, flags=re.MULTILINE)[1:]
-    return tuple(
-        (name, f"/* ---- {name}{rest}".replace(f"/* ---- {name} ---- */\n\n", "", 1).strip("\n") + "\n")
-        for name, rest in zip(parts[::2], parts[1::2], strict=True)
-    )
-
-
-def _words(code: str) -> set[str]:
-    """The words of C code without those of comments, which may name what is not used."""
-    return set(re.findall(r"\w+", re.sub(r"/\*.*?\*/", "", code, flags=re.DOTALL)))
-
-
-def _support(body: str) -> str:
-    """The pieces of the support code that are used, directly or by each other, so that no compiler warns of others."""
-    wanted: set[str] = set()
-    waiting = [body]
-    while waiting:
-        words = _words(waiting.pop())
-        for name, text in _sections():
-            if name in words and name not in wanted:
-                wanted.add(name)
-                waiting.append(text)
-    return "\n".join(text for name, text in _sections() if name in wanted)

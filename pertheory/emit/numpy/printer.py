@@ -25,7 +25,7 @@ def print_numpy(program: Program) -> str:
         parts += [_kernel(kernel, number, program) for kernel in level.kernels]
     parts.append(_tables(program))
     one = program.inputs == "one"
-    parts.append((_FOOTER_ONE if one else _FOOTER_MANY).replace("@ONE@", _ONE if one else ""))
+    parts.append("".join(_FOOTER if one else _FOOTER[::2]))
     return "\n\n".join(part.strip("\n") + "\n" for part in parts)
 
 
@@ -283,7 +283,9 @@ def _initial_value(item: Initial) -> str:
     return text if item.gram else f"({text}) + 0.0 * gram"
 
 
-_COMMON = '''
+#: What follows the tables, in parts; every other one is for one input only.
+_FOOTER = (
+    '''
 def _checked(given, *more):
     """Hyperparameters by name, with the defaults of those that are left out; other names than these are refused."""
     unknown = [name for name in given if name not in HYPERPARAMETERS and name not in more]
@@ -316,7 +318,10 @@ def step(state, layer_parameters, averages):
         of the product of the k-th derivatives of the functions, by name ("id" is z itself). The array holds, for all
         choices of inputs on its axes, the average of the product of all entries over Gaussian z with that covariance.
         So ((0, (("s", 0),)), (0, (("s", 1),))) asks for <s(z_a) s'(z_b)>. GaussianAverages of
-        pertheory.averages.gaussian is such a callable.@ONE@
+        pertheory.averages.gaussian is such a callable.''',
+    """
+        Here the covariance is the array of variances, one an input, and a request has a single entry.""",
+    '''
     """
     p = _checked(layer_parameters, "n", "n_prev")
     widths = np.atleast_1d(np.asarray(p.get("n", 1.0), dtype=float))
@@ -355,20 +360,13 @@ def run(gram, depth, averages, parameters=None, widths=None):
     if len(widths) != depth:
         raise ValueError(f"{len(widths)} widths for depth {depth}: give n_0 .. n_{depth - 1}")
     gram = np.asarray(gram, dtype=float)
-'''
-
-_ONE = """
-        Here the covariance is the array of variances, one an input, and a request has a single entry."""
-_FOOTER_MANY = (
-    _COMMON
-    + """    states = [first_layer(gram, layers[0])]
+''',
+    """    gram = np.diagonal(gram) if gram.ndim == 2 else gram
+""",
+    """    states = [first_layer(gram, layers[0])]
     for layer in range(1, depth):
         p = {**layers[layer], "n": widths[layer], "n_prev": widths[layer - 1]}
         states.append(step(states[-1], p, averages))
     return states
-"""
-)
-_FOOTER_ONE = _FOOTER_MANY.replace(
-    "    gram = np.asarray(gram, dtype=float)\n",
-    "    gram = np.asarray(gram, dtype=float)\n    gram = np.diagonal(gram) if gram.ndim == 2 else gram\n",
+""",
 )

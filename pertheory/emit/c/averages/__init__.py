@@ -74,10 +74,11 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         _source("core.c"),
     ]
     panelled = panelled or smooth
-    if smooth or panelled:
+    if panelled:
         parts += [print_functions(plan), _source("rules.c")]
+    parts.append(_source("strengths.c"))
     if panelled or orthants:
-        parts += [_source("strengths.c"), _source("legendre.c")]
+        parts.append(_source("legendre.c"))
     if panelled:
         parts += [_source("dot.c"), print_edges(plan)]
         parts += [_source(name) for name in ("panels.c", "panel_series.c", "panel_sums.c", "panel_leaves.c")]
@@ -87,15 +88,12 @@ def print_averages(plan: AveragePlan, name: str) -> str:
             parts += [_source("nested.c"), _source("pairs.c")]
         if most > 2:
             parts.append(_source("conditional.c"))
+    if orthants:
+        parts.append(_source("orthant.c"))
     if kinked:
-        if orthants:
-            parts.append(_source("orthant.c"))
-        elif not panelled:
-            parts.append(_source("strengths.c"))
         parts.append(_source("kinked.c"))
     if numbers["AVG_EXACT"]:
-        text = print_exact(plan)
-        parts += [_source(name) for name in ("angle.c",) if "avg_angle" in text] + [text, _source("exact.c")]
+        parts += [print_exact(plan), _source("exact.c")]
     parts += [print_group(group, number) for number, group in enumerate(plan.groups)]
     parts += [print_requests(plan), _source("call.c")]
     return "\n".join(parts)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from pertheory.averages.plan import AveragePlan, ExactCode
-from pertheory.emit.c.averages.functions import expression, needed_of, number
+from pertheory.emit.c.averages.functions import HELPERS, expression, needed_of, number
 
-#: What is given, and its error, in units of rounding.
+#: What is given, and its error, in units of rounding; with each the arguments that it reads.
 _INPUTS = {
-    "a": ("a", "0.0"),
-    "b": ("bs[p]", "0.0"),
-    "k": ("ks[p]", "0.0"),
-    "gap": ("gaps[p]", "2 * (gaps[p] + 2 * DBL_EPSILON * a * bs[p])"),
+    "a": ("a", "0.0", ("a",), ()),
+    "b": ("bs[p]", "0.0", ("bs",), ()),
+    "k": ("ks[p]", "0.0", ("ks",), ()),
+    "gap": ("gaps[p]", "2 * (gaps[p] + 2 * DBL_EPSILON * a * bs[p])", ("gaps",), ("a", "bs")),
 }
 #: What an operation makes of the errors `e`, `f` of its operands `x`, `y`; `v` is its result, whose rounding
 #: is added to all.
@@ -32,11 +30,14 @@ _ERRORS = {
 
 def print_exact(plan: AveragePlan) -> str:
     """For each group that has closed forms functions of them, with and without errors, in one table."""
-    return "\n".join(
-        _group(f"avg_group{n}", group.singles, group.pairs, group.safe)
+    groups = [
+        (f"avg_group{n}", group.singles, group.pairs, group.safe)
         for n, group in enumerate(plan.groups)
         if group.singles is not None and group.pairs is not None
-    )
+    ]
+    codes = [code for _, singles, pairs, _ in groups for code in (singles, pairs)]
+    called = {code.instructions[n].operation for code in codes for n in needed_of(code.instructions, code.results)}
+    return "\n".join([*(HELPERS[own] for own in ("angle",) if own in called), *(_group(*group) for group in groups)])
 
 
 def _group(name: str, singles: ExactCode, pairs: ExactCode, safe: tuple[float, float]) -> str:
@@ -52,6 +53,7 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
     needed = needed_of(code.instructions, code.results)
     names: dict[int, tuple[str, str]] = {}
     body = []
+    read: set[str] = set()
     for n, instruction in enumerate(code.instructions):
         if n not in needed:
             continue
@@ -60,7 +62,8 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
             names[n] = number(value), number(abs(value))
             continue
         if operation in _INPUTS:
-            text, error = _INPUTS[operation]
+            text, error, *reads = _INPUTS[operation]
+            read.update(*reads[: 1 + bounded])
         else:
             known = [names[m] for m in operands]
             text = expression(instruction, [own for own, _ in known])
@@ -74,9 +77,9 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         value_of, error_of = names[n]
         body.append(f"out[{place}][p] = {value_of};")
         body += [f"errors[{place}][p] = DBL_EPSILON * ({error_of});"] * bounded
-    text = " ".join(body)
-    unused = [own for own in ("bs", "ks", "gaps", "out", "errors") if f"{own}[" not in text]
-    unused += ["a"] * (re.search(r"\ba\b", text) is None) + ["n"] * (not body)
+    if code.results:
+        read.update(("out", "n"), ("errors",) * bounded)
+    unused = [own for own in ("bs", "ks", "gaps", "out", "errors", "a", "n") if own not in read]
     lines = [
         f"static void {name}(size_t n, double a, const double *bs, const double *ks, const double *gaps,",
         f"{' ' * (len(name) + 13)}double *const *out, double *const *errors)",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from pertheory.averages.plan import AveragePlan, Instruction, PieceCode
 
-#: Functions of one argument with their C expression; `exp2` below is exp(-2 |u|), which tanh and its slope share.
+#: Functions with their C expression; the second argument of tanh and of its slope is exp(-2 |u|), which they share.
 CALLS = {
     "exp": "exp({0})",
     "expm1": "expm1({0})",
@@ -16,8 +16,8 @@ CALLS = {
     "tan": "tan({0})",
     "sinh": "sinh({0})",
     "cosh": "cosh({0})",
-    "tanh": "avg_tanh({0}, exp(-2 * fabs({0})))",
-    "sech2": "avg_sech2(exp(-2 * fabs({0})))",
+    "tanh": "avg_tanh({0}, {1})",
+    "sech2": "avg_sech2({1})",
     "logistic": "avg_logistic({0})",
     "softplus": "avg_softplus({0})",
     "erf": "erf({0})",
@@ -40,6 +40,12 @@ static double avg_tanh(double u, double tail)
 static double avg_sech2(double tail)
 {
     return 4 * tail / ((1 + tail) * (1 + tail));
+}
+""",
+    "angle": """/* The angle of a point in the half plane x >= 0. */
+static double avg_angle(double y, double x)
+{
+    return atan2(y, x);
 }
 """,
     "logistic": """static double avg_logistic(double u)
@@ -143,12 +149,9 @@ def _piece(piece: PieceCode, rows: list[int]) -> list[str]:
             if arguments[0] not in tails:
                 tails[arguments[0]] = f"e{n}"
                 lines.append(f"const double e{n} = exp(-2 * fabs({arguments[0]}));")
-            tail = tails[arguments[0]]
-            call = f"avg_tanh({arguments[0]}, {tail})" if instruction.operation == "tanh" else f"avg_sech2({tail})"
-        else:
-            call = expression(instruction, arguments)
+            arguments.append(tails[arguments[0]])
         names[n] = f"v{n}"
-        lines.append(f"const double v{n} = {call};")
+        lines.append(f"const double v{n} = {expression(instruction, arguments)};")
     return lines + [f"out[{row} * AVG_BLOCK + k] = {names[n]};" for row, n in zip(rows, piece.results, strict=True)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from textwrap import wrap
 
 from pertheory.emit.quoting import c_string
 from pertheory.kernels.language import Program
@@ -43,17 +44,17 @@ def print_selftest(program: Program, name: str, values: SelfTest) -> str:
             "    {" + ", ".join(_number(c) for c in (*p, *[0.0] * (degree + 1 - len(p)))) + "}"
             for p in step.polynomials
         ),
-        "SIZES": _numbers(len(p) for p in step.polynomials),
+        "SIZES": _wrapped(str(len(p)) for p in step.polynomials),
         "AXES": ",\n".join(
             "    {" + ", ".join(str(p) for p in (*axes, *[0] * (rank - len(axes)))) + "}" for axes in step.requests
         ),
         "BELOW": "\n".join(
-            f"static const double below_{number}[] = {{\n{_wrapped(array)}}};"
+            f"static const double below_{number}[] = {{\n{_wrapped(map(_number, array))}}};"
             for number, array in enumerate(step.below)
         ),
         "BELOW_LIST": ", ".join(f"below_{number}" for number in range(len(step.below))),
-        "HYPER": _wrapped(step.hyper),
-        "RATIO": _wrapped(step.ratio),
+        "HYPER": _wrapped(map(_number, step.hyper)),
+        "RATIO": _wrapped(map(_number, step.ratio)),
         "ENTRIES": _entries(step.entries),
         "COUNT": str(len(step.entries)),
         "RUNS": runs,
@@ -86,18 +87,8 @@ def _number(value: float) -> str:
     return "NOT_A_NUMBER" if value != value else repr(float(value))
 
 
-def _numbers(values: Iterable[int]) -> str:
-    return _wrapped([str(value) for value in values])
-
-
-def _wrapped(values: Sequence[float | str]) -> str:
-    lines: list[str] = []
-    line = "   "
-    for value in values:
-        text = value if isinstance(value, str) else _number(value)
-        if len(line) + len(text) > 116:
-            lines.append(line)
-            line = "   "
-        line += f" {text},"
-    lines.append(line.rstrip(","))
-    return "\n".join(lines)
+def _wrapped(values: Iterable[str]) -> str:
+    """A list, as much of it on a line as fits."""
+    pad = " " * 4
+    lines = wrap(", ".join(values) + ",", 118, initial_indent=pad, subsequent_indent=pad, break_on_hyphens=False)
+    return "\n".join(lines).rstrip(",")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import pertheory as pt
-from pertheory.run import ccompile
 from pertheory.functions.chosen import choose_functions
+from pertheory.run import ccompile
 from tests.emit.harness import POINTER, SIZE, pointer
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

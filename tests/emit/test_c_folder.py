@@ -150,8 +150,9 @@ def test_openmp_and_the_header_in_cpp(emitted, case):
     )
     if shutil.which("g++"):
         gcc(folder, "-std=c++11", "-pedantic", "-Wall", "-Wextra", "-Werror", "-c", "use.cpp", compiler="g++")
-    if shutil.which("clang"):
-        gcc(folder, *STRICT, "-O0", "-c", f"{name}.c", "-o", "by_clang.o", compiler="clang")
+    if shutil.which("clang"):  # to which long double is a promotion as well; sums that cancel are meant to have it
+        flags = [flag for flag in STRICT if flag != "-Wdouble-promotion"]
+        gcc(folder, *flags, "-O0", "-c", f"{name}.c", "-o", "by_clang.o", compiler="clang")
 
 
 def test_the_examples_run_and_agree(emitted):

@@ -206,7 +206,7 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
         if (targets[s] == NULL) continue;
         if (seed == NULL && (AVG_ANY_KINKED || request->rank > 4 || wide)) {
             const size_t stored = avg_stored(request, inputs);
-            for (i = 0; i < stored; i++) targets[s][i] = NAN;
+            for (i = 0; i < stored; i++) targets[s][i] = (double)NAN;
         }
         if (request->rank > 4 && distinct > 4) call.status = PT_UNSUPPORTED;
     }

@@ -173,7 +173,7 @@ static double avg_settled(avg_call *call, double value)
         call->status = PT_OVERFLOW;
     else if (call->status != PT_OVERFLOW)
         call->status = PT_DIVERGENT;
-    return NAN;
+    return (double)NAN;
 }
 
 /* What is written where there is no value: NaN, or numbers in (1, 2) that have nothing to do with each other (Park and
@@ -185,7 +185,7 @@ static double avg_without_value(avg_call *call)
         return 1 + *call->seed / 2147483647;
     }
     if (call->status == PT_OK) call->status = PT_UNDEFINED;
-    return NAN;
+    return (double)NAN;
 }
 
 /* The same for values that were written. */

@@ -186,7 +186,7 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
             else
                 avg_nest_off(&f, (const double(*)[4])covariance, slots);
             if (f.rank > 3) { /* four nested directions take minutes */
-                for (l = 0; l < group->count; l++) own[l] = NAN;
+                for (l = 0; l < group->count; l++) own[l] = (double)NAN;
                 call->refused = 1;
                 avg_raise(call, HUGE_VAL);
                 continue;

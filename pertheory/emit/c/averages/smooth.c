@@ -84,7 +84,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
             /* the functions grow: their averages get weight from far out, or do not exist */
             if (call->reach >= 37 || endless) {
                 for (l = 0; l < leaves; l++)
-                    if (!(sums[5 * l + 2] <= DBL_MAX) || sums[5 * l + 3] > 1e-16 * sums[5 * l + 2]) values[l] = NAN;
+                    if (!(sums[5 * l + 2] <= DBL_MAX) || sums[5 * l + 3] > 1e-16 * sums[5 * l + 2]) values[l] = (double)NAN;
                 call->status = PT_DIVERGENT;
                 return;
             }

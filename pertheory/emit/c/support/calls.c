@@ -87,7 +87,7 @@ static void pt_agree(double *values, const double *others, size_t count)
     size_t i;
     for (i = 0; i < count; i++)
         if (!(values[i] == others[i]))
-            values[i] = NAN;
+            values[i] = (double)NAN;
 }
 
 //// always

@@ -72,10 +72,10 @@ class Mutant(NamedTuple):
 
 
 def mutants(equation: Equation) -> Iterator[Mutant]:
-    """All mutants of an equation: of what stands right of the first "=", and then of the left side.
+    """All mutants of an equation: of what stands right of the first "=".
 
-    A slip that needs no token is a factor 2 in front of the last side. A symmetry is a list of orders of labels; those that
-    make the same group are the same symmetry.
+    A slip that needs no token is a factor 2 in front of the last side, unless that is 0. A symmetry is a list of orders
+    of labels; those that make the same group are the same symmetry.
     """
     left, _, right = equation.statement.partition("=")
     is_symmetry = equation.kind == "symmetry"
@@ -85,10 +85,8 @@ def mutants(equation: Equation) -> Iterator[Mutant]:
     if not is_symmetry:
         *sides, last = equation.statement.split("=")
         body, remainder = re.fullmatch(r"(.*?)(\+ O\([^=]*)?", last, re.DOTALL).groups(default="")
-        yield Mutant("=".join([*sides, f" 2 ({body.strip()}) {remainder}"]), "2 (...)", "factor")
-        yield from (
-            Mutant(f"{text}={right}", f"left: {change}", f"left {kind}") for text, change, kind in changed(left)
-        )
+        if body.strip() != "0":
+            yield Mutant("=".join([*sides, f" 2 ({body.strip()}) {remainder}"]), "2 (...)", "factor")
 
 
 def changed(text: str, is_symmetry: bool = False) -> Iterator[tuple[str, str, str]]:
@@ -109,89 +107,6 @@ def group(statement: str) -> frozenset[tuple[int, ...]]:
     while new := {tuple(step[i] for i in order) for order in found for step in steps} - found:
         found |= new
     return frozenset(found)
-
-
-@dataclass
-class Survey:
-    """What became of mutants.
-
-    Attributes:
-        refused: have no meaning: an index stands alone, a name has no value there.
-        unchecked: could not be decided.
-        killed: are found to fail.
-        alive: what was changed in those that hold.
-        split: what was changed in those on which the two routes disagree.
-    """
-
-    refused: int = 0
-    unchecked: int = 0
-    killed: int = 0
-    alive: list[str] = field(default_factory=list)
-    split: list[str] = field(default_factory=list)
-
-    @property
-    def decided(self) -> int:
-        """How many were found to hold or to fail; only these were tried."""
-        return self.killed + len(self.alive)
-
-    def add(self, equation: Equation, mutant: Mutant) -> bool:
-        """Decide one more; whether it could be decided."""
-        try:
-            verdict = DECIDERS[equation.kind].decide(equation, mutant.text)
-        except (ArithmeticError, UnsupportedError):
-            self.unchecked += 1
-            return False
-        except PertheoryError:
-            self.refused += 1
-            return False
-        if verdict.status == UNCHECKED:
-            self.unchecked += 1
-            return False
-        if verdict.status == VERIFIED:
-            self.alive.append(mutant.change)
-        else:
-            self.killed += 1
-        if "disagree" in verdict.note:
-            self.split.append(mutant.change)
-        return True
-
-    def survivors(self, equation: Equation) -> list[str]:
-        """What was changed in those that hold and are no other way to write the formula."""
-        same = EQUIVALENT.get(equation.number, {})
-        return [change for change in self.alive if change.partition(" at ")[0] not in same]
-
-
-def drawn(equation: Equation) -> list[Mutant]:
-    """All mutants in an order that the number of the equation fixes, the left side last."""
-    everything = list(mutants(equation))
-    random.Random(equation.number).shuffle(everything)
-    return sorted(everything, key=lambda mutant: mutant.kind.startswith("left"))
-
-
-def main(count: int) -> None:
-    """Print what became of the first so many mutants of every equation that is posed, by chapter."""
-    print(
-        f"{'chapter':<8} {'equations':>9} {'made':>6} {'refused':>8} {'unchecked':>10} {'killed':>7} {'equivalent':>11}"
-    )
-    total = [0] * 6
-    for chapter in chapters():
-        row = [0] * 6
-        for equation in (own for own in chapter.equations if own.status in (VERIFIED, ERRATUM)):
-            found = Survey()
-            for mutant in drawn(equation)[:count]:
-                found.add(equation, mutant)
-            made = found.refused + found.unchecked + found.decided
-            for place, value in enumerate((1, made, found.refused, found.unchecked, found.killed, len(found.alive))):
-                row[place] += value
-            for change in found.survivors(equation):
-                print(f"  {equation.number}: holds with {change}", flush=True)
-            for change in found.split:
-                print(f"  {equation.number}: the routes disagree on {change}", flush=True)
-            if not found.decided:
-                print(f"  {equation.number}: none decided", flush=True)
-        print("{:<8} {:>9} {:>6} {:>8} {:>10} {:>7} {:>11}".format(chapter.name, *row), flush=True)
-        total = [a + b for a, b in zip(total, row, strict=True)]
-    print("{:<8} {:>9} {:>6} {:>8} {:>10} {:>7} {:>11}".format("all", *total))
 
 
 def kind_of(token: re.Match[str], new: str) -> str:
@@ -263,6 +178,93 @@ def canonical(head: str, labels: list[str]) -> object:
     for vertex, label in zip(tensor.slots, labels, strict=True):
         placed[vertex] = label
     return canonical_slots(tensor.kind, tuple(placed))
+
+
+@dataclass
+class Survey:
+    """What became of mutants.
+
+    Attributes:
+        refused: have no meaning: an index stands alone, a name has no value there.
+        unchecked: could not be decided.
+        killed: are found to fail.
+        alive: what was changed in those that hold.
+        split: what was changed in those on which the two routes disagree.
+    """
+
+    refused: int = 0
+    unchecked: int = 0
+    killed: int = 0
+    alive: list[str] = field(default_factory=list)
+    split: list[str] = field(default_factory=list)
+
+    @property
+    def decided(self) -> int:
+        """How many were found to hold or to fail; only these were tried."""
+        return self.killed + len(self.alive)
+
+    def add(self, equation: Equation, mutant: Mutant) -> bool:
+        """Decide one more; whether it could be decided."""
+        try:
+            verdict = DECIDERS[equation.kind].decide(equation, mutant.text)
+        except (ArithmeticError, UnsupportedError):
+            self.unchecked += 1
+            return False
+        except PertheoryError:
+            self.refused += 1
+            return False
+        if verdict.status == UNCHECKED:
+            self.unchecked += 1
+            return False
+        if verdict.status == VERIFIED:
+            self.alive.append(mutant.change)
+        else:
+            self.killed += 1
+        if "disagree" in verdict.note:
+            self.split.append(mutant.change)
+        return True
+
+    def survivors(self, equation: Equation) -> list[str]:
+        """What was changed in those that hold and are no other way to write the formula."""
+        same = EQUIVALENT.get(equation.number, {})
+        return [change for change in self.alive if change.partition(" at ")[0] not in same]
+
+
+def drawn(equation: Equation) -> list[Mutant]:
+    """All mutants in an order that the number of the equation fixes."""
+    everything = list(mutants(equation))
+    random.Random(equation.number).shuffle(everything)
+    return everything
+
+
+COLUMNS = ("chapter", "equations", "made", "refused", "unchecked", "killed", "equivalent")
+
+
+def main(count: int) -> None:
+    """Print what became of the first so many mutants of every equation that is posed, by chapter."""
+    print(*COLUMNS, sep="  ")
+    total = [0] * (len(COLUMNS) - 1)
+    for chapter in chapters():
+        row = [0] * len(total)
+        for equation in (own for own in chapter.equations if own.status in (VERIFIED, ERRATUM)):
+            found = Survey()
+            for mutant in drawn(equation)[:count]:
+                found.add(equation, mutant)
+            new = (1, found.refused + found.unchecked + found.decided, found.refused, found.unchecked, found.killed)
+            row = [a + b for a, b in zip(row, (*new, len(found.alive)), strict=True)]
+            faults = [f"holds with {change}" for change in found.survivors(equation)]
+            faults += [f"the routes disagree on {change}" for change in found.split]
+            faults += [] if found.decided else ["no mutant is decided"]
+            for fault in faults:
+                print(f"  {equation.number}: {fault}", flush=True)
+        print(_row(chapter.name, row), flush=True)
+        total = [a + b for a, b in zip(total, row, strict=True)]
+    print(_row("all", total))
+
+
+def _row(name: str, numbers: list[int]) -> str:
+    cells = zip([name, *numbers], COLUMNS, strict=True)
+    return "  ".join(f"{cell:>{len(head)}}" for cell, head in cells)
 
 
 if __name__ == "__main__":

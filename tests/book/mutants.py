@@ -240,11 +240,11 @@ def drawn(equation: Equation) -> list[Mutant]:
 COLUMNS = ("chapter", "equations", "made", "refused", "unchecked", "killed", "equivalent")
 
 
-def main(count: int) -> None:
-    """Print what became of the first so many mutants of every equation that is posed, by chapter."""
+def main(count: int, names: list[str]) -> None:
+    """Print what became of the first so many mutants of every equation that is posed, of some chapters or of all."""
     print(*COLUMNS, sep="  ")
     total = [0] * (len(COLUMNS) - 1)
-    for chapter in chapters():
+    for chapter in (chapter for chapter in chapters() if not names or chapter.name in names):
         row = [0] * len(total)
         for equation in (own for own in chapter.equations if own.status in (VERIFIED, ERRATUM)):
             found = Survey()
@@ -268,4 +268,4 @@ def _row(name: str, numbers: list[int]) -> str:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else sys.maxsize)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else sys.maxsize, sys.argv[2:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pertheory.book import route_explicit
 from pertheory.book.chapters import chapters
 from pertheory.book.check import select
 from pertheory.book.equation import Equation
@@ -38,3 +39,10 @@ def test_a_slip_is_seen(equation):
     assert found.split == []
     assert found.survivors(equation) == []
     assert found.killed
+
+
+def test_couplings_that_differ_in_name_differ_in_value():
+    """Of (11.24) one value was drawn twice, so that C_W could stand for lambda_W by the second route."""
+    for equation in (equation for equation in POSED if equation.kind in ("forward", "first layer")):
+        values = [value for _, value in route_explicit.couplings(equation)]
+        assert len(set(values)) == len(values) > 0

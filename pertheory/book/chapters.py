@@ -24,7 +24,7 @@ from typing import Any
 
 from pertheory.book.abbreviations import Definition
 from pertheory.book.deciders import DECIDERS
-from pertheory.book.equation import Chapter, Equation
+from pertheory.book.equation import SOURCES, Chapter, Equation
 from pertheory.book.parse import WIDTHS, Words
 from pertheory.book.verdict import STATUSES, UNCHECKED
 from pertheory.errors import PertheoryError, RuleError
@@ -32,7 +32,6 @@ from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
 
-SOURCES = ("seen", "recalled", "derived", "ours")
 _TOP = ("chapter", "title", "symbols", "objects", "definitions", "equation")
 _KEYS = (
     "number",
@@ -42,6 +41,7 @@ _KEYS = (
     "printed",
     "restated",
     "source",
+    "follows",
     "inputs",
     "network",
     "status",
@@ -72,6 +72,11 @@ def chapters(folder: Path | None = None) -> tuple[Chapter, ...]:
     found: dict[str, Chapter] = {}
     for chapter in map(read_chapter, files):
         found[chapter.name] = _joined(place, found[chapter.name], chapter) if chapter.name in found else chapter
+    everything = [equation for chapter in found.values() for equation in chapter.equations]
+    numbers = {equation.number for equation in everything}
+    for equation in everything:
+        if equation.follows and equation.follows not in numbers - {equation.number}:
+            raise equation.wrong(f"follows: no equation {equation.follows!r}; {nearest(equation.follows, numbers)}")
     return tuple(found.values())
 
 
@@ -198,6 +203,7 @@ def _equation(
         printed=entry.get("printed", "").strip(),
         restated=entry.get("restated", "").strip(),
         source=entry["source"],
+        follows=entry.get("follows", ""),
         one=entry.get("inputs") == "one",
         rule=rule,
         status=entry.get("status") or expected,

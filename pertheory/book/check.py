@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pertheory.book.deciders import DECIDERS
 from pertheory.book.equation import Chapter, Equation
-from pertheory.book.verdict import ERRATUM, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
+from pertheory.book.verdict import ERRATUM, MISMATCH, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.rulebook.files import nearest
 from pertheory.typeset.write import APPROXIMATION
@@ -60,13 +60,13 @@ def _decide(equation: Equation, form: str) -> Verdict:
 
 
 def _decide_slip(equation: Equation, form: str) -> Verdict:
-    """As `_decide`; a form that reads well but has an index too many or too few is wrong, as a slip in print can be."""
+    """As `_decide`; a form that reads well but has an index too many or too few says nothing and is not decided."""
     try:
         return _decide(equation, form)
     except RuleError as error:
         equation.parsed(form)  # a typing error in the file is no slip of the book
         reason = str(error).removeprefix(f"{equation.place}: equation {equation.number}: ")
-        return Verdict(MISMATCH, SYMBOLIC, 1.0, f"it has no meaning ({reason})")
+        return unchecked(f"it has no meaning ({reason})")
 
 
 def _join(*notes: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from pertheory.book.abbreviations import Definition, Inline
@@ -10,6 +11,11 @@ from pertheory.book.parse import Words, parse_statement
 from pertheory.book.syntax import Statement
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.network import Network
+
+#: where an equation stands, and who states it
+SOURCES = ("print", "restatement", "recalled", "derived", "ours")
+BOOK, CONSEQUENCE, OURS = "book", "consequences and repeats", "ours"
+GROUPS = (BOOK, CONSEQUENCE, OURS)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,9 @@ class Equation:
         statement: the formula that is claimed to be right.
         printed: the form in the book, where that is wrong; it must fail.
         restated: the form of a restatement of the book that has a slip; it must fail, and is not charged to the book.
-        source: "seen" in print, "recalled", "derived" from others, or "ours".
+        source: one of `SOURCES`: the "print" itself is at hand; seen in print or in a faithful "restatement", which of
+            the two is not known; "recalled"; "derived" from others; "ours", which is not in the book.
+        follows: the number of the equation that this one repeats, or is a special case or another form of; or empty.
         one: whether it is about a single input.
         rule: the network.
         status: what a check is expected to find.
@@ -43,6 +51,7 @@ class Equation:
     printed: str
     restated: str
     source: str
+    follows: str
     one: bool
     rule: Network
     status: str
@@ -53,6 +62,18 @@ class Equation:
     words: Words
     definitions: tuple[Definition, ...] = field(repr=False)
     place: str
+
+    @property
+    def group(self) -> str:
+        """How it is counted: as an equation of the book, as a consequence or repeat of others, or as ours."""
+        if self.source == OURS:
+            return OURS
+        return CONSEQUENCE if self.follows or self.source == "derived" else BOOK
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether it stands under the book's number, and that is certain."""
+        return self.group == BOOK and self.certain and bool(re.fullmatch(r"(\d+|inf)\.\d+", self.number))
 
     def wrong(self, message: object) -> RuleError:
         """The error that says where in which file something is wrong."""

@@ -60,6 +60,7 @@ _FUNCTIONS = {
     "cos": r"\cos",
     "sqrt": r"\operatorname{sqrt}",
     "prod": r"\prod_{\ell'=1}^{\ell-1}",
+    "prod_k": r"\prod_{k=1}^{m-1}",
     "O": "O",
 }
 _GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")

@@ -12,7 +12,7 @@ The grammar, complete::
     line       = "s" primes ["_" label] | "s^(" whole ")" ["_" label]
     place      = "(" label ";" label ")"                   a neuron, named by a sample of the statement, and a sample
     tensor     = name ["{" whole "}"] ["'" | "[" whole "]"] ["^"] ["(" labels ")"]
-    function   = "exp" | "log" | "sqrt" | "sin" | "cos" | "prod" | "O"
+    function   = "exp" | "log" | "sqrt" | "sin" | "cos" | "prod" | "prod_k" | "O"
     mark       = ("delta" | "W" | "xx" | "dH" | "ddH_I" | "ddH_II" | "f" | "hatG" | "delta_j") ["'"] "(" labels ")"
 
 A label is a digit (a sample of the statement) or a letter with an optional number (summed over the samples). In a
@@ -52,7 +52,7 @@ from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.tensors import named_tensors
 
-FUNCTIONS = frozenset({"exp", "log", "sqrt", "sin", "cos", "prod", "O"})
+FUNCTIONS = frozenset({"exp", "log", "sqrt", "sin", "cos", "prod", "prod_k", "O"})
 #: the number of labels of each; Obs and f are functions that a statement leaves open, hatG is the stochastic metric
 MARKS: Mapping[str, int] = {
     **{"delta": 2, "delta_j": 2, "W": 1, "b": 1, "xx": 2, "dH": 3, "ddH_I": 4, "ddH_II": 4},

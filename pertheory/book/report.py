@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from pertheory.book import engine
 from pertheory.book.check import Result
-from pertheory.book.equation import Equation
+from pertheory.book.equation import BOOK, CONSEQUENCE, GROUPS, OURS, Equation
 from pertheory.book.latex import statement_latex
 from pertheory.book.syntax import ComponentNode
-from pertheory.book.verdict import MISMATCH, STATUSES
+from pertheory.book.verdict import ERRATUM, MISMATCH, STATUSES, VERIFIED
 from pertheory.errors import PertheoryError
 
 #: kinds that start from a step of gradient descent
@@ -33,8 +33,24 @@ def table(results: Sequence[Result]) -> str:
             lines += [f"{'':<22}{row}" for row in verdict.difference]
         lines.append(f"  {_total(found)}")
         lines.append("")
+    names = {BOOK: "equations of the book, each once", CONSEQUENCE: "consequences and repeats of them", OURS: "ours"}
+    counts = totals(results)
+    for group, name in names.items():
+        numbered = counts[group]["numbered"]
+        more = f"; {numbered} of the decided under a number that is certain" if numbered else ""
+        lines.append(f"{name}: {_total([r for r in results if r.equation.group == group])}{more}")
     lines.append(f"all: {_total(results)}")
     return "\n".join(lines)
+
+
+def totals(results: Sequence[Result]) -> Mapping[str, Mapping[str, int]]:
+    """For each group of equations how many have which status, and how many hold under a number that is certain."""
+    found = {group: {**dict.fromkeys(STATUSES, 0), "numbered": 0} for group in GROUPS}
+    for result in results:
+        own = found[result.equation.group]
+        own[result.verdict.status] += 1
+        own["numbered"] += result.equation.is_numbered and result.verdict.status in (VERIFIED, ERRATUM)
+    return found
 
 
 def _total(results: Sequence[Result]) -> str:
@@ -47,7 +63,7 @@ def detail(result: Result) -> str:
     equation, verdict = result.equation, result.verdict
     number = equation.number + ("" if equation.certain else " (number not certain)")
     lines = [f"({number}) {equation.title}", f"  chapter   {result.chapter.name}: {result.chapter.title}"]
-    lines.append(f"  source    {equation.source}")
+    lines.append(f"  source    {equation.source}" + (f", follows ({equation.follows})" if equation.follows else ""))
     lines.append(f"  kind      {equation.kind or 'none'}")
     if equation.setting:
         lines.append(f"  setting   {equation.setting}")

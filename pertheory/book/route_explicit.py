@@ -25,7 +25,7 @@ OF_FIRST_LAYER = frozenset({"G", "H", "V"})
 
 def first_layer_residual(equation: Equation, left: ComponentNode, labels: tuple[int, ...], right: Poly) -> float:
     """The relative difference of a tensor of the first layer and what is stated of it."""
-    network = explicit_network(1, len(labels), 2, _couplings(equation), equation.number)
+    network = explicit_network(1, len(labels), 2, couplings(equation), equation.number)
     places = [(place // 2, label) for place, label in enumerate(labels)]  # V is on two neurons
     found = network.tree(1, "H", places) if left.name == "H" else network.cumulant(1, places)
 
@@ -42,7 +42,7 @@ def first_layer_residual(equation: Equation, left: ComponentNode, labels: tuple[
 def forward_residual(equation: Equation, shape: str, labels: tuple[int, ...], right: Poly) -> float:
     """The largest relative difference of the sides of a forward equation, for all ways to share neurons above."""
     place = {label: number for number, label in enumerate(labels)}
-    network = explicit_network(3, len(labels), len(labels), _couplings(equation), equation.number)
+    network = explicit_network(3, len(labels), len(labels), couplings(equation), equation.number)
     worst = 0.0
     for partition in set_partitions(range(len(labels))):
         neuron = {labels[i]: number for number, block in enumerate(partition) for i in block}
@@ -59,9 +59,11 @@ def forward_residual(equation: Equation, shape: str, labels: tuple[int, ...], ri
     return worst
 
 
-def _couplings(equation: Equation) -> tuple[tuple[str, Fraction], ...]:
-    draw = random.Random(equation.number)
-    return tuple((name, Fraction(draw.randint(10, 99), 7)) for name in sorted(equation.words.symbols))
+def couplings(equation: Equation) -> tuple[tuple[str, Fraction], ...]:
+    """Values that all differ, so that no name can stand for another."""
+    names = sorted(equation.words.symbols)
+    values = random.Random(equation.number).sample(range(10, 1000), len(names))
+    return tuple((name, Fraction(value, 7)) for name, value in zip(names, values, strict=True))
 
 
 @lru_cache(maxsize=4)

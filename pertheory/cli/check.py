@@ -54,9 +54,10 @@ def main(options: argparse.Namespace) -> int:
         if shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
     if options.format == "json":
-        text = json.dumps(
-            {"schema": "pertheory.check/1", "equations": [_record(result) for result in results]}, indent=1
-        )
+        from pertheory.book.report import totals
+
+        records = [_record(result) for result in results]
+        text = json.dumps({"schema": "pertheory.check/1", "equations": records, "totals": totals(results)}, indent=1)
     elif options.equation:
         from pertheory.book.report import detail
 
@@ -80,6 +81,8 @@ def _record(result: Result) -> dict[str, Any]:
         "note": verdict.note,
         "chapter": result.chapter.name,
         "source": equation.source,
+        "follows": equation.follows,
+        "group": equation.group,
         "expected": equation.status,
     }
     if verdict.difference:

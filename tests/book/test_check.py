@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +12,11 @@ from pertheory.book import engine
 from pertheory.book.chapters import chapters, read_chapter
 from pertheory.book.check import check, decide, select
 from pertheory.book.deciders import DECIDERS
+from pertheory.book.equation import BOOK, CONSEQUENCE, GROUPS, OURS
 from pertheory.book.verdict import BOTH, ERRATUM, MISMATCH, NUMERIC, SYMBOLIC, UNCHECKED, VERIFIED
 from pertheory.errors import InputError, RuleError
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAD = 'chapter = "1"\ntitle = "one"\n[definitions]\n"Omega(a,b)" = "lambda_W s_a s_b + C_W Theta(a,b) s\'_a s\'_b"\n'
 GOOD = "G'(1,2) = C_b + C_W <s_1 s_2>"
 
@@ -48,6 +52,54 @@ def test_every_equation_is_decided_as_its_file_expects(chapter):
             assert result.verdict.residual == 0
         if result.verdict.status == UNCHECKED:
             assert result.verdict.note
+
+
+def test_no_statement_is_counted_twice():
+    """Equations of the book that read alike are about another activation; every repeat says what it follows."""
+    counted = [equation for _, equation in select(chapters()) if equation.group == BOOK and equation.statement]
+    seen = {("".join(equation.statement.split()), equation.setting, equation.rule.name) for equation in counted}
+    assert len(seen) == len(counted)
+    alike = Counter("".join(equation.statement.split()) for equation in counted)
+    assert {text for text, count in alike.items() if count > 1} == {"C_W=1", "points=0"}  # tables of activations
+    assert all(equation.source == "print" for equation in counted if equation.printed)
+
+
+def test_the_three_numbers_are_the_ones_that_are_told():
+    """The counts in README.md and docs/book.md are those of the files; that the files are right is the test above."""
+    equations = [equation for _, equation in select(chapters())]
+    decided = [equation for equation in equations if equation.status in (VERIFIED, ERRATUM)]
+    book, repeats, ours = ([equation for equation in decided if equation.group == group] for group in GROUPS)
+    numbered = sum(equation.is_numbered for equation in book)
+    errata = sum(equation.status == ERRATUM for equation in equations)
+    not_posed = sum(equation.status == UNCHECKED for equation in equations)
+    told = (
+        f"{len(book)} equations of the book, each counted once ({numbered} of them under a number that is certain, "
+        f"{errata} with a slip in print), {len(repeats)} consequences and repeats of them, and {len(ours)} of ours; "
+        f"{not_posed} are not decided, each with the reason"
+    )
+    for name in ("README.md", "docs/book.md"):
+        assert told in " ".join((ROOT / name).read_text(encoding="utf-8").split()), told
+
+
+@pytest.mark.parametrize(
+    ("keys", "group"),
+    [
+        ({"source": "print"}, BOOK),
+        ({"source": "restatement"}, BOOK),
+        ({"source": "recalled"}, BOOK),
+        ({"source": "derived"}, CONSEQUENCE),
+        ({"source": "ours"}, OURS),
+    ],
+)
+def test_every_source_is_counted_in_one_group(tmp_path, keys, group):
+    (equation,) = read_chapter(book(tmp_path, **keys)).equations
+    assert (equation.group, equation.is_numbered) == (group, group == BOOK)
+
+
+def test_what_follows_from_another_names_one_that_exists(tmp_path):
+    book(tmp_path, source="restatement", follows="1.2")
+    with pytest.raises(RuleError, match=r"line 5: equation 1\.1: follows: no equation '1\.2'"):
+        chapters(tmp_path)
 
 
 def test_recursions_go_both_routes():
@@ -89,10 +141,11 @@ def test_an_erratum_needs_a_right_form_and_a_wrong_print(tmp_path):
     assert verdict(tmp_path, statement=slip, printed=GOOD).status == MISMATCH
 
 
-def test_a_print_with_an_index_too_many_is_wrong_but_a_typing_error_is_ours(tmp_path):
+def test_a_print_with_an_index_too_many_is_not_decided_and_a_typing_error_is_ours(tmp_path):
+    """Any letter without a partner makes a formula meaningless: that says nothing about the letter in print."""
     found = verdict(tmp_path, printed="G'(1,2) = C_b + C_W <s_1 s_2 z_b1>")
-    assert found.status == ERRATUM
-    assert "it has no meaning (unbalanced sum: index b1" in found.note
+    assert found.status == UNCHECKED
+    assert "the printed form could not be decided: it has no meaning (unbalanced sum: index b1" in found.note
     with pytest.raises(RuleError, match="closes the average"):
         verdict(tmp_path, printed="G'(1,2) = C_b + C_W <s_1 s_2")
 

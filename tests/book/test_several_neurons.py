@@ -262,11 +262,12 @@ def test_a_symmetry_that_the_recursion_lacks_is_seen(tmp_path, monkeypatch):
 
 
 def test_a_printed_index_fails_where_the_corrected_one_holds(tmp_path):
+    head = "E[W(3) W(4) Obs] = C_W/n delta(3,4) delta_j(3,4) <Obs> + (C_W/n)^2"
     found = verdict(
         tmp_path,
         kind="weights",
-        statement="E[W(3) Obs] = C_W/n s(3;a) <d_(3;a) Obs>",
-        printed="E[W(3) Obs] = C_W/n s(3;a) <d_(3;b) Obs>",
+        statement=f"{head} s(3;a) s(4;b) <d_(3;a) d_(4;b) Obs>",
+        printed=f"{head} s(3;b) s(4;a) <d_(3;a) d_(4;b) Obs>",
     )
     assert found.status == ERRATUM
 

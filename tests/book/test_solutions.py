@@ -70,7 +70,7 @@ chapter = "1"
 title = "one"
 symbols = ["a_plus", "a_minus", "l", "r", "G_0", "G_2", "G_4", "E_O", "E_O2", "sigma_1", "sigma_2", "sigma_3", "a_1",
     "a_2", "b_1", "p", "tilde_b", "tilde_W", "dK_1", "ddK_2", "ddK_0", "f", "f_split", "points", "decay", "psi",
-    "cos_psi", "sin_psi", "pi"]
+    "cos_psi", "sin_psi", "pi", "G_2m", "E_Om", "m", "k"]
 [definitions]
 "A_2" = "(a_plus^2 + a_minus^2)/2"
 "A_4" = "(a_plus^4 + a_minus^4)/2"
@@ -133,6 +133,23 @@ CASES = {
         "G_4 - G_2^2 = [(1 + 2/n)^(l - 1) - 1] G_2^2",
         ["G_4 - G_2^2 = [(1 + 2/n)^(l) - 1] G_2^2", "G_4 - G_2^2 = [(1 + 5/n)^(l - 1) - 1] G_2^2"],
     ),
+    ("moment", "linear, first layer"): (
+        "G_4 = C_W^2 G_0^2",
+        ["G_4 = C_W G_0^2", "G_4 = (1 + 2/n) C_W^2 G_0^2"],
+    ),
+    ("moment", "linear, m = 2, 3, 4"): (
+        "G_2m' = prod_k(1 + 2 k/n) C_W^(m) G_2m",
+        [
+            "G_2m' = prod_k(1 + k/n) C_W^(m) G_2m",
+            "G_2m' = (1 + m (m - 1)/n) C_W^(m) G_2m",  # right at m = 2
+            "G_2m' = prod_k(1 + 2/n) C_W^(m) G_2m",  # likewise
+            "G_2m' = (1 + 6/n + 8/n^2) C_W^(m) G_2m",  # right at m = 3
+        ],
+    ),
+    ("moment", "linear, fixed l/n, m = 2, 3, 4"): (
+        "G_2m = exp(m (m - 1) r) G_2^(m)",
+        ["G_2m = exp(m r) G_2^(m)", "G_2m = exp(m (m - 1) r) G_2^2", "E_Om = exp(m r) G_2^(m)"],
+    ),
     ("moment", "linear, fixed l/n"): (
         "G_4 = exp(2 r) G_2^2",
         ["G_4 = exp(3 r) G_2^2", "G_4 = (1 + 2 r) G_2^2", "G_4 = exp(2 r^2) G_2^2"],
@@ -186,7 +203,7 @@ def test_a_right_formula_holds_and_wrong_ones_fail(tmp_path, case):
         (("expansion", "small K"), "<s s> = sigma_1^2 K + O(2 K^2)", "has no coefficient"),
         (("expansion", "small K"), "<s s> = sigma_1^2 K", "needs a remainder"),
         (("solution", "scale-invariant"), "A = l^3 + O(l^3)", "not smaller than all the terms"),
-        (("solution", "scale-invariant"), "V = (l - 1) m K^2", "unknown name 'm'"),
+        (("solution", "scale-invariant"), "V = (l - 1) q K^2", "unknown name 'q'"),
         (("solution", "nonsense"), "V = 0", "setting must be one of"),
         (("asymptotics", "K*=0"), "K = 1/(-a_1 l) + 1/l^2", "beyond the orders of l that are known"),
         (("asymptotics", "K*=0"), "K = 1/(-a_1 l) + O(1/l^2)", "smaller than the orders of l that are known"),

@@ -16,13 +16,28 @@ def test_json_is_what_the_interface_promises(pertheory):  # type: ignore[no-unty
     one = next(entry for entry in found["equations"] if entry["number"] == "8.97")
     assert (one["status"], one["method"], one["residual"]) == ("verified", "both", 0.0)
     assert {"title", "note"} <= set(one)
+    assert (one["source"], one["follows"], one["group"]) == ("restatement", "", "book")
+    totals = found["totals"]
+    assert list(totals) == ["book", "consequences and repeats", "ours"]
+    assert totals["book"] == {"verified": 1, "erratum": 0, "mismatch": 0, "unchecked": 0, "numbered": 1}
+    assert not any(totals["ours"].values())
 
 
 def test_the_table_has_totals(pertheory):  # type: ignore[no-untyped-def]
     status, out, _ = pertheory("check", "--chapter", "4")
     assert status == 0
     assert "chapter 4: RG flow of preactivations" in out
-    assert out.splitlines()[-1].startswith("all: ")
+    *_, book, consequences, ours, everything = out.splitlines()
+    assert book.startswith("equations of the book, each once: ")
+    assert consequences.startswith("consequences and repeats of them: ")
+    assert ours == "ours: 1 verified"
+    assert everything.startswith("all: ")
+
+
+def test_what_is_asked_to_be_infinite_is_no_warning(pertheory):  # type: ignore[no-untyped-def]
+    status, out, err = pertheory("check", "--equation", "inf.scale")
+    assert (status, err) == (0, "")
+    assert "verified (both)" in out
 
 
 def test_an_equation_in_detail(pertheory):  # type: ignore[no-untyped-def]

@@ -8,6 +8,7 @@ infinite. Setting: the name of an activation. A tensor that is finite by either 
 from __future__ import annotations
 
 import math
+import warnings
 
 from pertheory.book.equation import Equation
 from pertheory.book.syntax import ComponentNode, Statement, SymbolNode
@@ -68,6 +69,8 @@ def finite_in_code(equation: Equation, names: list[str]) -> set[str]:
     """Which tensors the emitted code gives a number, rather than to say that an average is infinite."""
     couplings = {name: 1.0 for name, _ in equation.rule.hyperparameters}
     model = theory(equation.rule, names, 0).compile(inputs="one")
-    run = model([[1.0]], equation.setting, LAYER, **couplings)
+    with warnings.catch_warnings():  # NaN is what is asked for
+        warnings.filterwarnings("ignore", message="some components are NaN")
+        run = model([[1.0]], equation.setting, LAYER, **couplings)
     infinite = any("infinite" in reason for reason in run.divergences)
     return {name for name in names if not (infinite and math.isnan(float(run[LAYER][name].item())))}

@@ -7,15 +7,18 @@ loops, which gives the linear network exactly in n.
 
 Symbols: ``G_2``, ``G_4``, ``G_6``, ``G_8`` (primed: one layer up), ``G_0`` (the inputs' x.x/n_0), ``E_O``, ``E_O2``, ..
 (moments of O, the average of z^2 over a layer), ``n`` (the width of the layer), ``prod(..)`` over the layers below of
-an expression in n, ``l``, ``r`` = l/n.
+an expression in n, ``l``, ``r`` = l/n; for a family also ``G_2m``, ``E_Om``, ``m`` and ``prod_k(..)`` over
+k = 1, .., m - 1.
 
 Settings "linear" and "ReLU" (all widths different); with ", equal widths" l is a symbol; with ", fixed l/n" only the
-largest power of l is kept at each order of 1/n.
+largest power of l is kept at each order of 1/n; ", first layer" is the first layer alone. Behind these ", m = 2, 3, 4"
+stands for a statement about every m, which has to hold at each of the three.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -23,7 +26,7 @@ from typing import Any
 from pertheory.algebra.series import TaylorSeries
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting, below_remainder, chosen
-from pertheory.book.syntax import ApplyNode, Node, RaiseNode, Statement
+from pertheory.book.syntax import ApplyNode, Node, RaiseNode, Statement, SymbolNode
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
@@ -39,11 +42,57 @@ ORDER, LAYERS = 3, (1, 2, 3)
 MOMENTS = {"G_2": 1, "G_4": 2, "G_6": 3, "G_8": 4}
 MEANS = {"E_O": 1, "E_O2": 2, "E_O3": 3, "E_O4": 4}
 SLOPES = {"linear": (Fraction(1), Fraction(1)), "ReLU": (Fraction(1), Fraction(0))}
-EQUAL, FIXED = ", equal widths", ", fixed l/n"
-SETTINGS = tuple(name + more for name in SLOPES for more in ("", EQUAL, FIXED))
+EQUAL, FIXED, FIRST = ", equal widths", ", fixed l/n", ", first layer"
+FAMILY, FAMILY_PAIRS = ", m = 2, 3, 4", (2, 3, 4)
+SETTINGS = tuple(
+    name + more + family for name in SLOPES for more in ("", EQUAL, FIXED, FIRST) for family in ("", FAMILY)
+)
 
 
-class AtLayer(Setting):
+class Moments(Setting):
+    """Names of moments; with `pairs` also those of a statement about every m, at m = pairs."""
+
+    pairs = 0
+
+    def at_pairs(self, pairs: int) -> Moments:
+        """The same setting at one m; at 0 pairs it is the setting itself."""
+        if not pairs:
+            return self
+        own = copy(self)
+        own.pairs, own.values = pairs, {**self.values, "m": self.make(pairs)}
+        return own
+
+    def named_moment(self, pairs: int, up: bool) -> Element:
+        """G_2m of the layer of the statement, or one layer up."""
+        raise NotImplementedError
+
+    def mean(self, pairs: int) -> Element:
+        """The m-th moment of O."""
+        raise NotImplementedError
+
+    def symbol(self, name: str) -> Element:
+        """Moments, couplings and widths."""
+        up, plain = name.endswith("'"), name.removesuffix("'")
+        if self.pairs:
+            plain = {"G_2m": f"G_{2 * self.pairs}", "E_Om": f"E_O{self.pairs}"}.get(plain, plain)
+        if plain in MOMENTS:
+            return self.named_moment(MOMENTS[plain], up)
+        if plain in MEANS and not up:
+            return self.mean(MEANS[plain])
+        return super().symbol(name)
+
+    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
+        """The product over k = 1, .., m - 1."""
+        if node.function != "prod_k" or not self.pairs:
+            return self.refuse(node)
+        inner, result = copy(self), self.number(Fraction(1))
+        for k in range(1, self.pairs):
+            inner.values = {**self.values, "k": self.make(k)}
+            result = result * inner.interpret(node.of)
+        return result
+
+
+class AtLayer(Moments):
     """Moments of one layer as polynomials in the inverse widths."""
 
     title = "moments to the third order in 1/n"
@@ -63,20 +112,19 @@ class AtLayer(Setting):
         """G_2m of a layer."""
         return self.moments.moment(layer, pairs)
 
+    def named_moment(self, pairs: int, up: bool) -> Element:
+        """G_2m of this layer or the one above."""
+        return self.moment(pairs, self.layer + up)
+
+    def mean(self, pairs: int) -> Element:
+        """The m-th power of (1/n sum z_j^2)."""
+        return self.over_loops(pairs, self.layer) * self.moment(pairs, self.layer)
+
     def over_loops(self, pairs: int, layer: int) -> Element:
         """The sum over loops of index sums over a layer of n^(loops - m)."""
         n = self.width(layer)
         ways = [n ** (closed - pairs) * count for closed, count in enumerate(loops(pairs), 1)]
         return sum(ways, self.number(Fraction(0)))
-
-    def symbol(self, name: str) -> Element:
-        """Moments, couplings and the width."""
-        up, plain = name.endswith("'"), name.removesuffix("'")
-        if plain in MOMENTS:
-            return self.moment(MOMENTS[plain], self.layer + up)
-        if name in MEANS:  # the m-th power of (1/n sum z_j^2)
-            return self.over_loops(MEANS[name], self.layer) * self.moment(MEANS[name], self.layer)
-        return super().symbol(name)
 
     def of_raise(self, node: RaiseNode, *place: Any) -> Element:
         """A whole power that depends on the layer, as C_W^l."""
@@ -88,10 +136,10 @@ class AtLayer(Setting):
     def of_apply(self, node: ApplyNode, *place: Any) -> Element:
         """The product of an expression in n over the layers below."""
         if node.function != "prod":
-            return self.refuse(node)
+            return super().of_apply(node)
         result = self.number(Fraction(1))
         for layer in range(1, self.layer):
-            result = result * type(self)(self.moments, layer).interpret(node.of)
+            result = result * type(self)(self.moments, layer).at_pairs(self.pairs).interpret(node.of)
         return result
 
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Any:
@@ -114,7 +162,7 @@ class Exactly(AtLayer):
         return left - right
 
 
-class EqualWidths(Setting):
+class EqualWidths(Moments):
     """Moments at criticality as series in 1/n, whose coefficients are polynomials in l."""
 
     title = "moments of equal widths to the third order in 1/n"
@@ -152,28 +200,31 @@ class EqualWidths(Setting):
         found: TaylorSeries = from_cumulants(pairs, self.block)
         return found
 
-    def symbol(self, name: str) -> Element:
-        """Moments, l, r = l/n and the kernel of the inputs."""
-        if name in MOMENTS:
-            return self.moment(MOMENTS[name])
-        if name in MEANS:
-            pairs, inverse = MEANS[name], self.inverse_width
-            ways = [inverse ** (pairs - closed) * count for closed, count in enumerate(loops(pairs), 1)]
-            return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
-        return super().symbol(name)
+    def named_moment(self, pairs: int, up: bool) -> Element:
+        """G_2m; l is a symbol, so that no layer stands above another."""
+        if up:
+            raise InputError(f"moments of the layer above have no value in {self.title}")
+        return self.moment(pairs)
+
+    def mean(self, pairs: int) -> Element:
+        """The m-th moment of O, the sum over loops of n^(loops - m) times G_2m."""
+        ways = [self.inverse_width ** (pairs - closed) * count for closed, count in enumerate(loops(pairs), 1)]
+        return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
 
     def of_apply(self, node: ApplyNode, *place: Any) -> Element:
         """exp of a series that begins with 1/n."""
         if node.function != "exp":
-            return self.refuse(node)
+            return super().of_apply(node)
         value = self.interpret(node.of)
         if value.coefficients[0]:
             raise InputError("exp is of something that vanishes for infinite width")
         return value.exponential()
 
     def of_raise(self, node: RaiseNode, *place: Any) -> Element:
-        """A power with l in the exponent, of something that tends to one."""
+        """A power with m in the exponent; or one with l, of something that tends to one."""
         value = self.interpret(node.base)
+        if self.pairs and node.exponent == SymbolNode("m"):
+            return value**self.pairs
         if value.coefficients[0] != 1:
             raise InputError("an exponent with l is of something that tends to one for infinite width")
         return (value.logarithm() * self.interpret(node.exponent)).exponential()
@@ -231,15 +282,19 @@ def equal_widths(rule: Network, name: str, fixed_ratio: bool) -> EqualWidths:
 
 def verdict(equation: Equation, statement: Statement) -> Verdict:
     """Compare with the engine's cumulants, and for the linear network with counted loops."""
-    head, comma, tail = chosen(equation, SETTINGS).partition(",")
-    if tail:
-        return equal_widths(equation.rule, head, comma + tail == FIXED).verdict(statement)
+    setting = chosen(equation, SETTINGS)
+    family = FAMILY_PAIRS if setting.endswith(FAMILY) else (0,)
+    head, comma, tail = setting.removesuffix(FAMILY).partition(",")
+    if comma + tail in (EQUAL, FIXED):
+        widths = equal_widths(equation.rule, head, comma + tail == FIXED)
+        return _worst([widths.at_pairs(pairs).verdict(statement) for pairs in family])
     moments = moments_of(equation.rule, head)
     layers = LAYERS[1:] if "n_prev" in statement.text else LAYERS  # below the first layer there is no width to compare
-    found = _worst([AtLayer(moments, layer).verdict(statement) for layer in layers])
+    where = [(layer, pairs) for layer in (LAYERS[:1] if tail else layers) for pairs in family]
+    found = _worst([AtLayer(moments, layer).at_pairs(pairs).verdict(statement) for layer, pairs in where])
     if head != "linear" or found.status == UNCHECKED:
         return found
-    exact = _worst([Exactly(moments, layer).verdict(statement) for layer in layers])
+    exact = _worst([Exactly(moments, layer).at_pairs(pairs).verdict(statement) for layer, pairs in where])
     if exact.status != found.status:
         return Verdict(MISMATCH, BOTH, 1.0, "the engine's orders and the counted loops disagree", exact.difference)
     return Verdict(found.status, BOTH, found.residual, found.note, found.difference)

@@ -199,6 +199,9 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
             zero = i;
         else
             live[alive++] = (double)i;
+#if AVG_LOSSES
+        if (one > 0 && !call.group->kinked && seed == NULL) avg_raise(&call, AVG_MOST * avg_loss(&call, one));
+#endif
     }
     wide = avg_too_wide(&call, variance);
     for (s = 0; s < call.group->requests; s++) {

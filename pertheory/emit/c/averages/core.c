@@ -91,6 +91,7 @@ typedef struct {
     const avg_request *request;
     const avg_set *sets, *full;
     const avg_forms *forms; /* null where a request has no closed form */
+    const float *loss;      /* of products at one input, in units of rounding, by variance; null: none to speak of */
 } avg_group;
 
 /* What a call works on. */
@@ -164,6 +165,20 @@ static void avg_raise(avg_call *call, double error)
 {
     if (!(error <= call->worst)) call->worst = error;
 }
+
+#if AVG_LOSSES
+/* What rounding does to averages of products at an input where terms of formulas cancel, relative to the scale. The
+ * table has variances of 16^k with 0 in the middle. */
+static double avg_loss(const avg_call *call, double square)
+{
+    const float *table = call->group->loss;
+    const double most = AVG_LOSSES - 1.001, place = 0.25 * log2(fmax(square, DBL_MIN)) + (AVG_LOSSES - 1) / 2;
+    const int k = (int)fmin(fmax(place, 0), most);
+    const double part = fmin(fmax(place - k, 0), 1);
+    if (table == NULL) return 0;
+    return 2 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
+}
+#endif
 
 /* A value as it is written: NaN where it is infinite or too large, and then the call's status says so. */
 static double avg_settled(avg_call *call, double value)

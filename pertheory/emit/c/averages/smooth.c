@@ -12,6 +12,8 @@ static double avg_frequency(const avg_call *call, double sigma)
 #define AVG_OUTSIDE 1e-16
 /* The estimated error that is small enough. */
 #define AVG_REACHED 5e-12
+/* An error that is predicted may be larger by this factor: where poles are, functions also grow or have branches. */
+#define AVG_SURE 8
 /* Most points; with more than a few thousand, panels do better what changes fast in places that are known, and nowhere
  * else. */
 #define AVG_MOST_POINTS 200000.0
@@ -93,7 +95,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
         }
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
         if (worst <= AVG_REACHED || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
-            avg_raise(call, worst + AVG_ROUNDING);
+            avg_raise(call, AVG_SURE * worst + AVG_ROUNDING);
             return;
         }
         if (avg_frequency(call, sigma) > call->slowest)

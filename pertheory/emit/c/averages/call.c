@@ -55,6 +55,8 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
         (zero == call->inputs || !avg_wanted(call, set->zero_entry, set->zero_entries)))
         return;
 #if AVG_SMOOTH && AVG_MOST > 1
+    for (k = 0; (size_t)k < count && !call->group->kinked && size > 1; k++)
+        if (avg_faint(call, set, call->covariance[(size_t)live[k] * (call->inputs + 1)])) avg_raise(call, HUGE_VAL);
     if (!call->group->kinked && size == 2) {
         avg_pairs(call, set, live, count, zero);
         return;

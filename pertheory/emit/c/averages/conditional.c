@@ -319,7 +319,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
             if (sizes[l] > 0) worst = fmax(worst, fabs(values[l] - coarse[l]) / sizes[l]);
         worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst + tail + AVG_ROUNDING * (1 << (set->size - 1)));
+            avg_raise(call, worst + tail + AVG_NESTED_ROUNDING(set->size));
             break;
         }
         call->widen *= 0.8;

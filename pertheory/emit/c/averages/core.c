@@ -10,6 +10,8 @@
 /* Rounding of functions and sums, relative to the scale. */
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
+/* The same for nested sums over some inputs. */
+#define AVG_NESTED_ROUNDING(size) (8 * AVG_ROUNDING * (1 << ((size) - 1)))
 /* Beyond this variance products overflow. */
 #define AVG_LARGEST 1e140
 /* Residual variances below this fraction of a variance are rounding. */
@@ -176,7 +178,7 @@ static double avg_loss(const avg_call *call, double square)
     const int k = (int)fmin(fmax(place, 0), most);
     const double part = fmin(fmax(place - k, 0), 1);
     if (table == NULL) return 0;
-    return 2 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
+    return 4 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
 }
 #endif
 

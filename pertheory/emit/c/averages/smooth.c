@@ -19,6 +19,27 @@ static double avg_frequency(const avg_call *call, double sigma)
 #define AVG_MOST_POINTS 200000.0
 #define AVG_MANY_POINTS (AVG_PLACES > 0 && !AVG_REPEATS ? 3000.0 : AVG_MOST_POINTS)
 
+#if AVG_MOST > 1
+/* Whether products at an input are so small that squares of their squares underflow, which several inputs need. Not so
+ * where spreads are above a hundredth, whatever the function. */
+#define AVG_FAINT 1e-70
+static int avg_faint(const avg_call *call, const avg_set *set, double variance)
+{
+    double x[4], *lines = call->space, *columns = lines + (size_t)AVG_LINES * AVG_BLOCK;
+    int c, k, faint = 0;
+    for (k = 0; k < 4; k++) x[k] = ldexp(sqrt(variance), -3 * k);
+    if (x[0] > 0.01) return 0;
+    avg_columns(set, 4, x, lines, columns);
+    for (c = 0; c < set->columns; c++) {
+        const double *own = columns + (size_t)c * AVG_BLOCK;
+        double most = 0;
+        for (k = 0; k < 4; k++) most = fmax(most, fabs(own[k]));
+        faint |= most > 0 && most < AVG_FAINT;
+    }
+    return faint;
+}
+#endif
+
 /* All averages at one input. */
 static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)
 {

@@ -174,7 +174,7 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5 * AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
+    call.worst = 0, call.strip = AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0, call.seed = seed;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT
@@ -201,10 +201,12 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
             zero = i;
         else
             live[alive++] = (double)i;
+        if (call.group->kinked && one > 0 && one < AVG_SMALLEST && seed == NULL) avg_raise(&call, HUGE_VAL);
 #if AVG_LOSSES
         if (one > 0 && !call.group->kinked && seed == NULL) avg_raise(&call, AVG_MOST * avg_loss(&call, one));
 #endif
     }
+    if (call.sets[1].leaves > 0) call.strip *= 1.5; /* averages at one input come first, and measure it */
     wide = avg_too_wide(&call, variance);
     for (s = 0; s < call.group->requests; s++) {
         const avg_request *request = &call.group->request[s];

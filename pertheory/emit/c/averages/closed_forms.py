@@ -48,7 +48,10 @@ def _group(name: str, singles: ExactCode, pairs: ExactCode, safe: tuple[float, f
 
 
 def _function(name: str, code: ExactCode, bounded: bool) -> str:
-    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop."""
+    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop.
+
+    Without errors so many pairs at once that compilers make vectors of them: what is given has room for whole ones.
+    """
     needed = needed_of(code.instructions, code.results)
     names: dict[int, tuple[str, str]] = {}
     body = []
@@ -72,8 +75,19 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         body += [f"const double e{n} = {error};"] if bounded and error != "0.0" else []
     for place, n in enumerate(code.results):
         value_of, error_of = names[n]
-        body.append(f"out[{place}][p] = {value_of};")
+        body.append(f"out[{place}][p] = {value_of};" if bounded else f"own[{place}][k] = {value_of};")
         body += [f"errors[{place}][p] = DBL_EPSILON * ({error_of});"] * bounded
+    if body and not bounded:
+        count = len(code.results)
+        body = [
+            f"double own[{count}][AVG_TOGETHER];",
+            "const size_t some = n - p < AVG_TOGETHER ? n - p : AVG_TOGETHER;",
+            "size_t k;",
+            "for (k = 0; k < AVG_TOGETHER; k++) {",
+            *(f"    {line}".replace("[p]", "[p + k]") for line in body),
+            "}",
+            *(f"memcpy(out[{place}] + p, own[{place}], some * sizeof(double));" for place in range(count)),
+        ]
     text = " ".join(body)
     unused = [own for own in ("bs", "ks", "gaps", "out", "errors") if f"{own}[" not in text]
     unused += ["a"] * (re.search(r"\ba\b", text) is None) + ["n"] * (not body)
@@ -83,7 +97,7 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         "{",
         *(["    size_t p;"] if body else []),
         *(f"    (void){own};" for own in unused),
-        *(["    for (p = 0; p < n; p++) {", *(f"        {line}" for line in body), "    }"] if body else []),
+        *([f"    for (p = 0; p < n; {'p++' if bounded else 'p += AVG_TOGETHER'}) {{", *(f"        {line}" for line in body), "    }"] if body else []),
         "}",
     ]
     return "\n".join(lines) + "\n"

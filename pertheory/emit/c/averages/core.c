@@ -11,15 +11,18 @@
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
 /* The same for nested sums over some inputs. */
-#define AVG_NESTED_ROUNDING(size) (8 * AVG_ROUNDING * (1 << ((size) - 1)))
-/* Beyond this variance products overflow. */
+#define AVG_NESTED_ROUNDING(size) (16 * AVG_ROUNDING * (1 << ((size) - 1)))
+/* Beyond these variances products overflow, and products of variances underflow. */
 #define AVG_LARGEST 1e140
+#define AVG_SMALLEST 1e-140
 /* Residual variances below this fraction of a variance are rounding. */
 #define AVG_NULL 1e-13
 /* Determinants of two inputs below this fraction of the product of their variances: the inputs are collinear. */
 #define AVG_COLLINEAR 3e-15
 /* Points at which functions are evaluated together. */
 #define AVG_BLOCK 64
+/* Pairs of a block that are carried out together: vectors of any machine fit in, and it divides the block. */
+#define AVG_TOGETHER 8
 
 /* A product of lines at one input: an earlier product (-1: none) times a line (-1: one). */
 typedef struct {
@@ -78,7 +81,8 @@ typedef struct {
     unsigned char rank, classes, class_size[8];
 } avg_request;
 
-/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2. */
+/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2, which all have room
+ * for a whole block. */
 typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
                              double *const *out, double *const *errors);
 

@@ -97,7 +97,15 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         "{",
         *(["    size_t p;"] if body else []),
         *(f"    (void){own};" for own in unused),
-        *([f"    for (p = 0; p < n; {'p++' if bounded else 'p += AVG_TOGETHER'}) {{", *(f"        {line}" for line in body), "    }"] if body else []),
+        *(
+            [
+                f"    for (p = 0; p < n; {'p++' if bounded else 'p += AVG_TOGETHER'}) {{",
+                *(f"        {line}" for line in body),
+                "    }",
+            ]
+            if body
+            else []
+        ),
         "}",
     ]
     return "\n".join(lines) + "\n"

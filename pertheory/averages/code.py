@@ -160,9 +160,9 @@ def losses(functions: Mapping[str, Activation], products: Iterable[Lines]) -> tu
 
         def exact(product: Lines) -> Array:
             """As `values`, but what is close to zero by its Taylor series."""
-            result = np.empty_like(x)
+            result: Array = np.empty_like(x)
             result[near], result[~near] = series[product], rest[product]
-            return np.abs(result)
+            return np.abs(result, out=result)
 
         for product in products:
             wrong = np.abs(moved[product] - values[product]) / NUDGE

@@ -43,6 +43,9 @@ MAX_SLOPE = 4
 MAX_DERIVATIVE = 64
 #: Slopes of generators are measured over so many units in the last place of their arguments.
 NUDGE, LEAST = 2.0**20, 1e-290
+#: Rounding of an argument is half a unit at most, and its sign differs from place to place, while a unit of rounding is
+#: counted as two by those who ask.
+HALVED = 1 / 6
 #: A polynomial of no more than this is a multiple of x, whose rounding is that of a place.
 PLACE = frozenset({((0, 1),)})
 #: Terms of all polynomials of a ring together: some formula at some order may still be too much.
@@ -324,22 +327,27 @@ class Ring:
                 if kind not in ALIASES:
                     # what changes by less than the last place of its argument is measured over that
                     step = np.spacing(np.maximum(np.abs(argument), LEAST)) * NUDGE
-                    error = np.abs(self._value(variable, argument + step) - own) / step * error
+                    error = np.abs(self._value(variable, argument + step) - own) / step * error * HALVED
                 known[variable] = own, error
             return known[variable]
 
         def bounded(polynomial: Polynomial) -> tuple[Array, Array]:
             total, error = np.zeros_like(x), np.zeros_like(x)
+            slopes: dict[int, Array] = {}  # what one generator loses in several terms may cancel
             for monomial, coefficient in polynomial.items():
+                powers = {variable: generator(variable)[0] ** exponent for variable, exponent in monomial}
                 term = np.full_like(x, float(coefficient))
-                wrong = np.zeros_like(x)
-                for variable, exponent in monomial:
-                    own, lost = generator(variable)
-                    lower = own ** (exponent - 1)
-                    wrong = np.abs(lower * own) * wrong + np.abs(term * exponent * lower) * lost
-                    term = term * lower * own
+                for power in powers.values():
+                    term = term * power
                 total += term
-                error += wrong if polynomial.keys() <= PLACE else wrong + np.abs(term)
+                error += 0.0 if polynomial.keys() <= PLACE else np.abs(term)
+                for variable, exponent in monomial:
+                    slope = float(coefficient) * exponent * generator(variable)[0] ** (exponent - 1)
+                    for other in powers.keys() - {variable}:
+                        slope = slope * powers[other]
+                    slopes[variable] = slopes.get(variable, 0.0) + slope
+            for variable, slope in slopes.items():
+                error += np.abs(slope) * generator(variable)[1]
             return total, error
 
         with np.errstate(all="ignore"):

@@ -38,6 +38,7 @@ def test_estimates_bound_the_errors_of_functions_that_grow_cancel_or_have_poles(
     assert silent(rows, 1e-7) == []
 
 
+@pytest.mark.filterwarnings("ignore:.*estimated relative error")
 @pytest.mark.parametrize(
     ("name", "function"),
     [

@@ -182,7 +182,7 @@ static double avg_loss(const avg_call *call, double square)
     const int k = (int)fmin(fmax(place, 0), most);
     const double part = fmin(fmax(place - k, 0), 1);
     if (table == NULL) return 0;
-    return 4 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
+    return 2 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
 }
 #endif
 

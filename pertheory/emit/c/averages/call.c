@@ -54,6 +54,8 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
     if (!avg_wanted(call, set->entry, set->entries) &&
         (zero == call->inputs || !avg_wanted(call, set->zero_entry, set->zero_entries)))
         return;
+    for (k = 0; (size_t)k < count && call->group->kinked && size > 2; k++)
+        if (call->covariance[(size_t)live[k] * (call->inputs + 1)] < AVG_SMALLEST) avg_raise(call, HUGE_VAL);
 #if AVG_SMOOTH && AVG_MOST > 1
     for (k = 0; (size_t)k < count && !call->group->kinked && size > 1; k++)
         if (avg_faint(call, set, call->covariance[(size_t)live[k] * (call->inputs + 1)])) avg_raise(call, HUGE_VAL);
@@ -201,7 +203,6 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
             zero = i;
         else
             live[alive++] = (double)i;
-        if (call.group->kinked && one > 0 && one < AVG_SMALLEST && seed == NULL) avg_raise(&call, HUGE_VAL);
 #if AVG_LOSSES
         if (one > 0 && !call.group->kinked && seed == NULL) avg_raise(&call, AVG_MOST * avg_loss(&call, one));
 #endif

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
+import numpy as np
+
+from pertheory.algebra.terms import Lines
+from pertheory.averages.grids import NUDGE, Tables
 from pertheory.averages.plan import FunctionCode, Instruction, PieceCode
-from pertheory.functions.activation import Activation
+from pertheory.averages.quadrature import Array, density
+from pertheory.functions.activation import TAYLOR_REACH, Activation
 from pertheory.functions.derivatives import ALIASES, Ring
 from pertheory.functions.polynomials import Polynomial
 from pertheory.functions.steep import steep_places
@@ -23,6 +29,10 @@ GROWTH = 4.0
 LADDER = 1e6
 #: Cuts into panels stop here: what has so many is for other methods.
 MOST_EDGES = 300
+#: Powers of two of the spreads at which losses are measured, and how finely octaves of x are cut for that.
+SPREADS, OCTAVE = np.arange(-80.0, 81.0, 2.0), 8
+#: A loss of so many units of rounding is what any sum has; of so many, nothing is left.
+NO_LOSS, ALL_LOST = 16.0, 1e18
 
 
 class _Coder:
@@ -126,3 +136,38 @@ def _edges(function: Activation, places: tuple[tuple[float, float], ...]) -> tup
 def _chebyshev(values: list[float], angles: list[float], degree: int) -> float:
     """A coefficient of the Chebyshev series through values at the nodes."""
     return 2 / POINTS * sum(v * math.cos(degree * angle) for v, angle in zip(values, angles, strict=True))
+
+
+def losses(functions: Mapping[str, Activation], products: Iterable[Lines]) -> tuple[float, ...]:
+    """What rounding does to averages at one input where formulas are evaluated as they stand, whatever x is.
+
+    Returns:
+        For each power of two of `SPREADS` the largest relative error of a product, from rounding of its formula and of
+        x, in units of rounding; nothing where all are below `NO_LOSS`.
+    """
+    products = sorted({product for product in products if product})
+    lines = sorted({(line,) for product in products for line in product})
+    away = 2.0 ** np.arange(SPREADS[0] - 8, SPREADS[-1] + 6, 1 / OCTAVE)
+    places = [place for function in functions.values() for place, width, _ in steep_places(function) if width]
+    x = np.unique(np.concatenate([place + side * away for place in {0.0, *places} for side in (-1, 1)]))
+    near = np.abs(x) <= TAYLOR_REACH
+    weights = density(x / 2.0 ** SPREADS[:, None]) * np.gradient(x)
+    worst = np.zeros(len(SPREADS))
+    with np.errstate(all="ignore"):
+        series, rest = Tables(functions, x[near], lines), Tables(functions, x[~near], lines)
+        values, moved = (Tables(functions, at, products) for at in (x, x * (1 + NUDGE)))
+        noise = Tables(functions, x, lines, absolute=True)
+
+        def exact(product: Lines) -> Array:
+            """As `values`, but what is close to zero by its Taylor series."""
+            result: Array = np.empty_like(x)
+            result[near], result[~near] = series[product], rest[product]
+            return np.abs(result, out=result)
+
+        for product in products:
+            wrong = np.abs(moved[product] - values[product]) / NUDGE
+            for n in range(len(product)):
+                wrong = wrong + noise[product[n : n + 1]] * exact(product[:n] + product[n + 1 :])
+            sums = [np.where(np.isfinite(own), own, 0.0) @ weights.T for own in (wrong, exact(product))]
+            worst = np.fmax(worst, sums[0] / sums[1])
+    return () if worst.max() < NO_LOSS else tuple(np.clip(worst, 1.0, ALL_LOST).tolist())

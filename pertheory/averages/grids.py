@@ -35,7 +35,7 @@ NUDGE = 2.0**-20
 class Tables:
     """Values of products of derivatives at given points, each derivative and product computed once.
 
-    With `absolute`, the sizes of what the values are summed from (`Activation.tabulate`).
+    With `absolute`, what rounding does to them, in units of rounding (`Activation.tabulate`).
     """
 
     def __init__(

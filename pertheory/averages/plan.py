@@ -181,6 +181,7 @@ class AverageGroup(NamedTuple):
         singles: closed forms of the requests of one axis, if all requests of the group have closed forms.
         pairs: the same for those of two axes.
         safe: variances between which closed forms at one input lose no more than `SAFE` units of rounding.
+        loss: what rounding does to leaves, by spreads of an input (`pertheory.averages.code.losses`).
     """
 
     kinked: bool
@@ -190,6 +191,7 @@ class AverageGroup(NamedTuple):
     singles: ExactCode | None = None
     pairs: ExactCode | None = None
     safe: tuple[float, float] = (1.0, 1.0)
+    loss: tuple[float, ...] = ()
 
 
 class AveragePlan(NamedTuple):

@@ -7,16 +7,16 @@ polynomials with their kink at zero the recursion down to probabilities of ortha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from itertools import product as cartesian
 
 import numpy as np
 
-from pertheory.algebra.terms import Line
+from pertheory.algebra.terms import Line, Lines
 from pertheory.averages.atoms import IDENTITY, atoms
 from pertheory.averages.closed_forms import exact_code
-from pertheory.averages.code import code_function
+from pertheory.averages.code import code_function, losses
 from pertheory.averages.methods.closed import evaluate
 from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import SAFE, AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
@@ -67,6 +67,7 @@ def _group(
     apart = any(not function.is_smooth for function in functions.values())
     full = _sets(requests, functions, lines, kinked, False)
     singles, pairs = _exact([request for _, request in requests], functions)
+    used = {name: functions[name] for name in sorted(names)}
     return AverageGroup(
         kinked=kinked,
         requests=tuple(RequestShape(number, request_classes(request)) for number, request in requests),
@@ -75,7 +76,20 @@ def _group(
         singles=singles,
         pairs=pairs,
         safe=(1.0, 1.0) if singles is None or pairs is None else _safe((singles, pairs)),
+        loss=losses(used, leaf_products(full, tuple(lines))),
     )
+
+
+def leaf_products(sets: Iterable[InputSet], lines: Sequence[Line]) -> set[Lines]:
+    """The products at one input that the leaves of some sets are averages of."""
+    found: set[Lines] = set()
+    for own in sets:
+        columns: list[Lines] = []
+        for column in own.columns:
+            before = columns[column.parent] if column.parent >= 0 else ()
+            columns.append(before if column.line < 0 else (*before, lines[column.line]))
+        found.update(columns[n] for group in own.groups for leaf in group.leaves for n in leaf if n >= 0)
+    return found
 
 
 def _exact(

@@ -146,7 +146,7 @@ class Activation:
         Args:
             x: points, any shape.
             orders: derivative orders; 0 is the function itself.
-            absolute: return the sums of the absolute values of the terms that a value is summed from.
+            absolute: return what rounding does to the values, in units of rounding: no less than their sizes.
 
         Returns:
             Arrays of the shape of x by order. At a kink the left piece holds; deltas are not included.
@@ -169,7 +169,8 @@ class Activation:
 
     def _piece_values(self, part: int, x: Array, orders: list[int], absolute: bool = False) -> list[Array]:
         polynomials = self._polynomials(part, max(orders, default=0))
-        return self._parts[part][0].evaluate([polynomials[order] for order in orders], x, absolute)
+        ring, wanted = self._parts[part][0], [polynomials[order] for order in orders]
+        return ring.rounding(wanted, x) if absolute else ring.evaluate(wanted, x)
 
     def derivative(self, order: int) -> Callable[[ArrayLike], Array]:
         """Return the derivative as a vectorised function (the smooth part: no deltas at kinks).

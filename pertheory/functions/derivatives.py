@@ -41,6 +41,13 @@ MAX_PLAIN = 2 * MAX_EXPONENT + 2
 MAX_SLOPE = 4
 #: A derivative is multiplied out if it has at most so many terms.
 MAX_DERIVATIVE = 64
+#: Slopes of generators are measured over so many units in the last place of their arguments.
+NUDGE, LEAST = 2.0**20, 1e-290
+#: Rounding of an argument is half a unit at most, and its sign differs from place to place, while a unit of rounding is
+#: counted as two by those who ask.
+HALVED = 1 / 6
+#: A polynomial of no more than this is a multiple of x, whose rounding is that of a place.
+PLACE = frozenset({((0, 1),)})
 #: Terms of all polynomials of a ring together: some formula at some order may still be too much.
 MAX_TERMS = 50_000
 
@@ -266,41 +273,32 @@ class Ring:
             raise InputError(f"formula: this derivative has more than {MAX_TERMS} terms")
         return a
 
-    def evaluate(self, polynomials: list[Polynomial], x: Array, absolute: bool = False) -> list[Array]:
-        """Evaluate several polynomials at the points x, sharing generators and powers.
+    def evaluate(self, polynomials: list[Polynomial], x: Array) -> list[Array]:
+        """Evaluate several polynomials at the points x, sharing generators and powers."""
+        powers: dict[tuple[int, int], Array] = {(0, 1): x}
 
-        With `absolute`, the sums of the absolute values of the terms, those of shared polynomials among them: a few
-        units in the last place of them are the rounding error of the values.
-        """
-        powers: dict[tuple[int, int, bool], Array] = {(0, 1, False): x}
-
-        def power(variable: int, exponent: int, absolute: bool) -> Array:
-            kind = self._kinds[variable]
-            key = variable, exponent, absolute and kind in ALIASES
+        def power(variable: int, exponent: int) -> Array:
+            key = variable, exponent
             if key not in powers:
                 if exponent > 1:
                     half = exponent // 2
-                    powers[key] = power(variable, half, absolute) * power(variable, exponent - half, absolute)
-                elif kind in ALIASES:
-                    powers[key] = value(self._arguments[variable], absolute)
+                    powers[key] = power(variable, half) * power(variable, exponent - half)
                 else:
                     powers[key] = self._value(variable, value(self._arguments[variable]))
             return powers[key]
 
-        def value(polynomial: Polynomial, absolute: bool = False) -> Array:
+        def value(polynomial: Polynomial) -> Array:
             total: Array | None = None
             for monomial, coefficient in polynomial.items():
                 term: Array | None = None
                 factor: Array | None = None
                 for variable, exponent in monomial:
-                    factor = power(variable, exponent, absolute)
+                    factor = power(variable, exponent)
                     term = factor if term is None else term * factor
                 if term is None:
                     term = np.full_like(x, float(coefficient))
                 elif coefficient != 1:
                     term = np.multiply(term, float(coefficient), out=None if term is factor else term)
-                if absolute:
-                    term = np.abs(term)
                 if total is None:
                     total = term if len(polynomial) == 1 or term is not factor else term.copy()
                 else:
@@ -308,13 +306,60 @@ class Ring:
             return np.zeros_like(x) if total is None else total
 
         with np.errstate(all="ignore"):
-            values = [value(polynomial, absolute) for polynomial in polynomials]
+            values = [value(polynomial) for polynomial in polynomials]
         # the functions above refer to each other: the grids would wait for the garbage collector
         powers.clear()
         return values
 
+    def rounding(self, polynomials: list[Polynomial], x: Array) -> list[Array]:
+        """What rounding does to the values of several polynomials at exact points x, in units of rounding.
+
+        The size of every term of a sum, and what rounding of the argument does to a generator: sqrt(1 + x^2) - 1 and
+        log(1 + x^2) lose the digits of a small x alike.
+        """
+        known: dict[int, tuple[Array, Array]] = {0: (x, np.zeros_like(x))}
+
+        def generator(variable: int) -> tuple[Array, Array]:
+            if variable not in known:
+                kind = self._kinds[variable]
+                argument, error = bounded(self._arguments[variable])
+                own = self._value(variable, argument)
+                if kind not in ALIASES:
+                    # what changes by less than the last place of its argument is measured over that
+                    step = np.spacing(np.maximum(np.abs(argument), LEAST)) * NUDGE
+                    error = np.abs(self._value(variable, argument + step) - own) / step * error * HALVED
+                known[variable] = own, error
+            return known[variable]
+
+        def bounded(polynomial: Polynomial) -> tuple[Array, Array]:
+            total, error = np.zeros_like(x), np.zeros_like(x)
+            slopes: dict[int, Array] = {}  # what one generator loses in several terms may cancel
+            for monomial, coefficient in polynomial.items():
+                powers = {variable: generator(variable)[0] ** exponent for variable, exponent in monomial}
+                term = np.full_like(x, float(coefficient))
+                for power in powers.values():
+                    term = term * power
+                total += term
+                error += 0.0 if polynomial.keys() <= PLACE else np.abs(term)
+                for variable, exponent in monomial:
+                    slope = float(coefficient) * exponent * generator(variable)[0] ** (exponent - 1)
+                    for other in powers.keys() - {variable}:
+                        slope = slope * powers[other]
+                    slopes[variable] = slopes.get(variable, 0.0) + slope
+            for variable, slope in slopes.items():
+                error += np.abs(slope) * generator(variable)[1]
+            return total, error
+
+        with np.errstate(all="ignore"):
+            pairs = [bounded(polynomial) for polynomial in polynomials]
+            errors = [np.maximum(error, np.abs(value)) for value, error in pairs]
+        known.clear()
+        return errors
+
     def _value(self, variable: int, argument: Array) -> Array:
         kind = self._kinds[variable]
+        if kind in ALIASES:
+            return argument
         if kind.startswith("power:"):
             result: Array = argument ** float(Fraction(kind.removeprefix("power:")))
             return result

@@ -19,9 +19,10 @@ import numpy as np
 import pertheory as pt
 from pertheory.algebra.terms import Line
 from pertheory.averages.atoms import IDENTITY, atoms
-from pertheory.averages.code import code_function
+from pertheory.averages.code import code_function, losses
 from pertheory.averages.nodes import KinkedNodes, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
+from pertheory.averages.planning import leaf_products
 from pertheory.averages.reduce import Divergent
 from pertheory.emit.c.averages import print_averages
 from pertheory.functions.activation import activation
@@ -97,7 +98,8 @@ class SingleAverages:
             b.finish((entry,) if n == size and not zero else none, (entry,) if n == size and zero else none)
             for n, b in enumerate(builders)
         )
-        return AverageGroup(kinked, (RequestShape(number, (1,) * len(slots)),), sets, sets)
+        loss = losses(self._functions, leaf_products(sets, tuple(self._lines)))
+        return AverageGroup(kinked, (RequestShape(number, (1,) * len(slots)),), sets, sets, loss=loss)
 
     def __call__(self, request: Request, covariance: Sequence[Sequence[float]]) -> Found:
         """The average in which axis i carries input i."""

@@ -1,11 +1,14 @@
 """Emitted averages are right or warn: a part of what `tests.emit.judged_averages` runs in whole."""
 
 import shutil
+from collections.abc import Callable
 
 import mpmath
 import numpy as np
 import pytest
 
+from pertheory.averages.gaussian import GaussianAverages
+from pertheory.functions.activation import activation
 from tests.emit.judged_averages import STEEP, Judged, grid, is_bounded, request, scan, slopes
 from tests.emit.single_averages import SingleAverages
 
@@ -26,6 +29,43 @@ def test_estimates_bound_the_errors_on_the_reference_grid(which: str, name: str,
     assert len(missed) <= 0.005 * len(rows), missed
     assert silent(rows, 1e-7) == []
     assert sum(row.found.status != 0 for row in rows) <= 0.01 * len(rows)
+
+
+def test_estimates_bound_the_errors_of_functions_that_grow_cancel_or_have_poles() -> None:
+    names = ("exp", "x3", "x2", "sin(3*x)+x/2", "tanhshrink", "squareplus", "log_sigmoid", "1/(1+x^2)", "x*tanh(x)")
+    rows = [row for name in names for row in grid("smooth", name, 60)]
+    assert [row for row in rows if not is_bounded(row)] == []
+    assert silent(rows, 1e-7) == []
+
+
+@pytest.mark.filterwarnings("ignore:.*estimated relative error")
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("tanhshrink", lambda x: x - mpmath.tanh(x)),
+        ("x-sin(x)", lambda x: x - mpmath.sin(x)),
+        ("1-cos(x)", lambda x: 1 - mpmath.cos(x)),
+        ("sqrt(1+x^2)-1", lambda x: mpmath.sqrt(1 + x * x) - 1),
+        ("log(1+x^2)", lambda x: mpmath.log(1 + x * x)),
+        ("log(1+exp(x))-log(2)-x/2", lambda x: mpmath.log(1 + mpmath.exp(x)) - mpmath.log(2) - x / 2),
+    ],
+)
+def test_what_a_formula_cancels_is_told(name: str, function: Callable[[mpmath.mpf], mpmath.mpf]) -> None:
+    """<s s> at one input, by mpmath with 60 digits."""
+    own = request((0, 0))
+    averages = SingleAverages(name, [(own, ((0,), False))])
+    for sigma in 4.0 ** np.arange(-12, 2):
+        with mpmath.workdps(60):
+            size = function(mpmath.mpf(sigma)) ** 2
+            ends = [-14, -4, -1, 0, 1, 4, 14]
+            right = size * mpmath.quad(lambda z: function(sigma * z) ** 2 / size * mpmath.npdf(z), ends)  # noqa: B023
+        found = averages(own, [[sigma**2]])
+        wrong = float(abs(found.value / right - 1))
+        assert wrong <= found.error + 4e-16
+        assert wrong <= 1e-9 or found.status != 0
+        numpy = GaussianAverages({"s": activation(name)})
+        (value,) = numpy(np.array([[sigma**2]]), [own])
+        assert float(abs(value.item() / right - 1)) <= numpy.worst_error + 4e-16
 
 
 @pytest.mark.parametrize("name", ["relu6", "sparse_sigmoid"])

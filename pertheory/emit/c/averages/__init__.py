@@ -64,6 +64,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_PANELLED": int(panelled),
         "AVG_ORTHANTS": int(orthants),
         "AVG_SAFE": f"({SAFE} * DBL_EPSILON)",
+        "AVG_LOSSES": max(len(group.loss) for group in plan.groups),
         "AVG_EXACT": int(any(group.pairs is not None for group in plan.groups)),
         "AVG_ANY_KINKED": int(any(len(function.pieces) > 1 for function in plan.functions) or kinked),
     }

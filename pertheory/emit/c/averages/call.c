@@ -54,7 +54,11 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
     if (!avg_wanted(call, set->entry, set->entries) &&
         (zero == call->inputs || !avg_wanted(call, set->zero_entry, set->zero_entries)))
         return;
+    for (k = 0; (size_t)k < count && call->group->kinked && size > 2; k++)
+        if (call->covariance[(size_t)live[k] * (call->inputs + 1)] < AVG_SMALLEST) avg_raise(call, HUGE_VAL);
 #if AVG_SMOOTH && AVG_MOST > 1
+    for (k = 0; (size_t)k < count && !call->group->kinked && size > 1; k++)
+        if (avg_faint(call, set, call->covariance[(size_t)live[k] * (call->inputs + 1)])) avg_raise(call, HUGE_VAL);
     if (!call->group->kinked && size == 2) {
         avg_pairs(call, set, live, count, zero);
         return;
@@ -172,7 +176,7 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
     }
     call.inputs = inputs, call.covariance = covariance, call.target = targets;
     call.group = &avg_groups[avg_requests[requests[0]].group];
-    call.worst = 0, call.strip = 1.5 * AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
+    call.worst = 0, call.strip = AVG_NARROWEST, call.slowest = 9, call.reach = 8.5, call.widen = 1.5;
     call.status = PT_OK, call.refused = 0, call.seed = seed;
     call.space = workspace + 3 * inputs;
 #if AVG_EXACT
@@ -199,7 +203,11 @@ static int avg_fill(size_t inputs, const double *covariance, size_t count, const
             zero = i;
         else
             live[alive++] = (double)i;
+#if AVG_LOSSES
+        if (one > 0 && !call.group->kinked && seed == NULL) avg_raise(&call, AVG_MOST * avg_loss(&call, one));
+#endif
     }
+    if (call.sets[1].leaves > 0) call.strip *= 1.5; /* averages at one input come first, and measure it */
     wide = avg_too_wide(&call, variance);
     for (s = 0; s < call.group->requests; s++) {
         const avg_request *request = &call.group->request[s];

@@ -8,9 +8,9 @@ from pertheory.emit.c.averages.functions import HELPERS, expression, needed_of, 
 #: What is given, and its error, in units of rounding; with each the arguments that it reads.
 _INPUTS = {
     "a": ("a", "0.0", ("a",), ()),
-    "b": ("bs[p]", "0.0", ("bs",), ()),
-    "k": ("ks[p]", "0.0", ("ks",), ()),
-    "gap": ("gaps[p]", "2 * (gaps[p] + 2 * DBL_EPSILON * a * bs[p])", ("gaps",), ("a", "bs")),
+    "b": ("bs[{at}]", "0.0", ("bs",), ()),
+    "k": ("ks[{at}]", "0.0", ("ks",), ()),
+    "gap": ("gaps[{at}]", "2 * (gaps[{at}] + 2 * DBL_EPSILON * a * bs[{at}])", ("gaps",), ("a", "bs")),
 }
 #: What an operation makes of the errors `e`, `f` of its operands `x`, `y`; `v` is its result, whose rounding
 #: is added to all.
@@ -49,11 +49,15 @@ def _group(name: str, singles: ExactCode, pairs: ExactCode, safe: tuple[float, f
 
 
 def _function(name: str, code: ExactCode, bounded: bool) -> str:
-    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop."""
+    """A statement for each value that is used, and for its error; the compiler takes those of `a` out of the loop.
+
+    Without errors so many pairs at once that compilers make vectors of them: what is given has room for whole ones.
+    """
     needed = needed_of(code.instructions, code.results)
     names: dict[int, tuple[str, str]] = {}
     body = []
     read: set[str] = set()
+    at = "p" if bounded else "p + k"
     for n, instruction in enumerate(code.instructions):
         if n not in needed:
             continue
@@ -63,6 +67,7 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
             continue
         if operation in _INPUTS:
             text, error, *reads = _INPUTS[operation]
+            text, error = text.format(at=at), error.format(at=at)
             read.update(*reads[: 1 + bounded])
         else:
             known = [names[m] for m in operands]
@@ -75,8 +80,19 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         body += [f"const double e{n} = {error};"] if bounded and error != "0.0" else []
     for place, n in enumerate(code.results):
         value_of, error_of = names[n]
-        body.append(f"out[{place}][p] = {value_of};")
+        body.append(f"out[{place}][p] = {value_of};" if bounded else f"own[{place}][k] = {value_of};")
         body += [f"errors[{place}][p] = DBL_EPSILON * ({error_of});"] * bounded
+    if body and not bounded:
+        count = len(code.results)
+        body = [
+            f"double own[{count}][AVG_TOGETHER];",
+            "const size_t some = n - p < AVG_TOGETHER ? n - p : AVG_TOGETHER;",
+            "size_t k;",
+            "for (k = 0; k < AVG_TOGETHER; k++) {",
+            *(f"    {line}" for line in body),
+            "}",
+            *(f"memcpy(out[{place}] + p, own[{place}], some * sizeof(double));" for place in range(count)),
+        ]
     if code.results:
         read.update(("out", "n"), ("errors",) * bounded)
     unused = [own for own in ("bs", "ks", "gaps", "out", "errors", "a", "n") if own not in read]
@@ -86,7 +102,15 @@ def _function(name: str, code: ExactCode, bounded: bool) -> str:
         "{",
         *(["    size_t p;"] if body else []),
         *(f"    (void){own};" for own in unused),
-        *(["    for (p = 0; p < n; p++) {", *(f"        {line}" for line in body), "    }"] if body else []),
+        *(
+            [
+                f"    for (p = 0; p < n; {'p++' if bounded else 'p += AVG_TOGETHER'}) {{",
+                *(f"        {line}" for line in body),
+                "    }",
+            ]
+            if body
+            else []
+        ),
         "}",
     ]
     return "\n".join(lines) + "\n"

@@ -166,9 +166,9 @@ static void avg_lattice(avg_frame *f, double reach)
 }
 
 /* The sums over the outer directions, with every node or every second one: sums of the leaves, and where `sizes` is not
- * null those of sizes, and the relative sizes of the terms of the series in `relative`. */
+ * null those of sizes, what of these stands at the ends, and the relative sizes of the terms of the series. */
 static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f, int every, size_t terms, double *sums,
-                          double *sizes, double *relative)
+                          double *sizes, double *ends, double *relative)
 {
     const int outer = f->size - 2, columns = set->columns, leaves = set->leaves;
     const size_t wide = (size_t)columns * AVG_SHORT, row = wide + (size_t)columns;
@@ -182,7 +182,7 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
     const int tabled = outer == 2 && f->unit > 0 && (double)(2 * reach + 1) * (double)row <= AVG_TABLE;
     size_t n, m, p;
     long i, j;
-    int c, d, l, r;
+    int c, d, l, r, at_end;
     table = fourth + row;
     call->space = table + (tabled ? (size_t)(2 * reach + 1) * row : 0);
     if (tabled) /* rows that are not filled in have a negative mean square */
@@ -191,7 +191,7 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
     for (n = 1; n < AVG_SHORT; n++) powers[n] = powers[n - 1] * f->ratio;
     for (l = 0; l < leaves; l++) sums[l] = 0;
     if (sizes) {
-        for (l = 0; l < leaves; l++) sizes[l] = 0;
+        for (l = 0; l < leaves; l++) sizes[l] = ends[l] = 0;
         for (n = 0; n < AVG_SHORT; n++) relative[n] = 0;
     }
     for (i = -f->half[0]; i <= f->half[0]; i += every) {
@@ -230,12 +230,13 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
                             ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
                     }
                 if (sizes == NULL) continue;
+                at_end = i == f->half[0] || i == -f->half[0] || (outer > 1 && fabs(y[p]) > ((double)f->half[1] - 0.5) * f->step[1]);
                 for (l = 0; l < leaves; l++) {
                     const short *leaf = set->leaf[l];
                     double head = weight[p] * fabs(heads[(size_t)leaf[f->order[0]] * AVG_BLOCK + p]);
                     if (outer > 1) head *= fabs(heads[(size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK + p]);
-                    sizes[l] +=
-                        head * sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
+                    head *= sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
+                    sizes[l] += head, ends[l] += at_end ? head : 0;
                 }
                 for (n = 0; n < terms; n++) {
                     double most = 0, next = 0;
@@ -267,7 +268,8 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
 static void avg_conditional(avg_call *call, const avg_set *set, const double *covariance, double *values)
 {
     double *const space = call->space;
-    double *coarse = space, *sizes = coarse + AVG_LEAVES, *relative = sizes + AVG_LEAVES;
+    double *coarse = space, *sizes = coarse + AVG_LEAVES, *ends = sizes + AVG_LEAVES;
+    double *relative = ends + AVG_LEAVES;
     const int outer = set->size - 2;
     avg_frame f;
     int attempt, i, j, l;
@@ -285,7 +287,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
     f.inner[1].weight = f.inner[1].node + AVG_INNER;
     call->space = f.inner[1].weight + AVG_INNER * AVG_SHORT;
     for (attempt = 0; attempt < 5; attempt++) {
-        double tail = 0, worst = 0;
+        double tail = 0, worst = 0, outside = 0;
         size_t terms = AVG_SHORT;
         for (j = 0; j < 2; j++) {
             double width = 0;
@@ -305,7 +307,14 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
             return;
         }
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], AVG_SHORT, 2);
-        avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, relative);
+        avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, ends, relative);
+        for (l = 0; l < set->leaves; l++)
+            for (j = 0; j < outer && sizes[l] > 0; j++)
+                outside = fmax(outside, ends[l] / (sizes[l] * call->reach * f.step[j]));
+        if (outside > 10 * AVG_OUTSIDE && call->reach < 37) { /* the functions grow: there is weight farther out */
+            call->reach += 1.5, attempt--;
+            continue;
+        }
         while (terms > 1 && tail + relative[terms - 1] <= 0.03 * AVG_SERIES) tail += relative[--terms];
         terms = (terms + 7) / 8 * 8;
         if (tail > AVG_SERIES || terms > AVG_SHORT - 8) {
@@ -314,12 +323,12 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
             return;
         }
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], terms, 1);
-        avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL);
+        avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL, NULL);
         for (l = 0; l < set->leaves; l++)
             if (sizes[l] > 0) worst = fmax(worst, fabs(values[l] - coarse[l]) / sizes[l]);
         worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst + tail + AVG_ROUNDING * (1 << (set->size - 1)));
+            avg_raise(call, worst + outside + tail + AVG_NESTED_ROUNDING(set->size));
             break;
         }
         call->widen *= 0.8;

@@ -10,14 +10,19 @@
 /* Rounding of functions and sums, relative to the scale. */
 #define AVG_ROUNDING 5e-15
 #define AVG_PI 3.14159265358979323846
-/* Beyond this variance products overflow. */
+/* The same for nested sums over some inputs. */
+#define AVG_NESTED_ROUNDING(size) (16 * AVG_ROUNDING * (1 << ((size) - 1)))
+/* Beyond these variances products overflow, and products of variances underflow. */
 #define AVG_LARGEST 1e140
+#define AVG_SMALLEST 1e-140
 /* Residual variances below this fraction of a variance are rounding. */
 #define AVG_NULL 1e-13
 /* Determinants of two inputs below this fraction of the product of their variances: the inputs are collinear. */
 #define AVG_COLLINEAR 3e-15
 /* Points at which functions are evaluated together. */
 #define AVG_BLOCK 64
+/* Pairs of a block that are carried out together: vectors of any machine fit in, and it divides the block. */
+#define AVG_TOGETHER 8
 
 /* A product of lines at one input: an earlier product (-1: none) times a line (-1: one). */
 typedef struct {
@@ -76,7 +81,8 @@ typedef struct {
     unsigned char rank, classes, class_size[8];
 } avg_request;
 
-/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2. */
+/* Averages over n pairs of inputs in closed form: variances a and b, covariances k, gap = a b - k^2, which all have room
+ * for a whole block. */
 typedef void (*avg_exact_fn)(size_t n, double a, const double *bs, const double *ks, const double *gaps,
                              double *const *out, double *const *errors);
 
@@ -91,6 +97,7 @@ typedef struct {
     const avg_request *request;
     const avg_set *sets, *full;
     const avg_forms *forms; /* null where a request has no closed form */
+    const float *loss;      /* of products at one input, in units of rounding, by variance; null: none to speak of */
 } avg_group;
 
 /* What a call works on. */
@@ -164,6 +171,20 @@ static void avg_raise(avg_call *call, double error)
 {
     if (!(error <= call->worst)) call->worst = error;
 }
+
+#if AVG_LOSSES
+/* What rounding does to averages of products at an input where terms of formulas cancel, relative to the scale. The
+ * table has variances of 16^k with 0 in the middle. */
+static double avg_loss(const avg_call *call, double square)
+{
+    const float *table = call->group->loss;
+    const double most = AVG_LOSSES - 1.001, place = 0.25 * log2(fmax(square, DBL_MIN)) + (AVG_LOSSES - 1) / 2;
+    const int k = (int)fmin(fmax(place, 0), most);
+    const double part = fmin(fmax(place - k, 0), 1);
+    if (table == NULL) return 0;
+    return 2 * DBL_EPSILON * pow((double)table[k], 1 - part) * pow((double)table[k + 1], part);
+}
+#endif
 
 /* A value as it is written: NaN where it is infinite or too large, and then the call's status says so. */
 static double avg_settled(avg_call *call, double value)

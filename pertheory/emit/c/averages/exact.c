@@ -8,7 +8,7 @@ static int avg_exact_fits(const avg_call *call, const double *variance)
 {
     size_t i;
     for (i = 0; i < call->inputs; i++)
-        if (variance[i] == 0 ? call->group->kinked : variance[i] < 1e-140 || variance[i] > 1e140) return 0;
+        if (variance[i] == 0 ? call->group->kinked : variance[i] < AVG_SMALLEST || variance[i] > AVG_LARGEST) return 0;
     return 1;
 }
 
@@ -26,18 +26,20 @@ static void avg_sets(avg_call *call, const avg_set *set, const double *live, siz
 static void avg_exact_block(const avg_call *call, avg_exact_fn code, size_t i, size_t j, size_t n,
                             const double *variance, double *const *out, double *const *errors)
 {
-    const double *ks = call->covariance + i * call->inputs + j;
-    double gaps[AVG_BLOCK];
-    size_t p;
-    gaps[0] = 0; /* so that analysers see it */
-    for (p = 0; p < n; p++) {
-        const double both = variance[i] * variance[j + p], square = ks[p] * ks[p];
-        const double rest = avg_rest(variance[i], variance[j + p], both) - avg_rest(ks[p], ks[p], square);
-        const double gap = (both - square) + rest;
-        /* collinear inputs are exactly that, whatever the rounding of their covariance */
-        gaps[p] = gap > AVG_COLLINEAR * both ? gap : 0;
-    }
-    code(n, variance[i], variance + j, ks, gaps, out, errors);
+    const double a = variance[i];
+    double bs[AVG_BLOCK], ks[AVG_BLOCK], gaps[AVG_BLOCK];
+    size_t p, k;
+    memcpy(bs, variance + j, n * sizeof(double));
+    memcpy(ks, call->covariance + i * call->inputs + j, n * sizeof(double));
+    for (p = n; p % AVG_TOGETHER; p++) bs[p] = a, ks[p] = 0;
+    for (p = 0; p < n; p += AVG_TOGETHER)
+        for (k = p; k < p + AVG_TOGETHER; k++) {
+            const double both = a * bs[k], square = ks[k] * ks[k];
+            const double gap = (both - square) + (avg_rest(a, bs[k], both) - avg_rest(ks[k], ks[k], square));
+            /* collinear inputs are exactly that, whatever the rounding of their covariance */
+            gaps[k] = gap > AVG_COLLINEAR * both ? gap : 0;
+        }
+    code(n, a, bs, ks, gaps, out, errors);
 }
 
 /* Closed forms of a pair (or, i = j, of one input) with their errors, into numbers; what has lost its digits is averaged

@@ -24,9 +24,9 @@ static void avg_inverse(const avg_conditions *c, int mask, int slot, double *row
 #if AVG_ORTHANTS
 /* The average of powers of two positive inputs that are nearly opposite: both are positive in a narrow wedge of the
  * plane, over whose angle nothing cancels as it does in the recursion. gap: the determinant. */
-static double avg_wedge(const avg_node *node, const avg_conditions *c, double gap)
+static double avg_wedge(const avg_node *node, const avg_conditions *c, long double gap)
 {
-    const double m = node->place[0], n = node->place[1], wedge = atan2(sqrt(gap), -(double)c->given[0][0][1]);
+    const double m = node->place[0], n = node->place[1], wedge = (double)atan2l(sqrtl(gap), -c->given[0][0][1]);
     double sum = 0;
     int k, side;
     for (k = 0; k < 6; k++)
@@ -77,7 +77,7 @@ static void avg_kinked(avg_call *call, const avg_set *set, const double *covaria
             continue;
         }
         if (node->kind == AVG_NODE_MOMENT && set->size == 2 && node->mask == 0 && node->sign[0] && node->sign[1]) {
-            const double both = (double)given[0][1], gap = (double)(c.given[1][1][1] * given[0][0]);
+            const long double both = given[0][1], gap = c.given[1][1][1] * given[0][0];
             if (both < 0 && gap < 3 * both * both) {
                 *own = *size = avg_wedge(node, &c, gap);
                 *error = 4 * c.loose * *own;

@@ -4,6 +4,9 @@
  * directions there are no panels. */
 #define AVG_MOST_NESTED(rank) ((rank) < 4 && AVG_PLACES > 0 ? 2e6 : 5e7)
 
+/* Second derivatives of products of a few powers, and half of them: what a variance that is left out does. */
+#define AVG_BENT 66
+
 /* Factor with pivoting, K = L L^T, leaving out null directions; returns how many there are. pivot[j]: the row that
  * column j was made from, which has zeros after it. lost: what this does to averages of functions that change over
  * `width`: the variances that were left out, felt where the functions change. */
@@ -36,7 +39,10 @@ static int avg_factor(int size, const double *covariance, double width, double r
     for (*lost = 0, i = 0; i < size; i++) {
         int used = 0;
         for (j = 0; j < rank; j++) used |= pivot[j] == i;
-        if (!used) *lost += fabs((double)left[i][i]) / (width * fmax(width, sqrt(covariance[i * size + i])));
+        if (!used) {
+            const double sigma = sqrt(covariance[i * size + i]);
+            *lost += AVG_BENT * fabs((double)left[i][i]) / (sigma * fmin(width, sigma));
+        }
     }
     return rank;
 }
@@ -176,7 +182,7 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         }
         worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst + outside + AVG_ROUNDING * (1 << (set->size - 1)) + lost);
+            avg_raise(call, worst + outside + AVG_NESTED_ROUNDING(set->size) + lost);
             break;
         }
         refine *= 1.4;

@@ -253,7 +253,7 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         }
         if (error <= 2e-8) break;
     }
-    avg_raise(call, pow(error, AVG_TWICE) + AVG_ROUNDING * (1 + 0.1 * (double)s.terms));
+    avg_raise(call, pow(error, AVG_TWICE) + AVG_ROUNDING * (2 + 0.1 * (double)s.terms));
     for (i = 0; i < count; i++)
         for (j = i + 1; j < count; j += AVG_BLOCK) {
             const size_t n = count - j < AVG_BLOCK ? count - j : AVG_BLOCK;

@@ -198,6 +198,9 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
                 avg_adapt(&f, factor, own, error, scale);
             }
         }
+#if AVG_LOSSES
+        for (k = 0; k < f.size; k++) loose += avg_loss(call, (double)given[slots[k]][slots[k]] + mean[slots[k]] * mean[slots[k]]);
+#endif
         for (l = 0; l < group->count; l++) {
             error[l] += loose * scale[l];
             for (k = 0; k < holds; k++) {

@@ -12,10 +12,33 @@ static double avg_frequency(const avg_call *call, double sigma)
 #define AVG_OUTSIDE 1e-16
 /* The estimated error that is small enough. */
 #define AVG_REACHED 5e-12
+/* An error that is predicted may be larger by this factor: where poles are, functions also grow or have branches. */
+#define AVG_SURE 8
 /* Most points; with more than a few thousand, panels do better what changes fast in places that are known, and nowhere
  * else. */
 #define AVG_MOST_POINTS 200000.0
 #define AVG_MANY_POINTS (AVG_PLACES > 0 && !AVG_REPEATS ? 3000.0 : AVG_MOST_POINTS)
+
+#if AVG_MOST > 1
+/* Whether products at an input are so small that squares of their squares underflow, which several inputs need. Not so
+ * where spreads are above a hundredth, whatever the function. */
+#define AVG_FAINT 1e-70
+static int avg_faint(const avg_call *call, const avg_set *set, double variance)
+{
+    double x[4], *lines = call->space, *columns = lines + (size_t)AVG_LINES * AVG_BLOCK;
+    int c, k, faint = 0;
+    for (k = 0; k < 4; k++) x[k] = ldexp(sqrt(variance), -3 * k);
+    if (x[0] > 0.01) return 0;
+    avg_columns(set, 4, x, lines, columns);
+    for (c = 0; c < set->columns; c++) {
+        const double *own = columns + (size_t)c * AVG_BLOCK;
+        double most = 0;
+        for (k = 0; k < 4; k++) most = fmax(most, fabs(own[k]));
+        faint |= most > 0 && most < AVG_FAINT;
+    }
+    return faint;
+}
+#endif
 
 /* All averages at one input. */
 static void avg_single(avg_call *call, const avg_set *set, double sigma, double *values)
@@ -47,8 +70,8 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
                 for (side = 0; side < (k > 0 ? 2 : 1); side++, n++) {
                     x[n] = side ? -sigma * node : sigma * node;
                     weight[n] = density;
-                    rough[n] = fmod(k, 2) ? 0 : 2 * density;
-                    rougher[n] = fmod(k, 4) ? 0 : 4 * density;
+                    rough[n] = fmod(k, 2) != 0 ? 0 : 2 * density;
+                    rougher[n] = fmod(k, 4) != 0 ? 0 : 4 * density;
                 }
             }
             avg_columns(set, n, x, lines, columns);
@@ -93,7 +116,7 @@ static void avg_single(avg_call *call, const avg_set *set, double sigma, double 
         }
         if (worst < 1e-22 && call->strip < 1e3) call->strip *= 1.2;
         if (worst <= AVG_REACHED || attempt > 24 || 2 * last / step > AVG_MOST_POINTS) {
-            avg_raise(call, worst + AVG_ROUNDING);
+            avg_raise(call, AVG_SURE * worst + AVG_ROUNDING);
             return;
         }
         if (avg_frequency(call, sigma) > call->slowest)

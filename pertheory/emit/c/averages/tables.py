@@ -17,6 +17,8 @@ def print_group(group: AverageGroup, place: int) -> str:
         text.append(f"#define {name}_full {name}_sets\n")
     else:
         text.append(_sets(f"{name}_full", group.full))
+    if group.loss:
+        text.append(_array("float", f"{name}_loss", (f"{own:.1e}F" for own in group.loss)))
     return "\n".join(text)
 
 
@@ -24,7 +26,8 @@ def print_requests(plan: AveragePlan) -> str:
     """The groups, and where each request of the program is."""
     rows = [
         f"{{{int(group.kinked)}, {len(group.requests)}, avg_group{n}_requests, avg_group{n}_sets, avg_group{n}_full, "
-        + ("NULL}" if group.pairs is None else f"&avg_group{n}_forms}}")
+        + ("NULL, " if group.pairs is None else f"&avg_group{n}_forms, ")
+        + (f"avg_group{n}_loss}}" if group.loss else "NULL}")
         for n, group in enumerate(plan.groups)
     ]
     where = sorted(

@@ -42,8 +42,8 @@ static double avg_sech2(double tail)
     return 4 * tail / ((1 + tail) * (1 + tail));
 }
 """,
-    "angle": """/* The angle of a point in the half plane x >= 0: atan2 to a unit or two in the last place, without branches,
- * so that many points go together. It is measured from 0, 45 or 90 degrees, whichever is nearest; the
+    "angle": """/* The angle of a point in the half plane x >= 0: atan2 to a unit or two in the last place; without
+ * branches, so that many points go together. It is measured from 0, 45 or 90 degrees, whichever is nearest; the
  * quotient of polynomials is that of Moshier's Cephes. */
 static inline double avg_angle(double y, double x)
 {

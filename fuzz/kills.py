@@ -112,7 +112,7 @@ def _stopped(name: str, folder: Path, example: Any, seconds: float) -> str:
             raise AssertionError("a process lives on") from None
     if process.returncode == 0:
         return f"{name}: done before {example['signal']}"
-    if process.returncode == 1 and "KeyboardInterrupt" in said and not _inside(said):
+    if process.returncode in (1, -number) and "KeyboardInterrupt" in said and not _inside(said):
         return f"{name}: {example['signal']} before the first line of ours"
     if process.returncode not in (-number, 128 + number):
         raise AssertionError(f"exit status {process.returncode} after {example['signal']}: {said[-300:]}")

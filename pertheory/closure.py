@@ -139,10 +139,14 @@ def close(
     asked: list[Any]
     if isinstance(tensors, str | Tensor | Observable) or is_paired(tensors):
         asked = [tensors]
-    elif isinstance(tensors, Iterable):
+    elif isinstance(tensors, Iterable) and not isinstance(tensors, Mapping):
         asked = list(tensors)
     else:
         raise InputError(f"tensors are names, observables with pairs, or a list of these, not {shown(tensors)}")
+    if pairs is not None and not any(isinstance(item, Observable) for item in asked):
+        raise InputError("pairs belong to an Observable, and none is asked for; names and texts have their own")
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress must be a function of two numbers, not {shown(progress)}")
     wanted: dict[Tensor, int] = {}
     for item in asked:
         for tensor, highest in _requested(item, pairs, order, limit):

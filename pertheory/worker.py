@@ -16,6 +16,7 @@ from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.store import Store
@@ -53,9 +54,16 @@ class Worker:
         rule: the network.
         executor: any `concurrent.futures.Executor`; None derives here.
         store: where diagrams are read and kept; None keeps nothing on disk.
+
+    Raises:
+        InputError: one of these is something else.
     """
 
     def __init__(self, rule: Network, executor: Executor | None = None, store: Store | None = None) -> None:
+        if executor is not None and not hasattr(executor, "submit"):
+            raise InputError(f"an executor is a concurrent.futures.Executor, not {shown(executor)}")
+        if store is not None and not isinstance(store, Store):
+            raise InputError(f"a store is a pertheory.store.Store, such as Store(folder), not {shown(store)}")
         self.rule = rule
         self.executor = executor
         self.store = store

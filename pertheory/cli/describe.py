@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from typing import Any
 
 from pertheory.cli.options import add_output, check_out, write_text
@@ -40,6 +41,10 @@ def main(options: argparse.Namespace) -> int:
 
 def _found(name: str) -> tuple[dict[str, Any], str]:
     """What has that name, as plain values and as text: a tensor, else a network, else an activation."""
+    if re.fullmatch(r"\(?([0-9]+|inf)\.[0-9]+\)?", name.strip()):
+        raise InputError(
+            f"{name.strip()} reads as an equation; pertheory check --equation {name.strip(' ()')} shows it"
+        )
     try:
         record = description(*find_tensor(name))
         return record, _text(record)

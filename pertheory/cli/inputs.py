@@ -24,7 +24,7 @@ def read_inputs(path: Path) -> list[list[float]]:
         InputError: no such file, another ending, ragged or non-numeric rows, NaN, nothing in it.
     """
     if not path.is_file():
-        raise InputError(f"--inputs {path}: {'is not a file' if path.exists() else 'no such file'}")
+        raise InputError(f"--inputs {path}: {_missing(path)}")
     suffix = path.suffix.lower()
     readers = {".csv": _read_csv, ".json": _read_json, ".npy": _read_npy}
     if suffix not in readers:
@@ -46,12 +46,17 @@ def read_inputs(path: Path) -> list[list[float]]:
     return rows
 
 
+def _missing(path: Path) -> str:
+    """Why there is nothing to be read."""
+    return "is not a file" if path.exists() else "leads nowhere" if path.is_symlink() else "no such file"
+
+
 def _read_csv(path: Path) -> list[list[float]]:
     rows: list[list[float]] = []
     with path.open(newline="", encoding="utf-8-sig") as handle:
         try:
             for number, row in enumerate(csv.reader(handle)):
-                if not row or all(not cell.strip() for cell in row) or row[0].lstrip().startswith("#"):
+                if not row or (len(row) == 1 and not row[0].strip()) or row[0].lstrip().startswith("#"):
                     continue
                 values = []
                 for column, cell in enumerate(row):

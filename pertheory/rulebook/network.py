@@ -14,6 +14,7 @@ below it, through channels:
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
 from dataclasses import replace
@@ -83,12 +84,14 @@ def rule_file(name_or_path: str | Path) -> Path:
     if text.endswith(".toml") or "/" in text:
         path = Path(text)
         if not path.is_file():
-            raise InputError(f"network rule {text!r}: no such file")
+            raise InputError(f"network rule {text!r}: {'is not a file' if path.exists() else 'no such file'}")
         return path
     path = rules_folder() / "networks" / f"{text}.toml"
     if not is_name(text) or not path.is_file():
         known = sorted(p.stem for p in (rules_folder() / "networks").glob("*.toml"))
         hint = other_kind(text, "network") or nearest(text[:99], known)
+        if os.path.isfile(text):  # which says no to names that no system takes
+            hint = "there is a file of that name, but those of rules end in .toml"
         raise InputError(f"unknown network {shown(text)}; {hint}")
     return path
 

@@ -187,6 +187,9 @@ def find_tensor(text: str) -> tuple[Tensor, int | None]:
                 return tensor, 0
         hint = other_kind(name, "tensor") or nearest(name[:99], [own for t in named_tensors() for own in t.names])
         raise InputError(f"unknown tensor {shown(text)}; {hint}")
+    wrong = re.fullmatch(rf"({NAME})\{{(.*)\}}", text)
+    if wrong and wrong.group(1) in {own for tensor in named_tensors() for own in tensor.names}:
+        raise InputError(f"{shown(text)}: an order is a whole number from 0 to 999, not {shown(wrong.group(2))}")
     observable, pairs = parse_observable(text)
     if pairs is None:
         raise InputError(f"observable {shown(text)} needs its pairs, such as '@ 12,34'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from math import inf
 from numbers import Real
@@ -115,7 +115,8 @@ def check_hyperparameters(rule: Any, depth: int, given: Mapping[str, Any]) -> li
             raise InputError(f"network {rule.name} has no hyperparameter {name!r}; {nearest(name, known)}")
         values = np.atleast_1d(real_array(value, name))
         if values.ndim != 1 or len(values) not in (1, depth):
-            raise InputError(f"{name} needs one value or one for each of {depth} layers, not {values.size}")
+            found = str(values.size) if values.ndim == 1 else f"an array of shape {values.shape}"
+            raise InputError(f"{name} needs one value or one for each of {depth} layers, not {found}")
         if not np.all(np.isfinite(values)) or (name in squares and np.any(values < 0)):
             bad = values[~np.isfinite(values) | (values < 0)][0]
             need = "finite" if not np.isfinite(bad) else "at least 0"
@@ -135,7 +136,8 @@ def check_widths(widths: Iterable[float] | None, depth: int, below: int, rule: N
     if widths is None:
         return None
     single = isinstance(widths, np.ndarray) and not widths.ndim
-    if single or isinstance(widths, str | Mapping) or not isinstance(widths, Iterable):
+    unordered = isinstance(widths, str | Mapping | Set)
+    if single or unordered or not isinstance(widths, Iterable):
         raise InputError(f"widths must be a list of hidden widths n_1 .. n_(depth-1), not {shown(widths)}")
     widths = list(widths)
     if len(widths) != depth - 1:

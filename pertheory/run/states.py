@@ -18,6 +18,13 @@ from pertheory.rulebook.values import whole
 Array = npt.NDArray[np.float64]
 
 
+def _read_only(array: Array) -> Array:
+    """What several names show must not be changed under one of them."""
+    shown = array.view()
+    shown.flags.writeable = False
+    return shown
+
+
 class LayerState(Mapping[str, Array]):
     """The tensors of one layer by name: ``state["V"]`` is an array with one axis per slot over the inputs."""
 
@@ -30,7 +37,7 @@ class LayerState(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if isinstance(name, str) and name in self._arrays:
-            return self._arrays[name]
+            return _read_only(self._arrays[name])
         try:
             tensor, order = any_tensor(name)
         except InputError as error:
@@ -38,8 +45,10 @@ class LayerState(Mapping[str, Array]):
         known = tensor_of(tensor.kind)
         key = known.name + (f"{{{order}}}" if order else "")
         if key not in self._arrays:
-            raise MissingError(f"no tensor {tensor.name!r} in this state; it has {', '.join(self._arrays)}")
-        array = self._arrays[key]
+            raise MissingError(
+                f"no tensor {tensor.name + key[len(known.name) :]!r} in this state; it has {', '.join(self._arrays)}"
+            )
+        array = _read_only(self._arrays[key])
         if array.ndim != tensor.kind.size:  # one input: all slots are alike
             return array
         return array.transpose([known.slots.index(vertex) for vertex in tensor.slots])

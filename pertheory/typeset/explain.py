@@ -15,6 +15,7 @@ from pertheory.derive.moves.refine import lower_forest
 from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.typeset.write import TextStyle, diagram_text, term_text
@@ -112,7 +113,10 @@ def explain(recursion: Recursion, term: int | Diagram | Term) -> Explanation:
     elif isinstance(term, Term) and term in recursion.terms:
         chosen = term
     else:
-        raise InputError(f"there is no such term in the recursion of {recursion.tensor.name}")
+        raise InputError(
+            f"a term of {recursion.tensor.name} is a number from 1 to {len(ordered)}, or one of its terms or diagrams, "
+            f"not {shown(term)}"
+        )
     parts = []
     for diagram in recursion.diagrams:
         if diagram.order == chosen.order and diagram.couplings == chosen.couplings:

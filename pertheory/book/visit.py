@@ -10,6 +10,7 @@ What a node is made of is written once, in the two tables.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -103,7 +104,7 @@ def _changed(node: Node, names: tuple[str, ...], change: Callable[[Any], Any]) -
     return found
 
 
-class Interpreter(Generic[Value]):
+class Interpreter(ABC, Generic[Value]):
     """What the nodes of a statement mean; a subclass overrides what it knows, all else is refused and never ignored.
 
     Every method gets the node and, where there is one, the place at which it is taken: whatever was handed to
@@ -122,9 +123,9 @@ class Interpreter(Generic[Value]):
         """
         return cast(Value, getattr(self, _METHODS[type(node)])(node, *place))
 
+    @abstractmethod
     def number(self, value: Fraction) -> Value:
         """A rational number."""
-        raise NotImplementedError
 
     def plus(self, a: Value, b: Value) -> Value:
         """The sum."""

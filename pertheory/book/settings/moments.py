@@ -17,6 +17,7 @@ stands for a statement about every m, which has to hold at each of the three.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from fractions import Fraction
@@ -62,13 +63,13 @@ class Moments(Setting):
         own.pairs, own.values = pairs, {**self.values, "m": self.make(pairs)}
         return own
 
+    @abstractmethod
     def named_moment(self, pairs: int, up: bool) -> Element:
         """G_2m of the layer of the statement, or one layer up."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mean(self, pairs: int) -> Element:
         """The m-th moment of O."""
-        raise NotImplementedError
 
     def symbol(self, name: str) -> Element:
         """Moments, couplings and widths."""

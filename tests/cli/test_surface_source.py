@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,8 +18,7 @@ def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(archive) as packed:
-        packed.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(archive, tmp_path)
     (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
     for name in (
         "Makefile",

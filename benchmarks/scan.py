@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.grids import Functions
 from pertheory.averages.methods.pairs import pair_averages
+from pertheory.averages.request import Request
 from pertheory.functions.activation import activation
-from pertheory.kernels.language import Request
 
 NAMES = (
     "relu",

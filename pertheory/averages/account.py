@@ -11,8 +11,8 @@ import numpy as np
 
 from pertheory.averages.atoms import show_request
 from pertheory.averages.quadrature import Array
+from pertheory.averages.request import Request
 from pertheory.functions.activation import Activation
-from pertheory.kernels.language import Request
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from itertools import product as cartesian
 from typing import TypeAlias
 
 from pertheory.algebra.terms import Line, Lines
-from pertheory.kernels.language import Request
+from pertheory.averages.request import Request
 
 Factor: TypeAlias = tuple[int, Lines]
 

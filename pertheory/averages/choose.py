@@ -29,8 +29,8 @@ from pertheory.averages.methods.trapezoid import Trapezoid
 from pertheory.averages.methods.trapezoid_single import SingleTrapezoid
 from pertheory.averages.methods.wide import Wide
 from pertheory.averages.quadrature import Array
+from pertheory.averages.request import Request
 from pertheory.errors import UnsupportedError
-from pertheory.kernels.language import Request
 
 #: Inputs with values, the values, inputs that fluctuate.
 Setting: TypeAlias = tuple[tuple[int, ...], tuple[float, ...], tuple[int, ...]]

@@ -24,10 +24,10 @@ from pertheory.averages.atoms import IDENTITY, atoms
 from pertheory.averages.nodes import find_polynomials
 from pertheory.averages.plan import ExactCode, Instruction
 from pertheory.averages.reduce import singular_lines
+from pertheory.averages.request import Request
 from pertheory.functions.activation import Activation
 from pertheory.functions.derivatives import Ring
 from pertheory.functions.polynomials import Monomial, Polynomial
-from pertheory.kernels.language import Request
 
 #: Most terms of one average; beyond it a series is as fast.
 MOST_TERMS = 40

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pertheory.algebra.terms import Lines
 from pertheory.averages.grids import Functions
 from pertheory.averages.quadrature import Array
+from pertheory.averages.request import Request
 from pertheory.functions.activation import Activation
-from pertheory.kernels.language import Request
 
 Atom: TypeAlias = tuple[Lines, ...]
 #: Averages, bounds of their errors and scales, shape (3, atoms, sets); see `Estimate`.

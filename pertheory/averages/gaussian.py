@@ -20,11 +20,11 @@ from pertheory.averages.choose import KINKED, Chooser
 from pertheory.averages.estimate import Mask, Wanted
 from pertheory.averages.planning import MOST_INPUTS
 from pertheory.averages.quadrature import Array, check_covariance
+from pertheory.averages.request import Request
 from pertheory.averages.sets import Shape
 from pertheory.averages.setwise import SetWise
 from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
-from pertheory.kernels.language import Request
 
 __all__ = ["MOST_INPUTS", "Divergence", "Factor", "GaussianAverages", "Line", "Request"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from itertools import product as cartesian
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,11 @@ from pertheory.averages.nodes import KinkedNodes, SetBuilder, SmoothNodes
 from pertheory.averages.plan import SAFE, AverageGroup, AveragePlan, Entry, ExactCode, InputSet, RequestShape
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Divergent, Undefined
+from pertheory.averages.request import Request, request_classes
 from pertheory.functions.activation import Activation
-from pertheory.kernels.language import Program, Request, request_classes
+
+if TYPE_CHECKING:
+    from pertheory.kernels.language import Program
 
 #: Distinct inputs that one entry may have.
 MOST_INPUTS = 4

@@ -25,7 +25,7 @@ from pertheory.averages.plan import STEIN, SUM, Entry, InputSet
 from pertheory.averages.planning import fill
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Divergent
-from pertheory.kernels.language import Request, request_classes
+from pertheory.averages.request import Request, request_classes
 
 Places: TypeAlias = NDArray[np.int64]
 

@@ -19,9 +19,9 @@ from pertheory.averages.leaves import Leaves
 from pertheory.averages.planning import MOST_INPUTS
 from pertheory.averages.quadrature import Array
 from pertheory.averages.reduce import Undefined
+from pertheory.averages.request import Request
 from pertheory.averages.sets import SetPlan, SetPlans, set_plans
 from pertheory.errors import UnsupportedError
-from pertheory.kernels.language import Request
 
 Places: TypeAlias = NDArray[np.int64]
 

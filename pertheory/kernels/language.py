@@ -14,17 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from itertools import groupby
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
-from pertheory.algebra.terms import Lines
+from pertheory.averages.request import Request, request_classes
 
 #: What a program is for: all choices of inputs, or every slot at the same input.
 INPUTS = ("many", "one")
 #: Axis permutations that leave an array unchanged: T[i_g0, i_g1, ...] = T[i_0, i_1, ...]; the identity first.
 Symmetry = tuple[tuple[int, ...], ...]
-Request = tuple[tuple[int, Lines], ...]  # per axis: legs in front, lines
 
 
 class AverageArray(NamedTuple):
@@ -49,16 +47,6 @@ class AverageArray(NamedTuple):
     def classes(self) -> tuple[int, ...]:
         """Axes with equal factors are interchangeable, and neighbours: the lengths of these runs."""
         return request_classes(self.request)
-
-
-def request_classes(request: Request) -> tuple[int, ...]:
-    """The lengths of the runs of equal factors.
-
-    Example:
-        >>> request_classes(((0, (("s", 1),)), (0, (("s", 0),)), (0, (("s", 0),))))
-        (1, 2)
-    """
-    return tuple(len(list(run)) for _, run in groupby(request))
 
 
 class TensorArray(NamedTuple):

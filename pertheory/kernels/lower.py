@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Average, Terms, sorted_terms
+from pertheory.averages.request import Request
 from pertheory.closure import Closure, covariance_type
 from pertheory.graphs.partitions import index_partitions
 from pertheory.graphs.tensor import symmetry_elements
@@ -20,7 +21,6 @@ from pertheory.kernels.language import (
     Operand,
     Product,
     Program,
-    Request,
     Symmetry,
     TensorArray,
 )

@@ -17,8 +17,8 @@ import mpmath
 import numpy as np
 
 from benchmarks.scan import GAPS, NAMES, REQUESTS, SPREADS, apart, covariance
+from pertheory.averages.request import Request
 from pertheory.functions.activation import Activation, activation
-from pertheory.kernels.language import Request
 from tests.emit.single_averages import Found, SingleAverages, pattern_of
 from tests.reference.gaussian_averages import cases
 

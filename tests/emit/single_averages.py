@@ -24,9 +24,9 @@ from pertheory.averages.nodes import KinkedNodes, SmoothNodes
 from pertheory.averages.plan import AverageGroup, AveragePlan, Entry, InputSet, RequestShape
 from pertheory.averages.planning import leaf_products
 from pertheory.averages.reduce import Divergent
+from pertheory.averages.request import Request
 from pertheory.emit.c.averages import print_averages
 from pertheory.functions.activation import activation
-from pertheory.kernels.language import Request
 
 HEADER = Path(pt.__file__).parent / "emit" / "c"
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Werror"]

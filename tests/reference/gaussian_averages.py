@@ -19,9 +19,9 @@ from pertheory.averages.gaussian import representatives
 from pertheory.averages.methods.closed import LOST, evaluate, relative_errors
 from pertheory.averages.quadrature import Array, check_covariance
 from pertheory.averages.reduce import Divergent
+from pertheory.averages.request import Request
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation, activation
-from pertheory.kernels.language import Request
 from tests.run.one_average import one_average
 
 HERE = Path(__file__).parent

@@ -14,10 +14,10 @@ import pertheory as pt
 from pertheory.averages.atoms import atoms
 from pertheory.averages.choose import Chooser
 from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.request import Request
 from pertheory.averages.sets import set_plans
 from pertheory.errors import InputError
 from pertheory.functions.activation import activation
-from pertheory.kernels.language import Request
 from pertheory.kernels.lower import lower
 
 

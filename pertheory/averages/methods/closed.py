@@ -23,7 +23,7 @@ from pertheory.averages.closed_forms import ClosedForms, closed_codes
 from pertheory.averages.estimate import Wanted, Whole
 from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
-from pertheory.kernels.language import Request
+from pertheory.averages.request import Request
 
 #: What an instruction gives (arrays over the pairs, or numbers of one pair), a bound of its relative error that is the
 #: same for all pairs, what the error may be besides (None for nothing), and whether the result is never negative.

@@ -15,7 +15,7 @@ from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.panelling import Functions
 from pertheory.averages.quadrature import Array
-from pertheory.kernels.language import Request
+from pertheory.averages.request import Request
 
 #: Averages, the largest error relative to the scale, and the entries that are missing.
 Result: TypeAlias = tuple[Array, float, NDArray[np.bool_]]

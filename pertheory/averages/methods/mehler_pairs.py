@@ -24,7 +24,7 @@ from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condit
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import factor_terms
 from pertheory.averages.quadrature import Array
-from pertheory.kernels.language import Request
+from pertheory.averages.request import Request
 
 #: Averages of a request, the largest error relative to the scale of those that were summed, and the entries that were
 #: not.

@@ -25,8 +25,8 @@ from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import Functions, factor_values, sorted_edges, thinned
 from pertheory.averages.methods.panels import collinear_averages, rounding
 from pertheory.averages.quadrature import Array, density, panels
+from pertheory.averages.request import Request
 from pertheory.functions.steep import steep_places
-from pertheory.kernels.language import Request
 
 #: Nodes of a panel.
 NODES = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,16 @@ from pertheory.store import Store
 from pertheory.worker import Node, Worker
 
 if TYPE_CHECKING:
+    from pertheory.symbols.formula import Formula
     from pertheory.typeset.explain import Explanation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recursion:
     """T{k} of the layer above, for several k, as diagrams over tensors of the layer below.
 
-    Shows itself as LaTeX in a notebook. Make one with `derive`.
+    Shows itself as LaTeX in a notebook. Make one with `derive`. Two recursions are equal if they say the same of the
+    same tensor, whatever their networks are called; their sum and difference are recursions again.
 
     Attributes:
         network: the rule it was derived from.
@@ -37,6 +39,7 @@ class Recursion:
         tensor: what is derived, with the order of its slots.
         orders: the k of T{k}, ascending.
         diagrams: one for each orbit under the symmetry of the tensor; see `Diagram`.
+        others: the other rules that a sum or difference was made of.
     """
 
     network: Network
@@ -44,6 +47,22 @@ class Recursion:
     tensor: Tensor
     orders: tuple[int, ...]
     diagrams: tuple[Diagram, ...]
+    others: tuple[Network, ...] = ()
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Every rule that it was derived from."""
+        return (self.network, *self.others)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no rule was derived with pairs only, as an approximation."""
+        return all(rule.closure == "exact" for rule in self.networks)
+
+    @property
+    def has_several_fields(self) -> bool:
+        """Whether an average has to say which field it is over."""
+        return any(rule.has_several_fields for rule in self.networks)
 
     @cached_property
     def slot_of_vertex(self) -> tuple[int, ...]:
@@ -106,7 +125,131 @@ class Recursion:
         """
         from pertheory.typeset.explain import explain
 
+        self._refuse_several("cannot be explained; explain a term of each")
         return explain(self, term)
+
+    def formula(self, form: str = "expanded") -> Formula:
+        """The recursion as a `pertheory.symbols.formula.Formula`, to substitute into, collect and export.
+
+        Args:
+            form: "expanded", every average spelled out for distinct samples; or "diagram", where an index that occurs
+                twice is a leg: summed over the samples on which it acts as a derivative.
+        """
+        from pertheory.symbols.recursions import formula
+
+        return formula(self, form)
+
+    def to_sympy(self, form: str = "expanded") -> Any:
+        """The right-hand side as a sympy expression; of several orders the sum of T{k} / n^k.
+
+        Tensors are ``V[ell, 1, 1, 3, 3]`` (`pertheory.symbols.objects.LayerTensor`), averages
+        `pertheory.symbols.objects.Average`, hyperparameters and widths symbols of their names.
+        """
+        return self.formula(form).to_sympy()
+
+    def where(self, *equalities: str) -> Formula:
+        """The formula where some slots carry the same input.
+
+        Args:
+            equalities: such as ``"1=2"`` or ``"1=2=3"``, in the labels of the slots.
+
+        Raises:
+            InputError: a label that is no slot.
+
+        Example:
+            >>> derive("mlp", "K").where("1=2").to_sympy()
+            C_W*<s_1 s_1> + C_b
+        """
+        from pertheory.symbols.recursions import where
+
+        return where(self, equalities)
+
+    def single_input(self) -> Formula:
+        """The formula on one input, in chi_parallel, chi_perp, h, g and averages, as the book writes it.
+
+        What the names stand for comes out of the derived recursions of K, G{1} and Theta of the same network; they are
+        the `definitions` of the formula.
+
+        Raises:
+            InputError: a difference between networks has no names of its own.
+
+        Example:
+            >>> print(derive("mlp", "Theta").single_input())
+            Theta[ell + 1] = Theta[ell]*chi_perp + g*lambda_W + lambda_b
+            where chi_perp = C_W*<s' s'>
+            where g = <s s>
+        """
+        from pertheory.symbols.recursions import single_input
+
+        self._refuse_several("has no names of its own; take the difference of two formulas on one input")
+        if "z" not in [name for name, _ in self.network.sublayers[self.sublayer].fields]:
+            return single_input(self, ())
+        names = ("G", "G{1}", "Theta") if self.network.is_trained else ("G", "G{1}")
+        return single_input(self, [derive(self.network, name, sublayer=self.sublayer) for name in names])
+
+    def for_activation(self, activation: Any, **parameters: Any) -> Formula:
+        """The formula for distinct samples with averages in closed form.
+
+        Args:
+            activation: a name, a formula, a file or an `Activation`.
+            parameters: of the activation.
+
+        Raises:
+            UnsupportedError: an average has no closed form; on one input, with `single_input`, there may be one.
+        """
+        return self.formula().for_activation(activation, **parameters)
+
+    def subs(self, values: Any = None, **named: Any) -> Formula:
+        """`Formula.subs` of the expanded form."""
+        return self.formula().subs(values, **named)
+
+    def collect(self, *names: Any) -> Formula:
+        """`Formula.collect` of the expanded form."""
+        return self.formula().collect(*names)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Recursion):
+            return NotImplemented
+        if self._subject != other._subject:
+            return False
+        return self.diagrams == other.diagrams or self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash(self._subject)
+
+    @property
+    def _subject(self) -> tuple[Any, ...]:
+        """What it is about."""
+        return self.tensor.kind, self.tensor.slots, self.orders
+
+    def __add__(self, other: object) -> Recursion:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: object) -> Recursion:
+        """The difference as diagrams: those of one formula are subtracted, what both have is gone."""
+        return self._combined(other, -1)
+
+    def _combined(self, other: object, sign: int) -> Recursion:
+        if not isinstance(other, Recursion):
+            return NotImplemented
+        if self._subject != other._subject:
+            raise InputError(
+                f"recursions of {self.tensor.name} and of {other.tensor.name} cannot be added: derive the same tensor, "
+                "its slots and orders the same"
+            )
+        total: dict[Any, Diagram] = {}
+        for weight, own in ((1, self), (sign, other)):
+            for diagram in own.diagrams:
+                key = diagram.formula_key
+                before = total[key].coefficient if key in total else 0
+                total[key] = diagram._replace(coefficient=before + weight * diagram.coefficient)
+        left = tuple(diagram for diagram in total.values() if diagram.coefficient)
+        networks = tuple(dict.fromkeys((*self.networks, *other.networks)))
+        return replace(self, network=networks[0], others=networks[1:], diagrams=left)
+
+    def _refuse_several(self, why: str) -> None:
+        if self.others:
+            raise InputError(f"a sum or difference of {' and '.join(rule.name for rule in self.networks)} {why}")
 
     def __len__(self) -> int:
         return len(self.diagrams)
@@ -118,7 +261,12 @@ class Recursion:
         return write(self, TextStyle(), form)
 
     def to_latex(self, form: str = "diagram") -> str:
-        """The recursion as LaTeX (an ``aligned`` environment); ``form`` is "diagram" or "expanded"."""
+        """The recursion as LaTeX (an ``aligned`` environment); ``form`` is "diagram", "expanded" or "paper".
+
+        For a paper tensors, averages, hyperparameters and widths carry their layers, and every term is written out.
+        """
+        if form == "paper":
+            return self.formula().to_latex()
         from pertheory.typeset.write import LatexStyle, write
 
         return write(self, LatexStyle(), form)

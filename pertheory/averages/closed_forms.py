@@ -14,10 +14,11 @@ the determinant, which the caller forms exactly, is an input of its own.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product as cartesian
-from typing import NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from pertheory.algebra.terms import Line, Lines
 from pertheory.averages.atoms import IDENTITY, atoms
@@ -64,10 +65,12 @@ class Shape(NamedTuple):
 
 
 Shapes: TypeAlias = dict[Shape, float]
-#: Numbers of instructions for a, b, k and the determinant; None is zero.
-Covariance: TypeAlias = tuple[int | None, int | None, int | None, int | None]
+#: a value in the course of a calculation: the number of an instruction, or an expression
+V = TypeVar("V")
+#: a, b, k and the determinant; None is zero.
+Covariance: TypeAlias = tuple[V | None, V | None, V | None, V | None]
 Two: TypeAlias = tuple[int, int]
-Slopes: TypeAlias = tuple[float, float]
+Slopes: TypeAlias = tuple[Any, Any]
 
 
 class OpenError(Exception):
@@ -230,13 +233,130 @@ def _quadratic(argument: Polynomial) -> tuple[float, float, float]:
     return found[0], found[1], found[2]
 
 
-class _Coder:
+class Moments(Generic[V]):
+    """Averages of z^p w^q exp(-u z^2 - v w^2) erf(beta z) erf(gamma w), in any arithmetic.
+
+    Who derives from it says what values are: how they are made, multiplied and added.
+    """
+
+    #: of the arithmetic of numbers
+    pi: Any = math.pi
+
+    def __init__(self) -> None:
+        self._moments: dict[tuple[Covariance[V], Two, Slopes], V | None] = {}
+
+    @staticmethod
+    def root(number: Any) -> Any:
+        """The square root of a number."""
+        return math.sqrt(number)
+
+    @abstractmethod
+    def constant(self, value: Any) -> V:
+        """A number as a value."""
+
+    @abstractmethod
+    def times(self, *factors: V | None) -> V | None:
+        """A product; None is zero."""
+
+    @abstractmethod
+    def total(self, terms: Sequence[tuple[Any, V | None]]) -> V:
+        """A sum of multiples."""
+
+    @abstractmethod
+    def apply(self, function: str, *values: V) -> V:
+        """One of "sqrt", "reciprocal", and "angle": of (x, y), seen from the first axis."""
+
+    def tilted(self, given: Covariance[V], u: Any, v: Any) -> tuple[Covariance[V], V]:
+        """The covariance under the Gaussian times exp(-u z^2 - v w^2), and the average of that factor."""
+        a, b, k, gap = given
+        terms = [(2 * u, a), (2 * v, b), (4 * u * v, gap)]
+        if not any(weight and number is not None for weight, number in terms):
+            return given, self.constant(1)
+        determinant = self.total([(1, self.constant(1)), *terms])
+        inverse = self.apply("reciprocal", determinant)
+
+        def less(own: V | None, strength: Any) -> V | None:
+            if own is None:
+                return None
+            return self.times(inverse, self.total([(1, own), (2 * strength, gap)]))
+
+        new = less(a, v), less(b, u), self.times(inverse, k), self.times(inverse, gap)
+        factor = self.times(self.apply("sqrt", determinant), inverse)
+        assert factor is not None
+        return new, factor
+
+    def moment(self, given: Covariance[V], powers: Two, slopes: Slopes) -> V | None:
+        """The average of z^p w^q erf(beta z) erf(gamma w), a factor missing where its slope is zero."""
+        key = (given, powers, slopes)
+        if key not in self._moments:
+            odd = sum(powers) + sum(bool(slope) for slope in slopes)
+            self._moments[key] = None if odd % 2 else self._even(given, powers, slopes)
+        return self._moments[key]
+
+    def _even(self, given: Covariance[V], powers: Two, slopes: Slopes) -> V | None:
+        if not any(powers):
+            return self._angle(given, slopes) if all(slopes) else self.constant(1)
+        a, b, k, _ = given
+        lifted = 0 if powers[0] else 1
+        strengths = (a, k) if lifted == 0 else (k, b)
+        lower = _changed(powers, lifted, powers[lifted] - 1)
+        terms: list[tuple[float, V | None]] = []
+        for j, strength in enumerate(strengths):
+            if strength is None:
+                continue
+            if lower[j]:
+                less = _changed(lower, j, lower[j] - 1)
+                terms.append((lower[j], self.times(strength, self.moment(given, less, slopes))))
+            if slopes[j]:
+                terms.append((1, self._with_slope(given, strength, lower, slopes, lifted, j)))
+        return self.total(terms)
+
+    def _with_slope(
+        self, given: Covariance[V], strength: V, powers: Two, slopes: Slopes, lifted: int, j: int
+    ) -> V | None:
+        """A strength times the average with the derivative of one error function or sign."""
+        rest = (0, slopes[1]) if j == 0 else (slopes[0], 0)
+        if slopes[j] != SIGN:
+            new, factor = self.tilted(given, *((slopes[0] ** 2, 0) if j == 0 else (0, slopes[1] ** 2)))
+            scale = self.constant(2 * slopes[j] / self.root(self.pi))
+            return self.times(scale, strength, factor, self.moment(new, powers, rest))
+        if powers[j]:
+            return None
+        # 2 delta(z): what is left of the other variance, given that z is zero
+        own = given[j]
+        assert own is not None
+        other = given[1 - j]
+        left = None if other is None or given[3] is None else self.times(given[3], self.apply("reciprocal", own))
+        new = (None, left, None, None) if j == 0 else (left, None, None, None)
+        root = self.apply("sqrt", own)
+        weight = root if j == lifted else self.times(strength, self.apply("reciprocal", root))
+        return self.times(self.constant(self.root(2 / self.pi)), weight, self.moment(new, powers, rest))
+
+    def _angle(self, given: Covariance[V], slopes: Slopes) -> V | None:
+        """The average of two error functions: the angle between two variables with noise of their own."""
+        a, b, k, gap = given
+        if k is None:
+            return None
+        if SIGN in slopes:
+            if slopes[0] != slopes[1]:
+                raise OpenError
+            assert gap is not None
+            angle = self.apply("angle", k, self.apply("sqrt", gap))
+        else:
+            u, v = 2 * slopes[0] ** 2, 2 * slopes[1] ** 2
+            terms = [(1, self.constant(1)), (u, a), (v, b), (u * v, gap)]
+            away = self.apply("sqrt", self.total(terms))
+            angle = self.apply("angle", self.total([(self.root(u * v), k)]), away)
+        return self.times(self.constant(2 / self.pi), angle)
+
+
+class _Coder(Moments[int]):
     """Writes averages as instructions, each value once."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.instructions: list[Instruction] = []
         self._known: dict[Instruction, int] = {}
-        self._moments: dict[tuple[Covariance, Two, Slopes], int | None] = {}
 
     def emit(self, operation: str, *operands: int, value: float = 0.0) -> int:
         """The number of an instruction."""
@@ -246,9 +366,13 @@ class _Coder:
             self.instructions.append(instruction)
         return self._known[instruction]
 
+    def apply(self, function: str, *values: int) -> int:
+        """An instruction without a number of its own."""
+        return self.emit(function, *values)
+
     def constant(self, value: float) -> int:
         """A number."""
-        return self.emit("constant", value=value)
+        return self.emit("constant", value=float(value))
 
     def times(self, *factors: int | None) -> int | None:
         """A product; None is zero."""
@@ -276,17 +400,17 @@ class _Coder:
 
     def average(self, one: Shape, two: Shape) -> int | None:
         """The average of a product of two terms; None is zero."""
-        given: Covariance = (self.emit("a"), self.emit("b"), self.emit("k"), self.emit("gap"))
+        given: Covariance[int] = (self.emit("a"), self.emit("b"), self.emit("k"), self.emit("gap"))
         if any(shape.wave or shape.growth for shape in (one, two)):
             if any(shape.power or shape.fall or shape.slope for shape in (one, two)):
                 raise OpenError
             return self._entire(given, one, two)
         if (one.fall or two.fall) and SIGN in (one.slope, two.slope):
             raise OpenError
-        covariance, factor = self._tilted(given, one.fall, two.fall)
-        return self.times(factor, self._moment(covariance, (one.power, two.power), (one.slope, two.slope)))
+        covariance, factor = self.tilted(given, one.fall, two.fall)
+        return self.times(factor, self.moment(covariance, (one.power, two.power), (one.slope, two.slope)))
 
-    def _entire(self, given: Covariance, one: Shape, two: Shape) -> int | None:
+    def _entire(self, given: Covariance[int], one: Shape, two: Shape) -> int | None:
         """Exponentials or waves."""
         a, b, k, _ = given
         if not (one.wave or two.wave):
@@ -308,89 +432,6 @@ class _Coder:
         half = self.times(self.constant(0.5), top, self.emit("drop", self.emit("scale", size, value=2.0)))
         assert half is not None
         return self.emit("copysign", half, x) if one.wave == "sin" else self.total([(1.0, top), (-1.0, half)])
-
-    def _tilted(self, given: Covariance, u: float, v: float) -> tuple[Covariance, int]:
-        """The covariance under the Gaussian times exp(-u z^2 - v w^2), and the average of that factor."""
-        a, b, k, gap = given
-        terms = [(2 * u, a), (2 * v, b), (4 * u * v, gap)]
-        if not any(weight and number is not None for weight, number in terms):
-            return given, self.constant(1.0)
-        determinant = self.total([(1.0, self.constant(1.0)), *terms])
-        inverse = self.emit("reciprocal", determinant)
-
-        def less(own: int | None, strength: float) -> int | None:
-            if own is None:
-                return None
-            return self.times(inverse, self.total([(1.0, own), (2 * strength, gap)]))
-
-        new = less(a, v), less(b, u), self.times(inverse, k), self.times(inverse, gap)
-        factor = self.times(self.emit("sqrt", determinant), inverse)
-        assert factor is not None
-        return new, factor
-
-    def _moment(self, given: Covariance, powers: Two, slopes: Slopes) -> int | None:
-        """The average of z^p w^q erf(beta z) erf(gamma w), a factor missing where its slope is zero."""
-        key = (given, powers, slopes)
-        if key not in self._moments:
-            odd = sum(powers) + sum(slope > 0 for slope in slopes)
-            self._moments[key] = None if odd % 2 else self._even(given, powers, slopes)
-        return self._moments[key]
-
-    def _even(self, given: Covariance, powers: Two, slopes: Slopes) -> int | None:
-        if not any(powers):
-            return self._angle(given, slopes) if all(slopes) else self.constant(1.0)
-        a, b, k, _ = given
-        lifted = 0 if powers[0] else 1
-        strengths = (a, k) if lifted == 0 else (k, b)
-        lower = _changed(powers, lifted, powers[lifted] - 1)
-        terms: list[tuple[float, int | None]] = []
-        for j, strength in enumerate(strengths):
-            if strength is None:
-                continue
-            if lower[j]:
-                less = _changed(lower, j, lower[j] - 1)
-                terms.append((float(lower[j]), self.times(strength, self._moment(given, less, slopes))))
-            if slopes[j]:
-                terms.append((1.0, self._with_slope(given, strength, lower, slopes, lifted, j)))
-        return self.total(terms)
-
-    def _with_slope(
-        self, given: Covariance, strength: int, powers: Two, slopes: Slopes, lifted: int, j: int
-    ) -> int | None:
-        """A strength times the average with the derivative of one error function or sign."""
-        rest = (0.0, slopes[1]) if j == 0 else (slopes[0], 0.0)
-        if slopes[j] != SIGN:
-            new, factor = self._tilted(given, *((slopes[0] ** 2, 0.0) if j == 0 else (0.0, slopes[1] ** 2)))
-            scale = self.constant(2 * slopes[j] / math.sqrt(math.pi))
-            return self.times(scale, strength, factor, self._moment(new, powers, rest))
-        if powers[j]:
-            return None
-        # 2 delta(z): what is left of the other variance, given that z is zero
-        own = given[j]
-        assert own is not None
-        other = given[1 - j]
-        left = None if other is None or given[3] is None else self.times(given[3], self.emit("reciprocal", own))
-        new = (None, left, None, None) if j == 0 else (left, None, None, None)
-        root = self.emit("sqrt", own)
-        weight = root if j == lifted else self.times(strength, self.emit("reciprocal", root))
-        return self.times(self.constant(math.sqrt(2 / math.pi)), weight, self._moment(new, powers, rest))
-
-    def _angle(self, given: Covariance, slopes: Slopes) -> int | None:
-        """The average of two error functions: the angle between two variables with noise of their own."""
-        a, b, k, gap = given
-        if k is None:
-            return None
-        if SIGN in slopes:
-            if slopes[0] != slopes[1]:
-                raise OpenError
-            assert gap is not None
-            angle = self.emit("angle", k, self.emit("sqrt", gap))
-        else:
-            u, v = 2 * slopes[0] ** 2, 2 * slopes[1] ** 2
-            terms = [(1.0, self.constant(1.0)), (u, a), (v, b), (u * v, gap)]
-            away = self.emit("sqrt", self.total(terms))
-            angle = self.emit("angle", self.total([(math.sqrt(u * v), k)]), away)
-        return self.times(self.constant(2 / math.pi), angle)
 
 
 def _changed(powers: Two, place: int, value: int) -> Two:

@@ -99,6 +99,11 @@ def _take_out(product: Lines, line: tuple[str, int]) -> list[tuple[int, Lines, F
 
 
 def reduce_terms(terms: Mapping[tuple[Lines, ...], float], functions: Functions) -> dict[Term, float]:
+    """The terms of `reduced` with coefficients in double precision."""
+    return {term: float(coefficient) for term, coefficient in reduced(terms, functions).items()}
+
+
+def reduced(terms: Mapping[tuple[Lines, ...], float], functions: Functions) -> dict[Term, Fraction]:
     """Bring a sum of products at distinct variables to normal forms and ties, equal ones collected.
 
     Args:
@@ -131,7 +136,7 @@ def reduce_terms(terms: Mapping[tuple[Lines, ...], float], functions: Functions)
                 break
         else:
             done[term] = done.get(term, Fraction(0)) + coefficient
-    return {term: float(coefficient) for term, coefficient in done.items() if coefficient}
+    return {term: coefficient for term, coefficient in done.items() if coefficient}
 
 
 def distribution(legs: int, product: Lines, functions: Functions) -> Distribution:
@@ -142,7 +147,7 @@ def distribution(legs: int, product: Lines, functions: Functions) -> Distributio
     """
     if is_tied(product, functions):
         check_tie(product, functions)
-    result = Distribution(((product, 1.0),), tuple(_deltas(product, functions)))
+    result = Distribution(((product, 1),), tuple(_deltas(product, functions)))
     for _ in range(legs):
         result = derivative(result, functions)
     return result
@@ -154,9 +159,9 @@ def derivative(given: Distribution, functions: Functions) -> Distribution:
     deltas = {(position, order + 1): weight for (position, order), weight in given.deltas}
     for product, coefficient in given.regular:
         for position, jump in _jumps(product, functions):
-            deltas[position, 0] = deltas.get((position, 0), 0.0) + coefficient * jump
+            deltas[position, 0] = deltas.get((position, 0), 0) + coefficient * jump
         for derived, count in differentiate(product):
-            regular[derived] = regular.get(derived, 0.0) + coefficient * count
+            regular[derived] = regular.get(derived, 0) + coefficient * count
     return Distribution(tuple(regular.items()), tuple((key, weight) for key, weight in deltas.items() if weight))
 
 

@@ -90,6 +90,20 @@ class Diagram(NamedTuple):
         """How many diagrams this one stands for."""
         return len(self.images)
 
+    @property
+    def formula_key(self) -> tuple[object, ...]:
+        """A value that is equal for diagrams of one tensor whose formulas are the same up to their coefficients."""
+
+        def seen(image: Permutation) -> tuple[object, ...]:
+            _, lines, _, _, tensors = self.key(image)
+            neurons = [
+                (tuple(sorted([tuple(sorted([image[v] for v in site])) for site in neuron])), field)
+                for neuron, field in zip(self.neurons, self.fields, strict=True)
+            ]
+            return lines, tuple(sorted(neurons)), tensors
+
+        return self.order, self.couplings, min(map(seen, self.images))
+
     def key(self, image: Permutation) -> tuple[object, ...]:
         """A value that names the diagram with every vertex v renamed ``image[v]``: equal exactly for equal diagrams.
 

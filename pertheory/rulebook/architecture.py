@@ -182,6 +182,11 @@ class Network:
         return len({name for layer in self.sublayers for name, _ in layer.fields} | set(self.fields)) > 1
 
     @property
+    def is_trained(self) -> bool:
+        """Whether any parameter has a learning rate."""
+        return any(parameter.learning_rate is not None for parameter in self.parameters)
+
+    @property
     def passes_neurons(self) -> bool:
         """Whether an identity channel passes neurons on, which fixes the width."""
         return any(c.kind == "identity" for layer in self.sublayers for _, own in layer.fields for c in own)

@@ -103,11 +103,6 @@ def open_functions(rule: Network) -> tuple[str, ...]:
     return (*rule.functions, *({"s"} - set(rule.functions)))
 
 
-def is_trained(rule: Network) -> bool:
-    """Whether any parameter has a learning rate."""
-    return any(parameter.learning_rate is not None for parameter in rule.parameters)
-
-
 def first_layer(rule: Network, number: Any, couplings: Mapping[str, Any], product: Any) -> tuple[Any, Any]:
     """The kernel and the tangent kernel of the first layer; all other tensors vanish there.
 

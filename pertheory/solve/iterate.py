@@ -18,7 +18,7 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Expanded
-from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
+from pertheory.solve.channels import first_tangent_kernel, inner_values, open_functions, outer
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.universality import expansion_coefficients
 from pertheory.worker import Node
@@ -130,7 +130,7 @@ class Iteration:
         return total
 
     def _first(self, node: Node) -> float:
-        if node != self.step.node("Theta") or not is_trained(self.rule):
+        if node != self.step.node("Theta") or not self.rule.is_trained:
             return 0.0
         rates = {self.own.bias_rate: TILDE_B, self.own.weight_rate: TILDE_W}
         return float(first_tangent_kernel(self.rule, float, {**self.numbers, **rates}, FIRST_KERNEL))

@@ -20,7 +20,7 @@ from pertheory.errors import UnsupportedError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
-from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
+from pertheory.solve.channels import first_tangent_kernel, inner_values, open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.induction import DepthPolynomials
 from pertheory.solve.large_depth import KernelDecay, LargeDepth, kernel_decay
@@ -124,7 +124,7 @@ def half_stable(rule: Network) -> ClassInDepth:
 def _in_depth(rule: Network, field: RationalFunctions, symbols: dict[str, Element], averages: Averages) -> ClassInDepth:
     step = SingleInputLayer(rule, averages, symbols, symbols["K"])
     first = {}
-    if is_trained(rule):
+    if rule.is_trained:
         first[step.node("Theta")] = first_tangent_kernel(rule, field.number, symbols, symbols["K"])
     return ClassInDepth(field, symbols, averages, DepthPolynomials(step, first))
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def record(recursion: Recursion) -> dict[str, Any]:
     """The expanded form as plain lists and dictionaries."""
     labels = recursion.tensor.labels
-    rule = recursion.network
-    channels = [channel for layer in rule.sublayers for _, own in layer.fields for channel in own]
-    named = rule.has_several_fields or len({channel.function for channel in channels} - {""}) > 1
+    channels = [c for rule in recursion.networks for layer in rule.sublayers for _, own in layer.fields for c in own]
+    several = recursion.has_several_fields
+    named = several or len({channel.function for channel in channels} - {""}) > 1
 
     def average(item: Average) -> list[list[Any]]:
         """Sample and derivative order; the function where there are several; the field where there are several."""
-        last = [item.field] if rule.has_several_fields else []
+        last = [item.field] if several else []
         return [
             [labels[sample], order, *([function] if named else []), *last]
             for sample, _, lines in item.factors
@@ -47,8 +47,8 @@ def record(recursion: Recursion) -> dict[str, Any]:
         )
     return {
         "schema": "pertheory.recursion/1",
-        "network": recursion.network.name,
-        "closure": recursion.network.closure,
+        "network": ", ".join(rule.name for rule in recursion.networks),
+        "closure": "exact" if recursion.is_exact else "pairs",
         "tensor": recursion.tensor.name,
         "slots": list(labels),
         "order": max(recursion.orders),

@@ -257,7 +257,7 @@ def write(recursion: Recursion, style: Style, form: str = "diagram") -> str:
     left = style.left_side(tensor.name, recursion.orders, tensor.labels)
     terms = _diagram_terms(recursion, style) if form == "diagram" else _expanded_terms(recursion, style)
     text = style.assemble(left, terms)
-    return text if recursion.network.closure == "exact" else f"{style.remark(APPROXIMATION)}\n{text}"
+    return text if recursion.is_exact else f"{style.remark(APPROXIMATION)}\n{text}"
 
 
 def _name(name: str, leading: str, order: int) -> str:
@@ -285,7 +285,7 @@ def term_text(recursion: Recursion, term: Term, coefficient: Fraction, style: St
 
 def _field(recursion: Recursion, field: str) -> str:
     """The field of an average, where it has to be told."""
-    return field if recursion.network.has_several_fields else ""
+    return field if recursion.has_several_fields else ""
 
 
 def _diagram_terms(recursion: Recursion, style: Style) -> list[tuple[int, str]]:

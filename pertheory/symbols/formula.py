@@ -1,0 +1,267 @@
+"""A formula for a tensor of the next layer, as sympy expressions that people substitute into, collect and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import sympy
+
+from pertheory.errors import InputError
+from pertheory.functions.chosen import choose_functions
+from pertheory.rulebook.files import nearest
+from pertheory.rulebook.names import shown
+from pertheory.symbols.conversion import kernel
+from pertheory.symbols.objects import ELL, WIDTH, Average, LayerComponent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pertheory.functions.activation import Activation
+    from pertheory.rulebook.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """What a tensor of layer ``ell + 1`` is, in terms of layer ``ell``, for each order in 1/n.
+
+    Everything is a sympy expression, so that sympy's own functions work on what `to_sympy` returns; the symbols are
+    those of `pertheory.symbols.objects`. Made by `Recursion.formula`, `where`, `single_input` and `for_activation`.
+
+    Attributes:
+        networks: the rules it was derived from; several for a difference of networks.
+        left: T{k} of layer ``ell + 1``, by k.
+        right: what it is, by k.
+        definitions: what the names in it stand for, such as chi_parallel.
+    """
+
+    networks: tuple[Network, ...]
+    left: Mapping[int, LayerComponent]
+    right: Mapping[int, sympy.Expr]
+    definitions: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
+
+    @property
+    def network(self) -> str:
+        """The names of the rules."""
+        return ", ".join(rule.name for rule in self.networks)
+
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """The k of T{k}, ascending."""
+        return tuple(self.right)
+
+    def to_sympy(self) -> sympy.Expr:
+        """The right-hand side; of several orders the sum of T{k} / n^k, with n the width of layer ``ell``."""
+        return sympy.Add(*(value / WIDTH**order for order, value in self.right.items()))
+
+    @property
+    def equations(self) -> tuple[sympy.Eq, ...]:
+        """An equation for each order."""
+        return tuple(sympy.Eq(self.left[order], value, evaluate=False) for order, value in self.right.items())
+
+    def __getitem__(self, order: int) -> sympy.Expr:
+        """The right-hand side of one order."""
+        if order not in self.right:
+            raise InputError(f"order {shown(order)} is not in this formula; it has {', '.join(map(str, self.right))}")
+        return self.right[order]
+
+    def subs(self, values: Mapping[Any, Any] | None = None, **named: Any) -> Formula:
+        """Put numbers or expressions in the place of hyperparameters, widths and names.
+
+        Args:
+            values: by name or by sympy expression; numbers or sympy expressions.
+            named: the same by name, ``subs(C_W=2)``.
+
+        Raises:
+            InputError: a name that does not occur, or a value that is neither.
+
+        Example:
+            >>> import pertheory as pt
+            >>> pt.derive("mlp", "K").formula().subs(C_b=0, C_W=2).to_sympy()
+            2*<s_1 s_2>
+        """
+        pairs = {self._symbol(key): _value(value, key) for key, value in {**(values or {}), **named}.items()}
+        if clash := set(pairs) & set(self.definitions):
+            rest = {name: what for name, what in self.definitions.items() if name not in clash}
+            return replace(self._mapped(lambda own: own.subs(pairs)), definitions=_mapped(rest, pairs))
+        return replace(self._mapped(lambda own: own.subs(pairs)), definitions=_mapped(self.definitions, pairs))
+
+    def collect(self, *names: Any) -> Formula:
+        """Collect powers of hyperparameters, widths or other symbols, by name or as sympy expressions.
+
+        Raises:
+            InputError: a name that does not occur.
+        """
+        symbols = [self._symbol(name) for name in names]
+        return self._mapped(lambda own: sympy.collect(sympy.expand(own), symbols))
+
+    def coefficient(self, name: Any, power: int = 1) -> Formula:
+        """What multiplies a power of a symbol.
+
+        Raises:
+            InputError: a name that does not occur.
+        """
+        symbol = self._symbol(name)
+        return self._mapped(lambda own: sympy.expand(own).coeff(symbol, power))
+
+    def expand(self) -> Formula:
+        """Multiplied out."""
+        return self._mapped(sympy.expand)
+
+    def simplify(self) -> Formula:
+        """By sympy's heuristics; takes a while for long formulas."""
+        return self._mapped(sympy.simplify)
+
+    def factor(self) -> Formula:
+        """As products, where there are any."""
+        return self._mapped(sympy.factor)
+
+    def doit(self) -> Formula:
+        """Derivatives in front of averages carried out, by Leibniz's rule."""
+        return self._mapped(_carried_out)
+
+    def explicit(self) -> Formula:
+        """Names such as chi_parallel replaced by what they stand for."""
+        pairs = dict(self.definitions)
+        return replace(self._mapped(lambda own: own.xreplace(pairs)), definitions={})
+
+    def for_activation(self, activation: str | Path | Activation, **parameters: Any) -> Formula:
+        """Averages in closed form for an activation; names are made explicit first.
+
+        Args:
+            activation: a name, a formula, a file or an `Activation`.
+            parameters: of the activation.
+
+        Raises:
+            UnsupportedError: an average has no closed form that is known here.
+
+        Example:
+            >>> import pertheory as pt
+            >>> pt.derive("mlp", "K").single_input().for_activation("relu").to_sympy()
+            C_W*K[ell]/2 + C_b
+        """
+        from pertheory.symbols.closed import closed_form
+
+        known: dict[str, Activation] = {}
+        for rule in self.networks:
+            known |= choose_functions(rule, activation, parameters)
+        whole = self.explicit()
+        found = {own: closed_form(own, known, kernel) for value in whole.right.values() for own in value.atoms(Average)}
+        return whole._mapped(lambda own: sympy.expand_mul(own.xreplace(found), deep=False))
+
+    def to_latex(self) -> str:
+        """LaTeX for a paper: an ``aligned`` environment, a line a term; names are defined below it."""
+        from pertheory.symbols.export import latex
+
+        return latex(self)
+
+    def to_mathematica(self) -> str:
+        """An expression of the Wolfram language: a list of equations; see `pertheory.symbols.export`."""
+        from pertheory.symbols.export import mathematica
+
+        return mathematica(self)
+
+    def to_form(self) -> str:
+        """A program for FORM that declares what it uses and holds each order as a local expression.
+
+        Raises:
+            UnsupportedError: something is no polynomial.
+        """
+        from pertheory.symbols.export import form
+
+        return form(self)
+
+    def __add__(self, other: object) -> Formula:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: object) -> Formula:
+        return self._combined(other, -1)
+
+    def __neg__(self) -> Formula:
+        return self._mapped(lambda own: -own)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two formulas say the same of the same tensor: their difference expands to zero."""
+        if not isinstance(other, Formula):
+            return NotImplemented
+        if dict(self.left) != dict(other.left):
+            return False
+        difference = (self.explicit().doit() - other.explicit().doit()).right.values()
+        return all(sympy.expand(value) == 0 for value in difference)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.left.items()))
+
+    def __str__(self) -> str:
+        lines = [f"{self.left[order]} = {value}" for order, value in self.right.items()]
+        return "\n".join([*lines, *(f"where {name} = {value}" for name, value in self.definitions.items())])
+
+    def __repr__(self) -> str:
+        lefts = ", ".join(map(str, self.left.values()))
+        terms = sum(len(sympy.Add.make_args(value)) for value in self.right.values())
+        return f"<Formula for {lefts} of {self.network}: {terms} terms>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.to_latex()}$"
+
+    def _mapped(self, change: Callable[[sympy.Expr], sympy.Expr]) -> Formula:
+        return replace(self, right={order: change(value) for order, value in self.right.items()})
+
+    def _combined(self, other: object, sign: int) -> Formula:
+        if not isinstance(other, Formula):
+            return NotImplemented
+        if dict(self.left) != dict(other.left):
+            mine, others = (", ".join(map(str, own.left.values())) for own in (self, other))
+            raise InputError(f"formulas for {mine} and for {others} cannot be added: name the same tensor and orders")
+        one, two = self, other
+        if any(one.definitions[name] != two.definitions[name] for name in set(one.definitions) & set(two.definitions)):
+            one, two = one.explicit(), two.explicit()  # one name for two things
+        networks = tuple(dict.fromkeys((*one.networks, *two.networks)))
+        right = {order: sympy.expand(value + sign * two.right[order]) for order, value in one.right.items()}
+        return replace(one, networks=networks, right=right, definitions={**one.definitions, **two.definitions})
+
+    def _symbols(self) -> dict[str, sympy.Symbol]:
+        values = (*self.right.values(), *self.definitions.values(), *self.definitions)
+        return {str(symbol): symbol for value in values for symbol in _free(value)}
+
+    def _symbol(self, key: Any) -> sympy.Expr:
+        """What a user means by a name or an expression."""
+        known = self._symbols()
+        if isinstance(key, str) or (isinstance(key, sympy.Symbol) and str(key) not in known):
+            if str(key) not in known:
+                raise InputError(
+                    f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], sorted(known))}"
+                )
+            return known[str(key)]
+        if not isinstance(key, sympy.Expr):
+            raise InputError(f"a symbol is a name such as 'C_W' or a sympy expression, not {shown(key)}")
+        return key
+
+
+def _free(value: sympy.Expr) -> Iterable[sympy.Symbol]:
+    """Hyperparameters, widths and names; not layers, samples or the labels of tensors."""
+    inside: set[sympy.Symbol] = {ELL}
+    for part in value.atoms(LayerComponent, Average):
+        inside |= part.free_symbols
+    return (symbol for symbol in value.free_symbols - inside if isinstance(symbol, sympy.Symbol))
+
+
+def _value(value: Any, key: Any) -> sympy.Expr:
+    if isinstance(value, str):
+        raise InputError(f"the value of {shown(str(key))} is a number or a sympy expression, not a text")
+    try:
+        made = sympy.sympify(value, strict=True)
+    except sympy.SympifyError:
+        made = None
+    if not isinstance(made, sympy.Expr):
+        raise InputError(f"the value of {shown(str(key))} is a number or a sympy expression, not {shown(value)}")
+    return made
+
+
+def _carried_out(value: sympy.Expr) -> sympy.Expr:
+    return sympy.expand(value.xreplace({own: own.doit() for own in value.atoms(Average)}))
+
+
+def _mapped(values: Mapping[Any, sympy.Expr], pairs: Mapping[Any, Any]) -> dict[Any, sympy.Expr]:
+    return {name: value.subs(pairs) for name, value in values.items()}

@@ -25,6 +25,8 @@ _HOMES = {
     "Network": "pertheory.rulebook.network",
     "activation": "pertheory.functions.activation",
     "Activation": "pertheory.functions.activation",
+    "Formula": "pertheory.symbols.formula",
+    "average": "pertheory.symbols.averages",
     "Observable": "pertheory.rulebook.observable",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
@@ -46,6 +48,7 @@ _HOMES = {
 __all__ = [
     "Activation",
     "DivergentAverageError",
+    "Formula",
     "H",
     "InputError",
     "Network",
@@ -57,6 +60,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "activation",
+    "average",
     "dH",
     "ddH_I",
     "ddH_II",
@@ -80,6 +84,8 @@ if TYPE_CHECKING:
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.symbols.averages import average
+    from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
 
 

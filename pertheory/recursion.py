@@ -223,15 +223,13 @@ class Recursion:
         return self.tensor.kind, self.tensor.slots, self.orders
 
     def __add__(self, other: object) -> Recursion:
-        return self._combined(other, 1)
+        return self._combined(other, 1) if isinstance(other, Recursion) else NotImplemented
 
     def __sub__(self, other: object) -> Recursion:
         """The difference as diagrams: those of one formula are subtracted, what both have is gone."""
-        return self._combined(other, -1)
+        return self._combined(other, -1) if isinstance(other, Recursion) else NotImplemented
 
-    def _combined(self, other: object, sign: int) -> Recursion:
-        if not isinstance(other, Recursion):
-            return NotImplemented
+    def _combined(self, other: Recursion, sign: int) -> Recursion:
         if self._subject != other._subject:
             raise InputError(
                 f"recursions of {self.tensor.name} and of {other.tensor.name} cannot be added: derive the same tensor, "

@@ -25,7 +25,7 @@ ALLOWED = {
     "derive": "graphs algebra rulebook",
     "forms": "graphs algebra rulebook derive",
     "typeset": "graphs algebra rulebook derive forms",
-    "symbols": "graphs algebra rulebook functions averages derive typeset",
+    "symbols": "graphs algebra rulebook averages functions derive typeset",
     "store": "graphs rulebook derive files",
     "worker": "graphs rulebook derive store",
     "recursion": "algebra rulebook derive forms typeset symbols store worker",

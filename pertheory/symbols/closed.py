@@ -30,6 +30,8 @@ from pertheory.functions.activation import Activation
 from pertheory.symbols.objects import Average
 
 Z = sympy.Symbol("x", real=True)
+#: (coefficient, product of every input)
+Atoms = tuple[tuple[int, tuple[Lines, ...]], ...]
 #: makes the covariance of a layer at two samples, or on one input
 Kernel = Callable[..., sympy.Expr]
 
@@ -37,12 +39,12 @@ Kernel = Callable[..., sympy.Expr]
 class Exact(Activation):
     """An activation whose limits at kinks are exact numbers."""
 
-    def side_values(self, order: int, position: float) -> tuple[Any, Any]:
+    def side_values(self, order: int, position: float) -> tuple[Any, Any]:  # type: ignore[override]
         """The limits of a derivative from the left and from the right."""
         at = rational(position)
         left = sum(position > kink for kink in self.kinks)
         right = sum(position >= kink for kink in self.kinks)
-        return tuple(derivative(self, part, order).subs(Z, at) for part in (left, right))  # type: ignore[return-value]
+        return tuple(derivative(self, part, order).subs(Z, at) for part in (left, right))
 
 
 @lru_cache(maxsize=1024)
@@ -78,19 +80,26 @@ def closed_form(own: Average, functions: Mapping[str, Activation], kernel: Kerne
     return average_of(request, functions, sympy.Matrix(matrix))
 
 
-def average_of(request: Request, functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
-    """The average of a request, its axes at different inputs.
+def average_of(
+    request: Request,
+    functions: Mapping[str, Activation],
+    covariance: sympy.Matrix,
+    pattern: tuple[int, ...] | None = None,
+) -> sympy.Expr:
+    """The average of a request.
 
     Args:
-        request: a factor for each input.
+        request: the factors.
         functions: by name.
         covariance: over the inputs, of symbols or numbers.
+        pattern: the input of each factor; each has its own if it is left out.
 
     Raises:
         UnsupportedError: no closed form is known here.
         DivergentAverageError: as `closed_form`.
     """
-    size = len(request)
+    where = tuple(range(len(request))) if pattern is None else pattern
+    size = max(where, default=-1) + 1
     upper = {(i, j): sympy.Dummy(f"k{i}{j}", real=True) for i in range(size) for j in range(i + 1, size)}
     diagonal = [sympy.Dummy(f"k{i}", positive=True) for i in range(size)]
     inner = sympy.Matrix(size, size, lambda i, j: diagonal[i] if i == j else upper[min(i, j), max(i, j)])
@@ -99,19 +108,20 @@ def average_of(request: Request, functions: Mapping[str, Activation], covariance
         for name, function in functions.items()
     }
     try:
-        total = _sum(request, exact, inner)
+        total = _sum(atoms(request, where), exact, inner)
     except OpenError:
         named = ", ".join(f"{name} = {own.name}" for name, own in functions.items())
         raise UnsupportedError(f"the average {show_request(request)} of {named} has no closed form here") from None
     except Divergent as error:
         raise DivergentAverageError(str(error)) from None
     back = {inner[i, j]: covariance[i, j] for i in range(size) for j in range(i, size)}
+    if size == 1:
+        return total.replace(sympy.asin, _one_root).xreplace(back)
     return total.xreplace(back).replace(sympy.asin, _one_root)
 
 
-def _sum(request: Request, functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
-    slots = range(len(request))
-    terms: dict[tuple[Lines, ...], float] = {products: n for n, products in atoms(request, tuple(slots))}
+def _sum(found: Atoms, functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
+    terms: dict[tuple[Lines, ...], float] = {products: n for n, products in found}
     total = sympy.Integer(0)
     for term, coefficient in reduced(terms, functions).items():
         parts = [distribution(legs, product, functions) for legs, product in term]
@@ -120,14 +130,19 @@ def _sum(request: Request, functions: Mapping[str, Activation], covariance: symp
             weight = sympy.Mul(sympy.Rational(coefficient), *(sympy.sympify(value) for _, value in choice))
             if weight:
                 total += weight * _mixed([what for what, _ in choice], functions, covariance)
-    return sympy.expand_mul(total, deep=False)
+    return spread(total)
+
+
+def spread(value: sympy.Expr) -> sympy.Expr:
+    """Products of sums multiplied out, but not below roots and angles."""
+    return sympy.Add(*(sympy.expand_mul(term, deep=False) for term in sympy.Add.make_args(value)))
 
 
 def _one_root(sine: sympy.Expr) -> sympy.Expr:
     """An angle with one root below its fraction, not a product of roots."""
     number, rest = sine.as_coeff_Mul()
     top, bottom = rest.as_numer_denom()
-    return sympy.asin(number * top / sympy.sqrt(sympy.expand(bottom**2)))
+    return sympy.asin(number * top / sympy.sqrt(sympy.factor(sympy.expand(bottom**2))))
 
 
 def _mixed(parts: Sequence[Any], functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
@@ -290,19 +305,29 @@ def _alone(shape: Shape, variance: sympy.Expr) -> sympy.Expr:
 
 
 def _between(lower: Any, upper: Any, value: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
-    """The part of an average that comes from between two places."""
+    """The part of an average that comes from between two places; powers are lowered by parts."""
     total = sympy.Integer(0)
+    width = sympy.sqrt(2 * variance)
     for shape, coefficient in terms(value).items():
-        if shape.fall or shape.slope or not sympy.sympify(shape.growth).is_real:
+        alpha = sympy.sympify(shape.growth)
+        if shape.fall or shape.slope or not alpha.is_real:
             raise OpenError
-        alpha = sympy.Dummy(real=True)
-        ends = []
-        for place in (lower, upper):
-            inside = (place - alpha * variance) / sympy.sqrt(2 * variance)
-            ends.append(sympy.erf(inside) if place.is_finite else sympy.sign(place))
-        generating = sympy.exp(alpha**2 * variance / 2) * (ends[1] - ends[0]) / 2
-        total += coefficient * sympy.diff(generating, alpha, shape.power).subs(alpha, shape.growth)
+        ends = [sympy.erf((place - alpha * variance) / width) if place.is_finite else place for place in (lower, upper)]
+        sizes = [end if end.is_finite else sympy.sign(end) for end in ends]
+        moments = [sympy.exp(alpha**2 * variance / 2) * (sizes[1] - sizes[0]) / 2]
+        for power in range(1, shape.power + 1):
+            rest = alpha * moments[-1] - _edge(upper, power, alpha, variance) + _edge(lower, power, alpha, variance)
+            moments.append(variance * (rest + ((power - 1) * moments[-2] if power > 1 else 0)))
+        total += coefficient * moments[-1]
     return total
+
+
+def _edge(place: Any, power: int, alpha: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
+    """z^(n-1) exp(alpha z) times the density at an end."""
+    if not place.is_finite:
+        return sympy.Integer(0)
+    density = sympy.exp(alpha * place - place**2 / (2 * variance)) / sympy.sqrt(2 * sympy.pi * variance)
+    return place ** (power - 1) * density
 
 
 def _entire(choice: Sequence[tuple[Shape, sympy.Expr]], covariance: sympy.Matrix) -> sympy.Expr:

@@ -141,14 +141,14 @@ class Formula:
             >>> pt.derive("mlp", "K").single_input().for_activation("relu").to_sympy()
             C_W*K[ell]/2 + C_b
         """
-        from pertheory.symbols.closed import closed_form
+        from pertheory.symbols.closed import closed_form, spread
 
         known: dict[str, Activation] = {}
         for rule in self.networks:
             known |= choose_functions(rule, activation, parameters)
         whole = self.explicit()
         found = {own: closed_form(own, known, kernel) for value in whole.right.values() for own in value.atoms(Average)}
-        return whole._mapped(lambda own: sympy.expand_mul(own.xreplace(found), deep=False))
+        return whole._mapped(lambda own: spread(own.xreplace(found)))
 
     def to_latex(self) -> str:
         """LaTeX for a paper: an ``aligned`` environment, a line a term; names are defined below it."""
@@ -173,10 +173,10 @@ class Formula:
         return form(self)
 
     def __add__(self, other: object) -> Formula:
-        return self._combined(other, 1)
+        return self._combined(other, 1) if isinstance(other, Formula) else NotImplemented
 
     def __sub__(self, other: object) -> Formula:
-        return self._combined(other, -1)
+        return self._combined(other, -1) if isinstance(other, Formula) else NotImplemented
 
     def __neg__(self) -> Formula:
         return self._mapped(lambda own: -own)
@@ -208,9 +208,7 @@ class Formula:
     def _mapped(self, change: Callable[[sympy.Expr], sympy.Expr]) -> Formula:
         return replace(self, right={order: change(value) for order, value in self.right.items()})
 
-    def _combined(self, other: object, sign: int) -> Formula:
-        if not isinstance(other, Formula):
-            return NotImplemented
+    def _combined(self, other: Formula, sign: int) -> Formula:
         if dict(self.left) != dict(other.left):
             mine, others = (", ".join(map(str, own.left.values())) for own in (self, other))
             raise InputError(f"formulas for {mine} and for {others} cannot be added: name the same tensor and orders")

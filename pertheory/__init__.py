@@ -26,6 +26,7 @@ _HOMES = {
     "activation": "pertheory.functions.activation",
     "Activation": "pertheory.functions.activation",
     "Formula": "pertheory.symbols.formula",
+    "asymptotics": "pertheory.solve.asymptotics",
     "average": "pertheory.symbols.averages",
     "Observable": "pertheory.rulebook.observable",
     "z": "pertheory.rulebook.trees",
@@ -60,6 +61,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "activation",
+    "asymptotics",
     "average",
     "dH",
     "ddH_I",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.solve.asymptotics import asymptotics
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory

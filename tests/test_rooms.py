@@ -35,7 +35,7 @@ ALLOWED = {
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "algebra rulebook functions files closure kernels averages emit",
     "memo": "",
-    "solve": "graphs algebra rulebook functions worker recursion closure averages memo",
+    "solve": "graphs algebra rulebook functions symbols worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "rulebook functions files store recursion closure kernels targets",

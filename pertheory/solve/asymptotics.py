@@ -1,0 +1,151 @@
+"""How a tensor behaves with depth at criticality, for an activation: the class is found, the rest is solved in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sympy
+
+from pertheory.errors import UnsupportedError
+from pertheory.functions.activation import Activation
+from pertheory.functions.chosen import choose_functions
+from pertheory.memo import remembered
+from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.tensors import AnyTensor, any_tensor
+from pertheory.solve.critical import HIGHEST, CriticalPoint, critical_points, is_zero_critical
+from pertheory.solve.universality import ClassInDepth, VanishingKernel, half_stable, scale_invariant
+from pertheory.symbols.closed import Z, derivative
+from pertheory.worker import Node
+
+#: the layer, counted from 1
+DEPTH = sympy.Symbol("l")
+#: digits of averages at a critical point
+DIGITS = 15
+
+
+class Asymptotics(NamedTuple):
+    """A tensor on one input at criticality.
+
+    Attributes:
+        tensor: its name, with the order in braces.
+        universality: "scale-invariant", "K*=0" or "half-stable".
+        value: as a function of the layer ``l`` and of what stays free: exact where the kernel stands still, the leading
+            power where it decays. ``K`` is the kernel that stands still, ``lambda_b`` and ``lambda_W`` are the learning
+            rates; where the kernel decays these are ``tilde_b l^-p`` and ``tilde_W l^(1-p)``.
+        couplings: the hyperparameters that criticality fixes, and the kernel where it fixes that; of several critical
+            points the one of the smallest kernel.
+    """
+
+    tensor: str
+    universality: str
+    value: sympy.Expr
+    couplings: dict[str, sympy.Expr]
+
+
+def asymptotics(
+    rule: str | Path | Network, tensor: AnyTensor, activation: str | Path | Activation, **parameters: Any
+) -> Asymptotics:
+    """The behaviour of a tensor with depth, on one input and at criticality, solved symbolically.
+
+    Args:
+        rule: a network, its name or path.
+        tensor: a name such as "V" or "G{1}", or an observable.
+        activation: a name, a formula, a file or an `Activation`.
+        parameters: of the activation.
+
+    Raises:
+        UnsupportedError: there is no critical point, or the recursion cannot be solved there.
+
+    Example:
+        >>> asymptotics("mlp", "V", "relu").value
+        5*K**2*l - 5*K**2
+        >>> asymptotics("mlp", "K", "tanh").value
+        1/(2*l)
+    """
+    chosen = network(rule)
+    functions = choose_functions(chosen, activation, parameters)
+    if len(functions) != 1:
+        raise UnsupportedError(f"{chosen.name} has {len(functions)} functions; depth is solved for one")
+    (function,) = functions.values()
+    found, order = any_tensor(tensor)
+    node = Node(len(chosen.sublayers) - 1, found.kind, order or 0)
+    name = found.name + (f"{{{order}}}" if order else "")
+    slopes = _two_slopes(function)
+    if slopes is not None:
+        solved = scale_invariant(chosen, slopes)
+        names = [symbol for symbol, _ in chosen.hyperparameters]
+        fixed = {own: _expression(solved.symbols[own], {}) for own in names}
+        fixed = {own: value for own, value in fixed.items() if value != sympy.Symbol(own)}
+        return Asymptotics(name, "scale-invariant", _polynomial(solved, node, {}), fixed)
+    decaying = _decaying(chosen, function, node) if is_zero_critical(chosen, function) else None
+    if decaying is not None:
+        return Asymptotics(name, "K*=0", *decaying)
+    point = _first_point(chosen, function)
+    solved = half_stable(chosen)
+    numbers = {"K": point.kernel, **point.couplings}
+    for label in solved.field.names:
+        if label[:1] == "m" and label[1:].isdigit():
+            lines = tuple(("s", int(digit)) for digit in label[1:])
+            numbers[label] = point.averages.average(point.kernel, 0, lines)
+    free = [parameter.learning_rate for parameter in chosen.parameters if parameter.learning_rate is not None]
+    rates = {symbol for rate in free for symbol, _ in rate.powers}
+    fixed = {n: sympy.Float(str(value), DIGITS) for n, value in numbers.items() if n not in rates}
+    known = {n: fixed[n] for n in ("K", *point.couplings) if n in fixed}
+    return Asymptotics(name, "half-stable", _polynomial(solved, node, fixed), known)
+
+
+@remembered(maxsize=16)
+def _first_point(rule: Network, function: Activation) -> CriticalPoint:
+    """The critical point of the smallest positive kernel."""
+    points = critical_points(rule, function)
+    if not points:
+        raise UnsupportedError(f"{function.name} has no critical point of {rule.name} up to K = {HIGHEST:g}")
+    return points[0][0]
+
+
+def _two_slopes(function: Activation) -> tuple[Fraction, Fraction] | None:
+    """The slopes of a function that is a straight line on either side of zero, through it."""
+    if function.kinks not in ((), (0.0,)):
+        return None
+    slopes = []
+    for part in (0, len(function.pieces) - 1):
+        slope = derivative(function, part, 1)
+        if not slope.is_Rational or derivative(function, part, 0) != slope * Z:
+            return None
+        slopes.append(Fraction(int(slope.p), int(slope.q)))
+    return slopes[1], slopes[0]
+
+
+def _polynomial(solved: ClassInDepth, node: Node, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    """A polynomial in the depth."""
+    powers = solved.tensors.solution(node)
+    return sympy.expand(sympy.Add(*(_expression(own, numbers) * DEPTH**power for power, own in powers.items())))
+
+
+def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Expr, dict[str, sympy.Expr]] | None:
+    """A leading power of the depth, and what criticality fixes; None where K* = 0 is not stable."""
+    at_zero = [derivative(function, 0, order).subs(Z, 0) for order in range(10)]
+    odd = all(value == 0 for value in at_zero[::2])
+    solved = VanishingKernel(rule, odd)
+    numbers = {f"sigma_{order}": value for order, value in enumerate(at_zero) if order}
+    if not _expression(solved.symbols["a_1"], numbers).is_negative:
+        return None
+    leading = solved.tensors.leading(node)
+    fixed = {name: _expression(solved.symbols[name], numbers) for name, _ in rule.hyperparameters}
+    fixed = {name: value for name, value in fixed.items() if value != sympy.Symbol(name)}
+    if leading is None:
+        return sympy.Integer(0), fixed
+    power = _expression(solved.symbols["p"], numbers)
+    factor = DEPTH ** (leading.edges * (1 - power) - leading.power)
+    return sympy.expand(_expression(leading.coefficient, numbers) * factor), fixed
+
+
+def _expression(element: Any, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:
+    """A rational function as sympy writes it, some of its symbols known."""
+    if isinstance(element, int | Fraction):
+        return sympy.Rational(element)
+    pairs = {sympy.Symbol(name): value for name, value in numbers.items()}
+    return element.numer.as_expr().subs(pairs) / element.denom.as_expr().subs(pairs)

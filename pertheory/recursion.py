@@ -175,7 +175,7 @@ class Recursion:
 
         Example:
             >>> print(derive("mlp", "Theta").single_input())
-            Theta[ell + 1] = Theta[ell]*chi_perp + g*lambda_W + lambda_b
+            Theta[ell + 1] = chi_perp*Theta[ell] + g*lambda_W + lambda_b
             where chi_perp = C_W*<s' s'>
             where g = <s s>
         """

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import sympy
 
+from pertheory.averages.closed_forms import OpenError
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.functions.chosen import choose_functions
@@ -17,7 +18,7 @@ from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
 from pertheory.solve.critical import HIGHEST, CriticalPoint, critical_points, is_zero_critical
 from pertheory.solve.universality import ClassInDepth, VanishingKernel, half_stable, scale_invariant
-from pertheory.symbols.closed import Z, derivative
+from pertheory.symbols.shapes import Shape, line_shapes
 from pertheory.worker import Node
 
 #: the layer, counted from 1
@@ -112,8 +113,12 @@ def _two_slopes(function: Activation) -> tuple[Fraction, Fraction] | None:
         return None
     slopes = []
     for part in (0, len(function.pieces) - 1):
-        slope = derivative(function, part, 1)
-        if not slope.is_Rational or derivative(function, part, 0) != slope * Z:
+        try:
+            terms = line_shapes(function, part, 0)
+        except OpenError:
+            return None
+        slope = terms.get(Shape(1), sympy.S.Zero)
+        if not slope.is_Rational or set(terms) - {Shape(1)}:
             return None
         slopes.append(Fraction(int(slope.p), int(slope.q)))
     return slopes[1], slopes[0]
@@ -127,7 +132,7 @@ def _polynomial(solved: ClassInDepth, node: Node, numbers: Mapping[str, sympy.Ex
 
 def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Expr, dict[str, sympy.Expr]] | None:
     """A leading power of the depth, and what criticality fixes; None where K* = 0 is not stable."""
-    at_zero = [derivative(function, 0, order).subs(Z, 0) for order in range(10)]
+    at_zero = _derivatives_at_zero(function)
     odd = all(value == 0 for value in at_zero[::2])
     solved = VanishingKernel(rule, odd)
     numbers = {f"sigma_{order}": value for order, value in enumerate(at_zero) if order}
@@ -141,6 +146,12 @@ def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Ex
     power = _expression(solved.symbols["p"], numbers)
     factor = DEPTH ** (leading.edges * (1 - power) - leading.power)
     return sympy.expand(_expression(leading.coefficient, numbers) * factor), fixed
+
+
+def _derivatives_at_zero(function: Activation) -> list[sympy.Expr]:
+    x = sympy.Symbol("x")
+    formula = function.symbolic()[0][2]._sympy_()
+    return [sympy.diff(formula, x, order).subs(x, 0) for order in range(10)]
 
 
 def _expression(element: Any, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:

@@ -212,6 +212,10 @@ def _covariance(given: Any) -> tuple[Any, int, bool]:
             raise InputError(f"K must hold numbers or sympy expressions, not {shown(given)}") from None
         if matrix != matrix.T:
             raise InputError(f"K must be symmetric, not {shown(given)}")
+        if any(entry.is_real is False or entry.is_finite is False or entry is sympy.nan for entry in matrix):
+            raise InputError(f"K must be real and finite, not {shown(given)}")
+        if matrix.is_positive_semidefinite is False:
+            raise InputError(f"K is no covariance: it must be positive semidefinite, not {shown(given)}")
         return matrix, len(rows), alone
     try:
         if any(isinstance(entry, str) for row in rows for entry in row):

@@ -1,22 +1,17 @@
 """Gaussian averages in closed form, as sympy expressions in the covariance.
 
-A product at one input is written, between the kinks of its functions, as a sum of terms
-
-    z^n exp(alpha z - m z^2) erf(beta z),        waves as exponentials of imaginary alpha,
-
-with exact numbers. On one input every such sum without error functions is done between any kinks; over two inputs the
-recursion of `pertheory.averages.closed_forms` is carried out over expressions; over more inputs products of powers and
-exponentials are, and what deltas leave of a kinked product. Deltas come from `pertheory.averages.reduce`, as they do
-everywhere. All else has no closed form here, which is an error.
+Functions are sums of shapes between their kinks (`pertheory.symbols.shapes`). On one input every such sum without error
+functions is done between any kinks; over two inputs the recursion of `pertheory.averages.closed_forms` is carried out
+over expressions; over more inputs products of powers and exponentials are, and what deltas leave of a kinked product.
+Deltas come from `pertheory.averages.reduce`, as they do everywhere. All else has no closed form here: an error.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import sympy
 
@@ -28,37 +23,14 @@ from pertheory.averages.request import Request
 from pertheory.errors import DivergentAverageError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.symbols.objects import Average
+from pertheory.symbols.shapes import Exact, Shape, Shapes, line_shapes, rational
 
-Z = sympy.Symbol("x", real=True)
 #: (coefficient, product of every input)
 Atoms = tuple[tuple[int, tuple[Lines, ...]], ...]
 #: makes the covariance of a layer at two samples, or on one input
 Kernel = Callable[..., sympy.Expr]
-
-
-class Exact(Activation):
-    """An activation whose limits at kinks are exact numbers."""
-
-    def side_values(self, order: int, position: float) -> tuple[Any, Any]:  # type: ignore[override]
-        """The limits of a derivative from the left and from the right."""
-        at = rational(position)
-        left = sum(position > kink for kink in self.kinks)
-        right = sum(position >= kink for kink in self.kinks)
-        return tuple(derivative(self, part, order).subs(Z, at) for part in (left, right))
-
-
-@lru_cache(maxsize=1024)
-def derivative(function: Activation, part: int, order: int) -> sympy.Expr:
-    """A derivative of one smooth piece."""
-    if order:
-        return sympy.diff(derivative(function, part, order - 1), Z)
-    _, _, formula = function.symbolic()[part]
-    return formula._sympy_().subs(sympy.Symbol("x"), Z)
-
-
-def rational(value: float) -> sympy.Expr:
-    """The decimal that was written."""
-    return sympy.Rational(Fraction(repr(float(value))))
+#: the largest power of one average, and the most products of terms in it: closed forms are for people
+MOST_POWER, MOST_PRODUCTS = 64, 1_000
 
 
 def closed_form(own: Average, functions: Mapping[str, Activation], kernel: Kernel) -> sympy.Expr:
@@ -103,10 +75,7 @@ def average_of(
     upper = {(i, j): sympy.Dummy(f"k{i}{j}", real=True) for i in range(size) for j in range(i + 1, size)}
     diagonal = [sympy.Dummy(f"k{i}", positive=True) for i in range(size)]
     inner = sympy.Matrix(size, size, lambda i, j: diagonal[i] if i == j else upper[min(i, j), max(i, j)])
-    exact = {
-        name: function if function.is_smooth else Exact(function.name, function.pieces, function.parameters)
-        for name, function in functions.items()
-    }
+    exact = {name: Exact(own.name, own.pieces, own.parameters) for name, own in functions.items()}
     try:
         total = _sum(atoms(request, where), exact, inner)
     except OpenError:
@@ -115,9 +84,11 @@ def average_of(
     except Divergent as error:
         raise DivergentAverageError(str(error)) from None
     back = {inner[i, j]: covariance[i, j] for i in range(size) for j in range(i, size)}
-    if size == 1:
-        return total.replace(sympy.asin, _one_root).xreplace(back)
-    return total.xreplace(back).replace(sympy.asin, _one_root)
+    found = total.replace(sympy.asin, _one_root).xreplace(back) if size == 1 else total.xreplace(back)
+    found = found.replace(sympy.asin, _one_root)
+    if found.has(sympy.zoo, sympy.oo, sympy.nan):
+        raise DivergentAverageError(f"the average {show_request(request)} has no finite value at this covariance")
+    return found
 
 
 def _sum(found: Atoms, functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
@@ -153,9 +124,9 @@ def _mixed(parts: Sequence[Any], functions: Mapping[str, Activation], covariance
     if not fixed:
         return _ordinary(products, functions, covariance)
     if len(parts) == 1:
-        position, order = parts[0]
-        density = sympy.exp(-(Z**2) / (2 * covariance[0, 0])) / sympy.sqrt(2 * sympy.pi * covariance[0, 0])
-        return (-1) ** order * sympy.diff(density, Z, order).subs(Z, rational(position))
+        (position, order), place = parts[0], sympy.Dummy()
+        density = sympy.exp(-(place**2) / (2 * covariance[0, 0])) / sympy.sqrt(2 * sympy.pi * covariance[0, 0])
+        return (-1) ** order * sympy.diff(density, place, order).subs(place, rational(position))
     if any(parts[n] != (0.0, 0) for n in fixed):
         raise OpenError  # the others would have a mean
     block = covariance.extract(fixed, fixed)
@@ -172,143 +143,116 @@ def _is_delta(part: Any) -> bool:
 
 
 def _ordinary(products: Sequence[Lines], functions: Mapping[str, Activation], covariance: sympy.Matrix) -> sympy.Expr:
+    """Products without deltas at different inputs."""
     held = [n for n, product in enumerate(products) if product]
     products, covariance = [products[n] for n in held], covariance.extract(held, held)
     if not products:
-        return sympy.Integer(1)
+        return sympy.S.One
     if len(products) == 1:
         return _single(products[0], functions, covariance[0, 0])
     sides = [_pieces(product, functions) for product in products]
     if all(len(pieces) == 1 for pieces in sides):
-        slots = [terms(pieces[0][2]) for pieces in sides]
+        slots = [pieces[0][2] for pieces in sides]
         if not any(shape.fall or shape.slope for slot in slots for shape in slot):
-            return sympy.Add(
-                *(_entire(choice, covariance) for choice in itertools.product(*(s.items() for s in slots)))
-            )
+            return sympy.Add(*(_entire(way, covariance) for way in _ways(slots)))
     else:
         slots = [_signed(pieces) for pieces in sides]
     if len(products) > 2:
         raise OpenError
-    return sympy.Add(
-        *(c * d * _pair(one, two, covariance) for (one, c), (two, d) in itertools.product(*(s.items() for s in slots)))
-    )
+    return sympy.Add(*(c * d * _pair(one, two, covariance) for (one, c), (two, d) in _ways(slots)))
 
 
-class Shape(NamedTuple):
-    """z^power exp(growth z - fall z^2) erf(slope z), the error function if there; an infinite slope is a sign."""
+def _ways(slots: Sequence[Shapes]) -> Iterator[tuple[tuple[Shape, sympy.Expr], ...]]:
+    """The products of terms at different inputs.
 
-    power: int = 0
-    fall: Any = 0
-    growth: Any = 0
-    slope: Any = 0
+    Raises:
+        UnsupportedError: there are too many for a person to read.
+    """
+    powers = sum(max((shape.power for shape in slot), default=0) for slot in slots)
+    if powers > MOST_POWER or math.prod(map(len, slots)) > MOST_PRODUCTS:
+        raise UnsupportedError(
+            f"a closed form with powers of {powers} and {math.prod(map(len, slots))} products of terms is too long; "
+            f"at most {MOST_POWER} and {MOST_PRODUCTS}"
+        )
+    return itertools.product(*(slot.items() for slot in slots))
 
 
-def _pieces(product: Lines, functions: Mapping[str, Activation]) -> list[tuple[Any, Any, sympy.Expr]]:
-    """A product between the kinks of its functions, as (lower, upper, expression)."""
+def _product(product: Lines, functions: Mapping[str, Activation], places: Mapping[str, int]) -> Shapes:
+    """A product of lines, each function by its piece."""
+    total: Shapes = {Shape(): sympy.S.One}
+    for name, order in product:
+        line = {Shape(1): sympy.S.One} if name == IDENTITY else line_shapes(functions[name], places[name], order)
+        following: Shapes = {}
+        for (one, c), (two, d) in _ways([total, line]):
+            if one.slope and two.slope:
+                raise OpenError
+            both = Shape(one.power + two.power, one.fall + two.fall, one.growth + two.growth, one.slope or two.slope)
+            following[both] = following.get(both, sympy.S.Zero) + c * d
+        total = {shape: value for shape, value in following.items() if value != 0}
+    return total
+
+
+def _pieces(product: Lines, functions: Mapping[str, Activation]) -> list[tuple[Any, Any, Shapes]]:
+    """A product between the kinks of its functions, as (lower, upper, terms)."""
     names = {name for name, _ in product} - {IDENTITY}
     kinks = sorted({kink for name in names for kink in functions[name].kinks})
     ends = [-sympy.oo, *map(rational, kinks), sympy.oo]
     found = []
     for number, (lower, upper) in enumerate(itertools.pairwise(ends)):
-        value = sympy.Integer(1)
-        for name, order in product:
-            if name == IDENTITY:
-                value *= Z
-                continue
-            part = sum(kink <= kinks[number - 1] for kink in functions[name].kinks) if number else 0
-            value *= derivative(functions[name], part, order)
-        found.append((lower, upper, value))
+        places = {name: sum(kink in kinks[:number] for kink in functions[name].kinks) for name in names}
+        found.append((lower, upper, _product(product, functions, places)))
     return found
 
 
-@lru_cache(maxsize=4096)
-def terms(value: sympy.Expr) -> dict[Shape, sympy.Expr]:
-    """An expression in z as a sum of shapes.
-
-    Raises:
-        OpenError: it is of another kind.
-    """
-    waves = (sympy.sin, sympy.cos, sympy.sinh, sympy.cosh)
-    value = value.replace(lambda part: isinstance(part, waves), lambda part: part.rewrite(sympy.exp))
-    found: dict[Shape, sympy.Expr] = {}
-    for summand in sympy.Add.make_args(sympy.powsimp(sympy.expand(value), deep=True)):
-        power, coefficient, slope, exponent = 0, sympy.Integer(1), sympy.Integer(0), sympy.Integer(0)
-        for factor in sympy.Mul.make_args(summand):
-            base, up = factor.as_base_exp()
-            if not factor.has(Z):
-                coefficient *= factor
-            elif base == Z and up.is_Integer and up > 0:
-                power += int(up)
-            elif isinstance(factor, sympy.exp):
-                exponent += factor.exp
-            elif isinstance(factor, sympy.erf) and not slope:
-                slope = factor.args[0].coeff(Z, 1)
-                if sympy.expand(factor.args[0] - slope * Z) != 0:
-                    raise OpenError
-            else:
-                raise OpenError
-        polynomial = sympy.Poly(exponent, Z) if exponent.has(Z) and exponent.is_polynomial(Z) else None
-        if exponent.has(Z) and (polynomial is None or polynomial.degree() > 2):
-            raise OpenError
-        parts = [exponent.expand().coeff(Z, n) for n in range(3)]
-        if slope.is_negative:
-            slope, coefficient = -slope, -coefficient
-        if (-parts[2]).is_negative:
-            raise OpenError
-        shape = Shape(power, -parts[2], parts[1], slope)
-        found[shape] = found.get(shape, sympy.Integer(0)) + coefficient * sympy.exp(parts[0])
-    return found
-
-
-def _signed(pieces: Sequence[tuple[Any, Any, sympy.Expr]]) -> dict[Shape, sympy.Expr]:
+def _signed(pieces: Sequence[tuple[Any, Any, Shapes]]) -> Shapes:
     """Polynomials on the two sides of zero, by their mean and half their difference.
 
     Raises:
         OpenError: there are other kinks or functions.
     """
     if len(pieces) == 1:
-        return terms(pieces[0][2])
+        return pieces[0][2]
     if len(pieces) != 2 or pieces[0][1] != 0:
         raise OpenError
-    found: dict[Shape, sympy.Expr] = {}
-    for sign, (_, _, value) in zip((-1, 1), pieces, strict=True):
-        for shape, coefficient in terms(value).items():
+    found: Shapes = {}
+    for sign, (_, _, terms) in zip((-1, 1), pieces, strict=True):
+        for shape, coefficient in terms.items():
             if shape != Shape(shape.power):
                 raise OpenError
             for slope, weight in ((0, coefficient / 2), (SIGN, sign * coefficient / 2)):
                 own = Shape(shape.power, slope=slope)
-                found[own] = found.get(own, sympy.Integer(0)) + weight
+                found[own] = found.get(own, sympy.S.Zero) + weight
     return {shape: value for shape, value in found.items() if value != 0}
 
 
 def _single(product: Lines, functions: Mapping[str, Activation], variance: sympy.Expr) -> sympy.Expr:
-    pieces = _pieces(product, functions)
-    if len(pieces) > 1:
-        return sympy.Add(*(_between(lower, upper, value, variance) for lower, upper, value in pieces if value != 0))
+    names = {name for name, _ in product} - {IDENTITY}
+    if any(functions[name].kinks for name in names):
+        pieces = _pieces(product, functions)
+        return sympy.Add(*(_between(lower, upper, terms, variance) for lower, upper, terms in pieces))
+    places = dict.fromkeys(names, 0)
     try:
-        return sympy.Add(*(c * _alone(shape, variance) for shape, c in terms(pieces[0][2]).items()))
+        whole = _product(product, functions, places)
     except OpenError:  # two error functions at one input: the same as at two that are equal
-        halves = [terms(_pieces(half, functions)[0][2]) for half in (product[::2], product[1::2])]
+        halves = [_product(half, functions, places) for half in (product[::2], product[1::2])]
         same = sympy.Matrix([[variance, variance], [variance, variance]])
-        ways = itertools.product(*(half.items() for half in halves))
-        return sympy.Add(*(c * d * _pair(one, two, same) for (one, c), (two, d) in ways))
+        return sympy.Add(*(c * d * _pair(one, two, same) for (one, c), (two, d) in _ways(halves)))
+    return sympy.Add(*(_alone(shape, c, variance) for ((shape, c),) in _ways([whole])))
 
 
-def _alone(shape: Shape, variance: sympy.Expr) -> sympy.Expr:
+def _alone(shape: Shape, coefficient: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
     """<z^n exp(alpha z - m z^2)>, or with an error function and no exponential."""
     if shape.slope:
-        return _pair(shape, Shape(), sympy.Matrix([[variance, 0], [0, variance]]))
+        return coefficient * _pair(shape, Shape(), sympy.Matrix([[variance, 0], [0, variance]]))
     tilt = 1 + 2 * shape.fall * variance
-    alpha = sympy.Dummy()
-    generating = sympy.exp(alpha**2 * variance / tilt / 2)
-    return sympy.diff(generating, alpha, shape.power).subs(alpha, shape.growth) / sympy.sqrt(tilt)
+    return _entire([(shape, coefficient)], sympy.Matrix([[variance / tilt]])) / sympy.sqrt(tilt)
 
 
-def _between(lower: Any, upper: Any, value: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
+def _between(lower: Any, upper: Any, terms: Shapes, variance: sympy.Expr) -> sympy.Expr:
     """The part of an average that comes from between two places; powers are lowered by parts."""
-    total = sympy.Integer(0)
+    total = sympy.S.Zero
     width = sympy.sqrt(2 * variance)
-    for shape, coefficient in terms(value).items():
+    for ((shape, coefficient),) in _ways([terms]):
         alpha = sympy.sympify(shape.growth)
         if shape.fall or shape.slope or not alpha.is_real:
             raise OpenError
@@ -325,7 +269,7 @@ def _between(lower: Any, upper: Any, value: sympy.Expr, variance: sympy.Expr) ->
 def _edge(place: Any, power: int, alpha: sympy.Expr, variance: sympy.Expr) -> sympy.Expr:
     """z^(n-1) exp(alpha z) times the density at an end."""
     if not place.is_finite:
-        return sympy.Integer(0)
+        return sympy.S.Zero
     density = sympy.exp(alpha * place - place**2 / (2 * variance)) / sympy.sqrt(2 * sympy.pi * variance)
     return place ** (power - 1) * density
 
@@ -338,7 +282,7 @@ def _entire(choice: Sequence[tuple[Shape, sympy.Expr]], covariance: sympy.Matrix
 
     def moment(powers: tuple[int, ...]) -> sympy.Expr:
         if not any(powers):
-            return sympy.Integer(1)
+            return sympy.S.One
         if powers not in known:
             first = next(n for n, power in enumerate(powers) if power)
             rest = _less(powers, first)

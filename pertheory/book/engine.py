@@ -5,8 +5,8 @@ from __future__ import annotations
 from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
+from pertheory.book import syntax
 from pertheory.book.canonical import Mono, Poly, average
-from pertheory.book.syntax import ComponentNode as Written
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.memo import forget, remembered
@@ -40,7 +40,7 @@ def terms_of(rule: Network, kind: TensorType, order: int) -> Terms:
     return {term: coefficient for term, coefficient in recursion.terms.items() if term.order == order}
 
 
-def component(written: Written, labels: tuple[int, ...]) -> Component:
+def component(written: syntax.Component, labels: tuple[int, ...]) -> Component:
     """A component of the layer below in canonical slots."""
     tensor = tensor_named(written.name)
     return Component(tensor.kind, written.order, canonical_slots(tensor.kind, by_vertex(tensor, labels)))
@@ -54,7 +54,7 @@ def by_vertex(tensor: Tensor, labels: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(placed)
 
 
-def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool) -> Poly:
+def derived(rule: Network, written: syntax.Component, labels: tuple[int, ...], one: bool) -> Poly:
     """A component of the layer above as the engine's sum over the layer below.
 
     Args:
@@ -69,7 +69,7 @@ def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool)
     return total
 
 
-def terms_for(rule: Network, written: Written) -> Terms:
+def terms_for(rule: Network, written: syntax.Component) -> Terms:
     """The terms of a component of the layer above; of a fixed layer 2 those whose tensors the first layer has."""
     terms = terms_of(rule, tensor_named(written.name).kind, written.order)
     if not written.layer:
@@ -124,7 +124,7 @@ def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
     return found
 
 
-def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -> Poly:
+def first_layer_poly(rule: Network, written: syntax.Component, labels: tuple[int, ...]) -> Poly:
     """A component of the first layer, an average of two inputs being their product ``xx`` over n_0."""
 
     def mono(term: Term) -> Mono:

@@ -26,27 +26,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from pertheory.book.syntax import (
-    ONE_INPUT,
-    ApplyNode,
-    AverageNode,
-    CallNode,
-    ComponentNode,
-    DerivativeNode,
-    ExpectationNode,
-    LineNode,
-    MarkNode,
-    Node,
-    NumberNode,
-    PowerNode,
-    ProductNode,
-    RaiseNode,
-    SlopeNode,
-    Statement,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book import syntax
+from pertheory.book.syntax import ONE_INPUT, Node, Statement
 from pertheory.book.tokens import LABEL, Token, located, split
 from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
@@ -165,20 +146,20 @@ class _Parser:
                 sign = -1 if self.sees("-") else 1
                 self.place += 1
             term = self.product()
-            terms.append(term if sign > 0 else ProductNode((NumberNode(Fraction(-1)), term)))
+            terms.append(term if sign > 0 else syntax.Product((syntax.Number(Fraction(-1)), term)))
             if not self.sees("+", "-"):
                 self.depth -= 1
-                return terms[0] if len(terms) == 1 else SumNode(tuple(terms))
+                return terms[0] if len(terms) == 1 else syntax.Sum(tuple(terms))
 
     def product(self) -> Node:
         factors = [self.factor()]
         while True:
             token = self.token
             if token is None or (token.kind == "sign" and token.text not in "*/([<"):
-                return factors[0] if len(factors) == 1 else ProductNode(tuple(factors))
+                return factors[0] if len(factors) == 1 else syntax.Product(tuple(factors))
             if self.sees("/"):
                 self.place += 1
-                factors.append(PowerNode(self.factor(), -1))
+                factors.append(syntax.Power(self.factor(), -1))
                 continue
             if self.sees("*"):
                 self.place += 1
@@ -191,8 +172,8 @@ class _Parser:
             along = token.match.group("along")
             if along is None:
                 neuron, along = self.place_of_neuron(token)
-                return DerivativeNode(along, self.factor(), neuron)
-            return DerivativeNode(along, self.factor())
+                return syntax.Derivative(along, self.factor(), neuron)
+            return syntax.Derivative(along, self.factor())
         base = self.atom()
         if not self.sees("^"):
             return base
@@ -201,7 +182,7 @@ class _Parser:
             self.place += 1
             exponent_node = self.sum()
             self.take(")", "')' that closes the exponent")
-            return RaiseNode(base, exponent_node)
+            return syntax.Raise(base, exponent_node)
         sign = 1
         if self.sees("-"):
             self.place += 1
@@ -210,7 +191,7 @@ class _Parser:
         if exponent > MAX_POWER:
             self.place -= 1
             self.wrong(f"an exponent up to {MAX_POWER}")
-        return PowerNode(base, sign * exponent)
+        return syntax.Power(base, sign * exponent)
 
     def whole(self, expected: str) -> int:
         token = self.token
@@ -225,7 +206,7 @@ class _Parser:
             self.wrong("a factor")
         if token.kind == "number":
             self.place += 1
-            return NumberNode(Fraction(token.text))
+            return syntax.Number(Fraction(token.text))
         if token.kind == "line":
             self.place += 1
             primes, order = token.match.group("primes"), token.match.group("order")
@@ -235,17 +216,17 @@ class _Parser:
             number = len(primes) if order is None else int(order)
             if self.sees("(") and token.match.group("at") is None and not self.one:
                 neuron, label = self.place_of_neuron(token)
-                return LineNode(number, label, neuron)
-            return LineNode(number, self.sample(token, "at"))
+                return syntax.Line(number, label, neuron)
+            return syntax.Line(number, self.sample(token, "at"))
         if token.kind == "zed":
             self.place += 1
             if token.text == "z" and self.sees("'"):
                 self.place += 1
-                return MarkNode("z", self.labels(token, 1, always=True), True)
+                return syntax.Mark("z", self.labels(token, 1, always=True), True)
             if self.sees("(") and token.match.group("where") is None and not self.one:
                 neuron, label = self.place_of_neuron(token)
-                return ZedNode(label, neuron)
-            return ZedNode(self.sample(token, "where"))
+                return syntax.Zed(label, neuron)
+            return syntax.Zed(self.sample(token, "where"))
         if token.kind == "slope":
             return self.slope(token)
         if token.kind == "name":
@@ -257,7 +238,7 @@ class _Parser:
                 self.place += 1
                 pieces.append(self.sum())
             self.take(">", "'>' that closes the average")
-            return AverageNode(tuple(pieces))
+            return syntax.Average(tuple(pieces))
         for left, right in ("()", "[]"):
             if self.sees(left):
                 self.place += 1
@@ -293,20 +274,20 @@ class _Parser:
         self.take("[", f"'[' as in {token.text}[<s s>]")
         inside = self.sum()
         self.take("]")
-        return SlopeNode(variable, inside)
+        return syntax.Slope(variable, inside)
 
     def named(self, token: Token) -> Node:
         name = token.text
         self.place += 1
         if name in self.abbreviations:
-            return CallNode(name, self.labels(token, self.abbreviations[name]))
+            return syntax.Call(name, self.labels(token, self.abbreviations[name]))
         if name in ("E", "E_1") and self.sees("["):
             return self.expectation(name)
         if name in MARKS and name not in self.symbols:  # a symbol that a file declares comes first
             up = self.sees("'")
             if up:
                 self.place += 1
-            return MarkNode(name, self.labels(token, MARKS[name], always=True), up)
+            return syntax.Mark(name, self.labels(token, MARKS[name], always=True), up)
         sizes = tensor_sizes()
         if name in sizes:
             return self.component(token, *sizes[name])
@@ -314,12 +295,12 @@ class _Parser:
             self.place += 1
             inside = self.sum()
             self.take(")", f"')' that closes {name}(")
-            return ApplyNode(name, inside)
+            return syntax.Apply(name, inside)
         if name in self.symbols:
             if self.sees("'"):
                 self.place += 1
-                return SymbolNode(name + "'")
-            return SymbolNode(name)
+                return syntax.Symbol(name + "'")
+            return syntax.Symbol(name)
         known = [*self.symbols, *sizes, *MARKS, *self.abbreviations]
         raise self.error(token.at, f"unknown name {name!r}; {nearest(name, known)}")
 
@@ -330,7 +311,7 @@ class _Parser:
             self.place += 1
             pieces.append(self.sum())
         self.take("]", "']' that closes the expectation")
-        return ExpectationNode(tuple(pieces), name == "E_1")
+        return syntax.Expectation(tuple(pieces), name == "E_1")
 
     def component(self, token: Token, size: int, fixed: bool) -> Node:
         order, up, layer, raised = 0, False, 0, False
@@ -359,7 +340,7 @@ class _Parser:
             raised = True
         if raised and (up or layer):
             raise self.error(token.at, f"the indices of {token.text} of another layer cannot be raised")
-        return ComponentNode(token.text, order, up, layer, self.labels(token, size), raised)
+        return syntax.Component(token.text, order, up, layer, self.labels(token, size), raised)
 
     def bracketed_layer(self) -> bool:
         """Whether a whole number in square brackets follows: a layer, as in ``H[2](1,2)``, and no factor."""

@@ -9,12 +9,12 @@ from functools import lru_cache
 from itertools import product
 from math import prod
 
+from pertheory.book import syntax
 from pertheory.book.canonical import Mono, Poly
 from pertheory.book.compare import relative
 from pertheory.book.equation import Equation
 from pertheory.book.explicit import INPUTS, WIDTH, Explicit
 from pertheory.book.forward import METRIC, shaped
-from pertheory.book.syntax import ComponentNode
 from pertheory.graphs.partitions import set_partitions
 
 #: the network that explicit parameters are about
@@ -23,7 +23,7 @@ PERCEPTRON = "mlp"
 OF_FIRST_LAYER = frozenset({"G", "H", "V"})
 
 
-def first_layer_residual(equation: Equation, left: ComponentNode, labels: tuple[int, ...], right: Poly) -> float:
+def first_layer_residual(equation: Equation, left: syntax.Component, labels: tuple[int, ...], right: Poly) -> float:
     """The relative difference of a tensor of the first layer and what is stated of it."""
     network = explicit_network(1, len(labels), 2, couplings(equation), equation.number)
     places = [(place // 2, label) for place, label in enumerate(labels)]  # V is on two neurons

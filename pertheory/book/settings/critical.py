@@ -17,9 +17,10 @@ from typing import Any
 import mpmath
 
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting
-from pertheory.book.syntax import ComponentNode, Statement
+from pertheory.book.syntax import Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.memo import remembered
@@ -56,7 +57,7 @@ class AtPoint(InManyDigits):
         super().__init__(self.critical, point.averages.number)
         self.averages, self.kernel = point.averages, point.kernel
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """K at the fixed point."""
         return self.kernel if node.name == "K" and not node.up else super().component(tensor, order, node)
 

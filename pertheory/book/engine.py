@@ -7,6 +7,7 @@ from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
 from pertheory.book import syntax
 from pertheory.book.canonical import Mono, Poly, average
+from pertheory.derive.first_layer import first_layer as first_layer_diagrams
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.memo import forget, remembered
@@ -110,18 +111,9 @@ def lines_of(item: Average, labels: tuple[int, ...]) -> tuple[tuple[tuple[int, i
 
 @remembered(maxsize=2_000)
 def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
-    """T{order} at the first layer, whose functions are the inputs themselves and do not fluctuate.
-
-    Moves 1 to 6 are those of any layer. Of their diagrams those remain that insert no tensor, derive no function, and
-    put one site on each neuron: the joint cumulant of several functions that do not fluctuate vanishes.
-    """
-    recursion = recursion_of(rule, kind, order)
-    found: Terms = {}
-    for diagram in recursion.diagrams:
-        still = all(line is None or line[1] == 0 for line in diagram.lines)
-        if still and not diagram.vertices and all(len(neuron) == 1 for neuron in diagram.neurons):
-            add_into(found, recursion.expanded(diagram))
-    return found
+    """T{order} at the first layer, whose functions are the inputs themselves."""
+    found = first_layer_diagrams(rule, kind, order)
+    return Recursion(rule.first_layer, 0, tensor_of(kind), (order,), found).terms
 
 
 def first_layer_poly(rule: Network, written: syntax.Component, labels: tuple[int, ...]) -> Poly:

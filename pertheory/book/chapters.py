@@ -26,31 +26,19 @@ from pertheory.book.abbreviations import Definition
 from pertheory.book.deciders import DECIDERS
 from pertheory.book.equation import SOURCES, Chapter, Equation
 from pertheory.book.parse import WIDTHS, Words
-from pertheory.book.verdict import STATUSES, UNCHECKED
+from pertheory.book.verdict import ERRATUM, STATUSES, UNCHECKED, VERIFIED
 from pertheory.errors import PertheoryError, RuleError
 from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
 
 _TOP = ("chapter", "title", "symbols", "objects", "definitions", "equation")
-_KEYS = (
-    "number",
-    "title",
-    "kind",
-    "statement",
-    "printed",
-    "restated",
-    "source",
-    "follows",
-    "inputs",
-    "network",
-    "status",
-    "note",
-    "unchecked",
-    "certain",
-    "setting",
+#: what an entry may say: texts as the attributes of an `Equation`, and the names by which it says two of them
+_TEXTS = (
+    *("number", "title", "kind", "statement", "printed", "restated", "source", "follows", "inputs", "network"),
+    *("status", "note", "unchecked", "setting"),
 )
-_TEXTS = tuple(key for key in _KEYS if key != "certain")
+_KEYS = (*_TEXTS, "certain")
 
 
 def book_folder() -> Path:
@@ -194,23 +182,19 @@ def _equation(
     certain = entry.get("certain", True)
     if not isinstance(certain, bool):
         raise RuleError(f"{place}: certain: must be true or false")
-    expected = UNCHECKED if reason else ("erratum" if entry.get("printed") else "verified")
+    texts = {key: entry.get(key, "").strip() for key in ("statement", "printed", "restated")}
+    others = {key: entry.get(key, "") for key in ("number", "title", "source", "follows", "note", "setting")}
+    status = entry.get("status") or (UNCHECKED if reason else ERRATUM if texts["printed"] else VERIFIED)
+    one = entry.get("inputs") == "one"
     return Equation(
-        number=entry["number"],
-        title=entry["title"],
+        **texts,
+        **others,
         kind=kind,
-        statement=entry.get("statement", "").strip(),
-        printed=entry.get("printed", "").strip(),
-        restated=entry.get("restated", "").strip(),
-        source=entry["source"],
-        follows=entry.get("follows", ""),
-        one=entry.get("inputs") == "one",
+        one=one,
         rule=rule,
-        status=entry.get("status") or expected,
-        note=entry.get("note", ""),
+        status=status,
         unchecked=reason,
         certain=certain,
-        setting=entry.get("setting", ""),
         words=words,
         definitions=definitions,
         place=place,

@@ -19,7 +19,7 @@ from pertheory.book.equation import Equation
 from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.book.visit import Interpreter, shown, walk
-from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import Tensor, find_tensor
@@ -221,7 +221,7 @@ def read_one(equation: Equation, form: str) -> Statement:
     """A form of an equation that has to be about a single input."""
     statement = equation.read(form)
     if not statement.one:
-        raise RuleError(f'{equation.place}: equation {equation.number}: {equation.kind} needs inputs = "one"')
+        raise equation.wrong(f'{equation.kind} needs inputs = "one"')
     return statement
 
 
@@ -234,5 +234,5 @@ def chosen(equation: Equation, known: Iterable[str]) -> str:
     names = list(known)
     if equation.setting not in names:
         shown_names = "; ".join(name for name in names if name)
-        raise RuleError(f"{equation.place}: equation {equation.number}: setting must be one of {shown_names}")
+        raise equation.wrong(f"setting must be one of {shown_names}")
     return equation.setting

@@ -72,7 +72,7 @@ def decide_recursion(equation: Equation, form: str) -> Verdict:
 def decide_identity(equation: Equation, form: str) -> Verdict:
     """Compare the sides, term by term and at a random point."""
     statement = equation.read(form)
-    nodes = [node for side in statement.sides for node in walk(side)]
+    nodes = list(walk(*statement.sides))
     if not any(isinstance(node, syntax.Component) and (node.up or node.layer == 2) for node in nodes):
         needed = "an identity needs a tensor of the layer above, such as K', so that it goes through the engine"
         raise equation.wrong(needed)

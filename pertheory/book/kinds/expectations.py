@@ -133,7 +133,7 @@ def decide_action(equation: Equation, form: str) -> Verdict:
 
 
 def _nodes(statement: Statement) -> Iterator[Node]:
-    return (node for side in statement.sides for node in walk(side))
+    return walk(*statement.sides)
 
 
 def _numbered(statement: Statement) -> tuple[tuple[str, ...], dict[str, int]]:

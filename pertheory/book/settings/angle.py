@@ -19,7 +19,6 @@ from pertheory.book.equation import Equation
 from pertheory.book.scalar import Setting, below_remainder
 from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
-from pertheory.errors import RuleError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.angle import ORDER, AngleMap
@@ -87,7 +86,7 @@ def verdict(equation: Equation, statement: Statement) -> Verdict:
             Verdict(MISMATCH, SYMBOLIC, 1.0, "the decay differs", (str(gap),)) if gap else Verdict(VERIFIED, SYMBOLIC)
         )
     if len(rest) != 1 or left != syntax.Symbol("cos_psi'"):
-        raise RuleError(f"{equation.place}: equation {equation.number}: the left side must be cos_psi', psi' or psi")
+        raise equation.wrong("the left side must be cos_psi', psi' or psi")
     found = of.mistakes(setting.interpret(rest[0]))
     residual = abs(float(AtOneAngle().interpret(rest[0])) - cosine_of_run(equation.rule))
     if bool(found) != (residual > TOLERANCE):

@@ -22,7 +22,7 @@ from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting
 from pertheory.book.syntax import Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
-from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
@@ -98,10 +98,8 @@ def verdict(equation: Equation, statement: Statement, form: str) -> Verdict:
     """Compare a number with the digits that are stated."""
     name, _, what = equation.setting.rpartition(", ")
     if what not in (HALF_STABLE, AT_ZERO, SEARCH) or not name:
-        raise RuleError(
-            f"{equation.place}: equation {equation.number}: setting must be an activation and {HALF_STABLE}, "
-            f"{AT_ZERO} or {SEARCH}: 'swish, {HALF_STABLE}'"
-        )
+        known = f"{HALF_STABLE}, {AT_ZERO} or {SEARCH}"
+        raise equation.wrong(f"setting must be an activation and {known}: 'swish, {HALF_STABLE}'")
     rule = equation.rule
     settings = half_stable_point(rule, name) if what == HALF_STABLE else (numbers_of(rule, name, what),)
     decimals = [len(digits) for digits in re.findall(r"\d\.(\d+)", form)]

@@ -136,7 +136,7 @@ class AtLargeDepth(Setting):
 
     def residual(self, statement: Statement) -> float | None:
         """From the iteration, where there is something to iterate: components, and no averages or coefficients."""
-        nodes = [node for side in statement.sides for node in walk(side)]
+        nodes = list(walk(*statement.sides))
         closed = any(isinstance(node, syntax.Average | syntax.Slope) for node in nodes)
         if self.with_log or closed or not any(isinstance(node, syntax.Component) for node in nodes):
             return None

@@ -63,7 +63,7 @@ class Run(Setting):
     def residual_of_run(self, statement: Statement) -> float | None:
         """The largest difference of the sides; None where there is nothing to run."""
         sides = [remainder_of(side) for side in statement.sides]
-        nodes = [node for side in statement.sides for node in walk(side)]
+        nodes = list(walk(*statement.sides))
         if not any(isinstance(node, syntax.Component) for node in nodes):
             return None
         if self.averages is None and any(isinstance(node, syntax.Average) for node in nodes):
@@ -88,7 +88,7 @@ class Run(Setting):
 
 def needed(statement: Statement) -> tuple[str, ...]:
     """The tensors that a run for a statement has: G and V, or all that solutions are stated of."""
-    nodes = [node for side in statement.sides for node in walk(side)]
+    nodes = list(walk(*statement.sides))
     names = {find_tensor(node.name)[0].name for node in nodes if isinstance(node, syntax.Component)}
     return FEW if names <= {*FEW} else tuple(sorted({*TENSORS, *names}))
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.linear import identity, solve_rational
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.book import syntax
@@ -168,13 +170,10 @@ class Weights(Neurons):
 
     def over_parameters(self, polynomial: Polynomial) -> Dual:
         """The average over independent Gaussian W and b."""
+        variances = (self.point.variance_W,) * BELOW + (self.point.variance_b,)
+        moments = [GaussianMoments([[variance]], Fraction) for variance in variances * self.point.neurons]
         total = dual(0)
         for exponents, value in polynomial.items():
-            if any(power % 2 for power in exponents):
-                continue
-            for parameter, power in enumerate(exponents):
-                variance = self.point.variance_b if parameter % (BELOW + 1) == BELOW else self.point.variance_W
-                for factor in range(1, power, 2):
-                    value = value * dual(variance * factor)
-            total = total + value
+            averages = (own.moment((power,)) for own, power in zip(moments, exponents, strict=True))
+            total = total + value * dual(prod(averages, start=Fraction(1)))
         return total

@@ -18,8 +18,8 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Expanded
-from pertheory.solve.channels import first_tangent_kernel, inner_values, is_trained, open_functions, outer
-from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.channels import inner_values, is_trained, open_functions, outer
+from pertheory.solve.layer import SingleInputLayer, first_tangent_kernel
 from pertheory.solve.universality import expansion_coefficients
 from pertheory.worker import Node
 

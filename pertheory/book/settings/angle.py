@@ -67,10 +67,8 @@ class AtOneAngle(Setting):
     )
 
 
-@remembered(maxsize=4)
-def angle_map(rule: Network) -> AngleMap:
-    """The conditions of a rule, made once."""
-    return AngleMap(rule)
+#: the conditions of a rule, made once
+angle_map = remembered(maxsize=4)(AngleMap)
 
 
 def verdict(equation: Equation, statement: Statement) -> Verdict:

@@ -188,10 +188,8 @@ class Iterated(Setting):
         return float(super().meaning(node, *place))
 
 
-@remembered(maxsize=8)
-def iteration(rule: Network, odd: bool) -> Iteration:
-    """The iteration of a rule, made once."""
-    return Iteration(rule, ODD if odd else GENERAL)
+#: the iteration of a rule, made once
+iteration = remembered(maxsize=8)(Iteration)
 
 
 def iterated_residual(statement: Statement, rule: Network, odd: bool) -> float:
@@ -199,7 +197,7 @@ def iterated_residual(statement: Statement, rule: Network, odd: bool) -> float:
 
     The ratio is fitted with 1 + (c log(l) + d)/l at l, l/2 and l/4.
     """
-    run = iteration(rule, odd)
+    run = iteration(rule, ODD if odd else GENERAL)
     layers = [run.depth, run.depth // 2, run.depth // 4]
     worst = 0.0
     values = [[Iterated(run, layer).interpret(side) for layer in layers] for side in statement.sides]

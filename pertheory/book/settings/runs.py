@@ -20,7 +20,8 @@ from pertheory.book.visit import walk
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
-from pertheory.solve.channels import inner_values, input_product, outer
+from pertheory.solve.channels import inner_values, outer
+from pertheory.solve.layer import input_product
 from pertheory.solve.universality import Slopes, scale_invariant
 from pertheory.theory import theory
 

@@ -13,7 +13,7 @@ from copy import copy
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations_with_replacement, product
-from math import comb, prod
+from math import comb, perm, prod
 
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.gaussian import GaussianMoments
@@ -148,10 +148,8 @@ class Point:
 
     def function(self, order: int, field: int) -> Polynomial:
         """A derivative of the activation of a field."""
-        coefficients = self.activation
-        for _ in range(order):
-            coefficients = [power * c for power, c in enumerate(coefficients)][1:]
-        return {self.power(field, power): dual(c) for power, c in enumerate(coefficients) if c}
+        powers = list(enumerate(self.activation))[order:]
+        return {self.power(field, power - order): dual(c * perm(power, order)) for power, c in powers if c}
 
     def power(self, field: int, exponent: int) -> Exponents:
         """The exponents of a power of one field."""

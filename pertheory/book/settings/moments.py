@@ -69,9 +69,14 @@ class Moments(Setting):
     def named_moment(self, pairs: int, up: bool) -> Element:
         """G_2m of the layer of the statement, or one layer up."""
 
-    @abstractmethod
     def mean(self, pairs: int) -> Element:
-        """The m-th moment of O."""
+        """The m-th moment of O, the average of (1/n sum z_j^2)^m."""
+        return self.over_loops(pairs, self.values["n"]) * self.named_moment(pairs, False)
+
+    def over_loops(self, pairs: int, n: Element) -> Element:
+        """The sum over loops of index sums over a layer of n^(loops - m)."""
+        ways = [n ** (closed - pairs) * count for closed, count in enumerate(loops(pairs), 1)]
+        return sum(ways, self.number(Fraction(0)))
 
     def symbol(self, name: str) -> Element:
         """Moments, couplings and widths."""
@@ -119,16 +124,6 @@ class AtLayer(Moments):
         """G_2m of this layer or the one above."""
         return self.moment(pairs, self.layer + up)
 
-    def mean(self, pairs: int) -> Element:
-        """The m-th power of (1/n sum z_j^2)."""
-        return self.over_loops(pairs, self.layer) * self.moment(pairs, self.layer)
-
-    def over_loops(self, pairs: int, layer: int) -> Element:
-        """The sum over loops of index sums over a layer of n^(loops - m)."""
-        n = self.width(layer)
-        ways = [n ** (closed - pairs) * count for closed, count in enumerate(loops(pairs), 1)]
-        return sum(ways, self.number(Fraction(0)))
-
     def meaning(self, node: Node, *place: Any) -> Element:
         """A whole power that depends on the layer, as C_W^l; a product over the layers below."""
         match node:
@@ -154,7 +149,7 @@ class Exactly(AtLayer):
         """G_2m: a layer multiplies it by C_W^m and by the sum over loops of n^(loops - m)."""
         result = (self.moments.variance * self.moments.input_kernel) ** pairs
         for below in range(1, layer):
-            result = result * self.moments.variance**pairs * self.over_loops(pairs, below)
+            result = result * self.moments.variance**pairs * self.over_loops(pairs, self.width(below))
         return result
 
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Any:
@@ -205,11 +200,6 @@ class EqualWidths(Moments):
         if up:
             raise InputError(f"moments of the layer above have no value in {self.title}")
         return self.moment(pairs)
-
-    def mean(self, pairs: int) -> Element:
-        """The m-th moment of O, the sum over loops of n^(loops - m) times G_2m."""
-        ways = [self.inverse_width ** (pairs - closed) * count for closed, count in enumerate(loops(pairs), 1)]
-        return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
 
     def meaning(self, node: Node, *place: Any) -> Element:
         """exp of a series that begins with 1/n; a power with m in the exponent, or with l, of what tends to one."""

@@ -28,7 +28,7 @@ from pertheory.book.equation import SOURCES, Chapter, Equation
 from pertheory.book.parse import WIDTHS, Words
 from pertheory.book.verdict import ERRATUM, STATUSES, UNCHECKED, VERIFIED
 from pertheory.errors import PertheoryError, RuleError
-from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
+from pertheory.rulebook.files import check_keys, nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
 
@@ -86,9 +86,7 @@ def read_chapter(path: Path) -> Chapter:
         RuleError: names the file, the line of the equation and what is wrong.
     """
     table = read_toml(path)
-    for key in table:
-        if key not in _TOP:
-            raise RuleError(f"{path.name}: {key}: unknown key; {nearest(key, _TOP)}")
+    check_keys(table, _TOP, path.name)
     for key in ("chapter", "title"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise RuleError(f"{path.name}: {key}: must be a text that is not empty")
@@ -145,9 +143,7 @@ def _equation(
     rules: dict[str, Network],
 ) -> Equation:
     """An equation from its entry; networks that were read before are in `rules`."""
-    for key in entry:
-        if key not in _KEYS:
-            raise RuleError(f"{place}: unknown key {shown(key)}; {nearest(key, _KEYS)}")
+    check_keys(entry, _KEYS, place)
     for key in _TEXTS:
         if not isinstance(entry.get(key, ""), str):
             raise RuleError(f"{place}: {key}: must be a text, not {shown(entry[key])}")

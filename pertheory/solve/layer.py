@@ -132,6 +132,18 @@ class SingleInputLayer:
             self._polynomials[node] = without_zeros(own)
         return self._polynomials[node]
 
+    def linear(self, node: Node) -> tuple[Element, InTensors]:
+        """The recursion of T{k} as its own coefficient, and all that does not hold it.
+
+        Raises:
+            UnsupportedError: it is not linear in the tensor.
+        """
+        others = dict(self.polynomial(node))
+        own = others.pop((node,), self.averages.number(0))
+        if any(node in factors for factors in others):
+            raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
+        return own, others
+
     def _composed(self, factors: Factors, value: Element) -> InTensors:
         """A monomial in tensors of the sublayer below, in those of the layer below."""
         product: InTensors = {(): value}

@@ -10,19 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-RULE = """
-name = "own"
-fields = ["z"]
-[hyperparameters]
-C_W = 1.0
-[parameters.W]
-kind = "weight"
-variance = "C_W"
-[input]
-z = ["W"]
-[[sublayers]]
-z = [ { parameter = "W", function = "s", of = "z" } ]
-"""
+from tests.planted import RULE
 
 
 def _npy(shape: str, kind: str = "'<f8'", data: bytes = bytes(64), version: tuple[int, int] = (1, 0)) -> bytes:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from pertheory.derive.diagram import Diagram
@@ -122,17 +121,15 @@ class _Dependencies(Mapping[Node | str, tuple[Node, ...]]):
 
 
 def close(
-    rule: str | Path | Network = "mlp",
-    tensors: AnyTensor | Iterable[AnyTensor] = "all",
-    order: int = 1,
-    *,
+    rule: Any,
+    tensors: Any,
+    order: Any,
     pairs: Any = None,
-    executor: Executor | None = None,
-    store: Store | None = None,
-    limit: int | None = LIMIT,
-    progress: Callable[[int, int], None] | None = None,
+    derived_by: tuple[Executor | None, Store | None] = (None, None),
+    limit: Any = LIMIT,
+    progress: Any = None,
 ) -> Closure:
-    """Close a set of tensors under their recursions; the arguments are those of `pertheory.theory.theory`."""
+    """Close a set of tensors under their recursions; `pertheory.theory.theory` tells what may be given."""
     chosen_rule = read_rule(rule, tensors)
     order = whole(order, "order")
     limit = None if limit is None else whole(limit, "limit", 1)
@@ -156,7 +153,7 @@ def close(
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
     if not wanted:
         raise InputError("no tensor is asked for; name at least one, or all")
-    found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
+    found = _close(chosen_rule, wanted, Worker(chosen_rule, *derived_by), limit, progress)
     return Closure(chosen_rule, order, tuple(wanted.items()), found)
 
 

@@ -125,7 +125,7 @@ def theory(
         InputError: unknown tensors or a negative order.
         ClosureTooLargeError: there are more T{k} than ``limit``.
     """
-    own = close(rule, tensors, order, pairs=pairs, executor=executor, store=store, limit=limit, progress=progress)
+    own = close(rule, tensors, order, pairs, (executor, store), limit, progress)
     return Theory(own.network, own.order, own.wanted, own.diagrams)
 
 

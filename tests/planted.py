@@ -6,6 +6,21 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+#: A sound rule of weights alone, such as a user may write.
+RULE = """
+name = "own"
+fields = ["z"]
+[hyperparameters]
+C_W = 1.0
+[parameters.W]
+kind = "weight"
+variance = "C_W"
+[input]
+z = ["W"]
+[[sublayers]]
+z = [ { parameter = "W", function = "s", of = "z" } ]
+"""
+
 #: What each would do; a file of the name PWNED is what is left where one of them ran.
 PAYLOADS = {
     "python string": 'x"; import os; os.system("touch PWNED"); y="',

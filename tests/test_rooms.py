@@ -20,7 +20,7 @@ ALLOWED = {
     "graphs": "",
     "algebra": "graphs",
     "rulebook": "graphs algebra",
-    "functions": "rulebook",
+    "functions": "algebra rulebook",
     "averages": "algebra functions",
     "derive": "graphs algebra rulebook",
     "forms": "graphs algebra rulebook derive",

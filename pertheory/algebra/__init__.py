@@ -4,6 +4,7 @@
 `terms`       terms of a recursion and their sums
 `polynomial`  sums over any keys and their one product; polynomials in named symbols
 `series`      power series cut off at an order
+`gaussian`    moments of Gaussian variables
 `dual`        a number with its derivative
 `linear`      systems of linear equations, in fractions and modulo a prime
 """

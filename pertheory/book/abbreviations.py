@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from pertheory.book import syntax
 from pertheory.book.parse import Words, parse_expression
-from pertheory.book.syntax import CallNode, Node
+from pertheory.book.syntax import Node
 from pertheory.book.visit import rebuilt, relabelled
 from pertheory.errors import InputError
 
@@ -39,12 +40,12 @@ class Inline:
 
     def __call__(self, node: Node) -> Node:
         """A node with all abbreviations written out."""
-        return self.written(node.name, node.labels) if isinstance(node, CallNode) else rebuilt(node, self)
+        return self.written(node.name, node.labels) if isinstance(node, syntax.Call) else rebuilt(node, self)
 
     def written(self, name: str, labels: tuple[str, ...]) -> Node:
         """What an abbreviation stands for at some samples."""
         if name not in self.definitions:
-            return CallNode(name, labels)  # an object of the kind
+            return syntax.Call(name, labels)  # an object of the kind
         if name in self.busy:
             raise InputError(f"the abbreviation {name} is defined by itself")
         definition = self.definitions[name]

@@ -8,11 +8,11 @@ removed stays in its term (the dummies renamed canonically), so it makes a diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import permutations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.algebra.polynomial import collected, multiply_sums, without_zeros
@@ -60,15 +60,9 @@ def constant(value: Fraction | int) -> Poly:
 
 
 def _times(a: Mono, b: Mono) -> Mono:
-    return Mono(
-        multiply_powers((a.scalars, b.scalars)),
-        tuple(sorted(a.tensors + b.tensors)),
-        tuple(sorted(a.inverses + b.inverses)),
-        tuple(sorted(a.averages + b.averages)),
-        tuple(sorted(a.marks + b.marks)),
-        tuple(sorted(a.lines + b.lines)),
-        tuple(sorted(a.zeds + b.zeds)),
-    )
+    pairs: Iterable[tuple[Any, Any]] = zip(a[1:], b[1:], strict=True)
+    others = [tuple(sorted(x + y)) if x and y else x or y for x, y in pairs]
+    return Mono(multiply_powers((a.scalars, b.scalars)), *others)
 
 
 def multiply(a: Poly, b: Poly) -> Poly:

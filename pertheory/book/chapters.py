@@ -26,31 +26,19 @@ from pertheory.book.abbreviations import Definition
 from pertheory.book.deciders import DECIDERS
 from pertheory.book.equation import SOURCES, Chapter, Equation
 from pertheory.book.parse import WIDTHS, Words
-from pertheory.book.verdict import STATUSES, UNCHECKED
+from pertheory.book.verdict import ERRATUM, STATUSES, UNCHECKED, VERIFIED
 from pertheory.errors import PertheoryError, RuleError
-from pertheory.rulebook.files import nearest, read_text, read_toml, rules_folder
+from pertheory.rulebook.files import check_keys, nearest, read_text, read_toml, rules_folder
 from pertheory.rulebook.names import NAME, is_name, shown
 from pertheory.rulebook.network import Network, network
 
 _TOP = ("chapter", "title", "symbols", "objects", "definitions", "equation")
-_KEYS = (
-    "number",
-    "title",
-    "kind",
-    "statement",
-    "printed",
-    "restated",
-    "source",
-    "follows",
-    "inputs",
-    "network",
-    "status",
-    "note",
-    "unchecked",
-    "certain",
-    "setting",
+#: what an entry may say: texts as the attributes of an `Equation`, and the names by which it says two of them
+_TEXTS = (
+    *("number", "title", "kind", "statement", "printed", "restated", "source", "follows", "inputs", "network"),
+    *("status", "note", "unchecked", "setting"),
 )
-_TEXTS = tuple(key for key in _KEYS if key != "certain")
+_KEYS = (*_TEXTS, "certain")
 
 
 def book_folder() -> Path:
@@ -98,9 +86,7 @@ def read_chapter(path: Path) -> Chapter:
         RuleError: names the file, the line of the equation and what is wrong.
     """
     table = read_toml(path)
-    for key in table:
-        if key not in _TOP:
-            raise RuleError(f"{path.name}: {key}: unknown key; {nearest(key, _TOP)}")
+    check_keys(table, _TOP, path.name)
     for key in ("chapter", "title"):
         if not isinstance(table.get(key), str) or not table[key]:
             raise RuleError(f"{path.name}: {key}: must be a text that is not empty")
@@ -157,9 +143,7 @@ def _equation(
     rules: dict[str, Network],
 ) -> Equation:
     """An equation from its entry; networks that were read before are in `rules`."""
-    for key in entry:
-        if key not in _KEYS:
-            raise RuleError(f"{place}: unknown key {shown(key)}; {nearest(key, _KEYS)}")
+    check_keys(entry, _KEYS, place)
     for key in _TEXTS:
         if not isinstance(entry.get(key, ""), str):
             raise RuleError(f"{place}: {key}: must be a text, not {shown(entry[key])}")
@@ -194,23 +178,19 @@ def _equation(
     certain = entry.get("certain", True)
     if not isinstance(certain, bool):
         raise RuleError(f"{place}: certain: must be true or false")
-    expected = UNCHECKED if reason else ("erratum" if entry.get("printed") else "verified")
+    texts = {key: entry.get(key, "").strip() for key in ("statement", "printed", "restated")}
+    others = {key: entry.get(key, "") for key in ("number", "title", "source", "follows", "note", "setting")}
+    status = entry.get("status") or (UNCHECKED if reason else ERRATUM if texts["printed"] else VERIFIED)
+    one = entry.get("inputs") == "one"
     return Equation(
-        number=entry["number"],
-        title=entry["title"],
+        **texts,
+        **others,
         kind=kind,
-        statement=entry.get("statement", "").strip(),
-        printed=entry.get("printed", "").strip(),
-        restated=entry.get("restated", "").strip(),
-        source=entry["source"],
-        follows=entry.get("follows", ""),
-        one=entry.get("inputs") == "one",
+        one=one,
         rule=rule,
-        status=entry.get("status") or expected,
-        note=entry.get("note", ""),
+        status=status,
         unchecked=reason,
         certain=certain,
-        setting=entry.get("setting", ""),
         words=words,
         definitions=definitions,
         place=place,

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 
 from pertheory.algebra.polynomial import add_into
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.canonical import DUMMY, KERNEL, Mono, Poly
 from pertheory.book.equation import Equation
 from pertheory.book.indices import check_indices
 from pertheory.book.point import Point
 from pertheory.book.route_numeric import NumericRoute
 from pertheory.book.route_symbolic import SymbolicRoute
-from pertheory.book.syntax import ONE_INPUT, SlopeNode, Statement
+from pertheory.book.syntax import ONE_INPUT, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.book.visit import walk
 from pertheory.typeset.components import written
@@ -56,7 +56,7 @@ def relative(a: Fraction, b: Fraction) -> float:
 
 def largest_residual(equation: Equation, statement: Statement, samples: Mapping[str, int]) -> float:
     """The largest relative difference between the sides at a random point; 0 if they are exactly equal."""
-    slopes = {node.variable for side in statement.sides for node in walk(side) if isinstance(node, SlopeNode)}
+    slopes = {node.variable for node in walk(*statement.sides) if isinstance(node, syntax.Slope)}
     variable = KERNEL if any(engine.tensor_named(name).kind == KERNEL for name in slopes) else None
     route = NumericRoute(equation.rule, samples, Point(len(samples), f"{equation.number} 0", variable))
     first, *others = [route.side(side).value for side in statement.sides]
@@ -65,7 +65,7 @@ def largest_residual(equation: Equation, statement: Statement, samples: Mapping[
 
 def has_simple_slopes(statement: Statement) -> bool:
     """Whether no derivative with respect to K stands in another one, which exact numbers do not know."""
-    slopes = [node for side in statement.sides for node in walk(side) if isinstance(node, SlopeNode)]
+    slopes = [node for node in walk(*statement.sides) if isinstance(node, syntax.Slope)]
     in_kernel = [slope for slope in slopes if engine.tensor_named(slope.variable).kind == KERNEL]
     return not any(inner in in_kernel for outer in in_kernel for inner in walk(outer.of))
 

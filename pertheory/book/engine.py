@@ -5,8 +5,9 @@ from __future__ import annotations
 from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
 from pertheory.algebra.terms import Average, Component, Term, Terms
+from pertheory.book import syntax
 from pertheory.book.canonical import Mono, Poly, average
-from pertheory.book.syntax import ComponentNode as Written
+from pertheory.derive.first_layer import first_layer as first_layer_diagrams
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.memo import forget, remembered
@@ -40,7 +41,7 @@ def terms_of(rule: Network, kind: TensorType, order: int) -> Terms:
     return {term: coefficient for term, coefficient in recursion.terms.items() if term.order == order}
 
 
-def component(written: Written, labels: tuple[int, ...]) -> Component:
+def component(written: syntax.Component, labels: tuple[int, ...]) -> Component:
     """A component of the layer below in canonical slots."""
     tensor = tensor_named(written.name)
     return Component(tensor.kind, written.order, canonical_slots(tensor.kind, by_vertex(tensor, labels)))
@@ -54,7 +55,7 @@ def by_vertex(tensor: Tensor, labels: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(placed)
 
 
-def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool) -> Poly:
+def derived(rule: Network, written: syntax.Component, labels: tuple[int, ...], one: bool) -> Poly:
     """A component of the layer above as the engine's sum over the layer below.
 
     Args:
@@ -69,7 +70,7 @@ def derived(rule: Network, written: Written, labels: tuple[int, ...], one: bool)
     return total
 
 
-def terms_for(rule: Network, written: Written) -> Terms:
+def terms_for(rule: Network, written: syntax.Component) -> Terms:
     """The terms of a component of the layer above; of a fixed layer 2 those whose tensors the first layer has."""
     terms = terms_of(rule, tensor_named(written.name).kind, written.order)
     if not written.layer:
@@ -110,21 +111,12 @@ def lines_of(item: Average, labels: tuple[int, ...]) -> tuple[tuple[tuple[int, i
 
 @remembered(maxsize=2_000)
 def first_layer(rule: Network, kind: TensorType, order: int) -> Terms:
-    """T{order} at the first layer, whose functions are the inputs themselves and do not fluctuate.
-
-    Moves 1 to 6 are those of any layer. Of their diagrams those remain that insert no tensor, derive no function, and
-    put one site on each neuron: the joint cumulant of several functions that do not fluctuate vanishes.
-    """
-    recursion = recursion_of(rule, kind, order)
-    found: Terms = {}
-    for diagram in recursion.diagrams:
-        still = all(line is None or line[1] == 0 for line in diagram.lines)
-        if still and not diagram.vertices and all(len(neuron) == 1 for neuron in diagram.neurons):
-            add_into(found, recursion.expanded(diagram))
-    return found
+    """T{order} at the first layer, whose functions are the inputs themselves."""
+    found = first_layer_diagrams(rule, kind, order)
+    return Recursion(rule.first_layer, 0, tensor_of(kind), (order,), found).terms
 
 
-def first_layer_poly(rule: Network, written: Written, labels: tuple[int, ...]) -> Poly:
+def first_layer_poly(rule: Network, written: syntax.Component, labels: tuple[int, ...]) -> Poly:
     """A component of the first layer, an average of two inputs being their product ``xx`` over n_0."""
 
     def mono(term: Term) -> Mono:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import permutations
-from math import factorial, prod
+from math import factorial, perm, prod
 
 from pertheory.algebra.polynomial import add_into, multiply_sums
 from pertheory.graphs.partitions import joint_cumulant
@@ -58,7 +58,6 @@ class Explicit:
                 for j in range(below):
                     self.weights[layer, neuron, j] = self.parameter(layer, "lambda_W", "C_W", below)
         self.known: dict[tuple[int, int, int], Taylor] = {}
-        self.trees: dict[tuple[int, str, tuple[tuple[int, int], ...]], Fraction] = {}
 
     def number(self) -> Fraction:
         """A random number that is not zero."""
@@ -105,17 +104,15 @@ class Explicit:
 
     def function(self, order: int, at: Fraction) -> Fraction:
         """A derivative of the activation."""
-        total = Fraction(0)
-        for power, coefficient in enumerate(self.activation):
-            if power >= order:
-                total += coefficient * factorial(power) / factorial(power - order) * at ** (power - order)
-        return total
+        powers = list(enumerate(self.activation))[order:]
+        return sum((c * perm(power, order) * at ** (power - order) for power, c in powers), Fraction(0))
 
     def line(self, layer: int, order: int, neuron: int, sample: int) -> Fraction:
         """A derivative of the activation of a neuron."""
         return self.function(order, self.preactivation(layer, neuron, sample).get((), Fraction(0)))
 
-    def tree(self, layer: int, shape: str, places: Sequence[tuple[int, int]]) -> Fraction:
+    @lru_cache(maxsize=100_000)  # noqa: B019 - networks are few
+    def tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
         """A tree of contracted derivatives, every edge summed over all parameters with their learning rates.
 
         Args:
@@ -144,13 +141,6 @@ class Explicit:
             return total
 
         return contracted(0, -1).get(-1, Fraction(0))
-
-    def known_tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
-        """As `tree`, kept."""
-        key = (layer, shape, places)
-        if key not in self.trees:
-            self.trees[key] = self.tree(layer, shape, places)
-        return self.trees[key]
 
     def derivatives(self, layer: int, neuron: int, sample: int, order: int) -> dict[tuple[int, ...], Fraction]:
         """All partial derivatives of an order, by the parameters in every order."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from pertheory.book.syntax import CallNode, ComponentNode, MarkNode, Node, PowerNode, SumNode, SymbolNode, ZedNode
+from pertheory.book import syntax
+from pertheory.book.syntax import Node
 from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError
 from pertheory.rulebook.observable import build
@@ -37,33 +38,30 @@ class _Formulas(Interpreter[Formula]):
             return self.number(1 / value[0].coefficient)
         raise InputError("only numbers may stand behind a division sign here")
 
-    def of_sum(self, node: SumNode, *place: Any) -> Formula:
-        return tuple(term for part in node.terms for term in self.interpret(part))
-
-    def of_power(self, node: PowerNode, *place: Any) -> Formula:
-        if node.exponent > 0 and not isinstance(node.base, SymbolNode):
-            raise InputError("only symbols may stand in a power here")
-        return super().of_power(node)
-
-    def of_symbol(self, node: Node, *place: Any) -> Formula:
+    def meaning(self, node: Node, *place: Any) -> Formula:
         match node:
-            case SymbolNode(name):
+            case syntax.Number() | syntax.Product():
+                return super().meaning(node)
+            case syntax.Sum(terms):
+                return tuple(term for part in terms for term in self.interpret(part))
+            case syntax.Power(base, exponent):
+                if exponent > 0 and not isinstance(base, syntax.Symbol):
+                    raise InputError("only symbols may stand in a power here")
+                return super().meaning(node)
+            case syntax.Symbol(name):
                 return self.object(Object(name))
-            case ZedNode(label, ""):
+            case syntax.Zed(label, ""):
                 return self.object(Object("z", (label,)))
-            case CallNode(name, labels):
+            case syntax.Call(name, labels):
                 return self.object(Object("X" if name in TIME_SUMS else name, labels))
-            case MarkNode(name, labels, False):
+            case syntax.Mark(name, labels, False):
                 return self.object(Object(name, labels))
-            case ComponentNode(name, 0, False, 0, labels, raised):
+            case syntax.Component(name, 0, False, 0, labels, raised):
                 return self.object(Object(name, labels, raised))
         raise InputError(f"{shown(node)} has no meaning in this kind of statement")
 
     def object(self, item: Object) -> Formula:
         return (Contraction(Fraction(1), (item,)),)
-
-    of_zed = of_call = of_mark = of_component = refuse = of_symbol
-    of_line = of_average = of_expectation = of_derivative = of_slope = of_raise = of_apply = of_symbol
 
 
 def written_step(shape: str) -> str:

@@ -10,6 +10,7 @@ two brings that weight, while two vertices of the tree can be joined only by a s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -23,7 +24,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.tensor import Pair, tensor_type
 from pertheory.rulebook.network import IDENTITY, Network
-from pertheory.rulebook.observable import SHAPES
+from pertheory.rulebook.observable import SHAPES, build_tree
 
 #: trees that are no tensors by themselves
 TREES = frozenset(SHAPES) - {"z", "H"}
@@ -164,19 +165,8 @@ def matchings(edges: tuple[Pair, ...]) -> Iterator[tuple[Pair, ...]]:
 
 def shaped(edges: tuple[int, ...]) -> Above:
     """The shape of a tree that is given by its edges, one after the other, and its vertices in the shape's order."""
-    pairs = [(edges[i], edges[i + 1]) for i in range(0, len(edges), 2)]
-    around: dict[int, list[int]] = {}
-    for u, v in pairs:
-        around.setdefault(u, []).append(v)
-        around.setdefault(v, []).append(u)
-    centre = max(sorted(around), key=lambda v: len(around[v]))
-    if len(pairs) == 1:
-        return "H", pairs[0]
-    if len(around[centre]) == len(pairs):
-        return ("dH" if len(pairs) == 2 else "ddH_I"), (centre, *sorted(around[centre]))
-    if len(pairs) == 3:
-        other = next(v for v in around[centre] if len(around[v]) == 2)
-        (leaf,) = (v for v in around[centre] if v != other)
-        (far,) = (v for v in around[other] if v != centre)
-        return "ddH_II", (centre, other, leaf, far)
-    raise UnsupportedError("sums over neurons know trees of up to four vertices")
+    tree = build_tree([*zip(edges[::2], edges[1::2], strict=True)])
+    name, _, labels = str(tree).partition("(")
+    if name not in SHAPES:
+        raise UnsupportedError("sums over neurons know trees of up to four vertices")
+    return name, tuple(map(int, re.findall(r"\d", labels)))

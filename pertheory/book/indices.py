@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from functools import lru_cache
 
-from pertheory.book.syntax import ONE_INPUT, Node, PowerNode, ProductNode, Statement, SumNode
+from pertheory.book import syntax
+from pertheory.book.syntax import ONE_INPUT, Node, Statement
 from pertheory.book.visit import children, own_labels
 from pertheory.errors import InputError
 
@@ -35,7 +36,7 @@ def open_dummies(node: Node) -> frozenset[str]:
 @lru_cache(maxsize=20_000)
 def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     """The open dummies and those that are summed inside."""
-    if isinstance(node, SumNode):
+    if isinstance(node, syntax.Sum):
         return _balanced(node)
     own = Counter(label for label in own_labels(node) if not is_sample(label))
     inside: set[str] = set()
@@ -48,9 +49,9 @@ def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     for label, count in sorted(own.items()):
         if count > 2:
             raise InputError(f"index {label} stands {count} times in one product; a summed index stands twice")
-        if count == 2 and not isinstance(node, ProductNode):
+        if count == 2 and not isinstance(node, syntax.Product):
             raise InputError(f"index {label} stands twice in one factor; a sum runs over an index of two factors")
-    if isinstance(node, PowerNode) and (own or inside):
+    if isinstance(node, syntax.Power) and (own or inside):
         raise InputError(f"index {sorted(inside | set(own))[0]} stands in a power; write the product out")
     return (
         frozenset(label for label, count in own.items() if count == 1),
@@ -58,7 +59,7 @@ def _dummies(node: Node) -> tuple[frozenset[str], frozenset[str]]:
     )
 
 
-def _balanced(node: SumNode) -> tuple[frozenset[str], frozenset[str]]:
+def _balanced(node: syntax.Sum) -> tuple[frozenset[str], frozenset[str]]:
     """A sum, whose summands have the same open dummies."""
     found = [_dummies(term) for term in node.terms]
     for opened, _ in found[1:]:
@@ -68,7 +69,7 @@ def _balanced(node: SumNode) -> tuple[frozenset[str], frozenset[str]]:
     return found[0][0], frozenset().union(*(closed for _, closed in found))
 
 
-def contracted(node: ProductNode) -> tuple[str, ...]:
+def contracted(node: syntax.Product) -> tuple[str, ...]:
     """The dummies that are summed at a product, sorted."""
     total: Counter[str] = Counter()
     for factor in node.factors:

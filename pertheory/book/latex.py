@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
-from pertheory.book.syntax import (
-    ONE_INPUT,
-    ApplyNode,
-    AverageNode,
-    CallNode,
-    ComponentNode,
-    DerivativeNode,
-    ExpectationNode,
-    LineNode,
-    MarkNode,
-    Node,
-    NumberNode,
-    PowerNode,
-    ProductNode,
-    RaiseNode,
-    SlopeNode,
-    Statement,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book import syntax
+from pertheory.book.syntax import ONE_INPUT, Node, Statement
+from pertheory.book.visit import Interpreter
 
 _NAMES = {
     "Theta": r"\Theta",
@@ -68,110 +52,97 @@ _GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsi
 
 def statement_latex(statement: Statement) -> str:
     """The sides joined by equals signs; long sums are broken into lines of an ``aligned`` environment."""
-    first, *others = statement.sides
+    written, (first, *others) = _Latex().interpret, statement.sides
     lines = []
     for side in others:
-        rows = _rows(side)
-        lines.append("&= " + rows[0])
-        lines += [rf"&\quad {row}" for row in rows[1:]]
-    return "\\begin{aligned}\n" + latex(first) + " " + " \\\\\n".join(lines) + "\n\\end{aligned}"
+        terms = side.terms if isinstance(side, syntax.Sum) else (side,)
+        rows = _signed([written(term) for term in terms]) if len(terms) > 1 else [written(side)]
+        lines += [f"&= {rows[0]}", *(rf"&\quad {row}" for row in rows[1:])]
+    return "\\begin{aligned}\n" + written(first) + " " + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-def _rows(node: Node) -> list[str]:
-    if not isinstance(node, SumNode):
-        return [latex(node)]
-    return [_signed(term, number > 0) for number, term in enumerate(node.terms)]
+class _Latex(Interpreter[str]):
+    def number(self, value: Fraction) -> str:
+        return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
 
-
-def latex(node: Node) -> str:
-    """One node."""
-    match node:
-        case NumberNode(value):
-            return str(value) if value.denominator == 1 else str(Decimal(value.numerator) / value.denominator)
-        case SymbolNode(name) | CallNode(name, ()):
-            return _name(name)
-        case LineNode(order, label, neuron):
-            return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label, neuron)
-        case ZedNode(label, neuron):
-            return "z" + _at(label, neuron)
-        case ComponentNode():
-            return _component(node)
-        case MarkNode(name, labels, up):
-            return _name(name) + (r"^{(\ell+1)}" if up else "") + _indices(labels)
-        case CallNode(name, labels):
-            return _name(name) + _indices(labels)
-        case AverageNode(pieces):
-            return r"\left\langle " + r" \,;\, ".join(latex(piece) for piece in pieces) + r" \right\rangle"
-        case ExpectationNode(pieces, first):
-            inside = r" \,;\, ".join(latex(piece) for piece in pieces)
-            return r"\mathbb{E}" + ("^{(1)}" if first else "") + rf"\left[ {inside} \right]"
-        case DerivativeNode(label, of, neuron):
-            inside = rf"\left({latex(of)}\right)" if isinstance(of, ProductNode) else _bracketed(of)
-            return rf"\partial{_at(label, neuron)} {inside}"
-        case SlopeNode(variable, of):
-            return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{latex(of)}\right]"
-        case PowerNode(base, exponent):
-            if exponent < 0:
-                below = latex(base) if exponent == -1 else f"{_powered(base)}^{{{-exponent}}}"
+    def meaning(self, node: Node, *place: Any) -> str:
+        match node:
+            case syntax.Symbol(name) | syntax.Call(name, ()):
+                return _name(name)
+            case syntax.Line(order, label, neuron):
+                return r"\sigma" + ("'" * order if order < 4 else f"^{{({order})}}") + _at(label, neuron)
+            case syntax.Zed(label, neuron):
+                return "z" + _at(label, neuron)
+            case syntax.Component():
+                return _component(node)
+            case syntax.Mark(name, labels, up):
+                return _name(name) + (r"^{(\ell+1)}" if up else "") + _indices(labels)
+            case syntax.Call(name, labels):
+                return _name(name) + _indices(labels)
+            case syntax.Average(pieces):
+                return rf"\left\langle {self.pieces(pieces)} \right\rangle"
+            case syntax.Expectation(pieces, first):
+                return r"\mathbb{E}" + ("^{(1)}" if first else "") + rf"\left[ {self.pieces(pieces)} \right]"
+            case syntax.Derivative(label, of, neuron):
+                inside = rf"\left({self.interpret(of)}\right)" if isinstance(of, syntax.Product) else self.factor(of)
+                return rf"\partial{_at(label, neuron)} {inside}"
+            case syntax.Slope(variable, of):
+                return rf"\frac{{\mathrm{{d}}}}{{\mathrm{{d}}{_name(variable)}}} \left[{self.interpret(of)}\right]"
+            case syntax.Power(base, exponent) if exponent < 0:
+                below = self.interpret(base) if exponent == -1 else f"{self.base(base)}^{{{-exponent}}}"
                 return rf"\frac{{1}}{{{below}}}"
-            return f"{_powered(base)}^{{{exponent}}}"
-        case RaiseNode(base, power):
-            return f"{_powered(base)}^{{{latex(power)}}}"
-        case ApplyNode(function, of):
-            return rf"{_FUNCTIONS[function]}\left({latex(of)}\right)"
-        case ProductNode(factors):
-            return _product(factors)
-        case SumNode(terms):
-            return " ".join(_signed(term, number > 0) for number, term in enumerate(terms))
-    raise AssertionError(node)
+            case syntax.Power(base, exponent):
+                return f"{self.base(base)}^{{{exponent}}}"
+            case syntax.Raise(base, power):
+                return f"{self.base(base)}^{{{self.interpret(power)}}}"
+            case syntax.Apply(function, of):
+                return rf"{_FUNCTIONS[function]}\left({self.interpret(of)}\right)"
+            case syntax.Product(factors):
+                return self.product(factors)
+            case syntax.Sum(terms):
+                return " ".join(_signed([self.interpret(term) for term in terms]))
+        return super().meaning(node, *place)
+
+    def pieces(self, pieces: tuple[Node, ...]) -> str:
+        return r" \,;\, ".join(map(self.interpret, pieces))
+
+    def product(self, factors: tuple[Node, ...]) -> str:
+        """Factors side by side; what is divided by goes below the factor in front of it."""
+        parts: list[str] = []
+        for factor in factors:
+            if isinstance(factor, syntax.Power) and factor.exponent == -1:
+                above = parts.pop() if parts else "1"
+                parts.append(rf"\frac{{{above}}}{{{self.interpret(factor.base)}}}")
+            elif factor == syntax.Number(Fraction(-1)) and not parts:
+                parts.append("-")
+            else:
+                text = self.factor(factor)
+                parts.append(rf"\left({text}\right)" if parts and text.startswith("-") else text)
+        return r"\, ".join(parts).replace(r"-\, ", "-", 1) if parts[0] == "-" else r"\, ".join(parts)
+
+    def factor(self, node: Node) -> str:
+        text = self.interpret(node)
+        return rf"\left[{text}\right]" if isinstance(node, syntax.Sum) else text
+
+    def base(self, node: Node) -> str:
+        """What stands below an exponent."""
+        inside = isinstance(node, syntax.Product | syntax.Power | syntax.Raise)
+        return rf"\left({self.interpret(node)}\right)" if inside else self.factor(node)
 
 
-def _product(factors: tuple[Node, ...]) -> str:
-    """Factors side by side; what is divided by goes below the factor in front of it."""
-    parts: list[str] = []
-    for factor in factors:
-        if isinstance(factor, PowerNode) and factor.exponent == -1:
-            below = latex(factor.base)
-            above = parts.pop() if parts else "1"
-            parts.append(rf"\frac{{{above}}}{{{below}}}")
-        elif isinstance(factor, NumberNode) and factor.value == -1 and not parts:
-            parts.append("-")
-        else:
-            text = _bracketed(factor)
-            parts.append(rf"\left({text}\right)" if parts and text.startswith("-") else text)
-    return r"\, ".join(parts).replace(r"-\, ", "-", 1) if parts[0] == "-" else r"\, ".join(parts)
+def _signed(terms: list[str]) -> list[str]:
+    """The terms of a sum, each behind its sign."""
+    rows = [f"- {text[1:]}" if text.startswith("-") else f"+ {text}" for text in terms]
+    return [rows[0].removeprefix("+ "), *rows[1:]]
 
 
-def _signed(term: Node, inner: bool) -> str:
-    text = latex(term)
-    if text.startswith("-"):
-        return "- " + text[1:]
-    return f"+ {text}" if inner else text
-
-
-def _bracketed(node: Node) -> str:
-    return rf"\left[{latex(node)}\right]" if isinstance(node, SumNode) else latex(node)
-
-
-def _powered(node: Node) -> str:
-    """What stands below an exponent."""
-    if isinstance(node, ProductNode | PowerNode | RaiseNode):
-        return rf"\left({latex(node)}\right)"
-    return _bracketed(node)
-
-
-def _component(node: ComponentNode) -> str:
-    marks = ""
-    if node.order:
-        marks += rf"\{{{node.order}\}}"
-    if node.up:
-        marks += r"(\ell+1)"
-    if node.layer:
-        marks += f"({node.layer})"
-    name = _name(node.name) + (f"^{{{marks}}}" if marks else "")
+def _component(node: syntax.Component) -> str:
+    marks = rf"\{{{node.order}\}}" if node.order else ""
+    marks += r"(\ell+1)" if node.up else ""
+    marks += f"({node.layer})" if node.layer else ""
     if node.raised:
         return f"{_name(node.name)}{_indices(node.labels, '^')}" + (f"_{{{marks}}}" if marks else "")
-    return name + _indices(node.labels)
+    return _name(node.name) + (f"^{{{marks}}}" if marks else "") + _indices(node.labels)
 
 
 def _indices(labels: tuple[str, ...], where: str = "_") -> str:

@@ -9,13 +9,14 @@ import random
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import combinations_with_replacement, product
+from typing import Any
 
 from pertheory.algebra.dual import SMALL, Dual, dual
 from pertheory.algebra.polynomial import collected
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.route_numeric import NumericRoute, Place
-from pertheory.book.syntax import CallNode, ComponentNode, SymbolNode
+from pertheory.book.route_numeric import NumericRoute
+from pertheory.book.syntax import Node
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import TensorType, pure_type
 from pertheory.rulebook.network import Network
@@ -85,20 +86,19 @@ class OfAction(NumericRoute):
 
     point: NearlyGaussian
 
-    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
-        """eps, or the partition function."""
-        if MOMENTS.get(node.name) == 0:
-            return self.point.number(self.point.value(node.name, ()))
-        return self.point.number(SMALL) if node.name == "eps" else self.refuse(node)
-
-    def of_call(self, node: CallNode, place: Place) -> Polynomial:
-        """A moment or a cumulant."""
-        if MOMENTS.get(node.name) != len(node.labels):
-            return self.refuse(node)
-        return self.point.number(self.point.value(node.name, [place[label] for label in node.labels]))
-
-    def of_component(self, node: ComponentNode, place: Place) -> Polynomial:
-        """K, or the coupling V^."""
-        if node.raised and node.name == "V":
-            return self.number(Fraction(self.point.coupling[tuple(place[label] for label in node.labels)]))
-        return super().of_component(node, place) if node.name == "K" and not node.up else self.refuse(node)
+    def meaning(self, node: Node, *place: Any) -> Polynomial:
+        """eps, K, the coupling V^, a moment, a cumulant or the partition function."""
+        match node:
+            case syntax.Symbol("eps"):
+                return self.point.number(SMALL)
+            case syntax.Component("V", labels=labels, raised=True):
+                return self.number(Fraction(self.point.coupling[tuple(place[0][label] for label in labels)]))
+            case syntax.Symbol(name) if MOMENTS.get(name) == 0:
+                return self.point.number(self.point.value(name, ()))
+            case syntax.Call(name, labels) if MOMENTS.get(name) == len(labels):
+                return self.point.number(self.point.value(name, [place[0][label] for label in labels]))
+            case syntax.Symbol() | syntax.Component(up=True):
+                return self.refuse(node)
+            case syntax.Component(name) if name != "K":
+                return self.refuse(node)
+        return super().meaning(node, *place)

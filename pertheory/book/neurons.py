@@ -11,23 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from pertheory.algebra.dual import SMALL
+from pertheory.book import syntax
 from pertheory.book.point import Point, Polynomial
 from pertheory.book.route_numeric import NumericRoute, Place
-from pertheory.book.syntax import (
-    AverageNode,
-    ComponentNode,
-    DerivativeNode,
-    ExpectationNode,
-    LineNode,
-    MarkNode,
-    Node,
-    NumberNode,
-    PowerNode,
-    ProductNode,
-    Statement,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.visit import walk
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
@@ -56,29 +43,23 @@ class Neurons(NumericRoute):
         """What a dummy runs over: neurons or samples."""
         return range(self.point.neurons if name in self.summed else self.point.samples)
 
-    def of_mark(self, node: MarkNode, place: Place) -> Polynomial:
-        """Whether neurons are the same, and functions that a statement leaves open."""
+    def meaning(self, node: Node, *place: Any) -> Polynomial:
+        """Whether neurons are the same, and functions that a statement leaves open; 1/n_prev is the small number."""
         match node:
-            case MarkNode("delta", (a, b)):
-                return self.number(Fraction(self.neuron(a, place) == self.neuron(b, place)))
-            case MarkNode("Obs"):
+            case syntax.Mark("delta", (a, b)):
+                return self.number(Fraction(self.neuron(a, *place) == self.neuron(b, *place)))
+            case syntax.Mark("Obs"):
                 return self.probe("Obs", range(self.point.neurons))
-            case MarkNode("f", (a,)):
-                own = self.neuron(a, place)
+            case syntax.Mark("f", (a,)):
+                own = self.neuron(a, *place)
                 return self.probe("f", range(own, own + 1))
-        return self.unsupported(node, place)
-
-    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
-        """A scalar; n is the number of neurons."""
-        if node.name == "n_prev":
-            raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
-        return self.number(Fraction(self.point.neurons)) if node.name == "n" else super().of_symbol(node, place)
-
-    def of_power(self, node: PowerNode, *place: Any) -> Polynomial:
-        """A whole power; 1/n_prev is the small number."""
-        if node == PowerNode(SymbolNode("n_prev"), -1):
-            return self.point.number(SMALL)
-        return super().of_power(node, *place)
+            case syntax.Symbol("n"):
+                return self.number(Fraction(self.point.neurons))
+            case syntax.Symbol("n_prev"):
+                raise InputError("n_prev may only stand as a factor 1/n_prev, in which both sides are expanded")
+            case syntax.Power(syntax.Symbol("n_prev"), -1):
+                return self.point.number(SMALL)
+        return super().meaning(node, *place)
 
     def probe(self, name: str, neurons: range) -> Polynomial:
         """The polynomial that stands for a function that the statement leaves open."""
@@ -94,7 +75,7 @@ class Neurons(NumericRoute):
             return self.neurons[label]
         raise InputError(f"{label} does not name a neuron: a sample of the statement does, or a letter that is summed")
 
-    def field(self, node: ZedNode | LineNode | DerivativeNode, place: Place) -> int:
+    def field(self, node: syntax.Zed | syntax.Line | syntax.Derivative, place: Place) -> int:
         """The field at which a node stands: its neuron, or that of its sample, and its sample."""
         if not node.neuron and node.label not in self.neurons:
             raise InputError(f"the neuron at {node.label} is missing; write it in front, as in z(1;{node.label})")
@@ -107,8 +88,8 @@ def summed_neurons(statement: Statement) -> frozenset[str]:
     Raises:
         InputError: one also names a sample.
     """
-    nodes = [node for side in statement.sides for node in walk(side)]
-    places = [node for node in nodes if isinstance(node, ZedNode | LineNode | DerivativeNode)]
+    nodes = list(walk(*statement.sides))
+    places = [node for node in nodes if isinstance(node, syntax.Zed | syntax.Line | syntax.Derivative)]
     neurons = frozenset(node.neuron for node in places if node.neuron and not node.neuron.isdigit())
     named = {label for node in nodes for label in getattr(node, "labels", ())} | {node.label for node in places}
     for label in sorted(neurons & named):
@@ -137,7 +118,7 @@ def assignments(setting: str, labels: tuple[str, ...]) -> Iterator[dict[str, int
 
 def factors(piece: Node) -> tuple[Node, ...]:
     """The factors of a piece of an expectation."""
-    return piece.factors if isinstance(piece, ProductNode) else (piece,)
+    return piece.factors if isinstance(piece, syntax.Product) else (piece,)
 
 
 def check_piece(piece: Node) -> None:
@@ -147,13 +128,13 @@ def check_piece(piece: Node) -> None:
         InputError: names what else stands there.
     """
     for node in walk(piece):
-        if isinstance(node, AverageNode | ExpectationNode):
+        if isinstance(node, syntax.Average | syntax.Expectation):
             raise InputError("an average or an expectation stands inside an expectation")
-        if isinstance(node, ComponentNode):
+        if isinstance(node, syntax.Component):
             raise InputError(f"{node.name} does not fluctuate; an expectation holds Obs, f, z, s, H, dH and the like")
 
 
 def without(piece: Node, taken: Sequence[Node]) -> Node:
     """A piece of an expectation without some of its factors."""
     left = tuple(factor for factor in factors(piece) if not any(factor is other for other in taken))
-    return ProductNode(left) if left else NumberNode(Fraction(1))
+    return syntax.Product(left) if left else syntax.Number(Fraction(1))

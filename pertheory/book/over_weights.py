@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from math import prod
+from typing import Any
 
 from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.linear import identity, solve_rational
 from pertheory.algebra.polynomial import add_into, collected
+from pertheory.book import syntax
 from pertheory.book.forward import forward, fresh_parameters
 from pertheory.book.neurons import Neurons, check_piece, factors, without
 from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place
-from pertheory.book.syntax import ExpectationNode, LineNode, MarkNode, Node, SymbolNode
+from pertheory.book.syntax import Node
 from pertheory.errors import InputError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
@@ -97,36 +101,30 @@ class Weights(Neurons):
         self.parameters = point.neurons * (BELOW + 1)
         self.expanded: dict[int, Polynomial] = {}
 
-    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
-        """A scalar; n is the width of the layer below."""
-        return self.number(Fraction(BELOW)) if node.name == "n" else super().of_symbol(node, place)
-
-    def of_line(self, node: LineNode, place: Place) -> Polynomial:
-        """An activation of the layer below."""
-        owner = node.neuron or node.label
-        if node.order or owner not in self.lower:
-            raise InputError("only activations of the layer below, as s(3;b1), stand in a statement on weights")
-        return self.number(Fraction(self.point.below[self.lower[owner]][place[node.label]]))
-
-    def of_mark(self, node: MarkNode, place: Place) -> Polynomial:
-        """The stochastic metric, and whether neurons above or below are the same."""
+    def meaning(self, node: Node, *place: Any) -> Polynomial:
+        """What is known of the layer below; an expectation is the joint cumulant over W and b of its pieces."""
         match node:
-            case MarkNode("delta_j", (a, b)) if a in self.lower and b in self.lower:
+            case syntax.Symbol("n"):
+                return self.number(Fraction(BELOW))
+            case syntax.Line(order, label, neuron):
+                owner = neuron or label
+                if order or owner not in self.lower:
+                    raise InputError("only activations of the layer below, as s(3;b1), stand in a statement on weights")
+                return self.number(Fraction(self.point.below[self.lower[owner]][place[0][label]]))
+            case syntax.Mark("delta_j", (a, b)) if a in self.lower and b in self.lower:
                 return self.number(Fraction(self.lower[a] == self.lower[b]))
-            case MarkNode("hatG", (a, b)):
-                return self.point.number(self.point.kernel[place[a]][place[b]])
-            case MarkNode(name) if name in PARAMETERS:
+            case syntax.Mark("hatG", (a, b)):
+                return self.point.number(self.point.kernel[place[0][a]][place[0][b]])
+            case syntax.Mark(name) if name in PARAMETERS:
                 raise InputError(f"{name} may only be a factor inside E[...]")
-        return super().of_mark(node, place)
-
-    def of_expectation(self, node: ExpectationNode, place: Place) -> Polynomial:
-        """The joint cumulant over W and b of the pieces."""
-        pieces = [self.opened(piece, place) for piece in node.pieces]
-        return self.point.number(self.joint_cumulant(pieces, self.over_parameters))
+            case syntax.Expectation(pieces):
+                found = [self.opened(piece, *place) for piece in pieces]
+                return self.point.number(self.joint_cumulant(found, self.over_parameters))
+        return super().meaning(node, *place)
 
     def opened(self, piece: Node, place: Place) -> Polynomial:
         """A piece as a polynomial in W and b."""
-        weights = [factor for factor in factors(piece) if isinstance(factor, MarkNode) and factor.name in PARAMETERS]
+        weights = [factor for factor in factors(piece) if isinstance(factor, syntax.Mark) and factor.name in PARAMETERS]
         rest = without(piece, weights)
         check_piece(rest)
         found = self.horner(self.interpret(rest, place), 0)
@@ -172,13 +170,10 @@ class Weights(Neurons):
 
     def over_parameters(self, polynomial: Polynomial) -> Dual:
         """The average over independent Gaussian W and b."""
+        variances = (self.point.variance_W,) * BELOW + (self.point.variance_b,)
+        moments = [GaussianMoments([[variance]], Fraction) for variance in variances * self.point.neurons]
         total = dual(0)
         for exponents, value in polynomial.items():
-            if any(power % 2 for power in exponents):
-                continue
-            for parameter, power in enumerate(exponents):
-                variance = self.point.variance_b if parameter % (BELOW + 1) == BELOW else self.point.variance_W
-                for factor in range(1, power, 2):
-                    value = value * dual(variance * factor)
-            total = total + value
+            averages = (own.moment((power,)) for own, power in zip(moments, exponents, strict=True))
+            total = total + value * dual(prod(averages, start=Fraction(1)))
         return total

@@ -26,27 +26,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from pertheory.book.syntax import (
-    ONE_INPUT,
-    ApplyNode,
-    AverageNode,
-    CallNode,
-    ComponentNode,
-    DerivativeNode,
-    ExpectationNode,
-    LineNode,
-    MarkNode,
-    Node,
-    NumberNode,
-    PowerNode,
-    ProductNode,
-    RaiseNode,
-    SlopeNode,
-    Statement,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book import syntax
+from pertheory.book.syntax import ONE_INPUT, Node, Statement
 from pertheory.book.tokens import LABEL, Token, located, split
 from pertheory.errors import InputError
 from pertheory.rulebook.files import nearest
@@ -100,8 +81,7 @@ def parse_statement(text: str, words: Words, one: bool = False) -> Statement:
     """
     parser = _Parser(text, words, one)
     sides = [parser.sum()]
-    while parser.sees("="):
-        parser.take("=")
+    while parser.accepts("="):
         sides.append(parser.sum())
     parser.finish("an operator, '=' or the end")
     if len(sides) < 2:
@@ -146,9 +126,22 @@ class _Parser:
         return token is not None and token.kind == "sign" and token.text in signs
 
     def take(self, sign: str, expected: str = "") -> None:
-        if not self.sees(sign):
+        if not self.accepts(sign):
             self.wrong(expected or repr(sign))
-        self.place += 1
+
+    def accepts(self, *signs: str) -> bool:
+        """Whether one of some signs is next; it is then passed over."""
+        found = self.sees(*signs)
+        self.place += found
+        return found
+
+    def separated(self, close: str, expected: str) -> tuple[Node, ...]:
+        """Sums between semicolons up to a closing sign."""
+        pieces = [self.sum()]
+        while self.accepts(";"):
+            pieces.append(self.sum())
+        self.take(close, expected)
+        return tuple(pieces)
 
     def finish(self, expected: str) -> None:
         if self.token is not None:
@@ -160,57 +153,47 @@ class _Parser:
             self.wrong(f"at most {MAX_NESTING} nested brackets")
         terms = []
         while True:
-            sign = 1
-            if self.sees("+", "-"):
-                sign = -1 if self.sees("-") else 1
-                self.place += 1
+            minus = self.accepts("-")
+            if not minus:
+                self.accepts("+")
             term = self.product()
-            terms.append(term if sign > 0 else ProductNode((NumberNode(Fraction(-1)), term)))
+            terms.append(syntax.Product((syntax.Number(Fraction(-1)), term)) if minus else term)
             if not self.sees("+", "-"):
                 self.depth -= 1
-                return terms[0] if len(terms) == 1 else SumNode(tuple(terms))
+                return terms[0] if len(terms) == 1 else syntax.Sum(tuple(terms))
 
     def product(self) -> Node:
         factors = [self.factor()]
         while True:
             token = self.token
             if token is None or (token.kind == "sign" and token.text not in "*/([<"):
-                return factors[0] if len(factors) == 1 else ProductNode(tuple(factors))
-            if self.sees("/"):
-                self.place += 1
-                factors.append(PowerNode(self.factor(), -1))
-                continue
-            if self.sees("*"):
-                self.place += 1
-            factors.append(self.factor())
+                return factors[0] if len(factors) == 1 else syntax.Product(tuple(factors))
+            if self.accepts("/"):
+                factors.append(syntax.Power(self.factor(), -1))
+            else:
+                self.accepts("*")
+                factors.append(self.factor())
 
     def factor(self) -> Node:
         token = self.token
         if token is not None and token.kind == "derivative":
             self.place += 1
             along = token.match.group("along")
-            if along is None:
-                neuron, along = self.place_of_neuron(token)
-                return DerivativeNode(along, self.factor(), neuron)
-            return DerivativeNode(along, self.factor())
+            neuron, along = self.place_of_neuron(token) if along is None else ("", along)
+            return syntax.Derivative(along, self.factor(), neuron)
         base = self.atom()
-        if not self.sees("^"):
+        if not self.accepts("^"):
             return base
-        self.place += 1
-        if self.sees("("):
-            self.place += 1
+        if self.accepts("("):
             exponent_node = self.sum()
             self.take(")", "')' that closes the exponent")
-            return RaiseNode(base, exponent_node)
-        sign = 1
-        if self.sees("-"):
-            self.place += 1
-            sign = -1
+            return syntax.Raise(base, exponent_node)
+        sign = -1 if self.accepts("-") else 1
         exponent = self.whole("a whole exponent")
         if exponent > MAX_POWER:
             self.place -= 1
             self.wrong(f"an exponent up to {MAX_POWER}")
-        return PowerNode(base, sign * exponent)
+        return syntax.Power(base, sign * exponent)
 
     def whole(self, expected: str) -> int:
         token = self.token
@@ -225,7 +208,7 @@ class _Parser:
             self.wrong("a factor")
         if token.kind == "number":
             self.place += 1
-            return NumberNode(Fraction(token.text))
+            return syntax.Number(Fraction(token.text))
         if token.kind == "line":
             self.place += 1
             primes, order = token.match.group("primes"), token.match.group("order")
@@ -235,32 +218,24 @@ class _Parser:
             number = len(primes) if order is None else int(order)
             if self.sees("(") and token.match.group("at") is None and not self.one:
                 neuron, label = self.place_of_neuron(token)
-                return LineNode(number, label, neuron)
-            return LineNode(number, self.sample(token, "at"))
+                return syntax.Line(number, label, neuron)
+            return syntax.Line(number, self.sample(token, "at"))
         if token.kind == "zed":
             self.place += 1
-            if token.text == "z" and self.sees("'"):
-                self.place += 1
-                return MarkNode("z", self.labels(token, 1, always=True), True)
+            if token.text == "z" and self.accepts("'"):
+                return syntax.Mark("z", self.labels(token, 1, always=True), True)
             if self.sees("(") and token.match.group("where") is None and not self.one:
                 neuron, label = self.place_of_neuron(token)
-                return ZedNode(label, neuron)
-            return ZedNode(self.sample(token, "where"))
+                return syntax.Zed(label, neuron)
+            return syntax.Zed(self.sample(token, "where"))
         if token.kind == "slope":
             return self.slope(token)
         if token.kind == "name":
             return self.named(token)
-        if self.sees("<"):
-            self.place += 1
-            pieces = [self.sum()]
-            while self.sees(";"):
-                self.place += 1
-                pieces.append(self.sum())
-            self.take(">", "'>' that closes the average")
-            return AverageNode(tuple(pieces))
+        if self.accepts("<"):
+            return syntax.Average(self.separated(">", "'>' that closes the average"))
         for left, right in ("()", "[]"):
-            if self.sees(left):
-                self.place += 1
+            if self.accepts(left):
                 inside = self.sum()
                 self.take(right, f"{right!r} that closes {left!r}")
                 return inside
@@ -293,73 +268,49 @@ class _Parser:
         self.take("[", f"'[' as in {token.text}[<s s>]")
         inside = self.sum()
         self.take("]")
-        return SlopeNode(variable, inside)
+        return syntax.Slope(variable, inside)
 
     def named(self, token: Token) -> Node:
         name = token.text
         self.place += 1
         if name in self.abbreviations:
-            return CallNode(name, self.labels(token, self.abbreviations[name]))
-        if name in ("E", "E_1") and self.sees("["):
-            return self.expectation(name)
+            return syntax.Call(name, self.labels(token, self.abbreviations[name]))
+        if name in ("E", "E_1") and self.accepts("["):
+            return syntax.Expectation(self.separated("]", "']' that closes the expectation"), name == "E_1")
         if name in MARKS and name not in self.symbols:  # a symbol that a file declares comes first
-            up = self.sees("'")
-            if up:
-                self.place += 1
-            return MarkNode(name, self.labels(token, MARKS[name], always=True), up)
+            up = self.accepts("'")
+            return syntax.Mark(name, self.labels(token, MARKS[name], always=True), up)
         sizes = tensor_sizes()
         if name in sizes:
             return self.component(token, *sizes[name])
-        if name in FUNCTIONS and self.sees("("):
-            self.place += 1
+        if name in FUNCTIONS and self.accepts("("):
             inside = self.sum()
             self.take(")", f"')' that closes {name}(")
-            return ApplyNode(name, inside)
+            return syntax.Apply(name, inside)
         if name in self.symbols:
-            if self.sees("'"):
-                self.place += 1
-                return SymbolNode(name + "'")
-            return SymbolNode(name)
+            return syntax.Symbol(name + "'" * self.accepts("'"))
         known = [*self.symbols, *sizes, *MARKS, *self.abbreviations]
         raise self.error(token.at, f"unknown name {name!r}; {nearest(name, known)}")
 
-    def expectation(self, name: str) -> Node:
-        self.take("[")
-        pieces = [self.sum()]
-        while self.sees(";"):
-            self.place += 1
-            pieces.append(self.sum())
-        self.take("]", "']' that closes the expectation")
-        return ExpectationNode(tuple(pieces), name == "E_1")
-
     def component(self, token: Token, size: int, fixed: bool) -> Node:
-        order, up, layer, raised = 0, False, 0, False
-        if self.sees("{"):
-            self.place += 1
+        order = layer = 0
+        if self.accepts("{"):
             order = self.whole("the order, as in G{1}")
             self.take("}")
             if fixed and order:
                 raise self.error(token.at, f"{token.text} is the leading order; its corrections have another name")
-        if self.sees("'"):
-            self.place += 1
-            up = True
-        elif self.sees("[") and self.bracketed_layer():
+        up = self.accepts("'")
+        if not up and self.sees("[") and self.bracketed_layer():
             self.place += 1
             layer = self.whole("a layer")
             self.take("]")
             if layer < 1:
                 raise self.error(token.at, "layers count from 1")
-        if (
-            not self.one
-            and self.sees("^")
-            and self.place + 1 < len(self.tokens)
-            and self.tokens[self.place + 1].text == "("
-        ):
-            self.place += 1
-            raised = True
+        following = self.tokens[self.place + 1 : self.place + 2]
+        raised = not self.one and bool(following) and following[0].text == "(" and self.accepts("^")
         if raised and (up or layer):
             raise self.error(token.at, f"the indices of {token.text} of another layer cannot be raised")
-        return ComponentNode(token.text, order, up, layer, self.labels(token, size), raised)
+        return syntax.Component(token.text, order, up, layer, self.labels(token, size), raised)
 
     def bracketed_layer(self) -> bool:
         """Whether a whole number in square brackets follows: a layer, as in ``H[2](1,2)``, and no factor."""
@@ -368,18 +319,13 @@ class _Parser:
 
     def labels(self, token: Token, size: int, always: bool = False) -> tuple[str, ...]:
         if (self.one and not always) or size == 0:
-            if (
-                self.sees("(")
-                and size
-                and self.place + 2 < len(self.tokens)
-                and self.tokens[self.place + 2].text == ","
-            ):
+            following = self.tokens[self.place + 2 : self.place + 3]
+            if size and self.sees("(") and following and following[0].text == ",":
                 self.wrong(f"no labels behind {token.text}: the statement is about a single input")
             return (ONE_INPUT,) * size
         self.take("(", f"the {size} labels of {token.text}, as in {token.text}({','.join('12345678'[:size])})")
         found = [self.label()]
-        while self.sees(",", ";"):
-            self.place += 1
+        while self.accepts(",", ";"):
             found.append(self.label())
         self.take(")", "',' or ')'")
         if len(found) != size:

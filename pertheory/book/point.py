@@ -13,9 +13,10 @@ from copy import copy
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations_with_replacement, product
-from math import comb, prod
+from math import comb, perm, prod
 
 from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.linear import identity, is_regular, solve_rational
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.polynomial import multiply_sums
@@ -64,8 +65,7 @@ class Point:
                 break
         self.whole = whole
         own = 1 if variable == KERNEL else 0
-        self.kernel = [[Dual(entry, own) for entry in row] for row in whole]  # type: ignore[arg-type]
-        self.moments: dict[Exponents, Dual] = {}
+        self.use([[Dual(entry, own) for entry in row] for row in whole])  # type: ignore[arg-type]
         self.components: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
         self.raised: dict[tuple[TensorType, int], dict[Exponents, Dual]] = {}
 
@@ -97,7 +97,7 @@ class Point:
 
     def use(self, kernel: list[list[Dual]]) -> None:
         """Take another covariance of the averages; what raises indices stays the inverse of its values."""
-        self.kernel, self.moments = kernel, {}
+        self.kernel, self.of_one = kernel, GaussianMoments(kernel, dual)
 
     def use_mean_metric(self) -> None:
         """Take K + G{1}/n_prev as covariance."""
@@ -136,26 +136,7 @@ class Point:
         """The Gaussian average of a product of powers of the fields."""
         size = self.samples
         blocks = [exponents[neuron * size : (neuron + 1) * size] for neuron in range(self.neurons)]
-        return prod((self.moment_of_one(block) for block in blocks), start=dual(1))
-
-    def moment_of_one(self, exponents: Exponents) -> Dual:
-        """As `moment`, of one neuron, by pairing the first of its factors with each of the others."""
-        known = self.moments.get(exponents)
-        if known is not None:
-            return known
-        if not any(exponents):
-            return dual(1)
-        head = next(i for i, power in enumerate(exponents) if power)
-        rest = [*exponents[:head], exponents[head] - 1, *exponents[head + 1 :]]
-        total = dual(0)
-        if sum(rest) % 2:
-            for other, power in enumerate(rest):
-                if power:
-                    lower = rest.copy()
-                    lower[other] -= 1
-                    total = total + dual(power) * self.kernel[head][other] * self.moment_of_one(tuple(lower))
-        self.moments[exponents] = total
-        return total
+        return prod((self.of_one.moment(block) for block in blocks), start=dual(1))
 
     def field(self, neuron: int, sample: int) -> int:
         """The number of a field."""
@@ -167,10 +148,8 @@ class Point:
 
     def function(self, order: int, field: int) -> Polynomial:
         """A derivative of the activation of a field."""
-        coefficients = self.activation
-        for _ in range(order):
-            coefficients = [power * c for power, c in enumerate(coefficients)][1:]
-        return {self.power(field, power): dual(c) for power, c in enumerate(coefficients) if c}
+        powers = list(enumerate(self.activation))[order:]
+        return {self.power(field, power - order): dual(c * perm(power, order)) for power, c in powers if c}
 
     def power(self, field: int, exponent: int) -> Exponents:
         """The exponents of a power of one field."""

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.check import Result
 from pertheory.book.equation import BOOK, CONSEQUENCE, GROUPS, OURS, Equation
 from pertheory.book.latex import statement_latex
-from pertheory.book.syntax import ComponentNode
 from pertheory.book.verdict import ERRATUM, MISMATCH, STATUSES, VERIFIED
 from pertheory.errors import PertheoryError
 
@@ -106,14 +105,18 @@ def _derivation(equation: Equation) -> list[str]:
     seen: set[tuple[str, int]] = set()
     for side in statement.sides:
         for node in walk(side):
-            if isinstance(node, ComponentNode) and _is_derived(equation, node) and (node.name, node.order) not in seen:
+            if (
+                isinstance(node, syntax.Component)
+                and _is_derived(equation, node)
+                and (node.name, node.order) not in seen
+            ):
                 seen.add((node.name, node.order))
                 name = f"{engine.tensor_named(node.name).name}{{{node.order}}}"
                 lines += ["  derived", *_indent(derive(equation.rule, name).to_text())]
     return lines
 
 
-def _is_derived(equation: Equation, node: ComponentNode) -> bool:
+def _is_derived(equation: Equation, node: syntax.Component) -> bool:
     """Whether the engine's recursion decides about a tensor: that of the layer above, or any of a solution.
 
     Statements at one layer (insertions) take the tensors as they are.

@@ -9,12 +9,12 @@ from functools import lru_cache
 from itertools import product
 from math import prod
 
+from pertheory.book import syntax
 from pertheory.book.canonical import Mono, Poly
 from pertheory.book.compare import relative
 from pertheory.book.equation import Equation
 from pertheory.book.explicit import INPUTS, WIDTH, Explicit
 from pertheory.book.forward import METRIC, shaped
-from pertheory.book.syntax import ComponentNode
 from pertheory.graphs.partitions import set_partitions
 
 #: the network that explicit parameters are about
@@ -23,10 +23,10 @@ PERCEPTRON = "mlp"
 OF_FIRST_LAYER = frozenset({"G", "H", "V"})
 
 
-def first_layer_residual(equation: Equation, left: ComponentNode, labels: tuple[int, ...], right: Poly) -> float:
+def first_layer_residual(equation: Equation, left: syntax.Component, labels: tuple[int, ...], right: Poly) -> float:
     """The relative difference of a tensor of the first layer and what is stated of it."""
     network = explicit_network(1, len(labels), 2, couplings(equation), equation.number)
-    places = [(place // 2, label) for place, label in enumerate(labels)]  # V is on two neurons
+    places = tuple((place // 2, label) for place, label in enumerate(labels))  # V is on two neurons
     found = network.tree(1, "H", places) if left.name == "H" else network.cumulant(1, places)
 
     def input_product(a: int, b: int) -> Fraction:
@@ -46,9 +46,9 @@ def forward_residual(equation: Equation, shape: str, labels: tuple[int, ...], ri
     worst = 0.0
     for partition in set_partitions(range(len(labels))):
         neuron = {labels[i]: number for number, block in enumerate(partition) for i in block}
-        above = [(neuron[label], place[label]) for label in labels]
+        above = tuple((neuron[label], place[label]) for label in labels)
         if shape != METRIC:
-            left = network.known_tree(3, shape, tuple(above))
+            left = network.tree(3, shape, above)
         elif len(partition) == 1:
             left = network.cumulant(3, above)
             right = {mono._replace(marks=(*mono.marks, ("delta", labels))): c for mono, c in right.items()}
@@ -104,7 +104,7 @@ def _value(network: Explicit, mono: Mono, neuron: Mapping[int, int], place: Mapp
         for label, order in mono.lines:
             yield network.line(2, order, below[site[label]], place[label])
         for shape, vertices in trees:
-            yield network.known_tree(2, shape, tuple((below[site[v]], place[v]) for v in vertices))
+            yield network.tree(2, shape, tuple((below[site[v]], place[v]) for v in vertices))
 
     choices = product(range(WIDTH), repeat=len(sites))
     return sum((prod(standing(dict(zip(sites, choice, strict=True))), start=value) for choice in choices), Fraction(0))

@@ -14,22 +14,11 @@ from typing import Any
 from pertheory.algebra.dual import Dual, dual
 from pertheory.algebra.polynomial import add_into
 from pertheory.algebra.terms import Terms
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.canonical import KERNEL
 from pertheory.book.indices import contracted, open_dummies
 from pertheory.book.point import Point, Polynomial, product_of
-from pertheory.book.syntax import (
-    AverageNode,
-    ComponentNode,
-    DerivativeNode,
-    LineNode,
-    Node,
-    ProductNode,
-    SlopeNode,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book.syntax import Node
 from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant
@@ -97,37 +86,46 @@ class NumericRoute(Interpreter[Polynomial]):
         """One over a number."""
         return self.point.number(self.constant(value).inverse())
 
-    def of_symbol(self, node: SymbolNode, place: Place) -> Polynomial:
-        """A scalar."""
-        return self.point.number(self.point.symbol(node.name))
+    def meaning(self, node: Node, *place: Any) -> Polynomial:
+        """The value of a node at a place."""
+        match node:
+            case syntax.Product():
+                return self.product(node, *place)
+            case syntax.Sum(terms):
+                total: Polynomial = {}
+                for term in terms:
+                    add_into(total, self.interpret(term, *place))
+                return total
+            case syntax.Symbol(name):
+                return self.point.number(self.point.symbol(name))
+            case syntax.Line(order):
+                return self.point.function(order, self.field(node, *place))
+            case syntax.Zed():
+                return {self.point.power(self.field(node, *place), 1): dual(1)}
+            case syntax.Component(labels=labels):
+                return self.point.number(self.component(node, tuple([place[0][label] for label in labels])))
+            case syntax.Derivative(of=of):
+                return derivative(self.interpret(of, *place), self.field(node, *place))
+            case syntax.Average(pieces):
+                found = [self.interpret(piece, *place) for piece in pieces]
+                return self.point.number(self.joint_cumulant(found, self.point.mean))
+            case syntax.Slope(variable, of):
+                kind = engine.tensor_named(variable).kind
+                if kind != self.point.variable:
+                    return self.point.number(self.slope_by_differences(kind, of))
+                return self.number(self.constant(self.interpret(of, *place)).slope)
+            case syntax.Mark() | syntax.Raise() | syntax.Apply():
+                raise UnsupportedError(f"{shown(node)} has no numeric value")
+        return super().meaning(node, *place)
 
-    def of_line(self, node: LineNode, place: Place) -> Polynomial:
-        """A derivative of the activation."""
-        return self.point.function(node.order, self.field(node, place))
-
-    def of_zed(self, node: ZedNode, place: Place) -> Polynomial:
-        """A preactivation."""
-        return {self.point.power(self.field(node, place), 1): dual(1)}
-
-    def of_component(self, node: ComponentNode, place: Place) -> Polynomial:
-        """A component of a tensor."""
-        return self.point.number(self.component(node, tuple([place[label] for label in node.labels])))
-
-    def of_sum(self, node: SumNode, *place: Any) -> Polynomial:
-        """A sum."""
-        total: Polynomial = {}
-        for term in node.terms:
-            add_into(total, self.interpret(term, *place))
-        return total
-
-    def of_product(self, node: ProductNode, *place: Any) -> Polynomial:
+    def product(self, node: syntax.Product, place: Place) -> Polynomial:
         """A product, summed over the dummies that stand in it twice."""
         if id(node) not in self.contracted:
             self.contracted[id(node)] = contracted(node)
         names = self.contracted[id(node)]
         total: Polynomial = {}
         for choice in product(*(self.values_of(name) for name in names)):
-            here = {**place[0], **dict(zip(names, choice, strict=True))}
+            here = {**place, **dict(zip(names, choice, strict=True))}
             term = self.number(Fraction(1))
             for factor in node.factors:
                 term = self.times(term, self.interpret(factor, here))
@@ -140,39 +138,15 @@ class NumericRoute(Interpreter[Polynomial]):
         """What a dummy runs over."""
         return range(self.point.samples)
 
-    def of_derivative(self, node: DerivativeNode, place: Place) -> Polynomial:
-        """The derivative with respect to a preactivation."""
-        return derivative(self.interpret(node.of, place), self.field(node, place))
-
-    def field(self, node: ZedNode | LineNode | DerivativeNode, place: Place) -> int:
+    def field(self, node: syntax.Zed | syntax.Line | syntax.Derivative, place: Place) -> int:
         """The field at which a node stands."""
         return place[node.label]
-
-    def of_average(self, node: AverageNode, place: Place) -> Polynomial:
-        """A Gaussian average, or the joint cumulant of several pieces."""
-        pieces = [self.interpret(piece, place) for piece in node.pieces]
-        return self.point.number(self.joint_cumulant(pieces, self.point.mean))
 
     @staticmethod
     def joint_cumulant(pieces: Sequence[Polynomial], mean: Callable[[Polynomial], Dual]) -> Dual:
         """The joint cumulant of some polynomials, from the mean of any."""
         found: Dual = joint_cumulant(len(pieces), lambda at: mean(reduce(product_of, [pieces[i] for i in at])), dual)
         return found
-
-    def of_slope(self, node: SlopeNode, place: Place) -> Polynomial:
-        """The derivative with respect to a tensor: the variable of the point, or by differences."""
-        kind = engine.tensor_named(node.variable).kind
-        if kind != self.point.variable:
-            return self.point.number(self.slope_by_differences(kind, node.of))
-        return self.number(self.constant(self.interpret(node.of, place)).slope)
-
-    def unsupported(self, node: Node, *place: Any) -> Polynomial:
-        """Say that a node has a meaning but no number."""
-        raise UnsupportedError(f"{shown(node)} has no numeric value")
-
-    of_mark: Callable[..., Any] = unsupported
-    of_raise: Callable[..., Any] = unsupported
-    of_apply: Callable[..., Any] = unsupported
 
     def slope_by_differences(self, kind: TensorType, of: Node) -> Dual:
         """The derivative with respect to a tensor in which a formula is a polynomial, by exact central differences."""
@@ -188,7 +162,7 @@ class NumericRoute(Interpreter[Polynomial]):
                 total = total + moved.side(of) * dual(sign * weight / 2)
         return total
 
-    def component(self, node: ComponentNode, labels: tuple[int, ...]) -> Dual:
+    def component(self, node: syntax.Component, labels: tuple[int, ...]) -> Dual:
         """A component of a tensor; of the layer above what the engine's recursion gives for it."""
         tensor = engine.tensor_named(node.name)
         if node.raised:

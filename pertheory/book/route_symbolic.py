@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import reduce
+from functools import partial, reduce
 from itertools import count
 from typing import Any
 
 from pertheory.algebra.monomial import multiply_powers
-from pertheory.algebra.polynomial import add_into
-from pertheory.book import engine
+from pertheory.algebra.polynomial import add_into, collected
+from pertheory.book import engine, syntax
 from pertheory.book.canonical import (
     DUMMY,
     KERNEL,
@@ -24,18 +24,7 @@ from pertheory.book.canonical import (
     multiply,
     settle,
 )
-from pertheory.book.syntax import (
-    AverageNode,
-    ComponentNode,
-    DerivativeNode,
-    LineNode,
-    MarkNode,
-    Node,
-    SlopeNode,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book.syntax import Node
 from pertheory.book.visit import Interpreter
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import cumulant_partitions
@@ -103,42 +92,44 @@ class SymbolicRoute(Interpreter[Poly]):
         """One over a term of numbers and scalars."""
         return invert(value)
 
-    def of_sum(self, node: SumNode, *place: Any) -> Poly:
-        """A sum."""
-        total: Poly = {}
-        for term in node.terms:
-            add_into(total, self.interpret(term))
-        return total
+    def meaning(self, node: Node, *place: Any) -> Poly:
+        """The sum that a node stands for; functions and preactivations wait to be averaged."""
+        match node:
+            case syntax.Sum(terms):
+                total: Poly = {}
+                for term in terms:
+                    add_into(total, self.interpret(term))
+                return total
+            case syntax.Symbol(name):
+                return _single(Mono(scalars=((name, 1),)))
+            case syntax.Line() | syntax.Zed() | syntax.Derivative() if node.neuron:
+                raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")
+            case syntax.Line(order, label):
+                return _single(Mono(lines=((self.label(label), order),)))
+            case syntax.Zed(label):
+                return _single(Mono(zeds=(self.label(label),)))
+            case syntax.Derivative(label, of):
+                return differentiate(self.interpret(of), self.label(label))
+            case syntax.Mark(name, names, up):
+                if name not in self.marks or up:
+                    raise InputError(f"{name}{chr(39) * up} has no meaning in this kind of statement")
+                places = self.labels(names)
+                return _single(Mono(marks=((name, tuple(sorted(places)) if name in SYMMETRIC else places),)))
+            case syntax.Average(pieces):
+                return self.average([self.interpret(piece) for piece in pieces])
+            case syntax.Component():
+                return self.component(node)
+            case syntax.Slope(variable, of):
+                kind = engine.tensor_named(variable).kind
+                slope = self._slope_in_kernel if kind == KERNEL else partial(_slope_in_tensor, kind)
+                total = {}
+                for mono, coefficient in self.interpret(of).items():
+                    add_into(total, slope(mono), coefficient)
+                return total
+        return super().meaning(node, *place)
 
-    def of_symbol(self, node: SymbolNode, *place: Any) -> Poly:
-        """A scalar."""
-        return {Mono(scalars=((node.name, 1),)): Fraction(1)}
-
-    def of_line(self, node: LineNode, *place: Any) -> Poly:
-        """A function that is not averaged yet."""
-        _see_no_neuron(node)
-        return {Mono(lines=((self.label(node.label), node.order),)): Fraction(1)}
-
-    def of_zed(self, node: ZedNode, *place: Any) -> Poly:
-        """A preactivation that is not averaged yet."""
-        _see_no_neuron(node)
-        return {Mono(zeds=(self.label(node.label),)): Fraction(1)}
-
-    def of_derivative(self, node: DerivativeNode, *place: Any) -> Poly:
-        """A derivative of what is not averaged yet."""
-        _see_no_neuron(node)
-        return differentiate(self.interpret(node.of), self.label(node.label))
-
-    def of_mark(self, node: MarkNode, *place: Any) -> Poly:
-        """A mark that this kind of statement knows."""
-        if node.name not in self.marks or node.up:
-            raise InputError(f"{node.name}{chr(39) * node.up} has no meaning in this kind of statement")
-        places = self.labels(node.labels)
-        return {Mono(marks=((node.name, tuple(sorted(places)) if node.name in SYMMETRIC else places),)): Fraction(1)}
-
-    def of_average(self, node: AverageNode, *place: Any) -> Poly:
+    def average(self, polys: list[Poly]) -> Poly:
         """An average, or the joint cumulant of several pieces as signed products of averages."""
-        polys = [self.interpret(piece) for piece in node.pieces]
         if any(mono.averages for poly in polys for mono in poly):
             raise InputError("an average stands inside an average")
         total: Poly = {}
@@ -150,31 +141,21 @@ class SymbolicRoute(Interpreter[Poly]):
     def _mean(self, pieces: list[Poly]) -> Poly:
         return average(reduce(multiply, pieces), self.one)
 
-    def of_component(self, node: ComponentNode, *place: Any) -> Poly:
+    def component(self, node: syntax.Component) -> Poly:
         """A component; of the layer above what the engine derives, with raised indices as inverses of K."""
         labels = self.labels(node.labels)
         if node.up or node.layer > 1:
             return engine.derived(self.rule, node, labels, self.one)
         of_kernel = engine.tensor_named(node.name).kind == KERNEL and node.order == 0
+        if node.raised and of_kernel:
+            return _single(Mono(inverses=((min(labels), max(labels)),)))
         if node.raised:
             lower = tuple(next(self.fresh) for _ in labels)
-            pairs = tuple(zip(labels, lower, strict=True))
-            if of_kernel:
-                return {Mono(inverses=((min(labels), max(labels)),)): Fraction(1)}
-            below = Mono(tensors=(engine.component(node, lower),), inverses=tuple(sorted(pairs)))
-            return {below: Fraction(1)}
+            pairs = tuple(sorted(zip(labels, lower, strict=True)))
+            return _single(Mono(tensors=(engine.component(node, lower),), inverses=pairs))
         if of_kernel:
-            return {kernel(labels[0], labels[1], self.one): Fraction(1)}
-        return {Mono(tensors=(engine.component(node, labels),)): Fraction(1)}
-
-    def of_slope(self, node: SlopeNode, *place: Any) -> Poly:
-        """The derivative with respect to K (d/dK <F> = <F''>/2) or to a tensor."""
-        kind = engine.tensor_named(node.variable).kind
-        total: Poly = {}
-        for mono, coefficient in self.interpret(node.of).items():
-            derived = self._slope_in_kernel(mono) if kind == KERNEL else _slope_in_tensor(mono, kind)
-            add_into(total, derived, coefficient)
-        return total
+            return _single(kernel(labels[0], labels[1], self.one))
+        return _single(Mono(tensors=(engine.component(node, labels),)))
 
     def _slope_in_kernel(self, mono: Mono) -> Poly:
         total: Poly = {}
@@ -189,14 +170,14 @@ class SymbolicRoute(Interpreter[Poly]):
         return total
 
 
-def _slope_in_tensor(mono: Mono, kind: TensorType) -> Poly:
-    total: Poly = {}
-    for place, part in enumerate(mono.tensors):
-        if part.kind == kind and part.order == 0:
-            add_into(total, {mono._replace(tensors=mono.tensors[:place] + mono.tensors[place + 1 :]): Fraction(1)})
-    return total
+def _slope_in_tensor(kind: TensorType, mono: Mono) -> Poly:
+    left = (
+        mono._replace(tensors=mono.tensors[:place] + mono.tensors[place + 1 :])
+        for place, part in enumerate(mono.tensors)
+        if part.kind == kind and part.order == 0
+    )
+    return collected((rest, Fraction(1)) for rest in left)
 
 
-def _see_no_neuron(node: LineNode | ZedNode | DerivativeNode) -> None:
-    if node.neuron:
-        raise InputError("a neuron, as in z(1;2), has no meaning in this kind of statement")
+def _single(mono: Mono) -> Poly:
+    return {mono: Fraction(1)}

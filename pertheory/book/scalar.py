@@ -9,28 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 from pertheory.algebra.polynomial import add_sums, multiply_sums
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
-from pertheory.book.syntax import (
-    ApplyNode,
-    AverageNode,
-    ComponentNode,
-    DerivativeNode,
-    LineNode,
-    Node,
-    NumberNode,
-    PowerNode,
-    Statement,
-    SumNode,
-    SymbolNode,
-    ZedNode,
-)
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.book.visit import Interpreter, shown, walk
-from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import Tensor, find_tensor
@@ -67,7 +56,7 @@ class Setting(Interpreter[Element]):
             return self.values[name]
         raise InputError(f"{name} has no value in {self.title}")
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """A tensor, all samples alike: T{order}, of this layer or the one above."""
         raise InputError(f"{node.name} has no value in {self.title}")
 
@@ -117,43 +106,36 @@ class Setting(Interpreter[Element]):
             return unchecked(str(error) or "the two sides cannot be computed")
         return Verdict(VERIFIED, SYMBOLIC)
 
-    def of_symbol(self, node: SymbolNode, *place: Any) -> Element:
-        """A scalar."""
-        return self.symbol(node.name)
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """By `symbol`, `component` and `average`; powers as the elements have them."""
+        match node:
+            case syntax.Symbol(name):
+                return self.symbol(name)
+            case syntax.Component(name):
+                tensor, fixed = find_tensor(name)
+                return self.component(tensor, fixed if fixed is not None else node.order, node)
+            case syntax.Average(pieces):
+                return self.joint_cumulant(pieces)
+            case syntax.Power(base, exponent):
+                value = self.interpret(base)
+                if exponent < 0 and not value:
+                    raise ZeroDivisionError("division by zero")
+                return value**exponent if exponent else self.number(Fraction(1))
+            case syntax.Line() | syntax.Zed() | syntax.Mark() | syntax.Derivative():
+                raise InputError(f"{shown(node)} has no value outside an average")
+        return super().meaning(node, *place)
 
-    def of_component(self, node: ComponentNode, *place: Any) -> Element:
-        """A tensor."""
-        tensor, fixed = find_tensor(node.name)
-        return self.component(tensor, fixed if fixed is not None else node.order, node)
-
-    def of_average(self, node: AverageNode, *place: Any) -> Element:
+    def joint_cumulant(self, inside_of: tuple[Node, ...]) -> Element:
         """An average, or the joint cumulant of several pieces."""
         inside = Inside(self)
-        pieces = [inside.interpret(piece) for piece in node.pieces]
+        pieces = [inside.interpret(piece) for piece in inside_of]
 
         def mean(block: tuple[int, ...]) -> Element:
-            product = inside.number(Fraction(1))
-            for number in block:
-                product = inside.times(product, pieces[number])
-            total = self.number(Fraction(0))
-            for lines, value in product.items():
-                total = total + (value * self.average(lines) if lines else value)
-            return total
+            product = reduce(inside.times, [pieces[number] for number in block], inside.number(Fraction(1)))
+            values = [value * self.average(lines) if lines else value for lines, value in product.items()]
+            return sum(values, self.number(Fraction(0)))
 
         return joint_cumulant(len(pieces), mean, lambda value: self.number(Fraction(value)))
-
-    def of_power(self, node: PowerNode, *place: Any) -> Element:
-        """A whole power, as the elements have it."""
-        value = self.interpret(node.base)
-        if node.exponent < 0 and not value:
-            raise ZeroDivisionError("division by zero")
-        return value**node.exponent if node.exponent else self.number(Fraction(1))
-
-    def outside(self, node: Any, *place: Any) -> Element:
-        """A function of z, which has no value by itself."""
-        raise InputError(f"{shown(node)} has no value outside an average")
-
-    of_line = of_zed = of_mark = of_derivative = outside
 
 
 class Inside(Interpreter[InAverage]):
@@ -183,32 +165,22 @@ class Inside(Interpreter[InAverage]):
             raise InputError("a function of z stands behind a division sign")
         return {(): self.setting.inverse(value.get((), self.setting.number(Fraction(0))))}
 
-    def of_line(self, node: LineNode, *place: Any) -> InAverage:
-        """A derivative of s."""
-        return self._one("s", node.order)
-
-    def of_zed(self, node: ZedNode, *place: Any) -> InAverage:
-        """A preactivation."""
-        return self._one(IDENTITY, 0)
-
-    def of_symbol(self, node: SymbolNode, *place: Any) -> InAverage:
-        """A function of z, or a scalar."""
-        return self._one(node.name, 0) if node.name in self.setting.functions_of_z else self.scalar(node)
-
-    def of_derivative(self, node: DerivativeNode, *place: Any) -> InAverage:
-        """A derivative of what stands behind it."""
-        inside = self.interpret(node.of)
-        return {self.setting.derived(lines, node.label): value for lines, value in inside.items()}
-
-    def of_average(self, node: AverageNode, *place: Any) -> InAverage:
-        """Refused."""
-        raise InputError("an average stands inside an average")
-
-    def scalar(self, node: Any, *place: Any) -> InAverage:
-        """What the setting knows."""
+    def meaning(self, node: Node, *place: Any) -> InAverage:
+        """Functions of z; all else is what the setting makes of it."""
+        match node:
+            case syntax.Number() | syntax.Sum() | syntax.Product() | syntax.Power():
+                return super().meaning(node)
+            case syntax.Line(order):
+                return self._one("s", order)
+            case syntax.Zed():
+                return self._one(IDENTITY, 0)
+            case syntax.Symbol(name) if name in self.setting.functions_of_z:
+                return self._one(name, 0)
+            case syntax.Derivative(label, of):
+                return {self.setting.derived(lines, label): value for lines, value in self.interpret(of).items()}
+            case syntax.Average():
+                raise InputError("an average stands inside an average")
         return {(): self.setting.interpret(node)}
-
-    of_component = of_mark = of_call = of_expectation = of_slope = of_raise = of_apply = scalar
 
 
 SWALLOWED = "the remainder O(...) is not smaller than all the terms that are stated"
@@ -216,16 +188,16 @@ SWALLOWED = "the remainder O(...) is not smaller than all the terms that are sta
 
 def remainder_of(node: Node) -> tuple[Node, Node | None]:
     """A side without its remainder, and what stands in the O(...) of the sum."""
-    terms = node.terms if isinstance(node, SumNode) else (node,)
-    kept = [term for term in terms if not (isinstance(term, ApplyNode) and term.function == "O")]
-    found = [term.of for term in terms if isinstance(term, ApplyNode) and term.function == "O"]
+    terms = node.terms if isinstance(node, syntax.Sum) else (node,)
+    kept = [term for term in terms if not (isinstance(term, syntax.Apply) and term.function == "O")]
+    found = [term.of for term in terms if isinstance(term, syntax.Apply) and term.function == "O"]
     if len(found) > 1:
         raise InputError("two remainders O(...) in one side")
     if not found:
         return node, None
-    if any(isinstance(part, NumberNode) and part.value != 1 for part in walk(found[0])):
+    if any(isinstance(part, syntax.Number) and part.value != 1 for part in walk(found[0])):
         raise InputError("a remainder has no coefficient: O(K^3)")
-    return SumNode(tuple(kept)), found[0]
+    return syntax.Sum(tuple(kept)), found[0]
 
 
 def below_remainder(left: Any, right: Any, remainder: Any, highest: int, variable: str) -> Any:
@@ -249,7 +221,7 @@ def read_one(equation: Equation, form: str) -> Statement:
     """A form of an equation that has to be about a single input."""
     statement = equation.read(form)
     if not statement.one:
-        raise RuleError(f'{equation.place}: equation {equation.number}: {equation.kind} needs inputs = "one"')
+        raise equation.wrong(f'{equation.kind} needs inputs = "one"')
     return statement
 
 
@@ -262,5 +234,5 @@ def chosen(equation: Equation, known: Iterable[str]) -> str:
     names = list(known)
     if equation.setting not in names:
         shown_names = "; ".join(name for name in names if name)
-        raise RuleError(f"{equation.place}: equation {equation.number}: setting must be one of {shown_names}")
+        raise equation.wrong(f"setting must be one of {shown_names}")
     return equation.setting

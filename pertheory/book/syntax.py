@@ -11,21 +11,21 @@ ONE_INPUT = "x"
 
 
 @dataclass(frozen=True)
-class NumberNode:
+class Number:
     """A rational number."""
 
     value: Fraction
 
 
 @dataclass(frozen=True)
-class SymbolNode:
+class Symbol:
     """A scalar: a hyperparameter, a width, or a symbol that the file declares."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class LineNode:
+class Line:
     """The activation or a derivative of it at one sample: ``s''_1`` is order 2 at sample 1.
 
     Attributes:
@@ -40,7 +40,7 @@ class LineNode:
 
 
 @dataclass(frozen=True)
-class ZedNode:
+class Zed:
     """The preactivation at one sample, inside an average; `neuron` as for `Line`, in ``z(2;1)``."""
 
     label: str
@@ -48,7 +48,7 @@ class ZedNode:
 
 
 @dataclass(frozen=True)
-class ComponentNode:
+class Component:
     """A component of a tensor.
 
     Attributes:
@@ -69,7 +69,7 @@ class ComponentNode:
 
 
 @dataclass(frozen=True)
-class MarkNode:
+class Mark:
     """A factor that only some kinds of statement know: ``delta(1,2)``, ``W(1)``, ``xx(1,2)``, ``dH(0;1,2)``."""
 
     name: str
@@ -78,7 +78,7 @@ class MarkNode:
 
 
 @dataclass(frozen=True)
-class CallNode:
+class Call:
     """An abbreviation that the file defines, at some samples."""
 
     name: str
@@ -86,14 +86,14 @@ class CallNode:
 
 
 @dataclass(frozen=True)
-class AverageNode:
+class Average:
     """A Gaussian average with the kernel as covariance; several pieces: their joint cumulant."""
 
     pieces: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class ExpectationNode:
+class Expectation:
     """The expectation over networks of one width, as in ``E[Obs H(3,4)]``; several pieces: their joint cumulant.
 
     Attributes:
@@ -106,7 +106,7 @@ class ExpectationNode:
 
 
 @dataclass(frozen=True)
-class DerivativeNode:
+class Derivative:
     """The derivative with respect to the preactivation at one sample, inside an average: ``d_b1 (s_1 s_2)``.
 
     `neuron` is the label whose neuron is meant, as in ``d_(3;b1) Obs``.
@@ -118,7 +118,7 @@ class DerivativeNode:
 
 
 @dataclass(frozen=True)
-class SlopeNode:
+class Slope:
     """The derivative with respect to K or to a tensor, for a single input: ``d/dK[<s s>]``."""
 
     variable: str
@@ -126,7 +126,7 @@ class SlopeNode:
 
 
 @dataclass(frozen=True)
-class PowerNode:
+class Power:
     """A whole power, negative for what stands behind a division sign."""
 
     base: Node
@@ -134,7 +134,7 @@ class PowerNode:
 
 
 @dataclass(frozen=True)
-class RaiseNode:
+class Raise:
     """A power whose exponent is an expression: ``l^(1 - p)``."""
 
     base: Node
@@ -142,7 +142,7 @@ class RaiseNode:
 
 
 @dataclass(frozen=True)
-class ApplyNode:
+class Apply:
     """A function of one argument: ``exp(r)``, ``log(l)``, ``prod(1 + 2/n)`` over layers, ``O(K^3)``."""
 
     function: str
@@ -150,36 +150,36 @@ class ApplyNode:
 
 
 @dataclass(frozen=True)
-class ProductNode:
+class Product:
     """A product."""
 
     factors: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
-class SumNode:
+class Sum:
     """A sum; a minus sign is a factor -1."""
 
     terms: tuple[Node, ...]
 
 
 Node: TypeAlias = (
-    NumberNode
-    | SymbolNode
-    | LineNode
-    | ZedNode
-    | ComponentNode
-    | MarkNode
-    | CallNode
-    | AverageNode
-    | ExpectationNode
-    | DerivativeNode
-    | SlopeNode
-    | PowerNode
-    | RaiseNode
-    | ApplyNode
-    | ProductNode
-    | SumNode
+    Number
+    | Symbol
+    | Line
+    | Zed
+    | Component
+    | Mark
+    | Call
+    | Average
+    | Expectation
+    | Derivative
+    | Slope
+    | Power
+    | Raise
+    | Apply
+    | Product
+    | Sum
 )
 
 

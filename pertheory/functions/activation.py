@@ -135,11 +135,6 @@ class Activation:
                 row = row[1:] * np.arange(1, len(row))
         return np.array(rows)
 
-    @property
-    def is_polynomial(self) -> bool:
-        """Whether the function is one polynomial, so that every Gaussian average is a finite sum."""
-        return self.coefficients is not None
-
     def tabulate(self, x: Array, orders: Iterable[int], absolute: bool = False) -> dict[int, Array]:
         """Evaluate several derivatives at the same points, sharing the work.
 

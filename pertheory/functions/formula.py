@@ -289,6 +289,34 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
 
 
+def evaluated(
+    node: Node,
+    given: Callable[[Node], Any],
+    applied: Callable[[str, list[Any]], Any],
+    power: Callable[[Any, Any], Any] = operator.pow,
+) -> Any:
+    """The value of a formula in any arithmetic.
+
+    Args:
+        node: the formula.
+        given: the value of a node, None where it follows from its operands.
+        applied: the value of a function of values.
+        power: of two values.
+    """
+    value = given(node)
+    if value is not None:
+        return value
+    operands = [evaluated(child, given, applied, power) for child in children(node)]
+    match node:
+        case Negate():
+            return -operands[0]
+        case Call(function):
+            return applied(function, operands)
+        case Binary(sign):
+            return (power if sign == "^" else ARITHMETIC[sign])(*operands)
+    raise AssertionError(node)
+
+
 def names(node: Node) -> frozenset[str]:
     """Return the names that appear in a formula: ``x``, ``pi`` and parameters."""
     return node.names
@@ -421,21 +449,16 @@ def to_symengine(node: Node, parameters: Mapping[str, Scalar] | None = None) -> 
             return symengine.Rational(value.numerator, value.denominator)
         return symengine.RealDouble(value)
 
-    def walk(part: Node) -> Any:
+    def given(part: Node) -> Any:
         match part:
             case Number(value):
                 return number(value)
+            case Name("pi"):
+                return symengine.pi
             case Name(name):
-                if name == "pi":
-                    return symengine.pi
                 return number(values[name]) if name in values else symengine.Symbol(name)
-            case Negate(operand):
-                return -walk(operand)
-            case Call(function, arguments):
-                capital = function.capitalize() if function in KINKED else function
-                return getattr(symengine, capital)(*map(walk, arguments))
-            case Binary(sign, left, right):
-                return ARITHMETIC[sign](walk(left), walk(right))
-        raise AssertionError(part)
 
-    return walk(node)
+    def applied(function: str, arguments: list[Any]) -> Any:
+        return getattr(symengine, function.capitalize() if function in KINKED else function)(*arguments)
+
+    return evaluated(node, given, applied)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.errors import InputError
 from pertheory.functions.formula import (
-    ARITHMETIC,
     KINKED,
     Binary,
     Call,
@@ -22,6 +22,7 @@ from pertheory.functions.formula import (
     children,
     constant,
     depends_on_x,
+    evaluated,
     show,
 )
 
@@ -157,25 +158,18 @@ def sample(node: Node, x: NDArray[np.float64], parameters: Mapping[str, Scalar])
     """Evaluate a smooth formula at many points, plainly; overflow gives infinities and no warning."""
     from scipy.special import erf
 
+    def given(part: Node) -> NDArray[np.float64] | None:
+        if isinstance(part, Number | Name):
+            return x if depends_on_x(part) else np.full_like(x, float(constant(part, parameters)))
+        return None
+
+    def applied(function: str, values: list[Any]) -> Any:
+        special = {"erf": erf, "max": np.maximum, "min": np.minimum}
+        return (special[function] if function in special else getattr(np, function))(*values)
+
     with np.errstate(all="ignore"):
-        match node:
-            case Number() | Name() if not depends_on_x(node):
-                return np.full_like(x, float(constant(node, parameters)))
-            case Name():
-                return x
-            case Negate(operand):
-                return -sample(operand, x, parameters)
-            case Call(function, arguments):
-                values = [sample(argument, x, parameters) for argument in arguments]
-                special = {"erf": erf, "max": np.maximum, "min": np.minimum}
-                apply = special[function] if function in special else getattr(np, function)
-                result: NDArray[np.float64] = apply(*values)
-                return result
-            case Binary(sign, left, right):
-                pair = sample(left, x, parameters), sample(right, x, parameters)
-                combined: NDArray[np.float64] = ARITHMETIC[sign](*pair)
-                return combined
-    raise AssertionError(node)
+        result: NDArray[np.float64] = evaluated(node, given, applied)
+    return result
 
 
 def _guards(node: Node, parameters: Mapping[str, Scalar]) -> Iterator[tuple[Node, bool, Node]]:

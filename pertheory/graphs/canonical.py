@@ -14,7 +14,6 @@ certificate wins (McKay and Piperno, J. Symb. Comput. 60 (2014) 94).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -295,8 +294,3 @@ def _inverse(permutation: Permutation) -> Permutation:
     for source, image in enumerate(permutation):
         back[image] = source
     return tuple(back)
-
-
-def symmetric_size(counts: Sequence[int]) -> int:
-    """Product of factorials: the number of ways to permute equal things."""
-    return math.prod(math.factorial(count) for count in counts)

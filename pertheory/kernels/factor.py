@@ -29,7 +29,9 @@ from pertheory.kernels.language import (
     Symmetry,
     Temporary,
     axes_of,
+    fresh_name,
     operands_of,
+    renamed,
 )
 
 #: The number of inputs at which costs are compared.
@@ -130,29 +132,13 @@ class _Table:
         return Operand(name, axes)
 
     def _renamed(self, products: Iterable[Product], names: Mapping[int, int]) -> tuple[Product, ...]:
-        return tuple(sorted([self.normal(_rename(product, names)) for product in products], key=_text))
+        return tuple(sorted([self.normal(renamed(product, names)) for product in products], key=_text))
 
     def _name(self, products: Sequence[Product]) -> str:
         """What it holds: the arrays in it, tensors first."""
         arrays = dict.fromkeys(operand.array.removeprefix("sum_") for operand in operands_of(products))
         parts = sorted((name.removeprefix("avg_") for name in arrays), key=lambda part: (part[0] in "sdz", part))
-        base = name = "sum_" + "_".join(parts[:3] if len(parts) > 3 else parts)
-        number = 2
-        while name in self._names:
-            name = f"{base}_{number}"
-            number += 1
-        self._names.add(name)
-        return name
-
-
-def _rename(product: Product, names: Mapping[int, int]) -> Product:
-    operands: list[Operand | Sum] = []
-    for operand in product.operands:
-        if isinstance(operand, Sum):
-            operands.append(Sum(tuple(_rename(inner, names) for inner in operand.products)))
-        else:
-            operands.append(operand._replace(axes=tuple(names[axis] for axis in operand.axes)))
-    return product._replace(operands=tuple(operands))
+        return fresh_name("sum_" + "_".join(parts[:3]), self._names)
 
 
 def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:

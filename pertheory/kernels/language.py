@@ -12,8 +12,9 @@ loop over layers) is outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from itertools import count
 from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers
@@ -103,6 +104,25 @@ def operands_of(products: Iterable[Product]) -> Iterable[Operand]:
 def axes_of(products: Iterable[Product]) -> tuple[int, ...]:
     """The axes on which a sum depends."""
     return tuple(sorted({axis for operand in operands_of(products) for axis in operand.axes}))
+
+
+def renamed(product: Product, names: Mapping[int, int]) -> Product:
+    """A product with other axes."""
+    operands: list[Operand | Sum] = []
+    for operand in product.operands:
+        if isinstance(operand, Sum):
+            operands.append(Sum(tuple(renamed(inner, names) for inner in operand.products)))
+        else:
+            operands.append(operand._replace(axes=tuple(names[axis] for axis in operand.axes)))
+    return product._replace(operands=tuple(operands))
+
+
+def fresh_name(base: str, taken: set[str]) -> str:
+    """A name that is not taken, with a number where it would be; it is taken from now on."""
+    numbered = (f"{base}_{number}" for number in count(2))
+    name = base if base not in taken else next(name for name in numbered if name not in taken)
+    taken.add(name)
+    return name
 
 
 class Temporary(NamedTuple):

@@ -110,8 +110,9 @@ class _Reader:
     """Turns the tables of one file into a `Network`, with errors that name file and key."""
 
     def __init__(self, path: Path, table: dict[str, Any]) -> None:
-        self.path = path
-        self.table = table
+        self.path, self.table = path, table
+        self.hyper: dict[str, Any] = {}
+        self.parameters: dict[str, Parameter] = {}
 
     def wrong(self, key: str, message: str) -> RuleError:
         return RuleError(f"{self.path.name}: {key}: {message}")
@@ -136,21 +137,19 @@ class _Reader:
         fields = self.names(self.get(table, "fields", list), "fields")
         if "z" not in fields:
             raise self.wrong("fields", "the preactivation that is left at the end of a layer must be called z")
-        hyper = self.get(table, "hyperparameters", dict)
+        self.hyper = hyper = self.get(table, "hyperparameters", dict)
         for symbol, value in hyper.items():
             self.name(symbol, "hyperparameters")
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise self.wrong(f"hyperparameters.{symbol}", f"must be a number, not {shown(value)}")
-        parameters = tuple(
-            self.parameter(name, entry, hyper) for name, entry in self.get(table, "parameters", dict).items()
-        )
-        by_name = {p.name: p for p in parameters}
+        entries = self.get(table, "parameters", dict)
+        self.parameters = {name: self.parameter(name, entry) for name, entry in entries.items()}
         sublayers: list[Sublayer] = []
         below = fields
         if len(self.get(table, "sublayers", list)) > MOST_SUBLAYERS:
             raise self.wrong("sublayers", f"a layer has at most {MOST_SUBLAYERS}, not {len(table['sublayers'])}")
         for index, entry in enumerate(table["sublayers"]):
-            sublayer = self.sublayer(f"sublayers[{index}]", entry, below, by_name, hyper)
+            sublayer = self.sublayer(f"sublayers[{index}]", entry, below)
             sublayers.append(sublayer)
             below = tuple(name for name, _ in sublayer.fields)
         if not sublayers:
@@ -163,8 +162,8 @@ class _Reader:
         for name in fields:
             feeding = self.names(self.get(entries, name, list, "input"), f"input.{name}")
             for parameter in feeding:
-                if parameter not in by_name:
-                    raise self.wrong(f"input.{name}", f"unknown parameter; {nearest(parameter, by_name)}")
+                if parameter not in self.parameters:
+                    raise self.wrong(f"input.{name}", f"unknown parameter; {nearest(parameter, self.parameters)}")
             inputs.append((name, feeding))
         activations = table.get("activations", {})
         if not isinstance(activations, dict):
@@ -185,7 +184,7 @@ class _Reader:
             name=name,
             title=table.get("title", name),
             fields=fields,
-            parameters=parameters,
+            parameters=tuple(self.parameters.values()),
             inputs=tuple(inputs),
             sublayers=tuple(sublayers),
             hyperparameters=tuple(sorted((s, float(v)) for s, v in hyper.items())),
@@ -205,7 +204,7 @@ class _Reader:
             raise self.wrong(where, f"{shown(value)} is not {what} ({GRAMMAR})")
         return value
 
-    def monomial(self, value: Any, hyper: dict[str, Any], where: str) -> Monomial:
+    def monomial(self, value: Any, where: str) -> Monomial:
         """A number, a hyperparameter, or a product of such with powers: ``gamma^2*C_W``."""
         result = ONE
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
@@ -214,8 +213,8 @@ class _Reader:
             parts = value.replace(" ", "").split("*") if isinstance(value, str) and len(value) <= 500 else [""]
             for part in parts:
                 match = _FACTOR.fullmatch(part)
-                if match is None or (match.group(2) and match.group(2) not in hyper):
-                    known = ", ".join(sorted(hyper))
+                if match is None or (match.group(2) and match.group(2) not in self.hyper):
+                    known = ", ".join(sorted(self.hyper))
                     raise self.wrong(where, f"{shown(value)} is not a product of numbers and hyperparameters ({known})")
                 number, symbol, power = match.groups()
                 own = Monomial(Fraction(number), ()) if number else Monomial(Fraction(1), ((symbol, int(power or 1)),))
@@ -227,7 +226,7 @@ class _Reader:
             raise self.wrong(where, f"{shown(value)} has a power higher than {MOST_POWER}")
         return result
 
-    def parameter(self, name: str, entry: Any, hyper: dict[str, Any]) -> Parameter:
+    def parameter(self, name: str, entry: Any) -> Parameter:
         where = f"parameters.{self.name(name, 'parameters')}"
         if not isinstance(entry, dict):
             raise self.wrong(where, "must be a table with kind, variance and learning_rate")
@@ -237,13 +236,13 @@ class _Reader:
             raise self.wrong(f"{where}.kind", f'must be "bias" or "weight", not {shown(kind)}')
         if "variance" not in entry:
             raise self.wrong(f"{where}.variance", "is missing")
-        variance = self.monomial(entry["variance"], hyper, f"{where}.variance")
+        variance = self.monomial(entry["variance"], f"{where}.variance")
         if variance.coefficient < 0:
             raise self.wrong(f"{where}.variance", f"must not be negative, but is {shown(entry['variance'])}")
         for symbol, _ in variance.powers:
-            if hyper[symbol] < 0 and dict(variance.powers)[symbol] % 2:
+            if self.hyper[symbol] < 0 and dict(variance.powers)[symbol] % 2:
                 raise self.wrong(
-                    f"hyperparameters.{symbol}", f"is a variance and must not be negative: {hyper[symbol]}"
+                    f"hyperparameters.{symbol}", f"is a variance and must not be negative: {self.hyper[symbol]}"
                 )
         distribution = entry.get("distribution", "gaussian")
         if not isinstance(distribution, str):
@@ -253,18 +252,11 @@ class _Reader:
             name,
             kind,
             variance,
-            None if rate is None else self.monomial(rate, hyper, f"{where}.learning_rate"),
+            None if rate is None else self.monomial(rate, f"{where}.learning_rate"),
             distribution,
         )
 
-    def sublayer(
-        self,
-        where: str,
-        entry: Any,
-        below: tuple[str, ...],
-        parameters: dict[str, Parameter],
-        hyper: dict[str, Any],
-    ) -> Sublayer:
+    def sublayer(self, where: str, entry: Any, below: tuple[str, ...]) -> Sublayer:
         if not isinstance(entry, dict) or not entry:
             raise self.wrong(where, "must be a table: field = [channels]")
         made = []
@@ -272,25 +264,11 @@ class _Reader:
             self.name(name, where)
             if not isinstance(channels, list) or not channels:
                 raise self.wrong(f"{where}.{name}", "must be a list of channels")
-            made.append(
-                (
-                    name,
-                    tuple(
-                        self.channel(f"{where}.{name}[{i}]", channel, below, parameters, hyper)
-                        for i, channel in enumerate(channels)
-                    ),
-                )
-            )
+            own = [self.channel(f"{where}.{name}[{i}]", channel, below) for i, channel in enumerate(channels)]
+            made.append((name, tuple(own)))
         return Sublayer(tuple(made))
 
-    def channel(
-        self,
-        where: str,
-        entry: Any,
-        below: tuple[str, ...],
-        parameters: dict[str, Parameter],
-        hyper: dict[str, Any],
-    ) -> Channel:
+    def channel(self, where: str, entry: Any, below: tuple[str, ...]) -> Channel:
         if not isinstance(entry, dict):
             raise self.wrong(where, 'must be a table such as { parameter = "W", function = "s", of = "z" }')
         self.known_keys(entry, _KEYS["channel"], where)
@@ -304,16 +282,16 @@ class _Reader:
                 raise self.wrong(where, "needs either a parameter or identity = true")
             if not of:
                 raise self.wrong(f"{where}.of", "is missing: the field below that is passed on")
-            factor = self.monomial(entry.get("coefficient", 1), hyper, f"{where}.coefficient")
+            factor = self.monomial(entry.get("coefficient", 1), f"{where}.coefficient")
             return Channel("identity", "", function, of, factor)
         if "coefficient" in entry:
             raise self.wrong(f"{where}.coefficient", "belongs to identity channels; use the parameter's variance")
         name = entry["parameter"]
-        if not isinstance(name, str) or name not in parameters:
+        if not isinstance(name, str) or name not in self.parameters:
             raise self.wrong(
-                f"{where}.parameter", f"unknown parameter {shown(name)}; {nearest(str(name)[:99], parameters)}"
+                f"{where}.parameter", f"unknown parameter {shown(name)}; {nearest(str(name)[:99], self.parameters)}"
             )
-        if parameters[name].kind == "bias":
+        if self.parameters[name].kind == "bias":
             if of or "function" in entry:
                 raise self.wrong(where, f"the bias {name!r} carries no function of a field")
             return Channel("bias", name, "", "", ONE)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import comb
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.emit.c.target import c_source, header_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
-from pertheory.run.arguments import check_accuracy, check_range
+from pertheory.run.arguments import check_range
 from pertheory.run.ccompile import build, find_compiler, load
-from pertheory.run.model import Model, Prepared, prepare
-from pertheory.run.states import Array, Layers, LayerState
+from pertheory.run.model import Model, Prepared
+from pertheory.run.states import Array, Layers, Progress
 from pertheory.run.undefined import Average, definite
 
 OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR = 0, 1, 3, 4, 6, 6
@@ -91,26 +88,9 @@ class CModel(Model):
         """See that there is a compiler, which is an error here and not at the first call."""
         find_compiler()
 
-    def layers(
-        self,
-        inputs: npt.ArrayLike,
-        activation: str | Path | Activation | Mapping[str, Any],
-        depth: int,
-        *,
-        widths: Sequence[int] | None = None,
-        rtol: float = 1e-9,
-        parameters: Mapping[str, float] | None = None,
-        progress: Callable[[int, int, float], None] | None = None,
-        kept: int = 1,
-        **hyperparameters: float | Sequence[float],
-    ) -> Layers:
-        """Prepare a run that hands on one layer after the other; see `Model.layers`.
-
-        Raises:
-            InputError: as `Model.layers`; no C compiler.
-        """
-        rtol = check_accuracy(rtol)
-        run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
+    def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
+        if counted:
+            raise InputError("only NumPy counts at how many numbers functions are evaluated; leave counted out")
         library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
         return CLayers(library, run, rtol, run.check_memory(library.program, kept), progress)
 
@@ -142,13 +122,11 @@ class CLayers(Layers):
         run: Prepared,
         rtol: float,
         needed: int,
-        progress: Callable[[int, int, float], None] | None,
+        progress: Progress | None,
     ) -> None:
-        self.depth = len(run.layers)
-        self.needed = needed
-        self._library, self._run, self._progress = library, run, progress
         program = library.program
-        self._inputs = len(run.table)
+        super().__init__(program, len(run.table), len(run.layers), needed, run.spread, progress)
+        self._library, self._widths = library, run.widths
         self._gram = np.ascontiguousarray(run.gram(program.inputs == "one"))
         self._hyper = np.array([[layer[name] for name, _ in program.hyperparameters] for layer in run.layers])
         smooth = all(function.is_smooth for function in run.functions.values())
@@ -159,29 +137,14 @@ class CLayers(Layers):
             raise InputError(f"{self._inputs} inputs are more than this machine can count")
         self._workspace = np.empty(self._need)
         self._error = ctypes.c_double(0.0)
-        self._divergences: list[str] = []
-        self._layer = 0
         self._state = np.zeros(self._size)
-
-    @property
-    def divergences(self) -> tuple[str, ...]:
-        """Reasons for entries that are NaN so far, each once."""
-        return tuple(dict.fromkeys(self._divergences))
 
     @property
     def error(self) -> float:
         """The largest estimated error of a Gaussian average so far, relative to its scale."""
         return max(self._error.value, float(self._averages.worst_error))
 
-    def largest_sets(self) -> tuple[int, int]:
-        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
-        ranks = [average.rank for level in self._library.program.levels for average in level.averages]
-        size = min(max(ranks, default=0), self._inputs, MOST_INPUTS)
-        return comb(self._inputs, size), size
-
-    def __next__(self) -> LayerState:
-        if self._layer == self.depth:
-            raise StopIteration
+    def _climb(self) -> Mapping[str, Array]:
         if self._progress is not None and self._layer:
             self._progress(self._layer + 1, self.depth, 0.0)
         above = np.zeros(self._size)
@@ -189,19 +152,18 @@ class CLayers(Layers):
             n, hyper = _Size(self._inputs), _pointer(self._hyper[0])
             status = self._library.call("first_layer", n, _pointer(self._gram), hyper, _pointer(above))
         else:
-            status = self._climb(above)
-        self._layer += 1
+            status = self._above(above)
         self._state = above
         state = Unpacked(self._library, self._inputs, above)
         if status in (OVERFLOW, NOT_FINITE) or not np.isfinite(above).all():  # of a result, or of an average
-            check_range(self._layer, state, bool(self.divergences))
+            check_range(self._layer + 1, state, bool(self.divergences))
         if status in (OVERFLOW, NOT_FINITE):
             raise InputError("G overflows in the layers above; use smaller inputs, C_b or C_W, or fewer layers")
         if OK < status <= LAST_ERROR:
             raise InputError(f"the compiled theory failed with status {status}; see pertheory.h")
-        return LayerState(self._layer, self._run.spread(state))
+        return state
 
-    def _climb(self, above: Array) -> int:
+    def _above(self, above: Array) -> int:
         """One layer up."""
         if self._library.built_in:
             error = ctypes.c_double(self._error.value)
@@ -233,9 +195,9 @@ class CLayers(Layers):
         return [REASONS[status]] if status in REASONS and not np.isnan(self._state).any() else []
 
     def _step(self, above: Array, average: Any, error: ctypes.c_double) -> int:
-        ratio = np.ones(len(self._library.program.levels))
-        if self._run.widths is not None:
-            ratio[0] = self._run.widths[self._layer] / self._run.widths[self._layer - 1]
+        ratio = np.ones(len(self._program.levels))
+        if self._widths is not None:
+            ratio[0] = self._widths[self._layer] / self._widths[self._layer - 1]
         return self._library.call(
             "step",
             _Size(self._inputs),
@@ -252,7 +214,7 @@ class CLayers(Layers):
 
     def _callback(self, averages: Average, raised: list[BaseException]) -> Any:
         """The averages of Python as a function that C calls."""
-        requests = [average for level in self._library.program.levels for average in level.averages]
+        requests = [average for level in self._program.levels for average in level.averages]
 
         def average(_: Any, n: int, covariance: Any, field: int, count: int, numbers: Any, out: Any, *__: Any) -> int:
             try:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pertheory.averages.explain import Counted, explained
-from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
+from pertheory.averages.gaussian import GaussianAverages
 from pertheory.closure import Closure
 from pertheory.functions.activation import Activation
 from pertheory.functions.chosen import choose_functions
@@ -32,7 +32,7 @@ from pertheory.run.arguments import (
 )
 from pertheory.run.evaluate import Evaluator
 from pertheory.run.memory import check_memory, memory_needed
-from pertheory.run.states import Array, Layers, LayerState, Run
+from pertheory.run.states import Array, Layers, Progress, Run
 from pertheory.run.undefined import definite
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
@@ -80,7 +80,7 @@ class Model:
         widths: Sequence[int] | None = None,
         rtol: float = 1e-9,
         parameters: Mapping[str, float] | None = None,
-        progress: Callable[[int, int, float], None] | None = None,
+        progress: Progress | None = None,
         kept: int = 1,
         counted: bool = False,
         **hyperparameters: float | Sequence[float],
@@ -110,6 +110,10 @@ class Model:
         """
         rtol = check_accuracy(rtol)
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
+        return self._layers(run, rtol, progress, kept, counted)
+
+    def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
+        """The layers of a run whose arguments have been checked."""
         smooth = all(function.is_smooth for function in run.functions.values())
         evaluator = self._smooth if smooth else self.kinked(len(run.table))
         needed = run.check_memory(evaluator.program, kept)
@@ -206,43 +210,32 @@ class NumpyLayers(Layers):
         run: Prepared,
         averages: Callable[[], GaussianAverages],
         needed: int,
-        progress: Callable[[int, int, float], None] | None,
+        progress: Progress | None,
     ) -> None:
-        self.depth = len(run.layers)
-        self.needed = needed
-        self._evaluator, self._run, self._layers = evaluator, run, run.layers
+        super().__init__(evaluator.program, len(run.table), len(run.layers), needed, run.spread, progress)
+        self._evaluator, self._layers = evaluator, run.layers
         self._widths = [1.0] * self.depth if run.widths is None else run.widths
         self._gram = run.gram(evaluator.program.inputs == "one")
-        self._new_averages, self._progress = averages, progress
+        self._new_averages = averages
         self._averages = averages()
         self._averages.progress = self._report
-        self._divergences: list[str] = []
         self._calls = 0
-        self._layer = 0
         self._state: Mapping[str, Array] = {}
-
-    @property
-    def divergences(self) -> tuple[str, ...]:
-        """Reasons for entries that are NaN so far, each once."""
-        return tuple(dict.fromkeys(self._divergences))
 
     @property
     def error(self) -> float:
         """The largest estimated error of a Gaussian average so far, relative to its scale."""
         return float(self._averages.worst_error)
 
-    def __next__(self) -> LayerState:
-        if self._layer == self.depth:
-            raise StopIteration
+    def _climb(self) -> Mapping[str, Array]:
         self._calls = 0
         with np.errstate(over="ignore", invalid="ignore"):  # check_range tells what overflowed and where
             if self._layer == 0:
                 self._state = self._evaluator.first_layer(self._gram, self._parameters())
             else:
                 self._state = self._step()
-        self._layer += 1
-        check_range(self._layer, self._state, bool(self.divergences))
-        return LayerState(self._layer, self._run.spread(self._state))
+        check_range(self._layer + 1, self._state, bool(self.divergences))
+        return self._state
 
     def _parameters(self) -> dict[str, float]:
         """Of the layer that comes next, with the widths below it."""
@@ -271,18 +264,12 @@ class NumpyLayers(Layers):
 
     def _report(self, done: float) -> None:
         if self._progress is not None:
-            calls = sum(len(level.covariances) for level in self._evaluator.program.levels)
+            calls = sum(len(level.covariances) for level in self._program.levels)
             self._progress(self._layer + 1, self.depth, (self._calls - 1 + done) / calls)
 
     def explanation(self) -> str:
         """Which method averaged what so far: a table."""
         return explained(self._averages.account.used)
-
-    def largest_sets(self) -> tuple[int, int]:
-        """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
-        ranks = [average.rank for level in self._evaluator.program.levels for average in level.averages]
-        size = min(max(ranks, default=0), len(self._gram), MOST_INPUTS)
-        return comb(len(self._gram), size), size
 
     def seconds_per_layer(self) -> float:
         """At most about how long the averages of one layer take, from trials with more and more of the inputs.
@@ -291,7 +278,7 @@ class NumpyLayers(Layers):
         tell is taken times the number of sets that there are, what does not grow with them included.
         """
         state = self._evaluator.first_layer(self._gram, self._layers[0])
-        levels = self._evaluator.program.levels
+        levels = self._program.levels
         wanted = [average.request for level in levels for average in level.averages]
         keys = [key for level in levels for _, key in level.covariances if key in state]
         if not wanted or not keys:

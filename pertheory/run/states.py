@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import comb
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from pertheory.averages.gaussian import MOST_INPUTS
 from pertheory.errors import InputError, MissingError
+from pertheory.kernels.language import Program
 from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import Tensor, any_tensor, tensor_of
 from pertheory.rulebook.values import whole
 
 Array = npt.NDArray[np.float64]
+#: is told the layer that is being computed, the depth, and how much of the layer's averages is done
+Progress: TypeAlias = Callable[[int, int, float], None]
 
 
 def _read_only(array: Array) -> Array:
@@ -136,29 +141,58 @@ class Run:
 class Layers(Iterator[LayerState], ABC):
     """The layers of a run, computed one at a time; only the last one is held.
 
-    Attributes:
-        depth: how many there are.
+    Args:
+        program: what is run.
+        inputs: how many different ones.
+        depth: how many layers there are.
         needed: bytes that the run is estimated to need.
-        divergences: reasons for entries that are NaN so far, each once.
-        error: the largest estimated error of a Gaussian average so far, relative to its scale.
+        spread: makes tensors over all inputs that were given of those over different ones.
+        progress: is told the layer, the depth, and how much of the layer is done.
+
+    Attributes:
+        depth, needed: as they were given.
     """
 
-    depth: int
-    needed: int
+    def __init__(
+        self,
+        program: Program,
+        inputs: int,
+        depth: int,
+        needed: int,
+        spread: Callable[[Mapping[str, Array]], Mapping[str, Array]],
+        progress: Progress | None,
+    ) -> None:
+        self.depth, self.needed = depth, needed
+        self._program, self._inputs, self._spread, self._progress = program, inputs, spread, progress
+        self._divergences: list[str] = []
+        self._layer = 0
+
+    def __next__(self) -> LayerState:
+        if self._layer == self.depth:
+            raise StopIteration
+        state = self._climb()
+        self._layer += 1
+        return LayerState(self._layer, self._spread(state))
+
+    @abstractmethod
+    def _climb(self) -> Mapping[str, Array]:
+        """The tensors of the next layer, over different inputs."""
 
     @property
-    @abstractmethod
     def divergences(self) -> tuple[str, ...]:
         """Reasons for entries that are NaN so far, each once."""
+        return tuple(dict.fromkeys(self._divergences))
 
     @property
     @abstractmethod
     def error(self) -> float:
         """The largest estimated error of a Gaussian average so far, relative to its scale."""
 
-    @abstractmethod
     def largest_sets(self) -> tuple[int, int]:
         """How many sets of distinct inputs the averages of a layer visit that have the most inputs, and how many."""
+        ranks = [average.rank for level in self._program.levels for average in level.averages]
+        size = min(max(ranks, default=0), self._inputs, MOST_INPUTS)
+        return comb(self._inputs, size), size
 
     def explanation(self) -> str:
         """Which method averaged what so far, or nothing where that is not known."""

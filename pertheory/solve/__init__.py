@@ -3,8 +3,8 @@
 `averages`, `numbers`   what a layer needs to know of its activation: two slopes, expansions, symbols; many digits,
 doubles
 `fields`                rational functions of named symbols
-`channels`              which hyperparameters criticality fixes, what the others are, the first layer
-`layer`                 a recursion as a polynomial in the tensors below; the susceptibilities
+`channels`              which hyperparameters criticality fixes, and what the others are
+`layer`                 a recursion as a polynomial in the tensors below; the susceptibilities; the first layer
 `flow`                  a closed theory, layer by layer
 `critical`              fixed points and critical points as numbers
 `universality`          the universality classes at criticality, solved symbolically

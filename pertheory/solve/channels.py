@@ -7,10 +7,9 @@ fixes their variances (C_b and C_W of a perceptron), and depth scales their lear
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pertheory.algebra.monomial import Monomial
 from pertheory.errors import UnsupportedError
@@ -101,34 +100,3 @@ def open_functions(rule: Network) -> tuple[str, ...]:
     for function, name in rule.activations:
         raise UnsupportedError(f"{rule.name} says that {function} is {name}; a class of activations leaves it open")
     return (*rule.functions, *({"s"} - set(rule.functions)))
-
-
-def first_layer(rule: Network, number: Any, couplings: Mapping[str, Any], product: Any) -> tuple[Any, Any]:
-    """The kernel and the tangent kernel of the first layer; all other tensors vanish there.
-
-    Args:
-        rule: the network.
-        number: makes an element of a rational number.
-        couplings: the value of every hyperparameter that occurs.
-        product: x.x/n_0 of the input.
-    """
-    totals = [number(Fraction(0)), number(Fraction(0))]
-    for parameter in map(rule.parameter, dict(rule.inputs)["z"]):
-        for place, monomial in enumerate((parameter.variance, parameter.learning_rate)):
-            if monomial is not None:
-                value = number(monomial.coefficient)
-                for name, power in monomial.powers:
-                    value = value * couplings[name] ** power
-                totals[place] = totals[place] + (value * product if parameter.kind == "weight" else value)
-    return totals[0], totals[1]
-
-
-def input_product(rule: Network, number: Any, couplings: Mapping[str, Any], kernel: Any) -> Any:
-    """x.x/n_0 of the input whose first layer has a given kernel, which is linear in it."""
-    ends = [first_layer(rule, number, couplings, number(Fraction(product)))[0] for product in (0, 1)]
-    return (kernel - ends[0]) / (ends[1] - ends[0])
-
-
-def first_tangent_kernel(rule: Network, number: Any, couplings: Mapping[str, Any], kernel: Any) -> Any:
-    """Theta of the first layer where its kernel is given."""
-    return first_layer(rule, number, couplings, input_product(rule, number, couplings, kernel))[1]

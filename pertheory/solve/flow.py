@@ -11,8 +11,7 @@ from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.averages import Averages, Element
-from pertheory.solve.channels import first_layer
-from pertheory.solve.layer import InTensors, SingleInputLayer
+from pertheory.solve.layer import InTensors, SingleInputLayer, first_layer
 from pertheory.worker import Node
 
 

@@ -64,10 +64,7 @@ class DepthPolynomials:
 
     def _solve(self, node: Node) -> PowersOfDepth:
         number = self.step.averages.number
-        others = dict(self.step.polynomial(node))
-        own = others.pop((node,), number(0))
-        if any(node in factors for factors in others):
-            raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
+        own, others = self.step.linear(node)
         source: PowersOfDepth = {}
         for factors, coefficient in others.items():
             product: PowersOfDepth = {0: coefficient}

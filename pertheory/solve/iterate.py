@@ -15,11 +15,10 @@ import numpy.typing as npt
 
 from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.series import TaylorSeries
-from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Expanded
-from pertheory.solve.channels import first_tangent_kernel, inner_values, open_functions, outer
-from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.channels import inner_values, open_functions, outer
+from pertheory.solve.layer import SingleInputLayer, first_tangent_kernel
 from pertheory.solve.universality import expansion_coefficients
 from pertheory.worker import Node
 
@@ -102,18 +101,15 @@ class Iteration:
             UnsupportedError: its recursion is not linear in it.
         """
         if node not in self._known:
-            others = dict(self.step.polynomial(node))
-            own = self._at_layers(others.pop((node,), self.averages.number(0)))
+            own, others = self.step.linear(node)
             source = np.zeros(self.depth - 1)
             for factors, coefficient in others.items():
-                if node in factors:
-                    raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
                 term = self._at_layers(coefficient)
                 for factor in factors:
                     term = term * self.history(factor)[:-1]
                 source += term
             values = [self._first(node)]
-            for slope, add in zip(own.tolist(), source.tolist(), strict=True):
+            for slope, add in zip(self._at_layers(own).tolist(), source.tolist(), strict=True):
                 values.append(slope * values[-1] + add)
             self._known[node] = np.array(values)
         return self._known[node]

@@ -67,7 +67,7 @@ class LargeDepth:
         self.zero = self.a_1 * 0
         self._known: dict[Node, Leading | None] = {self.kernel: Leading(-1 / self.a_1, 1, 0)}
         ntk = Node(step.last, NTK, 0)
-        own, _ = self._split(ntk)
+        own, _ = self.step.linear(ntk)
         self.p = self._rate(own, ntk)
 
     def leading(self, node: Node) -> Leading | None:
@@ -80,14 +80,6 @@ class LargeDepth:
             self._known[node] = self._solve(node)
         return self._known[node]
 
-    def _split(self, node: Node) -> tuple[TaylorSeries, dict[tuple[Node, ...], TaylorSeries]]:
-        """The tensor's own coefficient, and all other monomials."""
-        others = dict(self.step.polynomial(node))
-        own: TaylorSeries = others.pop((node,), self.step.averages.number(0))
-        if any(node in tensors for tensors in others):
-            raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
-        return own, others
-
     def _rate(self, own: TaylorSeries, node: Node) -> Element:
         """A of own = 1 - A/l + ..."""
         head, slope = own.coefficients[:2]
@@ -96,7 +88,7 @@ class LargeDepth:
         return slope / self.a_1
 
     def _solve(self, node: Node) -> Leading | None:
-        own, others = self._split(node)
+        own, others = self.step.linear(node)
         edges = len(node.kind.edges)
         found: dict[int, Element] = {}
         for tensors, coefficient in others.items():

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pertheory.algebra.polynomial import add_sums, multiply_sums, without_zeros
-from pertheory.algebra.terms import Average, Term, Terms
+from pertheory.algebra.terms import Average, Lines, Term, Terms
 from pertheory.closure import covariance_type
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType
 from pertheory.memo import remembered
 from pertheory.recursion import derive
+from pertheory.rulebook.architecture import INPUT
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor, tensor_of
-from pertheory.solve.averages import Averages, Element
+from pertheory.solve.averages import Averages, Element, Symbols
 from pertheory.worker import Node
 
 #: tensors of the layer below, sorted
@@ -82,7 +83,7 @@ class SingleInputLayer:
             raise UnsupportedError(f"layers of {rule.name} end in {fields}; one input is solved where it is z alone")
         self.rule, self.averages, self.couplings = rule, averages, couplings
         self.last = len(rule.sublayers) - 1
-        self._kernels: dict[tuple[int, str], Element] = {(-1, "z"): kernel}
+        self._kernels: dict[tuple[int, str], Element] = {(-1, "z"): kernel, (-1, INPUT): kernel}
         self._averages: dict[tuple[int, Average], Element] = {}
         self._polynomials: dict[Node, InTensors] = {}
         self._parts: dict[tuple[Node, Factors], Element] = {}
@@ -130,6 +131,18 @@ class SingleInputLayer:
                 own = add_sums(*(self._composed(key, value) for key, value in own.items()))
             self._polynomials[node] = without_zeros(own)
         return self._polynomials[node]
+
+    def linear(self, node: Node) -> tuple[Element, InTensors]:
+        """The recursion of T{k} as its own coefficient, and all that does not hold it.
+
+        Raises:
+            UnsupportedError: it is not linear in the tensor.
+        """
+        others = dict(self.polynomial(node))
+        own = others.pop((node,), self.averages.number(0))
+        if any(node in factors for factors in others):
+            raise UnsupportedError(f"the recursion of {node.key} is not linear in it")
+        return own, others
 
     def _composed(self, factors: Factors, value: Element) -> InTensors:
         """A monomial in tensors of the sublayer below, in those of the layer below."""
@@ -198,3 +211,28 @@ class SingleInputLayer:
 def joined(a: Factors, b: Factors) -> Factors:
     """The tensors of a product of two monomials."""
     return tuple(sorted((*a, *b)))
+
+
+def first_layer(rule: Network, number: Any, couplings: Mapping[str, Any], product: Any) -> tuple[Any, Any]:
+    """The kernel and the tangent kernel of the first layer; all other tensors vanish there.
+
+    Args:
+        rule: the network.
+        number: makes an element of a rational number.
+        couplings: the value of every hyperparameter that occurs.
+        product: x.x/n_0 of the input, whose components stand where others have preactivations.
+    """
+    functions: dict[Lines, Element] = {}  # inputs carry none
+    layer = SingleInputLayer(rule.first_layer, Symbols(number, functions.__getitem__), couplings, product)
+    return layer.kernel_above, layer.polynomial(layer.node("Theta")).get((), number(Fraction(0)))
+
+
+def input_product(rule: Network, number: Any, couplings: Mapping[str, Any], kernel: Any) -> Any:
+    """x.x/n_0 of the input whose first layer has a given kernel, which is linear in it."""
+    ends = [first_layer(rule, number, couplings, number(Fraction(product)))[0] for product in (0, 1)]
+    return (kernel - ends[0]) / (ends[1] - ends[0])
+
+
+def first_tangent_kernel(rule: Network, number: Any, couplings: Mapping[str, Any], kernel: Any) -> Any:
+    """Theta of the first layer where its kernel is given."""
+    return first_layer(rule, number, couplings, input_product(rule, number, couplings, kernel))[1]

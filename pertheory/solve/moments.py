@@ -11,13 +11,15 @@ engine's orders are then the first terms of its expansion.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache, reduce
 from operator import add, mul
 from typing import Any
 
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.graphs.partitions import set_partitions
+from pertheory.graphs.canonical import connected_components
+from pertheory.graphs.partitions import pairings, set_partitions
 from pertheory.graphs.tensor import pure_type
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import tensor_of
@@ -100,29 +102,7 @@ def loops(pairs: int) -> tuple[int, ...]:
 
     The sum over neurons of a product of deltas is n to the number of loops: with m = 2, 2 n + n^2.
     """
-    counts = [0] * pairs
-
-    def pair(left: list[int], made: list[tuple[int, int]]) -> None:
-        if not left:
-            counts[_count_loops(made) - 1] += 1
-            return
-        for place in range(1, len(left)):
-            pair(left[1:place] + left[place + 1 :], [*made, (left[0], left[place])])
-
-    pair(list(range(2 * pairs)), [])
-    return tuple(counts)
-
-
-def _count_loops(pairing: list[tuple[int, int]]) -> int:
-    partner = dict(pairing) | {b: a for a, b in pairing}
-    left = set(partner)
-    found = 0
-    while left:
-        found += 1
-        at = min(left)
-        while at in left:
-            left.discard(at)
-            at = partner[at]
-            left.discard(at)
-            at ^= 1  # the other end of the pair 2k, 2k + 1
-    return found
+    fixed = [(2 * pair, 2 * pair + 1) for pair in range(pairs)]
+    found = (len(connected_components(2 * pairs, [*fixed, *chosen])) for chosen in pairings(range(2 * pairs)))
+    counts = Counter(found)
+    return tuple(counts[closed] for closed in range(1, pairs + 1))

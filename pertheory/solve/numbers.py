@@ -19,7 +19,7 @@ from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation, activation
 from pertheory.functions.taylor import derivatives
 from pertheory.rulebook.network import Network
-from pertheory.solve.averages import Averages, functions_of, without_zeds
+from pertheory.solve.averages import Averages, functions_of, hermite, without_zeds
 
 #: digits of high precision
 DIGITS = 25
@@ -90,7 +90,7 @@ class HighPrecision:
         width = mpmath.sqrt(kernel)
         total = mpmath.mpf(0)
         for (t, _), term in zip(self._rule(kernel), self._products(kernel, functions), strict=True):
-            total += term * (width * t) ** zeds * _hermite(legs, t)
+            total += term * (width * t) ** zeds * mpmath.polyval(hermite(legs)[::-1], t)
         return total / width**legs
 
     def _products(self, kernel: Any, functions: Lines) -> list[Any]:
@@ -132,13 +132,6 @@ class HighPrecision:
     def _at(function: Activation, x: Any, order: int) -> list[Any]:
         part = sum(x > kink for kink in function.kinks)
         return derivatives(function, part, x, order)
-
-
-def _hermite(order: int, x: Any) -> Any:
-    lower, found = mpmath.mpf(0), mpmath.mpf(1)
-    for n in range(order):
-        lower, found = found, x * found - n * lower
-    return found
 
 
 @lru_cache(maxsize=4)

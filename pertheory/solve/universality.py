@@ -20,11 +20,11 @@ from pertheory.errors import UnsupportedError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
-from pertheory.solve.channels import first_tangent_kernel, inner_values, open_functions, outer
+from pertheory.solve.channels import inner_values, open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.induction import DepthPolynomials
 from pertheory.solve.large_depth import KernelDecay, LargeDepth, kernel_decay
-from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.layer import SingleInputLayer, first_tangent_kernel
 
 #: slopes for positive and for negative z; None keeps them as symbols
 Slopes = tuple[Fraction, Fraction] | None

@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import product
 from math import prod
 
+from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.terms import Average
 from pertheory.averages.atoms import IDENTITY
 from pertheory.closure import Closure, covariance_type
@@ -174,42 +175,21 @@ class Wick:
         covariances: Mapping[str, Sequence[Sequence[Exact | None]]],
     ) -> None:
         self._coefficients = coefficients
-        self._covariances = covariances
-        self._moments: dict[tuple[str, tuple[tuple[int, int], ...]], Exact] = {}
+        self._moments = {field: GaussianMoments(rows, int) for field, rows in covariances.items()}
         self._known: dict[Average, Exact] = {}
 
     def average(self, average: Average) -> Exact:
         """The average of what stands at each input."""
         if average not in self._known:
+            moments = self._moments[average.field]
             total: Exact = 0
             factors = [_polynomial(self._coefficients, f.legs, f.lines) for f in average.factors]
             for powers in product(*(range(len(own)) for own in factors)):
                 weight = prod((own[p] for own, p in zip(factors, powers, strict=True)), start=1)
                 if weight:
-                    exponents: dict[int, int] = {}
+                    exponents = [0] * len(moments.covariance)
                     for factor, power in zip(average.factors, powers, strict=True):
-                        exponents[factor.sample] = exponents.get(factor.sample, 0) + power
-                    key = tuple(sorted((i, p) for i, p in exponents.items() if p))
-                    total += weight * self._moment(average.field, key)
+                        exponents[factor.sample] += power
+                    total += weight * moments.moment(tuple(exponents))
             self._known[average] = total
         return self._known[average]
-
-    def _moment(self, field: str, exponents: tuple[tuple[int, int], ...]) -> Exact:
-        if not exponents:
-            return 1
-        if sum(power for _, power in exponents) % 2:
-            return 0
-        if (field, exponents) not in self._moments:
-            left = dict(exponents)
-            head = exponents[0][0]
-            left[head] -= 1
-            total: Exact = 0
-            for other, power in left.items():
-                if power:
-                    strength = self._covariances[field][head][other]
-                    assert strength is not None
-                    rest = {**left, other: power - 1}
-                    key = tuple(sorted((i, p) for i, p in rest.items() if p))
-                    total += power * strength * self._moment(field, key)
-            self._moments[field, exponents] = total
-        return self._moments[field, exponents]

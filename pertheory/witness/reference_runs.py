@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise, product
-from math import prod
 from typing import Any
 
 import mpmath
@@ -18,7 +17,7 @@ from pertheory.averages.reduce import Divergent, distribution, reduce_terms, sin
 from pertheory.closure import Closure, covariance_type
 from pertheory.functions.activation import Activation
 from pertheory.functions.taylor import derivatives
-from pertheory.graphs.tensor import TensorType, canonical_slots, tensor_type
+from pertheory.graphs.tensor import TensorType, canonical_slots
 from pertheory.kernels.language import Program
 from pertheory.recursion import Recursion
 from pertheory.witness.records import Expected, ReferenceRun
@@ -34,21 +33,14 @@ Functions = Mapping[str, Activation]
 
 
 def _first_layer(theory: Closure, symbols: Mapping[str, Any], gram: Any) -> dict[Key, Any]:
-    """G and H of the first layer for one entry of the Gram matrix, read off the rule; all else is zero.
-
-    Var z = C_b + C_W x.x / n_0, and likewise the sum of the squared derivatives, each with its learning rate.
-    """
-    rule = theory.network
-    state: dict[Key, Any] = {(node.kind, node.order): mpmath.mpf(0) for node in theory.nodes}
-    for field, names in rule.inputs:
-        covariance, ntk = covariance_type(field), tensor_type((field, field), ((0, 1),), ((0, 1),))[0]
-        for parameter in map(rule.parameter, names):
-            for kind, scale in ((covariance, parameter.variance), (ntk, parameter.learning_rate)):
-                if scale is not None and (kind, 0) in state:
-                    own = precise(scale.coefficient) * prod(symbols[name] ** power for name, power in scale.powers)
-                    state[kind, 0] += own * (gram if parameter.kind == "weight" else 1)
-    last = len(rule.sublayers) - 1
-    return {(node.kind, node.order): state[node.kind, node.order] for node in theory.nodes if node.sublayer == last}
+    """The first layer for one entry of the Gram matrix, of which every average there is one."""
+    numbers = PointValues(lambda _: gram, reader({}), symbols, mpmath.mpf(1))
+    last = len(theory.network.sublayers) - 1
+    return {
+        (node.kind, node.order): evaluate(theory.first_layer(node).single_input_terms, [0] * node.kind.size, numbers)[0]
+        for node in theory.nodes
+        if node.sublayer == last
+    }
 
 
 class Values:

@@ -6,20 +6,8 @@ from fractions import Fraction
 
 import pytest
 
+from pertheory.book import syntax
 from pertheory.book.parse import Words, parse_expression, parse_statement
-from pertheory.book.syntax import (
-    AverageNode,
-    CallNode,
-    ComponentNode,
-    DerivativeNode,
-    LineNode,
-    NumberNode,
-    PowerNode,
-    ProductNode,
-    SlopeNode,
-    SymbolNode,
-    ZedNode,
-)
 from pertheory.errors import InputError
 
 WORDS = Words(frozenset({"C_b", "C_W", "lambda_b", "lambda_W"}), (("Omega", 2), ("chi", 0)))
@@ -30,46 +18,46 @@ def expression(text, one=False):
 
 
 def test_primes_and_orders_name_the_same_derivative():
-    assert expression("<s''_1 z_b1>") == AverageNode((ProductNode((LineNode(2, "1"), ZedNode("b1"))),))
+    assert expression("<s''_1 z_b1>") == syntax.Average((syntax.Product((syntax.Line(2, "1"), syntax.Zed("b1"))),))
     assert expression("<s^(2)_1 z_b1>") == expression("<s''_1 z_b1>")
 
 
 def test_division_takes_one_factor():
-    quarter = (NumberNode(Fraction(1)), PowerNode(NumberNode(Fraction(4)), -1))
-    assert expression("1/4 C_W") == ProductNode((*quarter, SymbolNode("C_W")))
-    assert expression("1/(4 C_W)") == ProductNode(
-        (quarter[0], PowerNode(ProductNode((NumberNode(Fraction(4)), SymbolNode("C_W"))), -1))
+    quarter = (syntax.Number(Fraction(1)), syntax.Power(syntax.Number(Fraction(4)), -1))
+    assert expression("1/4 C_W") == syntax.Product((*quarter, syntax.Symbol("C_W")))
+    assert expression("1/(4 C_W)") == syntax.Product(
+        (quarter[0], syntax.Power(syntax.Product((syntax.Number(Fraction(4)), syntax.Symbol("C_W"))), -1))
     )
 
 
 def test_a_raised_index_is_no_exponent():
-    assert expression("K^(b1,c1)") == ComponentNode("K", 0, False, 0, ("b1", "c1"), True)
-    assert expression("K(1,2)^2") == PowerNode(ComponentNode("K", 0, False, 0, ("1", "2"), False), 2)
+    assert expression("K^(b1,c1)") == syntax.Component("K", 0, False, 0, ("b1", "c1"), True)
+    assert expression("K(1,2)^2") == syntax.Power(syntax.Component("K", 0, False, 0, ("1", "2"), False), 2)
 
 
 def test_layers_and_orders_of_tensors():
-    assert expression("G{1}'(1,2)") == ComponentNode("G", 1, True, 0, ("1", "2"), False)
-    assert expression("H[2](1,2)") == ComponentNode("H", 0, False, 2, ("1", "2"), False)
-    assert expression("H(1,2) [3]") == ProductNode(
-        (ComponentNode("H", 0, False, 0, ("1", "2"), False), NumberNode(Fraction(3)))
+    assert expression("G{1}'(1,2)") == syntax.Component("G", 1, True, 0, ("1", "2"), False)
+    assert expression("H[2](1,2)") == syntax.Component("H", 0, False, 2, ("1", "2"), False)
+    assert expression("H(1,2) [3]") == syntax.Product(
+        (syntax.Component("H", 0, False, 0, ("1", "2"), False), syntax.Number(Fraction(3)))
     )
 
 
 def test_derivatives_abbreviations_and_cumulants():
-    assert expression("<d_b1 Omega(1,2) ; s_1>") == AverageNode(
-        (DerivativeNode("b1", CallNode("Omega", ("1", "2"))), LineNode(0, "1"))
+    assert expression("<d_b1 Omega(1,2) ; s_1>") == syntax.Average(
+        (syntax.Derivative("b1", syntax.Call("Omega", ("1", "2"))), syntax.Line(0, "1"))
     )
 
 
 def test_a_single_input_needs_no_labels():
-    assert expression("V K^2 chi", one=True) == ProductNode(
+    assert expression("V K^2 chi", one=True) == syntax.Product(
         (
-            ComponentNode("V", 0, False, 0, ("x",) * 4, False),
-            PowerNode(ComponentNode("K", 0, False, 0, ("x", "x"), False), 2),
-            CallNode("chi", ()),
+            syntax.Component("V", 0, False, 0, ("x",) * 4, False),
+            syntax.Power(syntax.Component("K", 0, False, 0, ("x", "x"), False), 2),
+            syntax.Call("chi", ()),
         )
     )
-    assert isinstance(expression("d/dK[<s s>]", one=True), SlopeNode)
+    assert isinstance(expression("d/dK[<s s>]", one=True), syntax.Slope)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_explicit_parameters_by_hand():
     w = [net.weight(2, 0, j) for j in range(2)]
     by_hand = 2 + rate * sum(s[j][a] * s[j][b] for j in range(2))
     by_hand += sum(w[j] ** 2 * ds[j][a] * ds[j][b] * first(b) for j in range(2))
-    assert net.tree(2, "H", [(0, a), (0, b)]) == by_hand
+    assert net.tree(2, "H", ((0, a), (0, b))) == by_hand
     covariance = 5 + Fraction(7, 2) * sum(s[j][a] * s[j][b] for j in range(2))
     assert net.cumulant(2, [(0, a), (0, b)]) == covariance
     # one second derivative: by the weight above and the bias of the hidden neuron below it
@@ -99,7 +99,7 @@ def test_trees_by_hand_where_one_parameter_is_all_there_is():
     net.rates = [Fraction(int(p == net.biases[1, 0])) for p in range(len(net.rates))]
     w = net.weight(2, 0, 0)
     d1, d2, d3 = (w * net.line(1, order, 0, 0) for order in (1, 2, 3))
-    at = [(0, 0)] * 4
+    at = ((0, 0),) * 4
     assert net.tree(2, "H", at[:2]) == d1**2
     assert net.tree(2, "dH", at[:3]) == d2 * d1**2
     assert net.tree(2, "ddH_I", at) == d3 * d1**3

@@ -10,20 +10,8 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import Command
+from tests.planted import RULE
 
-RULE = """
-name = "own"
-fields = ["z"]
-[hyperparameters]
-C_W = 1.0
-[parameters.W]
-kind = "weight"
-variance = "C_W"
-[input]
-z = ["W"]
-[[sublayers]]
-z = [ { parameter = "W", function = "s", of = "z" } ]
-"""
 SKIP = 'z = [ { parameter = "W", function = "s", of = "z" }, { identity = true, of = "z" } ]'
 
 

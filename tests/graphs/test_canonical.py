@@ -11,7 +11,6 @@ from pertheory.graphs.canonical import (
     canonical_form,
     connected_components,
     group_elements,
-    symmetric_size,
 )
 
 SAME_VERTEX = categorical_node_match("colour", None)
@@ -264,9 +263,3 @@ def test_components_are_those_of_networkx():
         graph.add_edges_from(edges)
         expected = sorted(sorted(component) for component in nx.connected_components(graph))
         assert connected_components(size, edges) == expected
-
-
-def test_symmetric_size_is_the_order_of_a_product_of_symmetric_groups():
-    for counts in ((), (1,), (3,), (2, 3), (0, 2, 2)):
-        colours = tuple(kind for kind, count in enumerate(counts) for _ in range(count))
-        assert symmetric_size(counts) == canonical_form(ColouredGraph(colours, ())).group_size

@@ -16,11 +16,11 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import activation
 from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
-from pertheory.solve.channels import Outer, first_layer, inner_values, input_product, outer
+from pertheory.solve.channels import Outer, inner_values, outer
 from pertheory.solve.critical import at_rest
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.flow import Flow
-from pertheory.solve.layer import SingleInputLayer
+from pertheory.solve.layer import SingleInputLayer, first_layer, input_product
 from pertheory.solve.numbers import HighPrecision
 
 SOUND = ("mlp", "deep_linear", "projection", "residual")

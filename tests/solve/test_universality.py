@@ -23,6 +23,7 @@ from pertheory.solve.large_depth import LargeDepth, kernel_decay
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.moments import WidthMoments, loops
 from pertheory.solve.universality import VanishingKernel, half_stable, scale_invariant, small_kernel
+from tests.planted import RULE
 
 MLP = network("mlp")
 
@@ -95,22 +96,8 @@ def test_at_a_half_stable_point_all_conditions_hold(name):
 
 
 def test_a_rule_without_a_bias_has_no_half_stable_point(tmp_path):
-    text = """
-name = "bare"
-title = "weights only"
-fields = ["z"]
-[hyperparameters]
-C_W = 1.0
-[parameters.W]
-kind = "weight"
-variance = "C_W"
-[input]
-z = ["W"]
-[[sublayers]]
-z = [{ parameter = "W", function = "s", of = "z" }]
-"""
-    (tmp_path / "bare.toml").write_text(text)
-    rule = network(tmp_path / "bare.toml")
+    (tmp_path / "own.toml").write_text(RULE)
+    rule = network(tmp_path / "own.toml")
     with pytest.raises(UnsupportedError, match="no bias"):
         half_stable(rule)
     solved = scale_invariant(rule, (Fraction(1), Fraction(0)))

@@ -27,7 +27,7 @@ from itertools import permutations
 
 from pertheory.algebra.monomial import multiply_powers
 from pertheory.algebra.polynomial import add_into, collected
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.canonical import Mono, Poly
 from pertheory.book.compare import compare, relative, verdict
 from pertheory.book.cumulants import derived_pairings
@@ -42,7 +42,7 @@ from pertheory.book.point import Point
 from pertheory.book.route_explicit import OF_FIRST_LAYER, PERCEPTRON, first_layer_residual, forward_residual
 from pertheory.book.route_numeric import NumericRoute
 from pertheory.book.route_symbolic import SymbolicRoute
-from pertheory.book.syntax import ComponentNode, MarkNode, Node
+from pertheory.book.syntax import Node
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
 from pertheory.book.visit import rebuilt, walk
 from pertheory.errors import InputError, UnsupportedError
@@ -62,7 +62,7 @@ def decide_recursion(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's recursion, term by term and at a random point."""
     statement = equation.read(form)
     left = statement.sides[0]
-    if not isinstance(left, ComponentNode) or not (left.up or left.layer == 2) or len(statement.sides) != 2:
+    if not isinstance(left, syntax.Component) or not (left.up or left.layer == 2) or len(statement.sides) != 2:
         raise equation.wrong("a recursion has one tensor such as V' or V[2] on the left")
     if not statement.one and len(set(left.labels)) != len(left.labels):
         raise equation.wrong("the labels on the left must differ")
@@ -72,8 +72,8 @@ def decide_recursion(equation: Equation, form: str) -> Verdict:
 def decide_identity(equation: Equation, form: str) -> Verdict:
     """Compare the sides, term by term and at a random point."""
     statement = equation.read(form)
-    nodes = [node for side in statement.sides for node in walk(side)]
-    if not any(isinstance(node, ComponentNode) and (node.up or node.layer == 2) for node in nodes):
+    nodes = list(walk(*statement.sides))
+    if not any(isinstance(node, syntax.Component) and (node.up or node.layer == 2) for node in nodes):
         needed = "an identity needs a tensor of the layer above, such as K', so that it goes through the engine"
         raise equation.wrong(needed)
     return compare(equation, statement)
@@ -83,7 +83,7 @@ def decide_first_layer(equation: Equation, form: str) -> Verdict:
     """Compare with the engine's diagrams for functions that do not fluctuate."""
     statement = equation.read(form)
     left, *rest = statement.sides
-    if not isinstance(left, ComponentNode) or left.layer != 1 or len(rest) != 1:
+    if not isinstance(left, syntax.Component) or left.layer != 1 or len(rest) != 1:
         raise equation.wrong("the left side must be a tensor such as G[1](1,2)")
     samples = {label: number for number, label in enumerate(check_indices(statement))}
     route = SymbolicRoute(equation.rule, samples, statement.one, frozenset({engine.INPUT_PRODUCT}))
@@ -100,7 +100,7 @@ def decide_forward(equation: Equation, form: str) -> Verdict:
     statement = equation.read(form)
     left, *rest = statement.sides
     known = TREES | {"H", METRIC, PREACTIVATION}
-    if not isinstance(left, ComponentNode | MarkNode) or not left.up or left.name not in known or len(rest) != 1:
+    if not isinstance(left, syntax.Component | syntax.Mark) or not left.up or left.name not in known or len(rest) != 1:
         raise equation.wrong("the left side must be z', H', dH', ddH_I', ddH_II' or hatG'")
     samples = {label: number for number, label in enumerate(check_indices(statement))}
     route = SymbolicRoute(equation.rule, samples, marks=_FORWARD | TREES)
@@ -172,7 +172,7 @@ def _one_layer_up(equation: Equation, text: str, observable: Observable, right: 
 
 def _lifted(node: Node) -> Node:
     """A node with every tensor one layer up."""
-    if isinstance(node, ComponentNode) and not node.layer and not node.raised:
+    if isinstance(node, syntax.Component) and not node.layer and not node.raised:
         return replace(node, up=True)
     return rebuilt(node, _lifted)
 
@@ -181,7 +181,9 @@ def decide_symmetry(equation: Equation, form: str) -> Verdict:
     """Compare the group that the sides generate with that of the engine."""
     statement = equation.read(form)
     check_indices(statement)
-    sides = [side for side in statement.sides if isinstance(side, ComponentNode | MarkNode) and _is_symmetric(side)]
+    sides = [
+        side for side in statement.sides if isinstance(side, syntax.Component | syntax.Mark) and _is_symmetric(side)
+    ]
     first = sides[0] if sides else None
     if first is None or len(sides) < len(statement.sides) or any(side.name != first.name for side in sides):
         raise equation.wrong("a symmetry is one tensor or tree with its labels in several orders")
@@ -193,15 +195,15 @@ def decide_symmetry(equation: Equation, form: str) -> Verdict:
     if stated != known:
         return _other_group(first, stated, known)
     note = f"group of order {len(known)}"
-    if not isinstance(first, ComponentNode):
+    if not isinstance(first, syntax.Component):
         return Verdict(VERIFIED, SYMBOLIC, note=note)
     found = equal_values(equation.rule, first)
     return Verdict(VERIFIED, BOTH, note=note) if found == known else _other_group(first, known, found)
 
 
-def _is_symmetric(node: ComponentNode | MarkNode) -> bool:
+def _is_symmetric(node: syntax.Component | syntax.Mark) -> bool:
     """Whether a node is a tensor of this layer or a tree."""
-    if isinstance(node, ComponentNode):
+    if isinstance(node, syntax.Component):
         return not (node.up or node.layer or node.raised or node.order)
     return node.name in SHAPES and not node.up
 
@@ -215,7 +217,7 @@ def group_of(name: str) -> frozenset[Permutation]:
     return frozenset(tuple(place[g[vertex]] for vertex in tensor.slots) for g in symmetry_elements(tensor.kind))
 
 
-def equal_values(rule: Network, node: ComponentNode) -> frozenset[Permutation]:
+def equal_values(rule: Network, node: syntax.Component) -> frozenset[Permutation]:
     """All orders of the labels that give the engine's recursion the same number at a random point."""
     size = len(node.labels)
     route = NumericRoute(rule, {}, Point(size, f"symmetry of {node.name}"))
@@ -226,7 +228,7 @@ def equal_values(rule: Network, node: ComponentNode) -> frozenset[Permutation]:
 
 
 def _other_group(
-    first: ComponentNode | MarkNode, stated: frozenset[Permutation], known: frozenset[Permutation]
+    first: syntax.Component | syntax.Mark, stated: frozenset[Permutation], known: frozenset[Permutation]
 ) -> Verdict:
     """Which orders make the difference."""
 

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 
 from pertheory.algebra.dual import Dual
+from pertheory.book import syntax
 from pertheory.book.compare import relative
 from pertheory.book.equation import Equation
 from pertheory.book.forward import METRIC
@@ -39,16 +40,7 @@ from pertheory.book.over_networks import AtOneLayer, OneLayerUp
 from pertheory.book.over_weights import BELOW, Weights, conditional_point
 from pertheory.book.point import Point
 from pertheory.book.scalar import remainder_of
-from pertheory.book.syntax import (
-    CallNode,
-    ComponentNode,
-    ExpectationNode,
-    MarkNode,
-    Node,
-    PowerNode,
-    Statement,
-    SymbolNode,
-)
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.book.visit import walk
 
@@ -59,7 +51,7 @@ GAUSSIAN = "Gaussian"
 def decide_insertion(equation: Equation, form: str) -> Verdict:
     """Compare the sides at random points, for every way in which samples may share neurons."""
     statement = equation.read(form)
-    if not any(isinstance(node, ExpectationNode) for node in _nodes(statement)):
+    if not any(isinstance(node, syntax.Expectation) for node in _nodes(statement)):
         raise equation.wrong("an insertion needs an expectation such as E[Obs ; H(3,4)]")
     words = [word.strip() for word in equation.setting.split(";") if word.strip()]
     sharing = "".join(word for word in words if word != MEAN_METRIC)
@@ -84,7 +76,7 @@ def _at_one_layer(equation: Equation, statement: Statement, sharing: str, mean_m
 def decide_weights(equation: Equation, form: str) -> Verdict:
     """Compare the sides for all ways in which samples may share neurons, above and below."""
     statement = equation.read(form)
-    if not any(isinstance(node, ExpectationNode) for node in _nodes(statement)):
+    if not any(isinstance(node, syntax.Expectation) for node in _nodes(statement)):
         raise equation.wrong("a statement on weights needs an expectation such as E[W(3) Obs]")
     return _agree(statement, _over_weights(equation, statement))
 
@@ -92,7 +84,7 @@ def decide_weights(equation: Equation, form: str) -> Verdict:
 def _over_weights(equation: Equation, statement: Statement) -> Iterator[Neurons]:
     names, samples = _numbered(statement)
     summed = summed_neurons(statement)
-    matters = any(isinstance(node, MarkNode) and node.name in {"W", "delta_j"} for node in _nodes(statement))
+    matters = any(isinstance(node, syntax.Mark) and node.name in {"W", "delta_j"} for node in _nodes(statement))
     for above in assignments("", names):
         for below in assignments("", names) if matters else [dict.fromkeys(names, 0)]:
             if max(below.values(), default=0) < BELOW:
@@ -105,9 +97,9 @@ def decide_metric(equation: Equation, form: str) -> Verdict:
     """Compare the sides at a random point."""
     statement = equation.read(form)
     nodes = list(_nodes(statement))
-    if not any(isinstance(node, MarkNode) and node.name == METRIC for node in nodes):
+    if not any(isinstance(node, syntax.Mark) and node.name == METRIC for node in nodes):
         raise equation.wrong("a statement on the metric needs E[hatG(1,2)] or the like")
-    if not any(isinstance(node, ComponentNode) and node.up for node in nodes):
+    if not any(isinstance(node, syntax.Component) and node.up for node in nodes):
         raise equation.wrong("a statement on the metric needs a tensor of the layer above, as V'")
     names, samples = _numbered(statement)
     point = Point(len(names), equation.number, neurons=max(len(names) // 2, 1))
@@ -120,12 +112,12 @@ def decide_action(equation: Equation, form: str) -> Verdict:
     if equation.setting not in ("", GAUSSIAN):
         raise equation.wrong(f"setting {equation.setting!r} is not known; known: {GAUSSIAN}")
     left, *rest = equation.read(form).sides
-    name = left.name if isinstance(left, CallNode | SymbolNode) else ""
+    name = left.name if isinstance(left, syntax.Call | syntax.Symbol) else ""
     if name not in MOMENTS or len(rest) != 1:
         raise equation.wrong(f"the left side must be one of {', '.join(MOMENTS)}")
-    labels = left.labels if isinstance(left, CallNode) else ()
+    labels = left.labels if isinstance(left, syntax.Call) else ()
     right, remainder = remainder_of(rest[0])
-    if remainder not in (None, PowerNode(SymbolNode("eps"), 2)) or (remainder is None) != (
+    if remainder not in (None, syntax.Power(syntax.Symbol("eps"), 2)) or (remainder is None) != (
         equation.setting == GAUSSIAN
     ):
         raise equation.wrong(f"the remainder must be O(eps^2), or none in the setting {GAUSSIAN}")
@@ -141,7 +133,7 @@ def decide_action(equation: Equation, form: str) -> Verdict:
 
 
 def _nodes(statement: Statement) -> Iterator[Node]:
-    return (node for side in statement.sides for node in walk(side))
+    return walk(*statement.sides)
 
 
 def _numbered(statement: Statement) -> tuple[tuple[str, ...], dict[str, int]]:

@@ -27,12 +27,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from pertheory.book import engine
+from pertheory.book import engine, syntax
 from pertheory.book.equation import Equation
 from pertheory.book.formulas import formula_of
 from pertheory.book.indices import check_indices, samples
 from pertheory.book.parse import Words, parse_expression, tensor_sizes
-from pertheory.book.syntax import CallNode, Statement
+from pertheory.book.syntax import Statement
 from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.tensors import find_tensor, tensor_of
@@ -118,7 +118,7 @@ def decide_trained(equation: Equation, form: str) -> Verdict:
             raise equation.wrong(f"{left.name} is no abbreviation of the file")
         letters = {label: f"{label}'" for label in left.labels}  # as letters, they run over the training set
         abbreviations[left.name] = tuple(letters.values()), renamed(right, lambda label: letters.get(label, label))
-        left, right = CallNode(PREDICTION, ("0",)), prediction_of(equation, "0")
+        left, right = syntax.Call(PREDICTION, ("0",)), prediction_of(equation, "0")
     now = random_state(equation.number)
     rest = replace(now, targets=now.outputs)
     objects = Objects(now, abbreviations)
@@ -193,10 +193,10 @@ def _read(equation: Equation, form: str) -> Statement:
     return statement
 
 
-def _two_sides(equation: Equation, form: str) -> tuple[CallNode, Formula]:
+def _two_sides(equation: Equation, form: str) -> tuple[syntax.Call, Formula]:
     """What a statement is about, and what it says."""
     left, *rest = _read(equation, form).sides
-    if not isinstance(left, CallNode) or len(rest) != 1 or not all(label.isdigit() for label in left.labels):
+    if not isinstance(left, syntax.Call) or len(rest) != 1 or not all(label.isdigit() for label in left.labels):
         raise equation.wrong("the left side must be one object, as z_T(0)")
     return left, formula_of(rest[0])
 

@@ -14,11 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Setting, below_remainder
-from pertheory.book.syntax import Node, Statement, SymbolNode
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, SYMBOLIC, VERIFIED, Verdict
-from pertheory.errors import RuleError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.angle import ORDER, AngleMap
@@ -67,10 +67,8 @@ class AtOneAngle(Setting):
     )
 
 
-@remembered(maxsize=4)
-def angle_map(rule: Network) -> AngleMap:
-    """The conditions of a rule, made once."""
-    return AngleMap(rule)
+#: the conditions of a rule, made once
+angle_map = remembered(maxsize=4)(AngleMap)
 
 
 def verdict(equation: Equation, statement: Statement) -> Verdict:
@@ -78,15 +76,15 @@ def verdict(equation: Equation, statement: Statement) -> Verdict:
     left, *rest = statement.sides
     of = angle_map(equation.rule)
     setting = AtAngle(of)
-    if left == SymbolNode("psi'"):
+    if left == syntax.Symbol("psi'"):
         return SmallAngle(of).verdict(statement)
-    if len(rest) == 1 and left == SymbolNode("psi"):
+    if len(rest) == 1 and left == syntax.Symbol("psi"):
         gap = setting.interpret(rest[0]) - 1 / (kernel_decay(of.small_angles).scale * of.symbols["l"])
         return (
             Verdict(MISMATCH, SYMBOLIC, 1.0, "the decay differs", (str(gap),)) if gap else Verdict(VERIFIED, SYMBOLIC)
         )
-    if len(rest) != 1 or left != SymbolNode("cos_psi'"):
-        raise RuleError(f"{equation.place}: equation {equation.number}: the left side must be cos_psi', psi' or psi")
+    if len(rest) != 1 or left != syntax.Symbol("cos_psi'"):
+        raise equation.wrong("the left side must be cos_psi', psi' or psi")
     found = of.mistakes(setting.interpret(rest[0]))
     residual = abs(float(AtOneAngle().interpret(rest[0])) - cosine_of_run(equation.rule))
     if bool(found) != (residual > TOLERANCE):

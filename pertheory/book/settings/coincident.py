@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Any
 
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.scalar import Element, Setting
-from pertheory.book.syntax import ComponentNode, Node
+from pertheory.book.syntax import Node
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
@@ -49,7 +50,7 @@ class TwoNearInputs(Setting):
             return near.kept({"R_2": first, "D_2": second, "dK_1": first / 2, "ddK_2": second / 4}[plain])
         return super().symbol(name)
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """K at the coincident point, here or one layer up."""
         if tensor.kind != KERNEL or order:
             return super().component(tensor, order, node)

@@ -17,11 +17,12 @@ from typing import Any
 import mpmath
 
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting
-from pertheory.book.syntax import ComponentNode, Statement
+from pertheory.book.syntax import Statement
 from pertheory.book.verdict import BOTH, MISMATCH, NUMERIC, VERIFIED, Verdict
-from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
@@ -56,7 +57,7 @@ class AtPoint(InManyDigits):
         super().__init__(self.critical, point.averages.number)
         self.averages, self.kernel = point.averages, point.kernel
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """K at the fixed point."""
         return self.kernel if node.name == "K" and not node.up else super().component(tensor, order, node)
 
@@ -97,10 +98,8 @@ def verdict(equation: Equation, statement: Statement, form: str) -> Verdict:
     """Compare a number with the digits that are stated."""
     name, _, what = equation.setting.rpartition(", ")
     if what not in (HALF_STABLE, AT_ZERO, SEARCH) or not name:
-        raise RuleError(
-            f"{equation.place}: equation {equation.number}: setting must be an activation and {HALF_STABLE}, "
-            f"{AT_ZERO} or {SEARCH}: 'swish, {HALF_STABLE}'"
-        )
+        known = f"{HALF_STABLE}, {AT_ZERO} or {SEARCH}"
+        raise equation.wrong(f"setting must be an activation and {known}: 'swish, {HALF_STABLE}'")
     rule = equation.rule
     settings = half_stable_point(rule, name) if what == HALF_STABLE else (numbers_of(rule, name, what),)
     decimals = [len(digits) for digits in re.findall(r"\d\.(\d+)", form)]

@@ -16,8 +16,9 @@ from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.scalar import Element, Setting, below_remainder
-from pertheory.book.syntax import ComponentNode, Node, SlopeNode
+from pertheory.book.syntax import Node
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
@@ -32,7 +33,7 @@ DERIVATIVES = 15
 
 def coefficient_of(step: SingleInputLayer, variable: str, of: Node) -> Element:
     """The coefficient of a tensor in the engine's recursion of another, ``d/dX[Y']``."""
-    if not isinstance(of, ComponentNode) or not of.up:
+    if not isinstance(of, syntax.Component) or not of.up:
         raise InputError(f"d/d{variable} takes a tensor of the layer above, as in d/d{variable}[{variable}']")
     (above, order), (below, fixed) = find_tensor(of.name), find_tensor(variable)
     unit = Unit(step.last, above.kind, order if order is not None else of.order)
@@ -49,7 +50,7 @@ class FreeCouplings(Setting):
         """As the class has it."""
         return self.free.averages.average(self.free.step.kernel(-1, "z"), 0, lines)
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """K, and K one layer up; other tensors only below d/dX."""
         if tensor.kind != KERNEL or order:
             raise InputError(
@@ -57,8 +58,10 @@ class FreeCouplings(Setting):
             )
         return self.free.step.kernel_above if node.up else self.free.step.kernel(-1, "z")
 
-    def of_slope(self, node: SlopeNode, *place: Any) -> Element:
-        """A coefficient of the engine's recursion, or a derivative with respect to K."""
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """A coefficient of the engine's recursion, a derivative with respect to K, or as in every setting."""
+        if not isinstance(node, syntax.Slope):
+            return super().meaning(node, *place)
         if find_tensor(node.variable)[0].kind == KERNEL:
             return self.in_kernel(self.interpret(node.of))
         return coefficient_of(self.free.step, node.variable, node.of)

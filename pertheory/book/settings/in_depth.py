@@ -17,9 +17,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.scalar import SWALLOWED, Element, Setting
 from pertheory.book.settings.runs import half_stable_run, needed, scale_invariant_run
-from pertheory.book.syntax import ComponentNode, Node, Statement
+from pertheory.book.syntax import Node, Statement
 from pertheory.errors import InputError
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
@@ -55,7 +56,7 @@ class InDepth(Setting):
         self.make, self.values = self.solved.field.number, self.solved.symbols
         self.layer = self.solved.symbols["l"]
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """The solution at layer l, or l + 1 where primed."""
         tensors = self.solved.tensors
         return tensors.at(Unit(tensors.step.last, tensor.kind, order), self.layer + 1 if node.up else self.layer)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import warnings
 
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
-from pertheory.book.syntax import ComponentNode, Statement, SymbolNode
+from pertheory.book.syntax import Statement
 from pertheory.book.verdict import BOTH, MISMATCH, VERIFIED, Verdict
-from pertheory.errors import DivergentAverageError, RuleError
+from pertheory.errors import DivergentAverageError
 from pertheory.functions.activation import activation
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
@@ -23,7 +24,7 @@ from pertheory.solve.universality import two_slopes
 from pertheory.theory import theory
 from pertheory.worker import Node as Unit
 
-INFINITE = SymbolNode("infinity")
+INFINITE = syntax.Symbol("infinity")
 #: the first layer at which every tensor has a source
 LAYER = 3
 
@@ -31,14 +32,13 @@ LAYER = 3
 def verdict(equation: Equation, statement: Statement) -> Verdict:
     """See that every tensor of the statement is infinite, in algebra and in numbers."""
     *tensors, last = statement.sides
-    where = f"{equation.place}: equation {equation.number}"
-    if last != INFINITE or not all(isinstance(side, ComponentNode) and not side.up for side in tensors):
-        raise RuleError(f"{where}: it has to be of the form S = T = infinity, with the symbol infinity")
+    if last != INFINITE or not all(isinstance(side, syntax.Component) and not side.up for side in tensors):
+        raise equation.wrong("it has to be of the form S = T = infinity, with the symbol infinity")
     if not equation.setting or activation(equation.setting).is_smooth:
-        raise RuleError(f"{where}: setting must be the name of an activation with a corner")
-    nodes = [side for side in tensors if isinstance(side, ComponentNode)]
+        raise equation.wrong("setting must be the name of an activation with a corner")
+    nodes = [side for side in tensors if isinstance(side, syntax.Component)]
     if len({node.name for node in nodes}) < len(nodes):
-        raise RuleError(f"{where}: a tensor is named twice")
+        raise equation.wrong("a tensor is named twice")
     algebra = {node.name for node in nodes if not diverges(equation, node)}
     numbers = finite_in_code(equation, [node.name for node in nodes])
     if algebra != numbers:
@@ -54,7 +54,7 @@ def free_slopes(rule: Network) -> SingleInputLayer:
     return two_slopes(rule).step
 
 
-def diverges(equation: Equation, node: ComponentNode) -> bool:
+def diverges(equation: Equation, node: syntax.Component) -> bool:
     """Whether the recursion of a tensor holds an average that two slopes leave infinite."""
     tensor, fixed = find_tensor(node.name)
     step = free_slopes(equation.rule)

@@ -18,18 +18,10 @@ from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.scalar import SWALLOWED, Element, Setting
 from pertheory.book.settings.expansion import coefficient_of
-from pertheory.book.syntax import (
-    ApplyNode,
-    AverageNode,
-    ComponentNode,
-    Node,
-    RaiseNode,
-    SlopeNode,
-    Statement,
-    SymbolNode,
-)
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.visit import Interpreter, walk
 from pertheory.errors import InputError
 from pertheory.memo import remembered
@@ -44,7 +36,7 @@ from pertheory.worker import Node as Unit
 SETTINGS = ("K*=0", "K*=0, odd", "K*=0, log")
 #: s = z + sigma_2 z^2/2 + sigma_3 z^3/6 of the second route, general and odd, and the width
 GENERAL, ODD, WIDTH = (Fraction(1), Fraction(1), Fraction(-2)), (Fraction(1), Fraction(0), Fraction(-2)), 7.0
-ONE, L = DepthPower(Fraction(0), 0), SymbolNode("l")
+ONE, L = DepthPower(Fraction(0), 0), syntax.Symbol("l")
 
 
 class AtLargeDepth(Setting):
@@ -69,7 +61,7 @@ class AtLargeDepth(Setting):
         """A power of l and of its logarithm."""
         return Growth({power: self.solved.field.number(1)}, edges)
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """The leading behaviour, which is the same one layer up."""
         if self.with_log:
             if (tensor.kind, order) != (KERNEL, 0):
@@ -96,36 +88,33 @@ class AtLargeDepth(Setting):
         terms = {ONE: head, DepthPower(Fraction(1), 0): -slope / self.solved.tensors.a_1}
         return Growth(terms, 0, DepthPower(Fraction(2), -1))
 
-    def of_slope(self, node: SlopeNode, *place: Any) -> Element:
-        """A coefficient of the engine's recursion, or a derivative with respect to K."""
-        return self.of_series(self.slope_series(node))
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """Besides what every setting knows: coefficients of the engine, l^(..p..) and log(l)."""
+        match node:
+            case syntax.Slope():
+                return self.of_series(self.slope_series(node))
+            case syntax.Raise(base, exponent):
+                if base != L:
+                    raise InputError("only l may have an exponent with p")
+                constant, slope = LinearInP().interpret(exponent)
+                if slope.denominator != 1:
+                    raise InputError("p comes with whole factors in exponents of l")
+                return self.power(DepthPower(-constant - slope, 0), -int(slope))
+            case syntax.Apply("log", of) if of == L:
+                return self.power(DepthPower(Fraction(0), -1))
+        return super().meaning(node, *place)
 
-    def slope_series(self, node: SlopeNode) -> TaylorSeries:
+    def slope_series(self, node: syntax.Slope) -> TaylorSeries:
         """The same as a series in K; of a derivative the last coefficient is not known, and not used."""
         if node.variable != "K":
             found: TaylorSeries = coefficient_of(self.solved.step, node.variable, node.of)
             return found
-        if isinstance(node.of, SlopeNode) and node.of.variable != "K":
+        if isinstance(node.of, syntax.Slope) and node.of.variable != "K":
             return self.slope_series(node.of).derivative()
-        if not (isinstance(node.of, ComponentNode) and node.of.up and node.of.name == "K"):
+        if not (isinstance(node.of, syntax.Component) and node.of.up and node.of.name == "K"):
             raise InputError("d/dK takes K' or a coefficient such as d/dTheta[Theta'] here")
         above: TaylorSeries = self.solved.step.kernel_above
         return above.derivative()
-
-    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
-        """A power of l whose exponent is linear in p."""
-        if node.base != L:
-            raise InputError("only l may have an exponent with p")
-        constant, slope = LinearInP().interpret(node.exponent)
-        if slope.denominator != 1:
-            raise InputError("p comes with whole factors in exponents of l")
-        return self.power(DepthPower(-constant - slope, 0), -int(slope))
-
-    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
-        """log(l)."""
-        if node.function != "log" or node.of != L:
-            return self.refuse(node)
-        return self.power(DepthPower(Fraction(0), -1))
 
     def difference(self, left: Growth, right: Growth, remainder: Node | None) -> Growth:
         """Left minus right as far as both are known, which must be as far as is claimed."""
@@ -147,9 +136,9 @@ class AtLargeDepth(Setting):
 
     def residual(self, statement: Statement) -> float | None:
         """From the iteration, where there is something to iterate: components, and no averages or coefficients."""
-        nodes = [node for side in statement.sides for node in walk(side)]
-        closed = any(isinstance(node, AverageNode | SlopeNode) for node in nodes)
-        if self.with_log or closed or not any(isinstance(node, ComponentNode) for node in nodes):
+        nodes = list(walk(*statement.sides))
+        closed = any(isinstance(node, syntax.Average | syntax.Slope) for node in nodes)
+        if self.with_log or closed or not any(isinstance(node, syntax.Component) for node in nodes):
             return None
         return iterated_residual(statement, self.rule, self.odd)
 
@@ -173,9 +162,9 @@ class LinearInP(Interpreter[tuple[Fraction, Fraction]]):
             raise InputError("an exponent of l must be linear in p")
         return a[0] * b[0], a[0] * b[1] + a[1] * b[0]
 
-    def of_symbol(self, node: SymbolNode, *place: Any) -> tuple[Fraction, Fraction]:
-        """p."""
-        return (Fraction(0), Fraction(1)) if node.name == "p" else self.refuse(node)
+    def meaning(self, node: Node, *place: Any) -> tuple[Fraction, Fraction]:
+        """p, and what is made of it."""
+        return (Fraction(0), Fraction(1)) if node == syntax.Symbol("p") else super().meaning(node, *place)
 
 
 class Iterated(Setting):
@@ -188,19 +177,19 @@ class Iterated(Setting):
         self.run, self.layer = run, layer
         self.values = {**run.numbers, "l": float(layer), "n": WIDTH}
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> float:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> float:
         """The number at the layer."""
         return self.run.value(Unit(self.run.step.last, tensor.kind, order), self.layer)
 
-    def of_raise(self, node: RaiseNode, *place: Any) -> float:
-        """As it is."""
-        return float(self.interpret(node.base) ** self.interpret(node.exponent))
+    def meaning(self, node: Node, *place: Any) -> float:
+        """Powers as they are."""
+        if isinstance(node, syntax.Raise):
+            return float(self.interpret(node.base) ** self.interpret(node.exponent))
+        return float(super().meaning(node, *place))
 
 
-@remembered(maxsize=8)
-def iteration(rule: Network, odd: bool) -> Iteration:
-    """The iteration of a rule, made once."""
-    return Iteration(rule, ODD if odd else GENERAL)
+#: the iteration of a rule, made once
+iteration = remembered(maxsize=8)(Iteration)
 
 
 def iterated_residual(statement: Statement, rule: Network, odd: bool) -> float:
@@ -208,7 +197,7 @@ def iterated_residual(statement: Statement, rule: Network, odd: bool) -> float:
 
     The ratio is fitted with 1 + (c log(l) + d)/l at l, l/2 and l/4.
     """
-    run = iteration(rule, odd)
+    run = iteration(rule, ODD if odd else GENERAL)
     layers = [run.depth, run.depth // 2, run.depth // 4]
     worst = 0.0
     values = [[Iterated(run, layer).interpret(side) for layer in layers] for side in statement.sides]

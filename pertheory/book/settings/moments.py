@@ -21,13 +21,15 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import mul
 from typing import Any
 
 from pertheory.algebra.series import TaylorSeries
+from pertheory.book import syntax
 from pertheory.book.equation import Equation
 from pertheory.book.scalar import Element, Setting, below_remainder, chosen
-from pertheory.book.syntax import ApplyNode, Node, RaiseNode, Statement, SymbolNode
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
@@ -67,9 +69,14 @@ class Moments(Setting):
     def named_moment(self, pairs: int, up: bool) -> Element:
         """G_2m of the layer of the statement, or one layer up."""
 
-    @abstractmethod
     def mean(self, pairs: int) -> Element:
-        """The m-th moment of O."""
+        """The m-th moment of O, the average of (1/n sum z_j^2)^m."""
+        return self.over_loops(pairs, self.values["n"]) * self.named_moment(pairs, False)
+
+    def over_loops(self, pairs: int, n: Element) -> Element:
+        """The sum over loops of index sums over a layer of n^(loops - m)."""
+        ways = [n ** (closed - pairs) * count for closed, count in enumerate(loops(pairs), 1)]
+        return sum(ways, self.number(Fraction(0)))
 
     def symbol(self, name: str) -> Element:
         """Moments, couplings and widths."""
@@ -82,10 +89,10 @@ class Moments(Setting):
             return self.mean(MEANS[plain])
         return super().symbol(name)
 
-    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
-        """The product over k = 1, .., m - 1."""
-        if node.function != "prod_k" or not self.pairs:
-            return self.refuse(node)
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """Besides what every setting knows: the product over k = 1, .., m - 1."""
+        if not (self.pairs and isinstance(node, syntax.Apply) and node.function == "prod_k"):
+            return super().meaning(node, *place)
         inner, result = copy(self), self.number(Fraction(1))
         for k in range(1, self.pairs):
             inner.values = {**self.values, "k": self.make(k)}
@@ -117,31 +124,18 @@ class AtLayer(Moments):
         """G_2m of this layer or the one above."""
         return self.moment(pairs, self.layer + up)
 
-    def mean(self, pairs: int) -> Element:
-        """The m-th power of (1/n sum z_j^2)."""
-        return self.over_loops(pairs, self.layer) * self.moment(pairs, self.layer)
-
-    def over_loops(self, pairs: int, layer: int) -> Element:
-        """The sum over loops of index sums over a layer of n^(loops - m)."""
-        n = self.width(layer)
-        ways = [n ** (closed - pairs) * count for closed, count in enumerate(loops(pairs), 1)]
-        return sum(ways, self.number(Fraction(0)))
-
-    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
-        """A whole power that depends on the layer, as C_W^l."""
-        power = self.moments.field.at(self.interpret(node.exponent), {})
-        if power.denominator != 1:
-            raise InputError("exponents are whole at every layer")
-        return self.interpret(node.base) ** int(power) if power else self.number(Fraction(1))
-
-    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
-        """The product of an expression in n over the layers below."""
-        if node.function != "prod":
-            return super().of_apply(node)
-        result = self.number(Fraction(1))
-        for layer in range(1, self.layer):
-            result = result * type(self)(self.moments, layer).at_pairs(self.pairs).interpret(node.of)
-        return result
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """A whole power that depends on the layer, as C_W^l; a product over the layers below."""
+        match node:
+            case syntax.Raise(base, exponent):
+                power = self.moments.field.at(self.interpret(exponent), {})
+                if power.denominator != 1:
+                    raise InputError("exponents are whole at every layer")
+                return self.interpret(base) ** int(power) if power else self.number(Fraction(1))
+            case syntax.Apply("prod", of):
+                below = (type(self)(self.moments, layer).at_pairs(self.pairs) for layer in range(1, self.layer))
+                return reduce(mul, [setting.interpret(of) for setting in below], self.number(Fraction(1)))
+        return super().meaning(node, *place)
 
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Any:
         """Left minus right to the order that is kept."""
@@ -155,7 +149,7 @@ class Exactly(AtLayer):
         """G_2m: a layer multiplies it by C_W^m and by the sum over loops of n^(loops - m)."""
         result = (self.moments.variance * self.moments.input_kernel) ** pairs
         for below in range(1, layer):
-            result = result * self.moments.variance**pairs * self.over_loops(pairs, below)
+            result = result * self.moments.variance**pairs * self.over_loops(pairs, self.width(below))
         return result
 
     def difference(self, left: Element, right: Element, remainder: Node | None) -> Any:
@@ -207,28 +201,22 @@ class EqualWidths(Moments):
             raise InputError(f"moments of the layer above have no value in {self.title}")
         return self.moment(pairs)
 
-    def mean(self, pairs: int) -> Element:
-        """The m-th moment of O, the sum over loops of n^(loops - m) times G_2m."""
-        ways = [self.inverse_width ** (pairs - closed) * count for closed, count in enumerate(loops(pairs), 1)]
-        return sum(ways, self.number(Fraction(0))) * self.moment(pairs)
-
-    def of_apply(self, node: ApplyNode, *place: Any) -> Element:
-        """exp of a series that begins with 1/n."""
-        if node.function != "exp":
-            return super().of_apply(node)
-        value = self.interpret(node.of)
-        if value.coefficients[0]:
-            raise InputError("exp is of something that vanishes for infinite width")
-        return value.exponential()
-
-    def of_raise(self, node: RaiseNode, *place: Any) -> Element:
-        """A power with m in the exponent; or one with l, of something that tends to one."""
-        value = self.interpret(node.base)
-        if self.pairs and node.exponent == SymbolNode("m"):
-            return value**self.pairs
-        if value.coefficients[0] != 1:
-            raise InputError("an exponent with l is of something that tends to one for infinite width")
-        return (value.logarithm() * self.interpret(node.exponent)).exponential()
+    def meaning(self, node: Node, *place: Any) -> Element:
+        """exp of a series that begins with 1/n; a power with m in the exponent, or with l, of what tends to one."""
+        match node:
+            case syntax.Apply("exp", of):
+                value = self.interpret(of)
+                if value.coefficients[0]:
+                    raise InputError("exp is of something that vanishes for infinite width")
+                return value.exponential()
+            case syntax.Raise(base, syntax.Symbol("m")) if self.pairs:
+                return self.interpret(base) ** self.pairs
+            case syntax.Raise(base, exponent):
+                value = self.interpret(base)
+                if value.coefficients[0] != 1:
+                    raise InputError("an exponent with l is of something that tends to one for infinite width")
+                return (value.logarithm() * self.interpret(exponent)).exponential()
+        return super().meaning(node, *place)
 
     def difference(self, left: TaylorSeries, right: TaylorSeries, remainder: Node | None) -> Any:
         """Left minus right, below the remainder O(1/n^m) if there is one."""

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from pertheory.algebra.terms import Lines
+from pertheory.book import syntax
 from pertheory.book.scalar import Element, Setting, remainder_of
 from pertheory.book.settings.critical import half_stable_point
-from pertheory.book.syntax import AverageNode, ComponentNode, Node, Statement
+from pertheory.book.syntax import Node, Statement
 from pertheory.book.visit import walk
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, find_tensor
-from pertheory.solve.channels import inner_values, input_product, outer
+from pertheory.solve.channels import inner_values, outer
+from pertheory.solve.layer import input_product
 from pertheory.solve.universality import Slopes, scale_invariant
 from pertheory.theory import theory
 
@@ -50,7 +52,7 @@ class Run(Setting):
     def __init__(self, values: dict[str, float], states: Any, averages: Any = None) -> None:
         self.of_run, self.states, self.averages = values, states, averages
 
-    def component(self, tensor: Tensor, order: int, node: ComponentNode) -> Element:
+    def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
         """The number at the layer, or the one above."""
         name = tensor.name + (f"{{{order}}}" if order else "")
         return float(self.states[self.layer + int(node.up)][name].item())
@@ -62,10 +64,10 @@ class Run(Setting):
     def residual_of_run(self, statement: Statement) -> float | None:
         """The largest difference of the sides; None where there is nothing to run."""
         sides = [remainder_of(side) for side in statement.sides]
-        nodes = [node for side in statement.sides for node in walk(side)]
-        if not any(isinstance(node, ComponentNode) for node in nodes):
+        nodes = list(walk(*statement.sides))
+        if not any(isinstance(node, syntax.Component) for node in nodes):
             return None
-        if self.averages is None and any(isinstance(node, AverageNode) for node in nodes):
+        if self.averages is None and any(isinstance(node, syntax.Average) for node in nodes):
             return None
         exact = all(remainder is None for _, remainder in sides)
         layers = LAYERS[:1] if exact else LAYERS
@@ -87,8 +89,8 @@ class Run(Setting):
 
 def needed(statement: Statement) -> tuple[str, ...]:
     """The tensors that a run for a statement has: G and V, or all that solutions are stated of."""
-    nodes = [node for side in statement.sides for node in walk(side)]
-    names = {find_tensor(node.name)[0].name for node in nodes if isinstance(node, ComponentNode)}
+    nodes = list(walk(*statement.sides))
+    names = {find_tensor(node.name)[0].name for node in nodes if isinstance(node, syntax.Component)}
     return FEW if names <= {*FEW} else tuple(sorted({*TENSORS, *names}))
 
 

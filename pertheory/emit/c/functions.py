@@ -11,7 +11,7 @@ from pertheory.emit.c.frame import Frame, View, letters
 from pertheory.emit.c.loops import Nest, place_of
 from pertheory.emit.c.support import Support
 from pertheory.emit.quoting import c_comment
-from pertheory.kernels.language import Case, Kernel, Operand, Product, Sum, Temporary
+from pertheory.kernels.language import Case, Kernel, Product, Sum, Temporary, renamed
 from pertheory.kernels.packing import Packing, largest, packing_of, packing_of_classes
 
 
@@ -201,7 +201,7 @@ def _tile(nest: Nest, packing: Packing, like: str) -> list[str]:
 def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[int]) -> list[str]:
     """The entries in which certain slots carry the same input, and no others."""
     number = {axis: place for place, axis in enumerate(axes)}
-    products = [_renamed(product, number) for product in case.products]
+    products = [renamed(product, number) for product in case.products]
     value = nest.sum(products)
     inner = ("-" if value.negative else "") + value.text
     use = nest.frame.shared.use
@@ -229,16 +229,6 @@ def _case(nest: Nest, packing: Packing, like: str, case: Case, axes: Sequence[in
         pad = pad[:-4]
         lines.append(pad + "}")
     return ["{", *("    " + line for line in lines), "}"]
-
-
-def _renamed(product: Product, number: dict[int, int]) -> Product:
-    operands: list[Operand | Sum] = []
-    for operand in product.operands:
-        if isinstance(operand, Sum):
-            operands.append(Sum(tuple(_renamed(inner, number) for inner in operand.products)))
-        else:
-            operands.append(operand._replace(axes=tuple(number[axis] for axis in operand.axes)))
-    return product._replace(operands=tuple(operands))
 
 
 def formula(products: Sequence[Product]) -> str:

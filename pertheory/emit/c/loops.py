@@ -12,10 +12,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from pertheory.emit.c.frame import Frame, View, letters
-from pertheory.kernels.language import Operand, Product, Sum
+from pertheory.kernels.language import Operand, Product, Sum, fresh_name
 from pertheory.kernels.packing import Packing, aligned
-
-INDENT = "    "
 
 
 class Value(NamedTuple):
@@ -128,13 +126,7 @@ class Nest:
         return self._named[key]
 
     def _name(self, label: str) -> str:
-        base = name = f"k_{label}"[:60]
-        number = 2
-        while name in self._names:
-            name = f"{base}_{number}"
-            number += 1
-        self._names.add(name)
-        return name
+        return fresh_name(f"k_{label}"[:60], self._names)
 
     # ---- operands
 

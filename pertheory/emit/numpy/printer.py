@@ -222,33 +222,26 @@ def _tables(program: Program) -> str:
     lines.append(
         "# averages of each sublayer: name -> (field, per axis (derivatives of the product, ((function, order), ...)))"
     )
-    lines.append("AVERAGES = [")
-    for level in program.levels:
-        lines.append("    {")
-        lines += [
-            f"        {python_string(a.name)}: ({python_string(a.field)}, {a.request!r})," for a in level.averages
-        ]
-        lines.append("    },")
-    lines.append("]")
+    averages = [{a.name: f"({python_string(a.field)}, {a.request!r})" for a in own.averages} for own in program.levels]
+    lines += _dictionaries("AVERAGES", averages)
     lines.append("# the covariance over which the averages of each field are taken")
     lines.append(f"COVARIANCES = {[dict(level.covariances) for level in program.levels]!r}")
-    lines.append("RECURSIONS = [")
-    for number, level in enumerate(program.levels):
-        lines.append("    {")
-        lines += [f"        {python_string(k.key)}: {_function_name(k, number, program)}," for k in level.kernels]
-        lines.append("    },")
-    lines.append("]")
+    levels = list(enumerate(program.levels))
+    recursions = [{k.key: _function_name(k, number, program) for k in own.kernels} for number, own in levels]
+    lines += _dictionaries("RECURSIONS", recursions)
     lines.append("# sums that recursions of a sublayer share, each after those that it needs")
-    lines.append("TEMPORARIES = [")
-    for number, level in enumerate(program.levels):
-        lines.append("    {")
-        lines += [f"        {python_string(t.name)}: {_temporary_name(t, number, program)}," for t in level.temporaries]
-        lines.append("    },")
-    lines.append("]")
-    lines.append("")
-    lines.append("")
+    shared = [{t.name: _temporary_name(t, number, program) for t in own.temporaries} for number, own in levels]
+    lines += [*_dictionaries("TEMPORARIES", shared), "", ""]
     lines += _first_layer(program)
     return "\n".join(lines)
+
+
+def _dictionaries(name: str, tables: Iterable[Mapping[str, str]]) -> list[str]:
+    """A list with a dictionary for each sublayer."""
+    lines = [f"{name} = ["]
+    for table in tables:
+        lines += ["    {", *(f"        {python_string(key)}: {value}," for key, value in table.items()), "    },"]
+    return [*lines, "]"]
 
 
 def _first_layer(program: Program) -> list[str]:

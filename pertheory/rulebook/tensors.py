@@ -78,6 +78,23 @@ class Tensor:
         place = {vertex: slot for slot, vertex in enumerate(self.slots)}
         return [tuple(place[g[vertex]] for vertex in self.slots) for g in self.kind.symmetries]
 
+    def to_svg(self) -> str:
+        """Its forest and pairing as an SVG document: contracted derivatives solid, vertices on one neuron dashed."""
+        from pertheory.draw.forest import tensor_scene
+        from pertheory.draw.svg import write_svg
+
+        return write_svg(tensor_scene(self))
+
+    def to_tikz(self) -> str:
+        """The same as a ``tikzpicture``."""
+        from pertheory.draw.forest import tensor_scene
+        from pertheory.draw.tikz import write_tikz
+
+        return write_tikz(tensor_scene(self))
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
 
 #: A tensor as people give one; see `any_tensor`.
 AnyTensor: TypeAlias = str | Tensor | Observable | tuple[Observable, Any]

@@ -1,0 +1,104 @@
+"""A recursion as a gallery: every diagram as a picture with its formula below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pertheory.derive.diagram import Diagram
+from pertheory.draw.diagram import diagram_scene
+from pertheory.draw.scene import Scene
+from pertheory.draw.sheet import sheet, under
+from pertheory.draw.svg import write_svg
+from pertheory.draw.tikz import write_tikz
+from pertheory.texts import latex_text, xml_text
+from pertheory.typeset.write import APPROXIMATION, LatexStyle, TextStyle, diagram_text
+
+if TYPE_CHECKING:
+    from pertheory.recursion import Recursion
+
+_CELL = "margin:0;max-width:100%;overflow-x:auto"
+_CODE = "display:block;max-width:26em;margin:.3em auto 0;font-size:.8em;text-align:center;white-space:normal"
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>:root{{color-scheme:light dark}}body{{font-family:serif;margin:2em}}</style>
+{body}
+</html>"""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The diagrams of a recursion as pictures, in the order of its formula. Shows itself in a notebook.
+
+    Attributes:
+        recursion: what is drawn.
+    """
+
+    recursion: Recursion
+
+    @property
+    def title(self) -> str:
+        """What is shown, in words."""
+        tensor = self.recursion.tensor
+        orders = ", ".join(f"{{{k}}}" for k in self.recursion.orders)
+        return f"{tensor.name} {orders}, network {self.recursion.network.name}: {tensor.observable}"
+
+    @property
+    def remark(self) -> str:
+        """That the rule is not sound, if it is not."""
+        return "" if self.recursion.network.closure == "exact" else APPROXIMATION
+
+    def pictures(self) -> Iterator[tuple[Diagram, Scene]]:
+        """Each diagram with its picture."""
+        for diagram in self.recursion.diagrams:
+            yield diagram, diagram_scene(diagram.shape(self.recursion.tensor))
+
+    def to_svg(self) -> str:
+        """One SVG document, the formulas as plain text."""
+        style = TextStyle()
+        cells = [
+            under(picture, diagram_text(self.recursion, diagram, style).removeprefix("+ "), "code")
+            for diagram, picture in self.pictures()
+        ]
+        whole = sheet(self.title, cells)
+        return write_svg(under(whole, self.remark) if self.remark else whole)
+
+    def to_html(self) -> str:
+        """A page of its own: an SVG element a diagram, in rows that wrap as the window asks for."""
+        heading = f"<h1>{xml_text(self.title)}</h1>"
+        return _PAGE.format(title=xml_text(self.title), body=f"{heading}\n{self._figures(latex=False)}")
+
+    def to_tikz(self) -> tuple[str, ...]:
+        """LaTeX, a picture with its formula for each diagram: ``tikzpicture`` and a displayed formula."""
+        found = [latex_text(self.remark)] if self.remark else []
+        for diagram, picture in self.pictures():
+            formula = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
+            found.append(f"{write_tikz(picture)}\n\n$\\displaystyle {formula}$")
+        return tuple(found)
+
+    def _repr_html_(self) -> str:
+        return self._figures(latex=True)
+
+    def _figures(self, latex: bool) -> str:
+        """Pictures with formulas; LaTeX where the page that they stand in sets it, as notebooks do."""
+        figures = []
+        for diagram, picture in self.pictures():
+            if latex:
+                words = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
+                caption = f"${xml_text(words)}$"
+            else:
+                words = diagram_text(self.recursion, diagram, TextStyle()).removeprefix("+ ")
+                caption = f'<code style="{_CODE}">{xml_text(words)}</code>'
+            drawn = write_svg(picture, inline=True)
+            figures.append(
+                f'<figure style="{_CELL}"><div style="text-align:center">{drawn}</div>\n'
+                f'<figcaption style="text-align:center">{caption}</figcaption></figure>'
+            )
+        remark = f"<p>{xml_text(self.remark)}</p>\n" if self.remark else ""
+        inside = "\n".join(figures)
+        return f'{remark}<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-end">\n{inside}\n</div>'
+

@@ -29,7 +29,7 @@ ALLOWED = {
     "store": "graphs rulebook derive files",
     "worker": "graphs rulebook derive store",
     "recursion": "algebra rulebook derive forms typeset store worker",
-    "closure": "graphs rulebook derive recursion store worker",
+    "closure": "graphs draw rulebook derive recursion store worker",
     "kernels": "graphs algebra rulebook typeset closure worker",
     "averages": "algebra functions kernels",
     "witness": "graphs algebra functions recursion closure worker kernels averages",
@@ -41,7 +41,7 @@ ALLOWED = {
     "targets": "",
     "theory": "rulebook functions files store recursion closure kernels targets",
     "book": "graphs algebra rulebook functions derive typeset worker recursion closure memo solve training theory",
-    "cli": "rulebook functions files typeset store worker recursion closure targets theory averages run book",
+    "cli": "draw rulebook functions files typeset store worker recursion closure targets theory averages run book",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -15,6 +15,7 @@ from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.tensor import TensorType, canonical_slots
 
 if TYPE_CHECKING:
+    from pertheory.draw.scene import Scene
     from pertheory.draw.shape import Shape
     from pertheory.rulebook.tensors import Tensor
 
@@ -100,24 +101,28 @@ class Diagram(NamedTuple):
 
         return shape(self, tensor)
 
-    def to_svg(self, tensor: Tensor | None = None) -> str:
-        """The diagram as an SVG document; docs/pictures.md tells how to read it.
+    def scene(self, tensor: Tensor | None = None) -> Scene:
+        """Its picture, arranged; docs/pictures.md tells how to read it.
 
         Args:
             tensor: what is derived, with the labels of its slots (`Recursion.tensor`); by default the tensor as it is
                 known by name.
         """
         from pertheory.draw.diagram import diagram_scene
+
+        return diagram_scene(self.shape(tensor))
+
+    def to_svg(self, tensor: Tensor | None = None) -> str:
+        """The picture as an SVG document: transparent, light or dark as the reader has it."""
         from pertheory.draw.svg import write_svg
 
-        return write_svg(diagram_scene(self.shape(tensor)))
+        return write_svg(self.scene(tensor))
 
     def to_tikz(self, tensor: Tensor | None = None) -> str:
-        """The same as a ``tikzpicture``."""
-        from pertheory.draw.diagram import diagram_scene
+        """The picture as a ``tikzpicture``, for a document with the package tikz."""
         from pertheory.draw.tikz import write_tikz
 
-        return write_tikz(diagram_scene(self.shape(tensor)))
+        return write_tikz(self.scene(tensor))
 
     def to_networkx(self, tensor: Tensor | None = None) -> Any:
         """The diagram as a `networkx.MultiGraph`; see `pertheory.draw.graph.to_networkx` for its nodes and edges."""

@@ -32,7 +32,7 @@ def shape(diagram: Diagram, tensor: Tensor | None = None) -> Shape:
         if join.site == "pinned":
             pinned |= {left, right}
     neurons = []
-    place = []
+    place: list[list[tuple[int, ...]]] = []
     for sites, field in zip(diagram.neurons, diagram.fields, strict=True):
         own = [tuple(sorted(rank[v] for v in site)) for site in sites]
         place.append(own)
@@ -40,18 +40,18 @@ def shape(diagram: Diagram, tensor: Tensor | None = None) -> Shape:
         neurons.append(Neuron(tuple(sorted(own)), passed_on, _shown(field)))
     inserted = []
     for kind, order, slots in diagram.vertices:
-        ends = []
+        held = []
         for slot in slots:
             if slot >= 0:
-                ends.append(rank[slot])
+                held.append(rank[slot])
                 continue
             leg = diagram.legs[~slot]
-            sites = place[leg.neuron]
+            below = place[leg.neuron]
             if leg.site >= 0:
-                ends.append(ON_SITE + sites[leg.site][0])
+                held.append(ON_SITE + below[leg.site][0])
             else:  # on a neuron with one product there is no difference
-                ends.append((ON_NEURON if len(sites) > 1 else ON_SITE) + min(sites)[0])
-        inserted.append(Inserted(kind, order, canonical_slots(kind, tuple(ends)), *_name(kind, order)))
+                held.append((ON_NEURON if len(below) > 1 else ON_SITE) + min(below)[0])
+        inserted.append(Inserted(kind, order, canonical_slots(kind, tuple(held)), *_name(kind, order)))
     images = ["".join(label[image[v]] for v in tensor.slots) for image in diagram.images[1:]]
     fields = [diagram.fields[n] for n, own in enumerate(place) for site in own for _ in site]
     of_vertex = dict(zip([v for own in place for site in own for v in site], fields, strict=True))

@@ -127,15 +127,16 @@ def _arranged(shape: Shape, order: Sequence[Inserted]) -> Arrangement:
     row = _Columns(0.0)
     sites: list[Box] = []
     neurons: list[tuple[Box, Neuron]] = []
-    standing = [(neuron.first, neuron) for neuron in shape.neurons]
-    bare = [(joined.ends[0], joined.ends) for joined in shape.pairs if shape.lines[joined.ends[0]] is None]
+    standing: dict[int, Neuron] = {neuron.first: neuron for neuron in shape.neurons}
+    bare = {joined.ends[0]: joined.ends for joined in shape.pairs if shape.lines[joined.ends[0]] is None}
     widths = _widths(shape)
-    for number, (_, what) in enumerate(sorted([*standing, *bare], key=lambda item: item[0])):
+    for number, first in enumerate(sorted([*standing, *bare])):
         row.x += APART if number else 0.0
-        if not isinstance(what, Neuron):
-            for v in what:
+        if first in bare:
+            for v in bare[first]:
                 row.vertex(v, widths[v], 0)
             continue
+        what = standing[first]
         several = len(what.sites) > 1
         left = row.x
         row.x += PADDING if several else 0.0
@@ -227,7 +228,7 @@ def _seat_all(order: Sequence[Inserted], ends: Mapping[int, Sequence[float]]) ->
     middles = [sum(upper.values()) / len(upper) for _, upper in uppers]
     wide = [blob_width(inserted) for inserted in order]
     found = []
-    for inserted, (slots, upper), middle in zip(order, uppers, _spread(middles, wide), strict=True):
+    for inserted, (slots, upper), middle in zip(order, uppers, spread(middles, wide, BETWEEN), strict=True):
         first = middle - PITCH * (len(slots) - 1) / 2
         at = {slot: first + PITCH * number for number, slot in enumerate(slots)}
         found.append(Seated(inserted, slots, at, upper))
@@ -268,13 +269,13 @@ def seats(kind: TensorType, ends: tuple[int, ...], sequence: tuple[int, ...]) ->
     return best[1]
 
 
-def _spread(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """The places nearest to those wanted (least squares) at which blobs of these widths, in this order, stand apart."""
+def spread(wanted: Sequence[float], widths: Sequence[float], gap: float) -> list[float]:
+    """The middles nearest to those wanted (least squares) at which blobs of these widths stand apart, in this order."""
     clusters: list[tuple[float, float, int]] = []  # the sum of wishes for the first of it, reach, members
     offsets = []
     reach = 0.0
     for number, wide in enumerate(widths):
-        reach += (widths[number - 1] + wide) / 2 + BETWEEN if number else 0.0
+        reach += (widths[number - 1] + wide) / 2 + gap if number else 0.0
         offsets.append(reach)
         clusters.append((wanted[number] - reach, 1.0, 1))
         while len(clusters) > 1 and clusters[-2][0] > clusters[-1][0]:

@@ -15,7 +15,21 @@ from collections.abc import Iterator
 from pertheory.draw.arrange import PITCH, SLOT, VERTEX, Arrangement, Seated, arrange, coupling_runs, line_runs
 from pertheory.draw.arrange import blob_width as width_of
 from pertheory.draw.forest import arc, links, name_runs
-from pertheory.draw.scene import LARGE, MEDIUM, SMALL, Blob, Dot, Item, Line, Run, Scene, Text, item_box, scene, text_width
+from pertheory.draw.scene import (
+    LARGE,
+    MEDIUM,
+    SMALL,
+    Blob,
+    Dot,
+    Item,
+    Line,
+    Run,
+    Scene,
+    Text,
+    item_box,
+    scene,
+    text_width,
+)
 from pertheory.draw.shape import ON_NEURON, ON_SITE, Shape
 from pertheory.draw.words import factor, plain, spoken, wrapped
 
@@ -75,9 +89,9 @@ def _above(shape: Shape, places: Arrangement, all_edges: bool) -> Iterator[Item]
     order = sorted(at, key=lambda v: at[v])
     for u, v in shape.edges:
         if (u, v) in used or all_edges:
-            left, right = sorted((u, v), key=order.index)
-            span = order.index(right) - order.index(left)
-            yield arc("edge", at[left], at[right], TOP, VERTEX, 1.0 + 6.0 * span)
+            first, last = sorted((u, v), key=order.index)
+            span = order.index(last) - order.index(first)
+            yield arc("edge", at[first], at[last], TOP, VERTEX, 1.0 + 6.0 * span)
     for number, joined in enumerate(shape.pairs):
         left, right = (at[v] for v in joined.ends)
         yield Line("pair", ((left + VERTEX, TOP), (right - VERTEX, TOP)))

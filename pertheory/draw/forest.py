@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pertheory.rulebook.tensors import Tensor
 
 RADIUS, PITCH = 10.0, 46.0
-#: Trees with so many vertices are put into the order that has the shortest edges; larger ones are followed leaf by leaf.
+#: Trees with so many vertices are put into the order that has the shortest edges; larger ones are walked depth first.
 _SMALL_TREE = 6
 
 

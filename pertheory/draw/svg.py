@@ -19,7 +19,7 @@ _STROKES = {
     "pair": 'stroke-width="1.2" stroke-dasharray="4 3"',
     "edge": f'stroke="{_ORANGE}" stroke-width="2.2"',
     "leg": f'stroke="{_BLUE}" stroke-width="1.3"',
-    "arrow": 'stroke-width="1" stroke-opacity=".55"',
+    "arrow": 'stroke-linecap="butt" stroke-width="1" stroke-opacity=".55"',
 }
 _FILLS = {
     "neuron": 'rx="12" fill="currentColor" fill-opacity=".07" stroke="currentColor" stroke-width="1.3"',

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pertheory.draw.scene import Blob, Dot, Item, Line, Point, Run, Scene, Text
 from pertheory.texts import latex_text, line
 
 _POINTS = 0.75  # of a pixel
+_PAGE = 480.0  # points in a line
 _PREAMBLE = r"""\documentclass{article}
 \usepackage[margin=2cm]{geometry}
 \usepackage{amsmath}
@@ -51,11 +50,14 @@ _ANCHORS = {"start": "base west", "middle": "base", "end": "base east"}
 
 
 def write_tikz(scene: Scene) -> str:
-    """A scene as a ``tikzpicture``."""
+    """A scene as a ``tikzpicture``, smaller if it would not fit on a page."""
+    size = min(1.0, _PAGE / (_POINTS * scene.width))
+    small = f", scale={size:.3f}, transform shape" if size < 1 else ""
+    style = f"x=1pt, y=-1pt, line cap=round, every node/.style={{inner sep=0pt, outer sep=0pt}}{small}"
     return "\n".join(
         (
             f"% {_ascii(line(scene.title))}",
-            r"\begin{tikzpicture}[x=1pt, y=-1pt, line cap=round, every node/.style={inner sep=0pt, outer sep=0pt}]",
+            rf"\begin{{tikzpicture}}[{style}]",
             _COLOURS,
             *(_item(item) for item in scene.items),
             r"\end{tikzpicture}",
@@ -63,16 +65,18 @@ def write_tikz(scene: Scene) -> str:
     )
 
 
-def write_document(parts: Sequence[str]) -> str:
-    """A LaTeX document of pictures, formulas and words, one below the other."""
-    return _PREAMBLE + "\n\n\\bigskip\n".join(parts) + "\n\\end{document}"
+def write_document(body: str) -> str:
+    """A LaTeX document that holds pictures."""
+    return f"{_PREAMBLE}{body}\n\\end{{document}}"
 
 
 def _item(item: Item) -> str:
     if isinstance(item, Line):
         style = _DRAWN[item.kind] + (", -latex" if item.tip else "")
         start, *rest = (_point(point) for point in item.points)
-        path = f" .. controls {rest[0]} and {rest[1]} .. {rest[2]}" if item.curved else "".join(f" -- {p}" for p in rest)
+        path = (
+            f" .. controls {rest[0]} and {rest[1]} .. {rest[2]}" if item.curved else "".join(f" -- {p}" for p in rest)
+        )
         return rf"\draw[{style}] {start}{path};"
     if isinstance(item, Blob):
         corner = _point((item.x + item.width, item.y + item.height))

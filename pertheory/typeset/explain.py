@@ -12,10 +12,9 @@ from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.moves.pair import Join
 from pertheory.derive.moves.refine import lower_forest
+from pertheory.draw.drawn import Drawn
 from pertheory.draw.scene import Scene
 from pertheory.draw.sheet import strip
-from pertheory.draw.svg import write_svg
-from pertheory.draw.tikz import write_tikz
 from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components
@@ -74,7 +73,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Drawn):
     """How a term came about.
 
     Attributes:
@@ -96,17 +95,6 @@ class Explanation:
             for diagram, steps in self.diagrams
         ]
         return strip(f"{self.tensor.name}: {self.title.removeprefix('+ ')}", stories)
-
-    def to_svg(self) -> str:
-        """The strip as an SVG document; docs/pictures.md tells how to read it."""
-        return write_svg(self.scene())
-
-    def to_tikz(self) -> str:
-        """The strip as a ``tikzpicture``."""
-        return write_tikz(self.scene())
-
-    def _repr_svg_(self) -> str:
-        return self.to_svg()
 
     def __str__(self) -> str:
         lines = [self.title]

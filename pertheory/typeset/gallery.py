@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pertheory.derive.diagram import Diagram
 from pertheory.draw.diagram import diagram_scene
+from pertheory.draw.drawn import Drawn
+from pertheory.draw.page import write_page
 from pertheory.draw.scene import Scene
 from pertheory.draw.sheet import sheet, under
 from pertheory.draw.svg import write_svg
@@ -20,18 +22,10 @@ if TYPE_CHECKING:
 
 _CELL = "margin:0;max-width:100%;overflow-x:auto"
 _CODE = "display:block;max-width:26em;margin:.3em auto 0;font-size:.8em;text-align:center;white-space:normal"
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>:root{{color-scheme:light dark}}body{{font-family:serif;margin:2em}}</style>
-{body}
-</html>"""
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Gallery(Drawn):
     """The diagrams of a recursion as pictures, in the order of its formula. Shows itself in a notebook.
 
     Attributes:
@@ -57,28 +51,27 @@ class Gallery:
         for diagram in self.recursion.diagrams:
             yield diagram, diagram_scene(diagram.shape(self.recursion.tensor))
 
-    def to_svg(self) -> str:
-        """One SVG document, the formulas as plain text."""
+    def scene(self) -> Scene:
+        """One picture, the formulas as plain text."""
         style = TextStyle()
         cells = [
             under(picture, diagram_text(self.recursion, diagram, style).removeprefix("+ "), "code")
             for diagram, picture in self.pictures()
         ]
         whole = sheet(self.title, cells)
-        return write_svg(under(whole, self.remark) if self.remark else whole)
+        return under(whole, self.remark) if self.remark else whole
 
     def to_html(self) -> str:
-        """A page of its own: an SVG element a diagram, in rows that wrap as the window asks for."""
-        heading = f"<h1>{xml_text(self.title)}</h1>"
-        return _PAGE.format(title=xml_text(self.title), body=f"{heading}\n{self._figures(latex=False)}")
+        """A page of HTML: an SVG element a diagram, in rows that wrap as the window asks for."""
+        return write_page(self.title, self._figures(latex=False))
 
-    def to_tikz(self) -> tuple[str, ...]:
-        """LaTeX, a picture with its formula for each diagram: ``tikzpicture`` and a displayed formula."""
+    def to_tikz(self) -> str:
+        """For each diagram a ``tikzpicture`` and its formula in LaTeX, for a document with tikz and amsmath."""
         found = [latex_text(self.remark)] if self.remark else []
         for diagram, picture in self.pictures():
             formula = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
             found.append(f"{write_tikz(picture)}\n\n$\\displaystyle {formula}$")
-        return tuple(found)
+        return "\n\n\\bigskip\n".join(found)
 
     def _repr_html_(self) -> str:
         return self._figures(latex=True)
@@ -101,4 +94,3 @@ class Gallery:
         remark = f"<p>{xml_text(self.remark)}</p>\n" if self.remark else ""
         inside = "\n".join(figures)
         return f'{remark}<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-end">\n{inside}\n</div>'
-

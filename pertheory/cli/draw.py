@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pertheory.draw.drawn import Drawn
 
 SUMMARY = "Draw a tensor, the diagrams of a recursion, how a term came about, or what a theory consists of."
-EXAMPLE = "pertheory draw V --order 1 --out v.svg"
+EXAMPLE = "pertheory draw V --order 1"
 
 FORMATS = ("svg", "tex", "html")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import pertheory as pt
 from pertheory.derive.diagram import Diagram
@@ -11,7 +11,7 @@ from pertheory.derive.diagram import Diagram
 BOOK = ("G", "H", "V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U")
 
 
-@lru_cache(maxsize=None)
+@cache
 def recursion(name: str, order: int = 0, network: str = "mlp") -> pt.Recursion:
     """A recursion, derived once."""
     return pt.derive(network, name, order=order)

@@ -17,7 +17,7 @@ from tests.draw.recursions import BOOK, recursion, sample
 
 
 def shuffled(diagram: Diagram, rng: random.Random) -> Diagram:
-    """The same diagram with its neurons, sites, legs, tensors, and slots that are equal by symmetry in another order."""
+    """The same diagram with its neurons, sites, legs, tensors, and equal slots in another order."""
 
     def order(count: int) -> list[int]:
         return rng.sample(range(count), count)

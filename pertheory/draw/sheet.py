@@ -26,6 +26,21 @@ def sheet(title: str, cells: Sequence[Scene], width: float = WIDTH) -> Scene:
     return scene(title, items)
 
 
+def table(title: str, cells: Sequence[Scene], columns: int) -> Scene:
+    """Pictures in so many columns, each in the middle of its own, row after row."""
+    widths = [max(cell.width for cell in cells[column::columns]) for column in range(min(columns, len(cells)))]
+    items: list[Item] = []
+    y = 0.0
+    for first in range(0, len(cells), columns):
+        row = cells[first : first + columns]
+        x = 0.0
+        for cell, wide in zip(row, widths, strict=False):
+            items += moved(cell.items, x + (wide - cell.width) / 2, y)
+            x += wide + GAP
+        y += max(cell.height for cell in row) + GAP
+    return scene(title, items)
+
+
 def under(picture: Scene, words: str, style: str = "r", least: float = 240.0) -> Scene:
     """A picture with words below it; ``least`` is how wide they may be below a narrow one."""
     lines = wrapped(words, SMALL, max(picture.width, least), style)
@@ -60,7 +75,7 @@ def strip(title: str, stories: Sequence[tuple[Shape, Sequence[tuple[str, str]]]]
                 cells.append(under(headed(picture, f"{number}. {move}"), words))
             elif move != "tensor":
                 rest.append(f"{move}: {words}")
-        row = sheet(title, cells)
+        row = table(title, cells, 3)
         rows.append(under(row, " ".join(rest)) if rest else row)
     parts: list[Item] = []
     y = 0.0

@@ -7,6 +7,7 @@ business of the writers, which know the kinds below.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 Point = tuple[float, float]
@@ -120,7 +121,8 @@ _WIDEST, _CODE = 1.03, 0.61
 INDEX, LOWERED, RAISED = 0.72, 0.22, -0.36
 
 
-def text_width(runs: Iterable[Run], size: float) -> float:
+@lru_cache(maxsize=20_000)
+def text_width(runs: tuple[Run, ...], size: float) -> float:
     """How wide a text is at most."""
     return sum(run_width(run, size) for run in runs)
 
@@ -133,14 +135,21 @@ def run_width(run: Run, size: float) -> float:
     return scale * size * sum(_ADVANCE.get(c, _WIDEST) for c in run.text)
 
 
+@lru_cache(maxsize=20_000)
+def _depth_and_height(runs: tuple[Run, ...]) -> tuple[float, float]:
+    """How far a text reaches below and above its base line, in parts of its size."""
+    low = LOWERED + 0.08 if any(run.style == "sub" for run in runs) else 0.0
+    deep = any(c in "gjpqy()[]{},;/|ηβγ" for run in runs for c in run.text)
+    high = 0.08 if any(run.style == "sup" for run in runs) else 0.0
+    return max(low, 0.22 * deep), 0.76 + high
+
+
 def text_box(text: Text) -> tuple[float, float, float, float]:
     """The least and the largest x and y that a text covers, as (x, y, x, y)."""
     width = text_width(text.runs, text.size)
     left = text.x - {"start": 0.0, "middle": width / 2, "end": width}[text.anchor]
-    low = LOWERED + 0.08 if any(run.style == "sub" for run in text.runs) else 0.0
-    deep = any(c in "gjpqy()[]{},;/|ηβγ" for run in text.runs for c in run.text)
-    high = 0.08 if any(run.style == "sup" for run in text.runs) else 0.0
-    return left, text.y - (0.76 + high) * text.size, left + width, text.y + max(low, 0.22 * deep) * text.size
+    depth, height = _depth_and_height(text.runs)
+    return left, text.y - height * text.size, left + width, text.y + depth * text.size
 
 
 def item_box(item: Item) -> tuple[float, float, float, float]:

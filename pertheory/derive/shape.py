@@ -77,15 +77,16 @@ def shape(diagram: Diagram, tensor: Tensor | None = None) -> Shape:
 
 
 def _name(kind: TensorType, order: int) -> tuple[str, str]:
-    """The name under which a tensor is shown, and its field; other fields go by the names that z has."""
-    tensor = tensor_of(kind)
-    fields = set(kind.fields)
-    if " " in tensor.name and len(fields) == 1:
-        tensor = tensor_of(tensor_type(("z",) * kind.size, kind.edges, kind.pairs)[0])
-    shown = tensor.identifier if " " not in tensor.name else tensor_of(kind).identifier
-    if not order and tensor.leading:
-        shown = tensor.leading
-    return shown, _shown(min(fields)) if len(fields) == 1 else ""
+    """The name under which a tensor is shown, and its fields if there are others than z.
+
+    Other fields go by the names that z has; which slot has which is seen from where its leg ends.
+    """
+    tensor = tensor_of(tensor_type(("z",) * kind.size, kind.edges, kind.pairs)[0])
+    if " " in tensor.name:
+        tensor = tensor_of(kind)
+    shown = tensor.leading if tensor.leading and not order else tensor.identifier
+    fields = sorted(set(kind.fields))
+    return shown, "" if fields == ["z"] else ",".join(fields)
 
 
 def _shown(field: str) -> str:

@@ -52,7 +52,7 @@ class Inserted(NamedTuple):
         order: the k of its T{k}.
         ends: where each slot of the type ends; see `ON_SITE`.
         name: as it is shown.
-        field: of its vertices, if it is one and not z.
+        field: of its vertices, or all of them, if there are others than z.
     """
 
     kind: TensorType

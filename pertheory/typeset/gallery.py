@@ -77,15 +77,15 @@ class Gallery(Drawn):
         return self._figures(latex=True)
 
     def _figures(self, latex: bool) -> str:
-        """Pictures with formulas; LaTeX where the page that they stand in sets it, as notebooks do."""
+        """Pictures with formulas: in LaTeX where the page that they stand in sets it, as notebooks do, else as text."""
         figures = []
         for diagram, picture in self.pictures():
-            if latex:
-                words = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
-                caption = f"${xml_text(words)}$"
-            else:
-                words = diagram_text(self.recursion, diagram, TextStyle()).removeprefix("+ ")
-                caption = f'<code style="{_CODE}">{xml_text(words)}</code>'
+            words = diagram_text(self.recursion, diagram, TextStyle()).removeprefix("+ ")
+            formula = xml_text(diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ "))
+            caption = f"${formula}$"
+            if not latex:
+                source = f"<details><summary>LaTeX</summary><code>{formula}</code></details>"
+                caption = f'<code style="{_CODE}">{xml_text(words)}</code>\n<div style="{_CODE}">{source}</div>'
             drawn = write_svg(picture, inline=True)
             figures.append(
                 f'<figure style="{_CELL}"><div style="text-align:center">{drawn}</div>\n'
@@ -93,4 +93,4 @@ class Gallery(Drawn):
             )
         remark = f"<p>{xml_text(self.remark)}</p>\n" if self.remark else ""
         inside = "\n".join(figures)
-        return f'{remark}<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-end">\n{inside}\n</div>'
+        return f'{remark}<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">\n{inside}\n</div>'

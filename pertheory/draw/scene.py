@@ -110,7 +110,7 @@ _ADVANCE = {
         (0.4, "-/:;\\|f()[]⟨⟩!IJt"),
         (0.54, '"r*_`s∂z?'),
         (0.6, "cvxyeaoβγ"),
-        (0.69, "$0123456789bdghnpqukλ{}LYPTFSZα"),
+        (0.69, "$0123456789bdghnpqukλ{}LYPTFSZασ"),
         (0.77, "ACVBEKRXηδΛ"),
         (0.89, "DGOQΘ#+<=>U^~−×wHN&"),
     )

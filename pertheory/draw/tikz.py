@@ -42,6 +42,7 @@ _MATH = {
     "λ": r"\lambda ",
     "Λ": r"\Lambda ",
     "Θ": r"\Theta ",
+    "σ": r"\sigma ",
     "∂": r"\partial ",
     "−": "-",
     "′": "'",
@@ -114,6 +115,7 @@ def _upright(text: str) -> str:
 def _words(text: str) -> str:
     """Words with the blanks at their ends."""
     inside = latex_text(text).replace("<", r"\textless{}").replace(">", r"\textgreater{}").replace("|", r"\textbar{}")
+    inside = inside.replace("'", "'{}")  # two are no quotation mark
     blank = "~" if text[:1] == " " else "", "~" if text[-1:] == " " and text.strip() else ""
     return blank[0] + "".join(f"${_MATH[c].strip()}$" if c in _MATH else _ascii(c) for c in inside) + blank[1]
 

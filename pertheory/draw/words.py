@@ -21,6 +21,9 @@ GREEK = {
     "Theta": "Θ",
 }
 
+#: The activation, which plain text calls s.
+SIGMA = "σ"
+
 Runs = tuple[Run, ...]
 
 
@@ -45,7 +48,8 @@ def symbol(name: str, power: int = 1) -> Runs:
 
 def function(name: str, order: int, label: str) -> Runs:
     """A function at a sample with its derivative order as primes."""
-    head = Run(name, "i" if len(name) == 1 else "r")
+    shown = SIGMA if name == "s" else name
+    head = Run(shown, "i" if len(shown) == 1 else "r")
     marks = () if order == 0 else (Run("′" * order),) if order < 4 else (Run(f"({order})", "sup"),)
     return (head, *marks, Run(label, "sub"))
 
@@ -69,7 +73,7 @@ def spoken(runs: Runs) -> str:
         >>> spoken((*symbol("C_W", 2), *plain(" "), *function("s", 1, "3")))
         "C_W^2 s'_3"
     """
-    names = {shown: name for name, shown in GREEK.items()} | {"′": "'", "−": "-", "∂": "d"}
+    names = {shown: name for name, shown in GREEK.items()} | {SIGMA: "s", "′": "'", "−": "-", "∂": "d"}
     marks = {"sub": "_", "sup": "^"}
     return "".join(marks.get(run.style, "") + "".join(names.get(c, c) for c in run.text) for run in runs)
 

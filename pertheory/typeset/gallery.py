@@ -70,7 +70,7 @@ class Gallery(Drawn):
         found = [latex_text(self.remark)] if self.remark else []
         for diagram, picture in self.pictures():
             formula = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
-            found.append(f"{write_tikz(picture)}\n\n$\\displaystyle {formula}$")
+            found.append(f"{write_tikz(picture)}\n\n\\smallskip\n$\\displaystyle {formula}$")
         return "\n\n\\bigskip\n".join(found)
 
     def _repr_html_(self) -> str:

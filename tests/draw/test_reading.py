@@ -122,7 +122,7 @@ def meant(diagram: Diagram) -> Read:
 
     def line(v: int) -> str:
         name, order = diagram.lines[v] or ("", 0)
-        return name + ("′" * order if order < 4 else f"({order})") + label[v]
+        return name.replace("s", "σ") + ("′" * order if order < 4 else f"({order})") + label[v]
 
     products = [[" ".join(sorted(line(v) for v in site)) for site in neuron] for neuron in diagram.neurons]
     tensors: Counter[tuple[str, TensorType, tuple[str, ...]]] = Counter()

@@ -19,7 +19,7 @@ import pertheory as pt
 from pertheory.draw.drawn import Drawn
 from pertheory.draw.scene import Run, Text, run_width
 from pertheory.draw.tikz import write_document
-from pertheory.draw.words import GREEK
+from pertheory.draw.words import GREEK, SIGMA
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.texts import xml_text
 from tests.draw.recursions import recursion
@@ -75,7 +75,7 @@ def test_svg_is_light_or_dark_as_the_reader_has_it() -> None:
 def test_texts_are_no_wider_than_was_assumed() -> None:
     """Against the widest face that "serif" stands for on common machines, and its italics."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    characters = {chr(code) for code in range(32, 127)} | set("′−·") | set(GREEK.values())
+    characters = {chr(code) for code in range(32, 127)} | set("′−·") | set(GREEK.values()) | {SIGMA}
     for name, style in (("DejaVuSerif.ttf", "r"), ("DejaVuSerif-Italic.ttf", "i"), ("DejaVuSansMono.ttf", "code")):
         font = TTFont(folder / name)
         table, widths = font.getBestCmap(), font["hmtx"]
@@ -114,7 +114,7 @@ def harmless_tikz(text: str) -> None:
     known = {
         *("begin", "end", "definecolor", "draw", "path", "node", "fontsize", "selectfont", "text", "texttt"),
         *("textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar", "partial"),
-        *("Theta", "Lambda", "lambda", "gamma", "alpha", "beta", "eta", "delta"),
+        *("Theta", "Lambda", "lambda", "sigma", "gamma", "alpha", "beta", "eta", "delta"),
     }
     assert set(re.findall(r"\\([A-Za-z]+)", body)) <= known
     assert not re.search(r"(?<!\\)%", body.replace("\\\\", ""))

@@ -29,7 +29,7 @@ from pertheory.files import PREFIX
 
 #: Seconds of waiting (not of work) after which a command hangs; a busy machine has room in it.
 PATIENCE = 600
-VERBS = ("derive", "describe", "emit", "run", "check", "list")
+VERBS = ("derive", "describe", "emit", "run", "check", "list", "draw")
 TENSORS = [
     *("G", "K", "H", "Theta", "V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U", "G{1}", "V{0}", "H{2}", "V{99}"),
     *(
@@ -278,7 +278,7 @@ PARAMS = [
 
 def draw(source: random.Random) -> Any:
     """The arguments of a command, mostly small work with something wrong in it."""
-    verb = source.choices(VERBS, (5, 3, 4, 10, 1, 1))[0]
+    verb = source.choices(VERBS, (5, 3, 4, 10, 1, 1, 3))[0]
     arguments = [*_few(source, verb), verb, *_OF[verb](source), *_few(source, verb)]
     if source.random() < 0.1:  # something lost, or two exchanged
         del arguments[source.randrange(len(arguments))]
@@ -327,6 +327,17 @@ def _output(source: random.Random) -> list[str]:
     return [
         *_pick(source, "--format", FORMATS, 0.4, ["text", "json"]),
         *_pick(source, "--out", OUTS, 0.4, ["text", "json"]),
+    ]
+
+
+def _draw(source: random.Random) -> list[str]:
+    return [
+        *(_tensors(source) if source.random() < 0.9 else []),
+        *_pick(source, "--order", ORDERS, 0.4, ["0", "1"]),
+        *_pick(source, "--form", ["tensor", "recursion", "theory", ""], 0.4),
+        *_pick(source, "--explain", WHOLE, 0.15),
+        *_work(source),
+        *_pick(source, "--out", [*OUTS, "p.pdf", "p.svg/q.svg"], 0.5, ["p.svg", "p.tex", "p.html"]),
     ]
 
 
@@ -392,7 +403,15 @@ def _list(source: random.Random) -> list[str]:
     return [*([source.choice(kinds)] if source.random() < 0.8 else []), *_output(source)]
 
 
-_OF = {"derive": _derive, "describe": _describe, "emit": _emit, "run": _run, "check": _check, "list": _list}
+_OF = {
+    "derive": _derive,
+    "describe": _describe,
+    "emit": _emit,
+    "run": _run,
+    "check": _check,
+    "list": _list,
+    "draw": _draw,
+}
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,10 @@ from typing import Any
 
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
+from pertheory.draw.dependencies import Node as Shown
+from pertheory.draw.dependencies import theory_scene
+from pertheory.draw.drawn import Drawn
+from pertheory.draw.scene import Scene
 from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion, read_rule
@@ -30,7 +34,7 @@ class ClosureTooLargeError(InputError):
 
 
 @dataclass(frozen=True)
-class Closure:
+class Closure(Drawn):
     """A closed set of recursions, as data; make one with `close`.
 
     Attributes:
@@ -84,6 +88,32 @@ class Closure:
     def dependencies(self) -> Mapping[Node | str, tuple[Node, ...]]:
         """For each node the nodes of the sublayer below that its recursion reads; names are looked up as well."""
         return _Dependencies(self)
+
+    def scene(self) -> Scene:
+        """Which T{k} at the end of a layer reads which at the end of the layer below, arranged as a picture.
+
+        What lies between the sublayers of a layer is not shown: a T{k} reads what the sublayers below it read for it.
+        """
+        last = len(self.network.sublayers) - 1
+        wanted = {tensor.kind for tensor, _ in self.wanted}
+        own = [node for node in self.nodes if node.sublayer == last]
+        shown = {
+            node.key: Shown(
+                node.tensor.leading if not node.order and node.tensor.leading else node.tensor.identifier,
+                node.order,
+                node.kind in wanted,
+                tuple(below.key for below in self._through(node)),
+            )
+            for node in own
+        }
+        return theory_scene(f"theory of {self.network.name} to order 1/n^{self.order}: what reads what", shown)
+
+    def _through(self, node: Node) -> tuple[Node, ...]:
+        """What a node at the end of a layer reads at the end of the layer below, through the sublayers between."""
+        found = set(self.dependencies[node])
+        for _ in range(len(self.network.sublayers) - 1):
+            found = {far for near in found for far in self.dependencies[near]}
+        return tuple(sorted(found))
 
     @property
     def tensors(self) -> tuple[tuple[Tensor, tuple[int, ...]], ...]:

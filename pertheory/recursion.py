@@ -24,6 +24,7 @@ from pertheory.worker import Node, Worker
 if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
     from pertheory.typeset.explain import Explanation
+    from pertheory.typeset.gallery import Gallery
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,6 +269,15 @@ class Recursion:
         from pertheory.typeset.write import LatexStyle, write
 
         return write(self, LatexStyle(), form)
+
+    def draw(self) -> Gallery:
+        """Its diagrams as pictures with the formula below each; shows itself in a notebook, and writes SVG, HTML, TikZ.
+
+        docs/pictures.md tells how to read a picture.
+        """
+        from pertheory.typeset.gallery import Gallery
+
+        return Gallery(self)
 
     def to_json(self) -> dict[str, Any]:
         """The expanded form in the schema ``pertheory.recursion/1``."""

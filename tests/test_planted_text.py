@@ -189,6 +189,9 @@ def test_every_verb_and_target_over_a_title_with_all_of_it(place):
         assert "PWNED" not in out
     assert call("derive", "V", *own, "--explain", 1)[0] == 0
     assert call("derive", "--list", *own)[0] == 0
+    for form in ("svg", "tex", "html"):
+        assert call("draw", "V", *own, "--out", f"v.{form}")[0] == 0
+        assert "PWNED" not in (place / f"v.{form}").read_text(encoding="ascii")
     for form in ("text", "json"):
         assert call("run", *own, "--activation", "tanh", *RUN, "--format", form)[0] == 0
     assert call("run", *own, "--activation", "tanh", *RUN, "--format", "npz", "--out", "out.npz")[0] == 0

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pertheory import __version__
-from pertheory.cli import check, derive, describe, emit, run
+from pertheory.cli import check, derive, describe, draw, emit, run
 from pertheory.cli import list as listing
 from pertheory.errors import PertheoryError
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import line
 
-VERBS = (listing, derive, describe, emit, run, check)
+VERBS = (listing, derive, describe, draw, emit, run, check)
 #: Characters of the longest message.
 LONGEST = 2000
 

@@ -6,13 +6,18 @@ The vertices of the tensor that is derived are numbered as in its `TensorType`; 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pertheory.algebra.monomial import Powers
 from pertheory.algebra.terms import Line
 from pertheory.derive.moves.refine import Sites
 from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.tensor import TensorType, canonical_slots
+
+if TYPE_CHECKING:
+    from pertheory.draw.scene import Scene
+    from pertheory.draw.shape import Shape
+    from pertheory.rulebook.tensors import Tensor
 
 Site = tuple[int, ...]  # the vertices whose lines stand on it, ascending
 
@@ -89,6 +94,44 @@ class Diagram(NamedTuple):
     def orbit_size(self) -> int:
         """How many diagrams this one stands for."""
         return len(self.images)
+
+    def shape(self, tensor: Tensor | None = None) -> Shape:
+        """What there is to draw of it, with the labels of a tensor (by default those that its type is known by)."""
+        from pertheory.derive.shape import shape
+
+        return shape(self, tensor)
+
+    def scene(self, tensor: Tensor | None = None) -> Scene:
+        """Its picture, arranged; docs/pictures.md tells how to read it.
+
+        Args:
+            tensor: what is derived, with the labels of its slots (`Recursion.tensor`); by default the tensor as it is
+                known by name.
+        """
+        from pertheory.draw.diagram import diagram_scene
+
+        return diagram_scene(self.shape(tensor))
+
+    def to_svg(self, tensor: Tensor | None = None) -> str:
+        """The picture as an SVG document: transparent, light or dark as the reader has it."""
+        from pertheory.draw.svg import write_svg
+
+        return write_svg(self.scene(tensor))
+
+    def to_tikz(self, tensor: Tensor | None = None) -> str:
+        """The picture as a ``tikzpicture``, for a document with the package tikz."""
+        from pertheory.draw.tikz import write_tikz
+
+        return write_tikz(self.scene(tensor))
+
+    def to_networkx(self, tensor: Tensor | None = None) -> Any:
+        """The diagram as a `networkx.MultiGraph`; see `pertheory.draw.graph.to_networkx` for its nodes and edges."""
+        from pertheory.draw.graph import to_networkx
+
+        return to_networkx(self.shape(tensor))
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
 
     @property
     def formula_key(self) -> tuple[object, ...]:

@@ -4,9 +4,8 @@ Rule files are data that strangers write. A *name* (of a network, a field, a par
 tensor, a symbol) becomes part of emitted code, of file names and of formulas: it is a letter, then letters, digits and
 ``_``, all ASCII, and is checked where a rule is read or built. Whoever writes code asks once more, with `checked`.
 
-All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there; all of
-them begin with `visible` or `line`, since characters that cannot be seen (controls, escape sequences of terminals,
-overrides of the direction of writing) have no place in any target.
+All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there
+(`pertheory.texts`); all of them begin with `visible` or `line`, which are here as well.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import TypeGuard
 
 from pertheory.errors import RuleError
+from pertheory.texts import line as line
+from pertheory.texts import visible as visible
 
 #: A name as a regular expression, for grammars that names are a part of.
 NAME = "[A-Za-z][A-Za-z0-9_]*"
@@ -59,23 +60,6 @@ def local_names(symbols: Iterable[str], taken: Callable[[str], bool]) -> dict[st
         {'C_W': 'C_W', 'G': 'hyper_G', 'hyper_G': 'hyper_hyper_G'}
     """
     return {s: f"hyper_{s}" if s.startswith("hyper_") or taken(s) else s for s in map(checked, symbols)}
-
-
-def visible(text: str) -> str:
-    r"""Text with every character that cannot be seen as an escape; spaces and ends of lines stay.
-
-    Example:
-        >>> visible("a\x1b[2Jb")
-        'a\\x1b[2Jb'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
-def line(text: str) -> str:
-    """Visible text on one line."""
-    return visible(" ".join(text.split()))
 
 
 def shown(value: object, most: int = 60) -> str:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
+from pertheory.draw.drawn import Drawn
+from pertheory.draw.scene import Scene
 from pertheory.errors import InputError, RuleError
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.files import nearest, other_kind, read_toml, rules_folder
@@ -18,7 +20,7 @@ from pertheory.rulebook.observable import Observable, canonical_observable, pars
 
 
 @dataclass(frozen=True)
-class Tensor:
+class Tensor(Drawn):
     """A tensor with a name and an order of its slots.
 
     Attributes:
@@ -77,6 +79,12 @@ class Tensor:
         """Generators of the slot permutations that leave it unchanged: slot i takes what stood in slot g[i]."""
         place = {vertex: slot for slot, vertex in enumerate(self.slots)}
         return [tuple(place[g[vertex]] for vertex in self.slots) for g in self.kind.symmetries]
+
+    def scene(self) -> Scene:
+        """Its forest and pairing: contracted derivatives solid, vertices on one neuron dashed."""
+        from pertheory.draw.forest import tensor_scene
+
+        return tensor_scene(self)
 
 
 #: A tensor as people give one; see `any_tensor`.

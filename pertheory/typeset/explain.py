@@ -12,11 +12,14 @@ from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.moves.pair import Join
 from pertheory.derive.moves.refine import lower_forest
+from pertheory.draw.drawn import Drawn
+from pertheory.draw.scene import Scene
+from pertheory.draw.sheet import strip
 from pertheory.errors import InputError
 from pertheory.forms.expand import ways
 from pertheory.graphs.canonical import connected_components
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.tensors import tensor_of
+from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.typeset.write import TextStyle, diagram_text, term_text
 
@@ -70,18 +73,28 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Drawn):
     """How a term came about.
 
     Attributes:
         title: the term.
         diagrams: the diagrams that contribute, each with its steps.
         coefficient: what the contributions add up to.
+        tensor: what is derived.
     """
 
     title: str
     diagrams: tuple[tuple[Diagram, tuple[Step, ...]], ...]
     coefficient: Fraction
+    tensor: Tensor
+
+    def scene(self) -> Scene:
+        """A strip of six pictures for each diagram, one a move, arranged."""
+        stories = [
+            (diagram.shape(self.tensor), [(step.move, step.words) for step in steps])
+            for diagram, steps in self.diagrams
+        ]
+        return strip(f"{self.tensor.name}: {self.title.removeprefix('+ ')}", stories)
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -103,7 +116,8 @@ def explain(recursion: Recursion, term: int | Diagram | Term) -> Explanation:
         if term not in recursion.diagrams:
             raise InputError("this diagram does not belong to the recursion")
         story = _Story(recursion, term)
-        return Explanation(diagram_text(recursion, term, TextStyle()), ((term, story.steps()),), term.coefficient)
+        title = diagram_text(recursion, term, TextStyle())
+        return Explanation(title, ((term, story.steps()),), term.coefficient, recursion.tensor)
     ordered = list(sorted_terms(recursion.terms))
     if isinstance(term, Integral):
         try:
@@ -124,7 +138,7 @@ def explain(recursion: Recursion, term: int | Diagram | Term) -> Explanation:
             if steps is not None:
                 parts.append((diagram, (*_Story(recursion, diagram).steps(), steps)))
     text = term_text(recursion, chosen, recursion.terms[chosen], TextStyle())
-    return Explanation(text, tuple(parts), recursion.terms[chosen])
+    return Explanation(text, tuple(parts), recursion.terms[chosen], recursion.tensor)
 
 
 def _leibniz(recursion: Recursion, diagram: Diagram, chosen: Term) -> Step | None:

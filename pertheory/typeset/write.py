@@ -20,9 +20,10 @@ from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType, symmetry_elements
-from pertheory.rulebook.names import checked, line
+from pertheory.rulebook.names import checked
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import tensor_of
+from pertheory.texts import latex_text
 from pertheory.typeset.components import written
 
 if TYPE_CHECKING:
@@ -139,20 +140,6 @@ class TextStyle:
 
 _GREEK = {"lambda": r"\lambda", "gamma": r"\gamma", "alpha": r"\alpha", "beta": r"\beta"}
 _LATEX_NAMES = {"Theta": r"\Theta", "V6": "V_6", "ddH_I": r"\mathrm{dd}_I H"}
-
-
-_SPECIAL = {c: "\\" + c for c in "#$%&_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
-_SPECIAL |= {"^": r"\textasciicircum{}"}
-
-
-def latex_text(text: str) -> str:
-    r"""Text in LaTeX, where nothing in it is a command.
-
-    Example:
-        >>> print(latex_text("a_b \\input{x} 50%"))
-        a\_b \textbackslash{}input\{x\} 50\%
-    """
-    return "".join(_SPECIAL.get(c, c) for c in line(text))
 
 
 class LatexStyle:

@@ -30,7 +30,7 @@ def test_the_command_alone_shows_what_it_can_do(pertheory: Command) -> None:
     status, out, err = pertheory()
     assert (status, err) == (0, "")
     assert out == pertheory("--help").out
-    for verb in ("list", "derive", "describe", "emit", "run", "check"):
+    for verb in ("list", "derive", "describe", "draw", "emit", "run", "check"):
         assert f"\n    {verb} " in out
 
 

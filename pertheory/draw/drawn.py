@@ -1,0 +1,36 @@
+"""What everything that has a picture can do with it."""
+
+from __future__ import annotations
+
+from pertheory.draw.scene import Scene
+
+
+class Drawn:
+    """Shows itself in a notebook, and writes itself as SVG, HTML and TikZ; docs/pictures.md tells how to read it."""
+
+    def scene(self) -> Scene:
+        """The picture, arranged."""
+        raise NotImplementedError
+
+    def to_svg(self) -> str:
+        """An SVG document: transparent, light or dark as the reader has it."""
+        from pertheory.draw.svg import write_svg
+
+        return write_svg(self.scene())
+
+    def to_html(self) -> str:
+        """A page of HTML."""
+        from pertheory.draw.page import write_page
+        from pertheory.draw.svg import write_svg
+
+        own = self.scene()
+        return write_page(own.title, write_svg(own, inline=True))
+
+    def to_tikz(self) -> str:
+        """A ``tikzpicture``, for a document with the package tikz."""
+        from pertheory.draw.tikz import write_tikz
+
+        return write_tikz(self.scene())
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()

@@ -26,6 +26,8 @@ _HOMES = {
     "activation": "pertheory.functions.activation",
     "Activation": "pertheory.functions.activation",
     "Observable": "pertheory.rulebook.observable",
+    "describe": "pertheory.describe",
+    "name": "pertheory.rulebook.tensors",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
     "dH": "pertheory.rulebook.trees",
@@ -41,6 +43,7 @@ _HOMES = {
     "RuleError": "pertheory.errors",
     "UnsupportedError": "pertheory.errors",
     "DivergentAverageError": "pertheory.errors",
+    "MissingPackageError": "pertheory.errors",
 }
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
     "DivergentAverageError",
     "H",
     "InputError",
+    "MissingPackageError",
     "Network",
     "Observable",
     "PertheoryError",
@@ -61,6 +65,8 @@ __all__ = [
     "ddH_I",
     "ddH_II",
     "derive",
+    "describe",
+    "name",
     "network",
     "theory",
     "tree",
@@ -68,9 +74,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from pertheory.describe import describe
     from pertheory.errors import (
         DivergentAverageError,
         InputError,
+        MissingPackageError,
         PertheoryError,
         RuleError,
         UnsupportedError,
@@ -79,6 +87,7 @@ if TYPE_CHECKING:
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
+    from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
     from pertheory.theory import Theory, theory
 

@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from pertheory import html
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
 from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.recursion import Recursion, read_rule
+from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.network import Network
+from pertheory.rulebook.network import AnyRule, Network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor, is_paired, named_tensors, tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.store import Store
+from pertheory.text import listed, plural, shortened
 from pertheory.worker import Node, Worker
 
 #: A closure with more T{k} than this asks first.
@@ -30,7 +32,7 @@ class ClosureTooLargeError(InputError):
     """A closure has more members than the caller agreed to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Closure:
     """A closed set of recursions, as data; make one with `close`.
 
@@ -45,6 +47,70 @@ class Closure:
     order: int
     wanted: tuple[tuple[Tensor, int], ...]
     diagrams: Mapping[Node, tuple[Diagram, ...]] = field(repr=False)
+
+    def __getitem__(self, name: Node | str) -> Recursion:
+        """The recursion of a tensor; see `recursion`.
+
+        Raises:
+            MissingError: it is not part of the theory; names the nearest.
+        """
+        try:
+            return self.recursion(name)
+        except InputError as error:
+            raise MissingError(str(error)) from None
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return bool(self.named(name))  # type: ignore[arg-type]
+        except InputError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tensors at the end of a layer."""
+        return (tensor.name for tensor, _ in self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self, *(node.key for node in self.nodes if node.order and node.key not in self), *self._leading()]
+
+    def _leading(self) -> list[str]:
+        """Names such as K of what is there."""
+        return [tensor.leading for tensor, orders in self.tensors if tensor.leading and 0 in orders]
+
+    def facts(self) -> str:
+        """What it is, on one line."""
+        mark = ", pairs only" if self.network.closure == "pairs" else ""
+        diagrams = sum(len(own) for own in self.diagrams.values())
+        return (
+            f"{self.network.name} to order 1/n^{self.order}{mark}: {plural(len(self), 'tensor')} "
+            f"({listed(self, 90)}), {len(self.nodes)} T{{k}}, {plural(diagrams, 'diagram')}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.facts()})"
+
+    def _repr_html_(self) -> str:
+        last = len(self.network.sublayers) - 1
+        count: dict[TensorType, int] = {}
+        for node, own in self.diagrams.items():
+            if node.sublayer == last:
+                count[node.kind] = count.get(node.kind, 0) + len(own)
+        asked = {tensor.kind for tensor, _ in self.wanted}
+        rows = (
+            (
+                tensor.name if tensor.name != tensor.observable else "",
+                tensor.observable,
+                tensor.title,
+                ", ".join(map(str, orders)),
+                count[tensor.kind],
+                "yes" if tensor.kind in asked else "needed",
+            )
+            for tensor, orders in self.tensors
+        )
+        head = ["name", "observable", "what it is", "k of T{k}", "diagrams", "asked for"]
+        return html.page(f"{type(self).__name__}: {self.facts()}", html.table(head, rows, "tensor"))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -77,8 +143,10 @@ class Closure:
             own = [node for node in self.nodes if (node.sublayer, node.kind) == (last, tensor.kind)]
             found = tuple(sorted(node for node in own if fixed is None or node.order == fixed))
         if not found:
-            known = ", ".join(node.key for node in self.nodes if node.sublayer == len(self.network.sublayers) - 1)
-            raise InputError(f"{name if isinstance(name, str) else 'this node'} is not part of the theory: {known}")
+            known = [node.key for node in self.nodes if node.sublayer == len(self.network.sublayers) - 1]
+            if not isinstance(name, str):
+                raise InputError(f"this node is not part of the theory: {listed(known)}")
+            raise InputError(f"{shortened(name)} is not part of the theory; {nearest(name[:99], known)}")
         return found
 
     @cached_property
@@ -122,7 +190,7 @@ class _Dependencies(Mapping[Node | str, tuple[Node, ...]]):
 
 
 def close(
-    rule: str | Path | Network = "mlp",
+    rule: AnyRule = "mlp",
     tensors: AnyTensor | Iterable[AnyTensor] = "all",
     order: int = 1,
     *,

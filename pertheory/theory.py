@@ -22,7 +22,7 @@ from pertheory.files import write_text
 from pertheory.kernels.language import INPUTS
 from pertheory.recursion import derive
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.network import AnyRule, network
 from pertheory.rulebook.tensors import AnyTensor
 from pertheory.rulebook.values import one_of
 from pertheory.store import Store
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Theory", "derive", "network", "theory"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Theory(Closure):
     """A closed set of recursions and what can be done with it; make one with `theory`."""
 
@@ -97,7 +97,7 @@ class Theory(Closure):
 
 
 def theory(
-    rule: str | Path | Network = "mlp",
+    rule: AnyRule = "mlp",
     tensors: AnyTensor | Iterable[AnyTensor] = "all",
     order: int = 1,
     *,

@@ -20,6 +20,7 @@ from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.store import Store
+from pertheory.text import shortened
 
 Diagrams = tuple[Diagram, ...]
 
@@ -35,6 +36,9 @@ class Node:
     sublayer: int
     kind: TensorType
     order: int
+
+    def __repr__(self) -> str:
+        return f"Node({shortened(self.key, 120)} at sublayer {self.sublayer})"
 
     @property
     def tensor(self) -> Tensor:

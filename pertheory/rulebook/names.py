@@ -5,8 +5,7 @@ tensor, a symbol) becomes part of emitted code, of file names and of formulas: i
 ``_``, all ASCII, and is checked where a rule is read or built. Whoever writes code asks once more, with `checked`.
 
 All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there; all of
-them begin with `visible` or `line`, since characters that cannot be seen (controls, escape sequences of terminals,
-overrides of the direction of writing) have no place in any target.
+them begin with `visible` or `line` of `pertheory.text`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeGuard
 
 from pertheory.errors import RuleError
+from pertheory.text import line, shown, visible
+
+__all__ = ["GRAMMAR", "LONGEST", "NAME", "checked", "is_name", "line", "local_names", "shown", "visible"]
 
 #: A name as a regular expression, for grammars that names are a part of.
 NAME = "[A-Za-z][A-Za-z0-9_]*"
@@ -59,31 +61,3 @@ def local_names(symbols: Iterable[str], taken: Callable[[str], bool]) -> dict[st
         {'C_W': 'C_W', 'G': 'hyper_G', 'hyper_G': 'hyper_hyper_G'}
     """
     return {s: f"hyper_{s}" if s.startswith("hyper_") or taken(s) else s for s in map(checked, symbols)}
-
-
-def visible(text: str) -> str:
-    r"""Text with every character that cannot be seen as an escape; spaces and ends of lines stay.
-
-    Example:
-        >>> visible("a\x1b[2Jb")
-        'a\\x1b[2Jb'
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
-def line(text: str) -> str:
-    """Visible text on one line."""
-    return visible(" ".join(text.split()))
-
-
-def shown(value: object, most: int = 60) -> str:
-    """A value as an error message quotes it: on one line, and not longer than people read."""
-    if isinstance(value, str):
-        text = repr(value[: most + 1])
-    elif isinstance(value, list | tuple | dict):
-        text = repr(value) if len(value) <= most else f"{type(value).__name__} of {len(value)} entries"
-    else:
-        text = repr(value)
-    return line(text if len(text) <= most + 2 else text[:most] + "...")

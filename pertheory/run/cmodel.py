@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import comb
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -79,13 +79,15 @@ class Library:
         return int(found(*arguments))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CModel(Model):
     """A theory as a callable that runs compiled C; make one with ``theory.compile("c")``.
 
     Raises:
         InputError: no C compiler.
     """
+
+    target: ClassVar[str] = "c"
 
     def __post_init__(self) -> None:
         """See that there is a compiler, which is an error here and not at the first call."""

@@ -9,11 +9,12 @@ from functools import cached_property, partial
 from math import comb
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pertheory import html
 from pertheory.averages.explain import Counted, explained
 from pertheory.averages.gaussian import MOST_INPUTS, GaussianAverages
 from pertheory.closure import Closure
@@ -50,6 +51,27 @@ class Model:
 
     theory: Closure
     inputs: str = "many"
+
+    #: The name of what computes, for people.
+    target: ClassVar[str] = "numpy"
+
+    def __repr__(self) -> str:
+        return f"Model({self.target}, {self.inputs} input{'s' * (self.inputs != 'one')}; {self.theory.facts()})"
+
+    def _repr_html_(self) -> str:
+        rule = self.theory.network
+        hyper = "".join(f", {symbol}={value:g}" for symbol, value in rule.hyperparameters)
+        free = [name for name in rule.functions if name not in dict(rule.activations)]
+        given = "activation" if len(free) == 1 else "{" + ", ".join(f"{name!r}: activation" for name in free) + "}"
+        alike = "every slot carries the same input" if self.inputs == "one" else "one axis a slot, over the inputs"
+        rows = [
+            ("computed by", self.target),
+            ("theory", self.theory.facts()),
+            ("arrays", alike),
+            ("call", f"model(inputs, {given}, depth{hyper}, widths=None, rtol=1e-09)"),
+            ("answer", "run[layer][tensor], layers from 1; run.to_pandas(), run.to_xarray()"),
+        ]
+        return html.page(f"Model of {rule.name}", html.facts(rows))
 
     @cached_property
     def program(self) -> Program:

@@ -183,6 +183,8 @@ class LatexStyle:
             shown = rf"\left[\text{{{latex_text(name)}}}\right]"
         elif "_" in shown:
             shown = f"{{{shown}}}"
+        elif shown == name and len(name) > 1:  # a word, not a product of letters
+            shown = rf"\mathrm{{{name}}}"
         order_mark = rf"^{{\{{{order}\}}}}" if order else ""
         return f"{shown}{order_mark}_{{{' '.join(self.index(i) for i in indices)}}}"
 

@@ -7,7 +7,6 @@ from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook import tensors as module
 from pertheory.rulebook.tensors import find_tensor, named_tensors, tensor_of
-from pertheory.typeset.components import written
 
 from ..derive.relabelling import renamed_terms
 
@@ -99,7 +98,7 @@ def test_an_observable_of_the_book_in_the_book_s_order_is_the_named_tensor():
 @pytest.fixture
 def without_names(tmp_path, monkeypatch):
     """The package as if tensors.toml were empty."""
-    caches = (named_tensors, tensor_of, written, diagrams)
+    caches = (named_tensors, tensor_of, diagrams)
     (tmp_path / "tensors.toml").write_text("", encoding="utf-8")
     with_names = {
         t.name: (t, pt.derive("mlp", t, order=2 - t.pairs if t.pairs < 3 else 0).terms) for t in named_tensors()

@@ -13,12 +13,15 @@ Importing this package loads nothing heavy; the parts are loaded when they are u
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "network": "pertheory.rulebook.network",

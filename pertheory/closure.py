@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
 from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
+from pertheory.progress import check_progress
+from pertheory.progress import progress as shown_progress
 from pertheory.recursion import Recursion, read_rule
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
@@ -23,6 +26,8 @@ from pertheory.rulebook.values import whole
 from pertheory.store import Store
 from pertheory.text import listed, plural, shortened
 from pertheory.worker import Node, Worker
+
+log = logging.getLogger("pertheory.closure")
 
 #: A closure with more T{k} than this asks first.
 LIMIT = 1000
@@ -198,7 +203,7 @@ def close(
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> Closure:
     """Close a set of tensors under their recursions; the arguments are those of `pertheory.theory.theory`."""
     chosen_rule = read_rule(rule, tensors)
@@ -213,8 +218,7 @@ def close(
         raise InputError(f"tensors are names, observables with pairs, or a list of these, not {shown(tensors)}")
     if pairs is not None and not any(isinstance(item, Observable) for item in asked):
         raise InputError("pairs belong to an Observable, and none is asked for; names and texts have their own")
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress must be a function of two numbers, not {shown(progress)}")
+    show = False if callable(progress) else check_progress(progress)
     wanted: dict[Tensor, int] = {}
     for item in asked:
         for tensor, highest in _requested(item, pairs, order, limit):
@@ -224,7 +228,10 @@ def close(
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
     if not wanted:
         raise InputError("no tensor is asked for; name at least one, or all")
-    found = _close(chosen_rule, wanted, Worker(chosen_rule, executor, store), limit, progress)
+    worker = Worker(chosen_rule, executor, store)
+    with shown_progress(f"deriving the theory of {chosen_rule.name}", show, thread=executor is None) as report:
+        found = _close(chosen_rule, wanted, worker, limit, progress if callable(progress) else report)
+    log.info("theory of %s to order 1/n^%d: closed with %d T{k}", chosen_rule.name, order, len(found))
     return Closure(chosen_rule, order, tuple(wanted.items()), found)
 
 
@@ -256,7 +263,7 @@ def _close(
     wanted: Mapping[Tensor, int],
     worker: Worker,
     limit: int | None,
-    progress: Callable[[int, int], None] | None,
+    report: Callable[[int, int], None],
 ) -> dict[Node, tuple[Diagram, ...]]:
     last = len(rule.sublayers) - 1
     waiting = [Node(last, tensor.kind, k) for tensor, highest in wanted.items() for k in range(highest + 1)]
@@ -273,8 +280,7 @@ def _close(
                 f"the closure has {len(seen)} tensors so far and may have more; to go on all the same, add --yes "
                 "(in Python limit=None)"
             )
-        if progress is not None:
-            progress(len(found), len(seen))
+        report(len(found), len(seen))
 
     try:
         while waiting or worker.running:

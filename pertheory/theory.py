@@ -105,7 +105,7 @@ def theory(
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> Theory:
     """Close a set of tensors under their recursions.
 
@@ -119,7 +119,9 @@ def theory(
         executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
         store: reads and keeps derived diagrams on disk.
         limit: how many T{k} may be found before it stops and asks; None for any number.
-        progress: called with the numbers of T{k} that are done and that have been found.
+        progress: True shows how far it is (on standard error), False never; by default it is shown where a person
+            works with this Python and it takes more than two seconds. Or a function, called with the numbers of T{k}
+            that are done and that have been found.
 
     Raises:
         InputError: unknown tensors or a negative order.

@@ -33,7 +33,10 @@ def formula_text(expression: Any, parameters: Collection[str] = ()) -> str:
     Raises:
         InputError: several free symbols without x, or something that the grammar does not have.
     """
-    symbols = sorted(str(symbol) for symbol in expression.free_symbols)
+    try:
+        symbols = sorted(str(symbol) for symbol in expression.free_symbols)
+    except RecursionError:
+        raise InputError("expression: nested too deeply") from None
     free = [symbol for symbol in symbols if symbol not in parameters]
     variable = "x" if "x" in free else free[0] if len(free) == 1 else ""
     others = [symbol for symbol in free if symbol != variable]
@@ -64,9 +67,10 @@ class _Translator:
         self.variable = variable
 
     def refuse(self, what: str) -> InputError:
+        known = ", ".join(sorted(FUNCTIONS))
         return InputError(
-            f"expression {_shown(self.whole)}: {what} is not part of a formula; there are {', '.join(sorted(FUNCTIONS))},"
-            " pi, numbers and + - * / ^; pieces go into a rule file"
+            f"expression {_shown(self.whole)}: {what} is not part of a formula; there are {known}, "
+            "pi, numbers and + - * / ^; pieces go into a rule file"
         )
 
     def node(self, part: Any, depth: int) -> Node:

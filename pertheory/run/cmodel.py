@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +19,14 @@ from pertheory.emit.c.target import c_source, header_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
+from pertheory.progress import progress as shown_progress
 from pertheory.run.arguments import check_accuracy, check_range
 from pertheory.run.ccompile import build, find_compiler, load
 from pertheory.run.model import Model, Prepared, prepare
 from pertheory.run.states import Array, Layers, LayerState
 from pertheory.run.undefined import Average, definite
+
+log = logging.getLogger("pertheory.run")
 
 OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR = 0, 1, 3, 4, 6, 6
 DIVERGENT, ACCURACY, UNDEFINED = 7, 8, 9
@@ -125,14 +129,19 @@ class CModel(Model):
         """The library for some activations; without built-in averages where there is no routine for them."""
         key = (tuple(sorted(functions.items(), key=lambda item: item[0])), built_in)
         if key not in self._libraries:
-            try:
-                program, source = c_source(self.theory, self.inputs, functions, built_in)
-            except UnsupportedError:
-                built_in = False
-                program, source = c_source(self.theory, self.inputs, functions, built_in)
-            texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
-            self._libraries[key] = Library(program, source.name, load(build(texts)), built_in)
+            with shown_progress(f"compiling the theory of {self.theory.network.name} to C"):
+                self._libraries[key] = self._build(functions, built_in)
         return self._libraries[key]
+
+    def _build(self, functions: Mapping[str, Activation], built_in: bool) -> Library:
+        try:
+            program, source = c_source(self.theory, self.inputs, functions, built_in)
+        except UnsupportedError as error:
+            log.info("averages are called back from C: %s", error)
+            built_in = False
+            program, source = c_source(self.theory, self.inputs, functions, built_in)
+        texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
+        return Library(program, source.name, load(build(texts)), built_in)
 
 
 class CLayers(Layers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pertheory.functions.activation import Activation
 from pertheory.functions.chosen import choose_functions
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
+from pertheory.progress import check_progress
+from pertheory.progress import progress as shown_progress
 from pertheory.rulebook.values import whole
 from pertheory.run.arguments import (
     check_accuracy,
@@ -35,6 +38,9 @@ from pertheory.run.evaluate import Evaluator
 from pertheory.run.memory import check_memory, memory_needed
 from pertheory.run.states import Array, Layers, LayerState, Run
 from pertheory.run.undefined import definite
+from pertheory.text import plural
+
+log = logging.getLogger("pertheory.run")
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
 LONG_ENOUGH = 0.5
@@ -133,7 +139,8 @@ class Model:
         rtol = check_accuracy(rtol)
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         smooth = all(function.is_smooth for function in run.functions.values())
-        evaluator = self._smooth if smooth else self.kinked(len(run.table))
+        with shown_progress(f"compiling the theory of {self.theory.network.name}"):
+            evaluator = self._smooth if smooth else self.kinked(len(run.table))
         needed = run.check_memory(evaluator.program, kept)
         functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
         averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
@@ -146,9 +153,29 @@ class Model:
         depth: int,
         **options: Any,
     ) -> Run:
-        """Compute all tensors at layers 1 .. depth and keep them all; takes the arguments of `layers`."""
-        layers = self.layers(inputs, activation, depth, kept=whole(depth, "depth", 1), **options)
-        states = tuple(layers)
+        """Compute all tensors at layers 1 .. depth and keep them all.
+
+        Args:
+            inputs: as in `layers`, and so are the others.
+            activation: of each function.
+            depth: number of weight layers.
+            options: of `layers`; ``progress`` may also be True or False, to show how far it is or never to. By default
+                it is shown where a person works with this Python and it takes more than two seconds.
+        """
+        called = options.pop("progress", None)
+        show = False if callable(called) else check_progress(called)
+        kept = whole(depth, "depth", 1)
+        with shown_progress(f"computing {plural(kept, 'layer')}", show) as report:
+
+            def tell(layer: int, depth: int, done: float) -> None:
+                report(max(layer - 2 + done, 0.0), depth - 1)  # the first layer takes no time
+
+            progress = called if callable(called) else tell
+            layers = self.layers(inputs, activation, depth, kept=kept, progress=progress, **options)
+            states = tuple(layers)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("which method averaged what:\n%s", layers.explanation())
+        log.info("computed %d layers on %s, averages accurate to %.1e of their scale", kept, self.target, layers.error)
         if layers.divergences:
             warnings.warn(
                 f"some components are NaN, because averages have no finite value: {'; '.join(layers.divergences)}",

@@ -78,11 +78,10 @@ class Closure:
         return len(self.tensors)
 
     def _ipython_key_completions_(self) -> list[str]:
-        return [*self, *(node.key for node in self.nodes if node.order and node.key not in self), *self._leading()]
-
-    def _leading(self) -> list[str]:
-        """Names such as K of what is there."""
-        return [tensor.leading for tensor, orders in self.tensors if tensor.leading and 0 in orders]
+        table = self.tensors
+        keys = [tensor.name for tensor, _ in table]
+        keys += [f"{tensor.name}{{{order}}}" for tensor, orders in table for order in orders if order]
+        return [*keys, *(tensor.leading for tensor, orders in table if tensor.leading and 0 in orders)]
 
     def facts(self) -> str:
         """What it is, on one line."""

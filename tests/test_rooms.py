@@ -42,8 +42,8 @@ ALLOWED = {
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "rulebook functions files store recursion closure kernels targets",
-    "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve training "
-    "theory",
+    "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
+    "training theory",
     "cli": "progress rulebook functions files typeset store worker recursion closure targets theory averages run book "
     "describe",
     "__main__": "cli",

@@ -34,9 +34,13 @@ def formula_text(expression: Any, parameters: Collection[str] = ()) -> str:
         InputError: several free symbols without x, or something that the grammar does not have.
     """
     try:
-        symbols = sorted(str(symbol) for symbol in expression.free_symbols)
-    except RecursionError:
+        return _formula_text(expression, parameters)
+    except RecursionError:  # of sympy's own functions
         raise InputError("expression: nested too deeply") from None
+
+
+def _formula_text(expression: Any, parameters: Collection[str]) -> str:
+    symbols = sorted(str(symbol) for symbol in expression.free_symbols)
     free = [symbol for symbol in symbols if symbol not in parameters]
     variable = "x" if "x" in free else free[0] if len(free) == 1 else ""
     others = [symbol for symbol in free if symbol != variable]

@@ -9,8 +9,8 @@ from typing import Any
 
 from pertheory import html
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.functions.activation import Activation, activation
 from pertheory.functions.catalogue import catalogue, find_activation
+from pertheory.functions.symbols import is_symbolic
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.names import is_name, shown
 from pertheory.rulebook.network import Network, any_rule, is_toml, rule_file
@@ -50,7 +50,7 @@ def describe(what: Any) -> Description:
 
     Args:
         what: a name such as ``"F"``, ``"mlp"``, ``"gelu"``; an observable with its pairs; a `Tensor`, a `Network`, an
-            `Activation`; a rule as text or as a dictionary. Names of tensors come first, then those of networks.
+            `Activation`, a sympy expression; a rule as text or as a dictionary. Names of tensors come first, then those of networks.
 
     Raises:
         InputError: nothing is called so; names the nearest.
@@ -61,9 +61,11 @@ def describe(what: Any) -> Description:
     """
     if isinstance(what, Network | Mapping):
         return _of_record("network", _network_record(any_rule(what)))
-    if isinstance(what, Activation):
-        return _of_record("activation", what.description())
     if not isinstance(what, str):
+        from pertheory.functions.activation import Activation, activation
+
+        if isinstance(what, Activation) or is_symbolic(what):
+            return _of_record("activation", activation(what).description())
         return _of_tensor(*any_tensor(what))
     if re.fullmatch(r"\(?([0-9]+|inf)\.[0-9]+\)?", what.strip()):
         raise InputError(
@@ -134,6 +136,8 @@ def _activation(name: str) -> dict[str, Any]:
     """The facts about an activation, or nothing if it is none."""
     if is_name(name) and find_activation(name) is None:
         return {}
+    from pertheory.functions.activation import activation  # with NumPy, which a name of a tensor does not need
+
     try:
         return activation(name).description()
     except InputError:

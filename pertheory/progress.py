@@ -90,7 +90,7 @@ def check_progress(value: Any) -> bool | None:
         InputError: neither True, False nor None.
     """
     if value is not None and not isinstance(value, bool):
-        raise InputError(f"progress must be True, False, None or a function of two numbers, not {shown(value)}")
+        raise InputError(f"progress must be a function of two numbers, True, False or None, not {shown(value)}")
     return value
 
 

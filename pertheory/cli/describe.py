@@ -6,7 +6,6 @@ import argparse
 import json
 
 from pertheory.cli.options import add_output, check_out, write_text
-from pertheory.describe import describe
 
 SUMMARY = (
     "Describe a tensor (definition, slots, symmetries, normalisation, place in the book), a network, an activation."
@@ -27,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Print the description."""
     check_out(options.out)
+    from pertheory.describe import describe
+
     found = describe(options.name)
     write_text(json.dumps(found.record, indent=1) if options.format == "json" else str(found), options.out)
     return 0

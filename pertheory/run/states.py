@@ -120,9 +120,9 @@ class LayerState(Mapping[str, Array]):
 
     def _repr_html_(self) -> str:
         several = self.inputs > 1
-        head = ["tensor", "at input 0", *(["inputs 0, 1, 0, ..."] if several else []), "shape", "what it is"]
+        head = ["tensor", "at input 0", *(["inputs 0, 1, 0, ..."] if several else []), "components", "what it is"]
         rows = (
-            [key, *_components(array, several), " x ".join(map(str, array.shape)), _titled(key)]
+            [key, *_components(array, several), f"{array.shape[0]}^{array.ndim}", _titled(key)]
             for key, array in self._arrays.items()
         )
         title = f"layer {self.layer}: {plural(len(self), 'tensor')} over {plural(self.inputs, 'input')}"

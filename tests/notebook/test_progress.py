@@ -114,9 +114,9 @@ def test_theories_runs_and_checks_take_true_and_false(monkeypatch, capsys):
 
 @pytest.mark.parametrize("value", [5, "yes"])
 def test_anything_else_is_refused(value):
-    with pytest.raises(pt.InputError, match="progress must be True, False, None or a function"):
+    with pytest.raises(pt.InputError, match="progress must be a function of two numbers, True, False or None"):
         pt.theory("mlp", "V", progress=value)
-    with pytest.raises(pt.InputError, match="progress must be True, False, None or a function"):
+    with pytest.raises(pt.InputError, match="progress must be a function of two numbers, True, False or None"):
         pt.theory("mlp", "G").compile()([[1.0]], "tanh", 2, progress=value)
 
 

@@ -13,7 +13,7 @@ from pertheory.functions.catalogue import catalogue, find_activation
 from pertheory.functions.symbols import is_symbolic
 from pertheory.rulebook.files import nearest, read_toml, rules_folder
 from pertheory.rulebook.names import is_name, shown
-from pertheory.rulebook.network import Network, any_rule, is_toml, rule_file
+from pertheory.rulebook.network import Network, any_rule, rule_file
 from pertheory.rulebook.soundness import unsound
 from pertheory.rulebook.tensors import Tensor, any_tensor, find_tensor, known_tensors
 from pertheory.text import shortened
@@ -49,8 +49,8 @@ def describe(what: Any) -> Description:
     """What a tensor, a network or an activation is.
 
     Args:
-        what: a name such as ``"F"``, ``"mlp"``, ``"gelu"``; an observable with its pairs; a `Tensor`, a `Network`, an
-            `Activation`, a sympy expression; a rule as text or as a dictionary. Names of tensors come first, then those of networks.
+        what: a name such as ``"F"``, ``"mlp"``, ``"gelu"``, of a tensor first, then of a network; an observable with
+            its pairs; a `Tensor`, a `Network`, an `Activation`, a sympy expression; a rule as text or as a dictionary.
 
     Raises:
         InputError: nothing is called so; names the nearest.
@@ -106,7 +106,7 @@ def _lines(value: Any) -> list[str]:
 
 def _network(name: str) -> dict[str, Any]:
     """The facts about a network, or nothing if there is none of that name or path."""
-    if is_toml(name):
+    if "\n" in name:
         return _network_record(any_rule(name))
     try:
         path = rule_file(name)

@@ -20,6 +20,7 @@ from pertheory.closure import LIMIT, Closure, close
 from pertheory.errors import InputError
 from pertheory.files import write_text
 from pertheory.kernels.language import INPUTS
+from pertheory.progress import progress as shown_progress
 from pertheory.recursion import derive
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, network
@@ -74,7 +75,9 @@ class Theory(Closure):
 
         written = find_target(target).writer()
         one_of(INPUTS, inputs, "inputs")
-        return dict(written(self, inputs, choose_functions(self.network, activation, {})))
+        functions = choose_functions(self.network, activation, {})
+        with shown_progress(f"writing the theory of {self.network.name} for {target}"):
+            return dict(written(self, inputs, functions))
 
     def emit(
         self,

@@ -41,7 +41,7 @@ ALLOWED = {
     "solve": "graphs algebra rulebook functions worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
     "targets": "",
-    "theory": "rulebook functions files store recursion closure kernels targets",
+    "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress rulebook functions files typeset store worker recursion closure targets theory averages run book "

@@ -27,6 +27,10 @@ class Result(NamedTuple):
     equation: Equation
     verdict: Verdict
 
+    def __repr__(self) -> str:
+        expected = "as expected" if self.as_expected else f"expected {self.equation.status}"
+        return f"Result({self.equation.number}: {self.verdict.status}, {expected})"
+
     @property
     def as_expected(self) -> bool:
         """Whether the verdict is the one that the file expects."""

@@ -20,7 +20,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
 from pertheory.progress import progress as shown_progress
-from pertheory.run.arguments import check_accuracy, check_range
+from pertheory.run.arguments import check_accuracy, check_layer_progress, check_range
 from pertheory.run.ccompile import build, find_compiler, load
 from pertheory.run.model import Model, Prepared, prepare
 from pertheory.run.states import Array, Layers, LayerState
@@ -115,7 +115,7 @@ class CModel(Model):
         Raises:
             InputError: as `Model.layers`; no C compiler.
         """
-        rtol = check_accuracy(rtol)
+        rtol, progress = check_accuracy(rtol), check_layer_progress(progress)
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
         return CLayers(library, run, rtol, run.check_memory(library.program, kept), progress)

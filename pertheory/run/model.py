@@ -31,6 +31,7 @@ from pertheory.run.arguments import (
     check_hyperparameters,
     check_inputs,
     check_kernel,
+    check_layer_progress,
     check_range,
     check_widths,
 )
@@ -136,7 +137,7 @@ class Model:
             InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
                 more memory than there is. While the layers are computed: numbers that leave the range of doubles.
         """
-        rtol = check_accuracy(rtol)
+        rtol, progress = check_accuracy(rtol), check_layer_progress(progress)
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         smooth = all(function.is_smooth for function in run.functions.values())
         with shown_progress(f"compiling the theory of {self.theory.network.name}"):

@@ -120,6 +120,14 @@ def test_anything_else_is_refused(value):
         pt.theory("mlp", "G").compile()([[1.0]], "tanh", 2, progress=value)
 
 
+@pytest.mark.parametrize(("value", "hint"), [(True, "takes True"), (3, "not 3")])
+def test_layers_that_are_taken_one_by_one_report_to_a_function(value, hint):
+    model = pt.theory("mlp", "G").compile()
+    with pytest.raises(pt.InputError, match=f"progress must be a function of layer, depth and fraction.*{hint}"):
+        model.layers([[1.0]], "tanh", 2, progress=value)
+    assert len(list(model.layers([[1.0]], "tanh", 2, progress=False))) == 2
+
+
 def test_derivations_and_caches_are_logged_and_nothing_is_printed(caplog, tmp_path, capsys):
     import logging
 

@@ -6,6 +6,8 @@ import pytest
 
 import pertheory as pt
 from pertheory import html
+from pertheory.book.chapters import chapters
+from pertheory.book.check import check, select
 from pertheory.graphs.tensor import all_types
 from pertheory.rulebook.tensors import find_tensor, tensor_of
 
@@ -19,6 +21,7 @@ def things():
     model = theory.compile()
     run = model([[1.0, 0.5], [0.2, -1.0]], "tanh", 3)
     recursion = pt.derive("mlp", "A", order=1)
+    (chapter,) = (own for own in chapters() if own.name == "8")
     explanation = recursion.explain(3)
     return [
         theory,
@@ -45,6 +48,9 @@ def things():
         pt.describe("F"),
         theory.nodes[0],
         model.program,
+        chapter,
+        chapter.equations[-1],
+        *check(select([chapter], number="8.97")),
         model.program.levels[0],
         model.program.levels[0].kernels[-1],
     ]

@@ -100,7 +100,7 @@ class _Display:
     def __init__(self, what: str, delay: float) -> None:
         self.what, self.delay = what, delay
         self.begun = time.monotonic()
-        self.state = (0.0, 0.0)
+        self.state = (0.0, 0.0, 0.0)  # what is done, how much there is, after how many seconds that was reported
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._writer: _Plain | _Bar | None = None
@@ -113,8 +113,8 @@ class _Display:
 
     def report(self, done: float, total: float) -> None:
         """Keep how far it is; the thread shows it."""
-        self.state = (done, total)
         now = time.monotonic()
+        self.state = (done, total, now - self.begun)
         if self._thread is None and now - self.begun >= self.delay and now - self._last >= BETWEEN:
             self._show()
 
@@ -124,7 +124,7 @@ class _Display:
         if self._thread is not None:
             self._thread.join()
         if self._writer is not None:
-            self._writer.close(*self.state, time.monotonic() - self.begun)
+            self._writer.close()
 
     def _run(self) -> None:
         if not self._over.wait(self.delay):
@@ -156,14 +156,14 @@ class _Bar:
         self._bar = tqdm(desc=what, file=sys.stderr, leave=False, bar_format="{desc}: {elapsed}", dynamic_ncols=True)
         self._bar.start_t -= elapsed
 
-    def write(self, done: float, total: float, _: float) -> None:
+    def write(self, done: float, total: float, *_: float) -> None:
         """Draw it anew."""
         if total:
             self._bar.bar_format, self._bar.total = self._form, total
         self._bar.n = done
         self._bar.refresh()
 
-    def close(self, *_: float) -> None:
+    def close(self) -> None:
         """Take it away."""
         self._bar.close()
 
@@ -177,12 +177,13 @@ class _Plain:
         self._long = 0
         self._next = 0.0
 
-    def write(self, done: float, total: float, elapsed: float) -> None:
+    def write(self, done: float, total: float, reported: float, elapsed: float) -> None:
         """Write it anew."""
         if not self._overwrites and elapsed < self._next:
             return
         self._next = elapsed + BETWEEN_LINES
-        left = f", about {show_time(elapsed * (total - done) / done)} left" if 0 < done < total else ""
+        ahead = reported * (total - done) / done - (elapsed - reported) if done else 0.0
+        left = f", about {show_time(ahead)} left" if ahead > 1 else ""  # what is overdue is not foretold
         much = f" {done:.4g} of {total:.4g}," if total else ""
         self._put(f"{self._what}:{much} {show_time(elapsed)}{left}")
 
@@ -191,7 +192,7 @@ class _Plain:
         print(f"{start}{text.ljust(self._long)}", end=end, file=sys.stderr, flush=True)
         self._long = len(text)
 
-    def close(self, *_: float) -> None:
+    def close(self) -> None:
         """Take the line away."""
         if self._overwrites:
             self._put("")

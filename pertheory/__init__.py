@@ -13,12 +13,15 @@ Importing this package loads nothing heavy; the parts are loaded when they are u
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "network": "pertheory.rulebook.network",
@@ -29,6 +32,8 @@ _HOMES = {
     "asymptotics": "pertheory.solve.asymptotics",
     "average": "pertheory.symbols.averages",
     "Observable": "pertheory.rulebook.observable",
+    "describe": "pertheory.describe",
+    "name": "pertheory.rulebook.tensors",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
     "dH": "pertheory.rulebook.trees",
@@ -44,6 +49,7 @@ _HOMES = {
     "RuleError": "pertheory.errors",
     "UnsupportedError": "pertheory.errors",
     "DivergentAverageError": "pertheory.errors",
+    "MissingPackageError": "pertheory.errors",
 }
 
 __all__ = [
@@ -52,6 +58,7 @@ __all__ = [
     "Formula",
     "H",
     "InputError",
+    "MissingPackageError",
     "Network",
     "Observable",
     "PertheoryError",
@@ -67,6 +74,8 @@ __all__ = [
     "ddH_I",
     "ddH_II",
     "derive",
+    "describe",
+    "name",
     "network",
     "theory",
     "tree",
@@ -74,9 +83,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from pertheory.describe import describe
     from pertheory.errors import (
         DivergentAverageError,
         InputError,
+        MissingPackageError,
         PertheoryError,
         RuleError,
         UnsupportedError,
@@ -85,6 +96,7 @@ if TYPE_CHECKING:
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable
+    from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
     from pertheory.solve.asymptotics import asymptotics
     from pertheory.symbols.averages import average

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from pertheory import html
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.first_layer import first_layer
 from pertheory.draw.dependencies import Node as Shown
@@ -16,14 +18,20 @@ from pertheory.draw.drawn import Drawn
 from pertheory.draw.scene import Scene
 from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
+from pertheory.progress import check_progress
+from pertheory.progress import progress as shown_progress
 from pertheory.recursion import Recursion, read_rule
+from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor, is_paired, named_tensors, tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.store import Store
+from pertheory.text import listed, plural, shortened
 from pertheory.worker import Node, Worker
+
+log = logging.getLogger("pertheory.closure")
 
 #: A closure with more T{k} than this asks first.
 LIMIT = 1000
@@ -33,7 +41,7 @@ class ClosureTooLargeError(InputError):
     """A closure has more members than the caller agreed to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Closure(Drawn):
     """A closed set of recursions, as data; make one with `close`.
 
@@ -48,6 +56,70 @@ class Closure(Drawn):
     order: int
     wanted: tuple[tuple[Tensor, int], ...]
     diagrams: Mapping[Node, tuple[Diagram, ...]] = field(repr=False)
+
+    def __getitem__(self, name: Node | str) -> Recursion:
+        """The recursion of a tensor; see `recursion`.
+
+        Raises:
+            MissingError: it is not part of the theory; names the nearest.
+        """
+        try:
+            return self.recursion(name)
+        except InputError as error:
+            raise MissingError(str(error)) from None
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return bool(self.named(name))  # type: ignore[arg-type]
+        except InputError:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of the tensors at the end of a layer."""
+        return (tensor.name for tensor, _ in self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        table = self.tensors
+        keys = [tensor.name for tensor, _ in table]
+        keys += [f"{tensor.name}{{{order}}}" for tensor, orders in table for order in orders if order]
+        return [*keys, *(tensor.leading for tensor, orders in table if tensor.leading and 0 in orders)]
+
+    def facts(self) -> str:
+        """What it is, on one line."""
+        mark = ", pairs only" if self.network.closure == "pairs" else ""
+        diagrams = sum(len(own) for own in self.diagrams.values())
+        return (
+            f"{self.network.name} to order 1/n^{self.order}{mark}: {plural(len(self), 'tensor')} "
+            f"({listed(self, 90)}), {len(self.nodes)} T{{k}}, {plural(diagrams, 'diagram')}"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.facts()})"
+
+    def _repr_html_(self) -> str:
+        last = len(self.network.sublayers) - 1
+        count: dict[TensorType, int] = {}
+        for node, own in self.diagrams.items():
+            if node.sublayer == last:
+                count[node.kind] = count.get(node.kind, 0) + len(own)
+        asked = {tensor.kind for tensor, _ in self.wanted}
+        rows = (
+            (
+                tensor.name if tensor.name != tensor.observable else "",
+                tensor.observable,
+                tensor.title,
+                ", ".join(map(str, orders)),
+                count[tensor.kind],
+                "yes" if tensor.kind in asked else "needed",
+            )
+            for tensor, orders in self.tensors
+        )
+        head = ["name", "observable", "what it is", "k of T{k}", "diagrams", "asked for"]
+        table = html.table(head, rows, "tensor")
+        return html.page(f"{type(self).__name__}: {self.facts()}", table, html.picture(self.element()))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -80,8 +152,10 @@ class Closure(Drawn):
             own = [node for node in self.nodes if (node.sublayer, node.kind) == (last, tensor.kind)]
             found = tuple(sorted(node for node in own if fixed is None or node.order == fixed))
         if not found:
-            known = ", ".join(node.key for node in self.nodes if node.sublayer == len(self.network.sublayers) - 1)
-            raise InputError(f"{name if isinstance(name, str) else 'this node'} is not part of the theory: {known}")
+            known = [node.key for node in self.nodes if node.sublayer == len(self.network.sublayers) - 1]
+            if not isinstance(name, str):
+                raise InputError(f"this node is not part of the theory: {listed(known)}")
+            raise InputError(f"{shortened(name)} is not part of the theory; {nearest(name[:99], known)}")
         return found
 
     @cached_property
@@ -172,8 +246,7 @@ def close(
         raise InputError(f"tensors are names, observables with pairs, or a list of these, not {shown(tensors)}")
     if pairs is not None and not any(isinstance(item, Observable) for item in asked):
         raise InputError("pairs belong to an Observable, and none is asked for; names and texts have their own")
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress must be a function of two numbers, not {shown(progress)}")
+    show = False if callable(progress) else check_progress(progress)
     wanted: dict[Tensor, int] = {}
     for item in asked:
         for tensor, highest in _requested(item, pairs, order, limit):
@@ -183,7 +256,10 @@ def close(
                 raise InputError(f"network {chosen_rule.name} has no field {sorted(unknown)[0]!r} after a layer")
     if not wanted:
         raise InputError("no tensor is asked for; name at least one, or all")
-    found = _close(chosen_rule, wanted, Worker(chosen_rule, *derived_by), limit, progress)
+    worker = Worker(chosen_rule, *derived_by)
+    with shown_progress(f"deriving the theory of {chosen_rule.name}", show, thread=derived_by[0] is None) as report:
+        found = _close(chosen_rule, wanted, worker, limit, progress if callable(progress) else report)
+    log.info("theory of %s to order 1/n^%d: closed with %d T{k}", chosen_rule.name, order, len(found))
     return Closure(chosen_rule, order, tuple(wanted.items()), found)
 
 
@@ -215,7 +291,7 @@ def _close(
     wanted: Mapping[Tensor, int],
     worker: Worker,
     limit: int | None,
-    progress: Callable[[int, int], None] | None,
+    report: Callable[[int, int], None],
 ) -> dict[Node, tuple[Diagram, ...]]:
     last = len(rule.sublayers) - 1
     waiting = [Node(last, tensor.kind, k) for tensor, highest in wanted.items() for k in range(highest + 1)]
@@ -232,8 +308,7 @@ def _close(
                 f"the closure has {len(seen)} tensors so far and may have more; to go on all the same, add --yes "
                 "(in Python limit=None)"
             )
-        if progress is not None:
-            progress(len(found), len(seen))
+        report(len(found), len(seen))
 
     try:
         while waiting or worker.running:

@@ -25,5 +25,9 @@ class UnsupportedError(PertheoryError, NotImplementedError):
     """A well-formed request that this version cannot answer; never answered with a guess."""
 
 
+class MissingPackageError(PertheoryError, ImportError):
+    """A package that is not needed otherwise is not installed; the message says what to install."""
+
+
 class DivergentAverageError(PertheoryError, ArithmeticError):
     """A Gaussian average that is infinite, such as ``<s'' s''>`` of a kinked activation at one input."""

@@ -6,19 +6,20 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pertheory import html
 from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.errors import InputError, PertheoryError
 from pertheory.forms.expand import expand
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.network import AnyRule, Network, network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.store import Store
+from pertheory.text import plural, shortened
 from pertheory.worker import Node, Worker
 
 if TYPE_CHECKING:
@@ -285,15 +286,25 @@ class Recursion:
 
         return record(self)
 
+    def __repr__(self) -> str:
+        orders = ",".join(map(str, self.orders))
+        name = shortened(self.tensor.name, 120)
+        return f"Recursion({name}{{{orders}}} of {self.network.name}: {plural(len(self), 'diagram')})"
+
     def __str__(self) -> str:
         return self.to_text()
+
+    def _repr_html_(self) -> str:
+        gallery = self.draw()
+        hidden = f"{plural(len(self), 'diagram')} as pictures"
+        return html.formula(self.to_latex()) + html.folded(hidden, html.Html(gallery.figures()))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
 
 
 def derive(
-    rule: str | Path | Network,
+    rule: AnyRule,
     what: AnyTensor,
     pairs: Iterable[Sequence[object]] | None = None,
     order: int = 0,

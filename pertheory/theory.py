@@ -20,9 +20,10 @@ from pertheory.closure import LIMIT, Closure, close
 from pertheory.errors import InputError
 from pertheory.files import write_text
 from pertheory.kernels.language import INPUTS
+from pertheory.progress import progress as shown_progress
 from pertheory.recursion import derive
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.network import AnyRule, network
 from pertheory.rulebook.tensors import AnyTensor
 from pertheory.rulebook.values import one_of
 from pertheory.store import Store
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Theory", "derive", "network", "theory"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Theory(Closure):
     """A closed set of recursions and what can be done with it; make one with `theory`."""
 
@@ -74,7 +75,9 @@ class Theory(Closure):
 
         written = find_target(target).writer()
         one_of(INPUTS, inputs, "inputs")
-        return dict(written(self, inputs, choose_functions(self.network, activation, {})))
+        functions = choose_functions(self.network, activation, {})
+        with shown_progress(f"writing the theory of {self.network.name} for {target}"):
+            return dict(written(self, inputs, functions))
 
     def emit(
         self,
@@ -97,7 +100,7 @@ class Theory(Closure):
 
 
 def theory(
-    rule: str | Path | Network = "mlp",
+    rule: AnyRule = "mlp",
     tensors: AnyTensor | Iterable[AnyTensor] = "all",
     order: int = 1,
     *,
@@ -105,7 +108,7 @@ def theory(
     executor: Executor | None = None,
     store: Store | None = None,
     limit: int | None = LIMIT,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
 ) -> Theory:
     """Close a set of tensors under their recursions.
 
@@ -119,7 +122,9 @@ def theory(
         executor: derives in parallel, on any `concurrent.futures.Executor`; the result does not depend on it.
         store: reads and keeps derived diagrams on disk.
         limit: how many T{k} may be found before it stops and asks; None for any number.
-        progress: called with the numbers of T{k} that are done and that have been found.
+        progress: True shows how far it is (on standard error), False never; by default it is shown where a person
+            works with this Python and it takes more than two seconds. Or a function, called with the numbers of T{k}
+            that are done and that have been found.
 
     Raises:
         InputError: unknown tensors or a negative order.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -16,10 +18,14 @@ from pertheory.derive.diagram import Diagram
 from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType
+from pertheory.progress import progress
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.store import Store
+from pertheory.text import plural, shortened
+
+log = logging.getLogger("pertheory.worker")
 
 Diagrams = tuple[Diagram, ...]
 
@@ -35,6 +41,9 @@ class Node:
     sublayer: int
     kind: TensorType
     order: int
+
+    def __repr__(self) -> str:
+        return f"Node({shortened(self.key, 120)} at sublayer {self.sublayer})"
 
     @property
     def tensor(self) -> Tensor:
@@ -74,6 +83,7 @@ class Worker:
         place = (self.rule, node.sublayer, node.kind, node.order)
         kept = self.store.read(*place) if self.store is not None else None
         if kept is not None:
+            log.debug("%s of %s: read from the cache", node.key, self.rule.name)
             return kept
         if self.executor is not None:
             try:
@@ -81,7 +91,9 @@ class Worker:
             except BrokenExecutor:
                 raise InputError(KILLED) from None
             return None
+        begun = time.monotonic()
         found = diagrams(*place)
+        self._tell(node, found, f"{time.monotonic() - begun:.2f} s")
         if self.store is not None:
             self.store.write(*place, encode(found))
         return found
@@ -98,20 +110,29 @@ class Worker:
                 raise InputError(KILLED) from None
             if self.store is not None:
                 self.store.write(self.rule, node.sublayer, node.kind, node.order, text)
-            results.append((node, decode(text)))
+            own = decode(text)
+            self._tell(node, own, "by another process")
+            results.append((node, own))
         return results
 
     def gather(self, nodes: Iterable[Node]) -> dict[Node, Diagrams]:
         """All of some nodes, in the order given."""
         wanted = list(nodes)
         found: dict[Node, Diagrams] = {}
-        for node in wanted:
-            at_hand = self.start(node)
-            if at_hand is not None:
-                found[node] = at_hand
-        while self.running:
-            found.update(self.finished())
+        what = f"deriving {shortened(wanted[0].tensor.name)}" if wanted else "deriving"
+        with progress(what, thread=self.executor is None) as report:
+            for node in wanted:
+                at_hand = self.start(node)
+                if at_hand is not None:
+                    found[node] = at_hand
+                    report(len(found), len(wanted))
+            while self.running:
+                found.update(self.finished())
+                report(len(found), len(wanted))
         return {node: found[node] for node in wanted}
+
+    def _tell(self, node: Node, found: Diagrams, how: str) -> None:
+        log.info("%s of %s: derived, %s, %s", node.key, self.rule.name, plural(len(found), "diagram"), how)
 
     def cancel(self) -> None:
         """Give up what has not started."""

@@ -25,6 +25,12 @@ class Monomial(NamedTuple):
             return NotImplemented
         return Monomial(self.coefficient * other.coefficient, multiply_powers((self.powers, other.powers)))
 
+    @property
+    def text(self) -> str:
+        """As in ``1/4 C_W^2``."""
+        parts = [name if power == 1 else f"{name}^{power}" for name, power in self.powers]
+        return " ".join(parts if self.coefficient == 1 and parts else [str(self.coefficient), *parts])
+
     def value(self, values: Mapping[str, float]) -> float:
         """The number that results when the symbols take the given values."""
         result = float(self.coefficient)

@@ -51,6 +51,10 @@ class Term(NamedTuple):
     tensors: tuple[Component, ...]
     averages: tuple[Average, ...]
 
+    def __repr__(self) -> str:
+        couplings = "".join(f"{name}^{power} " for name, power in self.couplings)
+        return f"Term(order {self.order}: {couplings}{len(self.tensors)} tensors, {len(self.averages)} averages)"
+
 
 Terms = dict[Term, Fraction]
 

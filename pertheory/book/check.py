@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,8 +11,13 @@ from pertheory.book.deciders import DECIDERS
 from pertheory.book.equation import Chapter, Equation
 from pertheory.book.verdict import ERRATUM, MISMATCH, UNCHECKED, VERIFIED, Verdict, unchecked
 from pertheory.errors import InputError, RuleError, UnsupportedError
+from pertheory.progress import check_progress
+from pertheory.progress import progress as shown_progress
 from pertheory.rulebook.files import nearest
+from pertheory.text import plural
 from pertheory.typeset.write import APPROXIMATION
+
+log = logging.getLogger("pertheory.book")
 
 
 class Result(NamedTuple):
@@ -20,6 +26,10 @@ class Result(NamedTuple):
     chapter: Chapter
     equation: Equation
     verdict: Verdict
+
+    def __repr__(self) -> str:
+        expected = "as expected" if self.as_expected else f"expected {self.equation.status}"
+        return f"Result({self.equation.number}: {self.verdict.status}, {expected})"
 
     @property
     def as_expected(self) -> bool:
@@ -74,19 +84,25 @@ def _join(*notes: str) -> str:
 
 
 def check(
-    equations: Iterable[tuple[Chapter, Equation]], progress: Callable[[Equation], None] | None = None
+    equations: Iterable[tuple[Chapter, Equation]], progress: Callable[[Equation], None] | bool | None = None
 ) -> list[Result]:
     """Decide several equations.
 
     Args:
         equations: with the chapter of each.
-        progress: is called before each.
+        progress: True shows how far it is, False never; by default it is shown where a person works with this Python
+            and it takes more than two seconds. Or a function, called before each.
     """
-    found = []
-    for chapter, equation in equations:
-        if progress is not None:
-            progress(equation)
-        found.append(Result(chapter, equation, decide(equation)))
+    found: list[Result] = []
+    waiting = list(equations)
+    show = False if callable(progress) else check_progress(progress)
+    with shown_progress(f"checking {plural(len(waiting), 'equation')}", show) as report:
+        for chapter, equation in waiting:
+            if callable(progress):
+                progress(equation)
+            found.append(Result(chapter, equation, decide(equation)))
+            log.debug("equation %s: %s", equation.number, found[-1].verdict.status)
+            report(len(found), len(waiting))
     return found
 
 

@@ -11,6 +11,7 @@ from pertheory.book.parse import Words, parse_statement
 from pertheory.book.syntax import Statement
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.network import Network
+from pertheory.text import plural, shortened
 
 #: where an equation stands, and who states it
 SOURCES = ("print", "restatement", "recalled", "derived", "ours")
@@ -63,6 +64,9 @@ class Equation:
     definitions: tuple[Definition, ...] = field(repr=False)
     place: str
 
+    def __repr__(self) -> str:
+        return f"Equation({self.number}: {shortened(self.title, 100)}; {shortened(self.statement, 120)})"
+
     @property
     def group(self) -> str:
         """How it is counted: as an equation of the book, as a consequence or repeat of others, or as ours."""
@@ -109,3 +113,6 @@ class Chapter:
     name: str
     title: str
     equations: tuple[Equation, ...]
+
+    def __repr__(self) -> str:
+        return f"Chapter({self.name}: {shortened(self.title)}, {plural(len(self.equations), 'equation')})"

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from pertheory.errors import InputError
 from pertheory.files import replacing
+from pertheory.progress import show_time
 from pertheory.rulebook.names import is_name, visible
 from pertheory.rulebook.values import read_number, read_whole
 
@@ -303,15 +304,3 @@ class LayerProgress:
         left = (now - self._start) * (1 - whole) / whole if whole else 0.0
         text = f"layer {layer} of {depth}" + (f", about {show_time(left)} left" if left > 2 else "")
         print(f"{text:<60}", end="\n" if last else "\r", file=sys.stderr, flush=True)
-
-
-def show_time(seconds: float) -> str:
-    """A time for people.
-
-    Example:
-        >>> show_time(7), show_time(150), show_time(10000)
-        ('7 s', '2 min', '2.8 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -25,13 +25,13 @@ from pertheory.cli.options import (
     numbers,
     parameter,
     place,
-    show_time,
     tensor_list,
     whole,
     working,
 )
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
 from pertheory.errors import DivergentAverageError, InputError
+from pertheory.progress import show_time
 from pertheory.rulebook.tensors import Tensor, find_tensor
 from pertheory.targets import TARGETS
 

@@ -17,6 +17,7 @@ from pertheory import __version__
 from pertheory.cli import check, derive, describe, draw, emit, run
 from pertheory.cli import list as listing
 from pertheory.errors import PertheoryError
+from pertheory.progress import automatic
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import line
 
@@ -94,7 +95,8 @@ def _execute(arguments: Sequence[str]) -> int:
         options, rest = parser.parse_known_args(arguments)
         if rest:
             options.parser.refuse(rest)
-        status: int = options.action(options)
+        with automatic(sys.stderr is not None and sys.stderr.isatty()):
+            status: int = options.action(options)
         sys.stdout.flush()
         return status
     except PertheoryError as error:

@@ -85,6 +85,15 @@ class Diagram(NamedTuple):
     sites: Sites
     images: tuple[Permutation, ...]
 
+    def __repr__(self) -> str:
+        couplings = " ".join(name if power == 1 else f"{name}^{power}" for name, power in self.couplings)
+        images = f", stands for {self.orbit_size} diagrams" if self.orbit_size > 1 else ""
+        return (
+            f"Diagram({self.coefficient} {couplings} (n/n_prev)^{self.width_power}, order {self.order}: "
+            f"{len(self.kind.fields)} vertices above, {len(self.neurons)} neurons, {len(self.vertices)} tensors, "
+            f"{len(self.legs)} legs{images})"
+        )
+
     @property
     def width_power(self) -> int:
         """The power of (n / n_prev)."""

@@ -32,5 +32,11 @@ class Drawn:
 
         return write_tikz(self.scene())
 
+    def element(self) -> str:
+        """An SVG element that stands in a page and takes its colour."""
+        from pertheory.draw.svg import write_svg
+
+        return write_svg(self.scene(), inline=True)
+
     def _repr_svg_(self) -> str:
         return self.to_svg()

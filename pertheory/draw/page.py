@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pertheory.texts import line, xml_text
+from pertheory.text import line, xml_text
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -7,7 +7,7 @@ one that stands inside a page takes the page's colour.
 from __future__ import annotations
 
 from pertheory.draw.scene import INDEX, LOWERED, RAISED, Blob, Dot, Item, Line, Point, Run, Scene, Text
-from pertheory.texts import line, xml_text
+from pertheory.text import line, xml_text
 
 _ROOT = "<style>svg:root{color:#1f2328}@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}</style>"
 _FAMILY = "'STIX Two Text','Times New Roman',Times,'DejaVu Serif',serif"

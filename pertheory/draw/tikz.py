@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pertheory.draw.scene import Blob, Dot, Item, Line, Point, Run, Scene, Text
-from pertheory.texts import latex_text, line
+from pertheory.text import latex_text, line
 
 _POINTS = 0.75  # of a pixel
 _PAGE = 480.0  # points in a line

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pertheory import html
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.functions.catalogue import aliases, catalogue, find_activation
 from pertheory.functions.conversion import Converter
@@ -23,8 +24,10 @@ from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, pa
 from pertheory.functions.kinks import refuse_poles, split
 from pertheory.functions.polynomials import Polynomial, bounded
 from pertheory.functions.series import taylor_coefficients
+from pertheory.functions.symbols import formula_text, is_symbolic
 from pertheory.rulebook.files import check_keys, nearest, other_kind, read_toml
 from pertheory.rulebook.names import GRAMMAR, is_name, line, shown
+from pertheory.text import listed, shortened
 
 Array: TypeAlias = NDArray[np.float64]
 KEYS = ("name", "aliases", "description", "formula", "pieces", "parameters")
@@ -47,6 +50,9 @@ class Piece:
     def text(self) -> str:
         """The formula as text."""
         return show(self.node)
+
+    def __repr__(self) -> str:
+        return f"Piece({shortened(self.text, 150)} from {self.lower:g} to {self.upper:g})"
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,29 @@ class Activation:
         while len(known) <= order:
             known.append(ring.derivative(known[-1]))
         return known
+
+    def description(self) -> dict[str, Any]:
+        """The facts about it as plain values."""
+        return {
+            "name": self.name,
+            "pieces": [f"{piece.text} from {piece.lower:g} to {piece.upper:g}" for piece in self.pieces],
+            "parameters": {key: float(value) for key, value in self.parameters},
+            "kinks": list(self.kinks),
+            "jumps at kinks": "none" if self.jump_order is None else f"derivative {self.jump_order}",
+        }
+
+    def __repr__(self) -> str:
+        parameters = listed((f"{key}={float(value):g}" for key, value in self.parameters), 60)
+        pieces = shortened("; ".join(piece.text for piece in self.pieces), 100)
+        kinks = f", kinks at {listed((f'{kink:g}' for kink in self.kinks), 40)}" if self.kinks else ""
+        formula = "" if pieces == self.name else f": {pieces}"
+        return f"Activation({shortened(self.name, 60)}{formula}{kinks}{f', {parameters}' if self.parameters else ''})"
+
+    def _repr_html_(self) -> str:
+        own = self.description()
+        parameters = ", ".join(f"{key} = {value:g}" for key, value in own["parameters"].items())
+        rows = [("pieces", own["pieces"]), ("parameters", parameters), ("kinks", own["kinks"])]
+        return html.page(f"{self.name}: activation", html.facts([*rows, ("jumps at kinks", own["jumps at kinks"])]))
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -215,6 +244,10 @@ class Activation:
         """Return ``(lower, upper, symengine expression)`` of every piece."""
         values = dict(self.parameters)
         return tuple((piece.lower, piece.upper, to_symengine(piece.node, values)) for piece in self.pieces)
+
+
+#: An activation as people give one; see `activation`. The last is a sympy expression.
+AnyActivation: TypeAlias = str | Path | Activation | Any
 
 
 def _scalar(name: str, value: object, given: str) -> Scalar:
@@ -347,13 +380,13 @@ def _resolve(text: str, parameters: tuple[tuple[str, Any], ...]) -> Activation:
     return _build(" ".join(text.split()), [(-math.inf, math.inf, node)], values)
 
 
-def activation(name: str | Path, **parameters: float | Fraction) -> Activation:
+def activation(name: AnyActivation, **parameters: float | Fraction) -> Activation:
     """Return an activation function.
 
     Args:
         name: a name or alias of the rule files (``gelu``), a name of another program with its prefix and its
-            defaults (``torch.nn.PReLU``), the path of a rule file (ending in ``.toml``), or a formula of x such as
-            ``"x*tanh(beta*x)"``.
+            defaults (``torch.nn.PReLU``), the path of a rule file (ending in ``.toml``), a formula of x such as
+            ``"x*tanh(beta*x)"``, or a sympy expression in x, or in any one symbol. An `Activation` stays as it is.
         parameters: values for the parameters of the rule file, or of all parameters of the formula.
 
     Raises:
@@ -366,7 +399,15 @@ def activation(name: str | Path, **parameters: float | Fraction) -> Activation:
         >>> activation("max(0, x)^2").jump_order
         2
     """
+    if isinstance(name, Activation):
+        if parameters:
+            raise InputError(f"{name.name}: its parameters are fixed; give its name or formula with new ones")
+        return name
+    if is_symbolic(name):
+        name = formula_text(name, parameters)
     if not isinstance(name, (str, Path)):
-        raise InputError(f"an activation is a name, a formula or a .toml file, not {type(name).__name__}")
+        raise InputError(
+            f"an activation is a name, a formula, a sympy expression or a .toml file, not {type(name).__name__}"
+        )
     text = str(name).strip()
     return _resolve(text, tuple(sorted((key, _scalar(key, value, text)) for key, value in parameters.items())))

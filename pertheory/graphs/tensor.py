@@ -42,6 +42,12 @@ class TensorType(NamedTuple):
     edges: tuple[Pair, ...]
     pairs: tuple[Pair, ...]
 
+    def __repr__(self) -> str:
+        fields = "" if set(self.fields) <= {"z"} else f", fields {' '.join(self.fields)}"
+        edges, pairs = (" ".join(f"{u}-{v}" for u, v in links) for links in (self.edges, self.pairs))
+        text = f"{self.size} vertices{fields}, edges {edges or 'none'}, pairs {pairs}"
+        return f"TensorType({text if len(text) < 250 else text[:250] + '...'})"
+
     @property
     def size(self) -> int:
         """Number of vertices, and so of slots."""

@@ -181,6 +181,9 @@ class Kernel(NamedTuple):
     cases: tuple[Case, ...]
     temporaries: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Kernel({self.key[:150]}: {self.rank} axes, {len(self.cases)} cases, {len(self.averages)} averages)"
+
     @property
     def starts_whole(self) -> bool:
         """Whether the first case holds for all components, those that later ones replace included."""
@@ -201,6 +204,9 @@ class Level(NamedTuple):
     averages: tuple[AverageArray, ...]
     kernels: tuple[Kernel, ...]
     temporaries: tuple[Temporary, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Level({len(self.kernels)} kernels, {len(self.averages)} averages, {len(self.temporaries)} temporaries)"
 
 
 class Initial(NamedTuple):
@@ -243,3 +249,7 @@ class Program(NamedTuple):
     initial: tuple[Initial, ...]
     levels: tuple[Level, ...]
     glossary: tuple[tuple[str, str, int, str], ...]
+
+    def __repr__(self) -> str:
+        kernels = sum(len(level.kernels) for level in self.levels)
+        return f"Program({self.network}, order {self.order}, inputs {self.inputs}: {kernels} kernels)"

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pertheory import html
 from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import RuleError
 from pertheory.rulebook.names import GRAMMAR, is_name, shown
+from pertheory.text import listed, shortened
 
 IDENTITY = "id"  # the function f(z) = z, known to every rule
 INPUT = "x"  # the field below the first layer: the inputs
@@ -55,6 +57,13 @@ class Parameter(NamedTuple):
     learning_rate: Monomial | None
     distribution: str = "gaussian"
 
+    @property
+    def text(self) -> str:
+        """As in ``W: weight, variance C_W/n, learning rate lambda_W/n``."""
+        per = "/n" if self.kind == "weight" else ""
+        rate = "not trained" if self.learning_rate is None else f"learning rate {self.learning_rate.text}{per}"
+        return f"{self.name}: {self.kind}, variance {self.variance.text}{per}, {rate}"
+
 
 class Channel(NamedTuple):
     """One way in which a field is fed.
@@ -72,6 +81,15 @@ class Channel(NamedTuple):
     function: str
     of: str
     factor: Monomial
+
+    @property
+    def text(self) -> str:
+        """As in ``W s(z)``."""
+        if self.kind == "bias":
+            return self.parameter
+        inside = self.of if self.function == IDENTITY else f"{self.function}({self.of})"
+        factor = "" if self.factor == ONE else self.factor.text
+        return " ".join(part for part in (factor, self.parameter, inside) if part)
 
 
 class Sublayer(NamedTuple):
@@ -130,6 +148,36 @@ class Network:
         for place, text in (("title", self.title), *((f"activations.{key}", own) for key, own in self.activations)):
             if not isinstance(text, str):
                 raise RuleError(f"{self.source or 'network'}: {place}: must be a text, not {shown(text)}")
+
+    def equations(self) -> list[str]:
+        """What makes each field, as in ``z' = b + W s(z)``, in the order of the sublayers."""
+        return [
+            f"{name}' = {' + '.join(channel.text for channel in channels)}"
+            for layer in self.sublayers
+            for name, channels in layer.fields
+        ]
+
+    def facts(self) -> list[tuple[str, Any]]:
+        """What there is to say about it for people: rows of what and value, or values, one a line."""
+        rows: list[tuple[str, Any]] = [
+            ("title", self.title),
+            ("layer", self.equations()),
+            ("parameters", [p.text for p in self.parameters]),
+            ("hyperparameters", ", ".join(f"{symbol} = {value:g}" for symbol, value in self.hyperparameters)),
+            ("functions", ", ".join(self.functions)),
+            ("activations", [f"{function} = {own}" for function, own in self.activations]),
+            ("fields", ", ".join(self.fields) if self.has_several_fields else ""),
+        ]
+        approximation = "keeps pairs only: an approximation, since the rule is not sound"
+        return [*rows, ("closure", approximation if self.closure == "pairs" else "")]
+
+    def __repr__(self) -> str:
+        hyper = listed((f"{symbol}={value:g}" for symbol, value in self.hyperparameters), 80)
+        mark = ", pairs only" if self.closure == "pairs" else ""
+        return f"Network({self.name}: {shortened(self.title, 80)}; {hyper}{mark})"
+
+    def _repr_html_(self) -> str:
+        return html.page(f"{self.name}: network", html.facts(self.facts()))
 
     def _names(self) -> Iterator[tuple[str, object]]:
         """Everything that is a name, with its place in a rule file."""

@@ -7,12 +7,13 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Mapping
-from itertools import accumulate
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 from pertheory.errors import RuleError
 from pertheory.rulebook.names import is_name, shown, visible
+from pertheory.text import listed
 
 #: Bytes of a rule file; the largest that comes along has a tenth of it.
 LARGEST = 1_000_000
@@ -74,7 +75,17 @@ def read_toml(path: Path | str) -> dict[str, Any]:
             rule file has.
     """
     path = Path(path)
-    text = read_text(path)
+    return parse_toml(read_text(path), path)
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """The same from the text itself; ``path`` is what messages call it.
+
+    Raises:
+        RuleError: as `read_toml`.
+    """
+    if len(text) > LARGEST:
+        raise RuleError(f"{path}: is longer than {LARGEST} characters; rules are a page or two")
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -85,6 +96,42 @@ def read_toml(path: Path | str) -> dict[str, Any]:
         raise RuleError(f"{path}: not valid TOML: a number or a date that is out of range") from None
     _check_value(table, path, (), 0)
     return table
+
+
+def plain_table(given: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    """A rule that was written as dictionaries, as `read_toml` gives one back: copied, and checked likewise.
+
+    Args:
+        given: mappings, lists and tuples, texts, numbers of any kind, truth values.
+        path: what messages call it.
+
+    Raises:
+        RuleError: something else is in it; names where.
+    """
+    table = _plain(given, path, (), 0)
+    _check_value(table, path, (), 0)
+    return dict(table)
+
+
+def _plain(value: Any, path: Path, where: tuple[str, ...], depth: int) -> Any:
+    place = f"{path}: {'.'.join(where)}: "
+    if depth > DEEPEST:
+        raise RuleError(f"{place}is nested too deeply")
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise RuleError(f"{place}the key {shown(key)} is no text")
+        return {str(key): _plain(inner, path, (*where, str(key)), depth + 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        last = where[-1] if where else ""
+        return [_plain(own, path, (*where[:-1], f"{last}[{n}]"), depth + 1) for n, own in enumerate(value)]
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Real):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise RuleError(f"{place}must be a table, a list, a text or a number, not {shown(value)}")
 
 
 def _check_value(value: Any, path: Path, where: tuple[str, ...], depth: int) -> None:
@@ -138,10 +185,7 @@ def nearest(given: str, known: Iterable[str], count: int = 3) -> str:
     close = [folded[match] for match in matches]
     if close:
         return f"nearest: {', '.join(close)}"
-    ends = list(accumulate(len(name) + 2 for name in known))
-    shown_ones = sum(end <= LONGEST_LIST for end in ends)
-    rest = f" and {len(known) - shown_ones} more" if shown_ones < len(known) else ""
-    return f"known: {', '.join(known[:shown_ones]) or 'none'}{rest}"
+    return f"known: {listed(known, LONGEST_LIST)}"
 
 
 def check_keys(table: Mapping[str, Any], allowed: Iterable[str], path: Path | str, where: str = "") -> None:

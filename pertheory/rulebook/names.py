@@ -4,8 +4,8 @@ Rule files are data that strangers write. A *name* (of a network, a field, a par
 tensor, a symbol) becomes part of emitted code, of file names and of formulas: it is a letter, then letters, digits and
 ``_``, all ASCII, and is checked where a rule is read or built. Whoever writes code asks once more, with `checked`.
 
-All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there
-(`pertheory.texts`); all of them begin with `visible` or `line`, which are here as well.
+All other text (titles, notes, formulas) is for people. Each target has one writer that makes it harmless there; all of
+them begin with `visible` or `line` of `pertheory.text`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from typing import TypeGuard
 
 from pertheory.errors import RuleError
-from pertheory.texts import line as line
-from pertheory.texts import visible as visible
+from pertheory.text import line, shown, visible
+
+__all__ = ["GRAMMAR", "LONGEST", "NAME", "checked", "is_name", "line", "local_names", "shown", "visible"]
 
 #: A name as a regular expression, for grammars that names are a part of.
 NAME = "[A-Za-z][A-Za-z0-9_]*"
@@ -60,14 +61,3 @@ def local_names(symbols: Iterable[str], taken: Callable[[str], bool]) -> dict[st
         {'C_W': 'C_W', 'G': 'hyper_G', 'hyper_G': 'hyper_hyper_G'}
     """
     return {s: f"hyper_{s}" if s.startswith("hyper_") or taken(s) else s for s in map(checked, symbols)}
-
-
-def shown(value: object, most: int = 60) -> str:
-    """A value as an error message quotes it: on one line, and not longer than people read."""
-    if isinstance(value, str):
-        text = repr(value[: most + 1])
-    elif isinstance(value, list | tuple | dict):
-        text = repr(value) if len(value) <= most else f"{type(value).__name__} of {len(value)} entries"
-    else:
-        text = repr(value)
-    return line(text if len(text) <= most + 2 else text[:most] + "...")

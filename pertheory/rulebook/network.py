@@ -17,20 +17,23 @@ import math
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pertheory.algebra.monomial import ONE, Monomial
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook.architecture import IDENTITY, Channel, Network, Parameter, Sublayer
-from pertheory.rulebook.files import nearest, other_kind, read_toml, rules_folder
+from pertheory.rulebook.files import nearest, other_kind, parse_toml, plain_table, read_toml, rules_folder
 from pertheory.rulebook.names import GRAMMAR, NAME, is_name, shown
 from pertheory.rulebook.soundness import unsound
 
-__all__ = ["CLOSURES", "IDENTITY", "Channel", "Network", "Parameter", "Sublayer", "network", "read_network"]
+__all__ = ["CLOSURES", "IDENTITY", "AnyRule", "Channel", "Network", "Parameter", "Sublayer", "network", "read_network"]
 
+#: What messages call rules that are in no file.
+_TEXT, _DICT = Path("<text>"), Path("<dict>")
 CLOSURES = ("exact", "pairs")
 #: Numbers in a variance, a rate or a coefficient: powers of them must stay in the range of doubles.
 SMALLEST, GREATEST = 1e-12, 1e12
@@ -46,11 +49,16 @@ _KEYS = {
 }
 
 
-def network(name_or_path: str | Path | Network, closure: str = "exact") -> Network:
-    """A network rule by name ("mlp"), by path to a rule file, or as it is.
+#: A rule as people give one; see `network`.
+AnyRule: TypeAlias = str | Path | Mapping[str, Any] | Network
+
+
+def network(rule: AnyRule, closure: str = "exact") -> Network:
+    """A network rule by name ("mlp"), by path to a rule file, as the text of one, as a dictionary, or as it is.
 
     Args:
-        name_or_path: which rule.
+        rule: which rule. A text with an end of line or a ``=`` is the content of a rule file, unless a file has that
+            name; a dictionary is one as `tomllib` reads it.
         closure: "exact" refuses rules that are not sound. "pairs" derives them all the same, keeping only correlators
             that are sums over pairs, with a warning; every output is then marked as an approximation.
 
@@ -60,18 +68,41 @@ def network(name_or_path: str | Path | Network, closure: str = "exact") -> Netwo
     """
     if closure not in CLOSURES:
         raise InputError(f"closure must be one of {', '.join(CLOSURES)}, not {closure!r}")
-    if not isinstance(name_or_path, str | Path | Network):
-        raise InputError(f"a network is a name, the path of a rule file or a Network, not {shown(name_or_path)}")
-    rule = name_or_path if isinstance(name_or_path, Network) else read_network(rule_file(name_or_path))
-    if rule.closure == "pairs":
-        return rule  # has been accepted, with its warning
-    reasons = unsound(rule)
+    found = any_rule(rule)
+    if found.closure == "pairs":
+        return found  # has been accepted, with its warning
+    reasons = unsound(found)
     if not reasons:
-        return rule
+        return found
     if closure == "exact":
         raise RuleError(f'{reasons[0]} (closure "pairs" derives it all the same, as an approximation)')
     warnings.warn(f"keeping pairs only, which is an approximation: {reasons[0]}", stacklevel=2)
-    return replace(rule, closure="pairs")
+    return replace(found, closure="pairs")
+
+
+def any_rule(given: AnyRule) -> Network:
+    """A rule in any of the forms in which people give one; whether it is sound is not asked.
+
+    Raises:
+        InputError: there is no such rule, or it is none of these forms.
+        RuleError: the rule is wrong; names the file, ``<text>`` or ``<dict>``, and the key.
+    """
+    if isinstance(given, Network):
+        return given
+    if isinstance(given, Mapping):
+        return _Reader(_DICT, plain_table(given, _DICT)).network()
+    if not isinstance(given, str | Path):
+        raise InputError(
+            f"a network is a name, the path or the text of a rule file, a dictionary or a Network, not {shown(given)}"
+        )
+    if isinstance(given, str) and is_toml(given):
+        return _Reader(_TEXT, parse_toml(given, _TEXT)).network()
+    return read_network(rule_file(given))
+
+
+def is_toml(text: str) -> bool:
+    """Whether a text is a rule itself, and not the name of one or the path of its file."""
+    return "\n" in text or ("=" in text and not text.endswith(".toml") and not os.path.isfile(text))
 
 
 def rule_file(name_or_path: str | Path) -> Path:

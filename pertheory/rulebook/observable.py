@@ -27,6 +27,7 @@ from pertheory.graphs.partitions import pairings
 from pertheory.graphs.tensor import Pair, TensorType, tensor_type
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import GRAMMAR, is_name, line, shown
+from pertheory.text import shortened
 
 LABELS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0"
 SHAPES: dict[str, tuple[str, tuple[Pair, ...]]] = {
@@ -99,6 +100,9 @@ class Observable:
         """Every way to pair the vertices: as for `tensor`, and the pairs as positions in ``labels``."""
         for pairs in pairings(range(len(self.labels))):
             yield *self.tensor([(self.labels[u], self.labels[v]) for u, v in pairs]), pairs
+
+    def __repr__(self) -> str:
+        return f"Observable({shortened(str(self), 250)})"
 
     def __str__(self) -> str:
         names = [lb if f == "z" else f"{lb}:{f}" for lb, f in zip(self.labels, self.fields, strict=True)]

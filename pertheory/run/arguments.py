@@ -157,6 +157,20 @@ def check_widths(widths: Iterable[float] | None, depth: int, below: int, rule: N
     return [float(below), *(float(width) for width in widths)]
 
 
+def check_layer_progress(progress: Any) -> Any:
+    """What layers report to: a function, or None where nobody listens.
+
+    Raises:
+        InputError: something else. True is for a model that is called, which knows when it is done.
+    """
+    if progress is None or progress is False:
+        return None
+    if not callable(progress):
+        hint = "; model(...) takes True, model.layers(...) does not" if progress is True else ""
+        raise InputError(f"progress must be a function of layer, depth and fraction, not {shown(progress)}{hint}")
+    return progress
+
+
 def check_kernel(covariance: Array) -> None:
     """See that a layer can go on from the kernel of the one below.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -25,6 +26,8 @@ from pathlib import Path
 
 from pertheory import files
 from pertheory.errors import InputError
+
+log = logging.getLogger("pertheory.run")
 
 #: Fast, and the same numbers everywhere: no rearranged sums, no fused multiply-add unless the source has it. -O3 takes
 #: more than twice as long to compile and gains nothing measurable.
@@ -88,6 +91,7 @@ def build(sources: Mapping[str, str], folder: Path | None = None) -> Path:
         files.sweep(place)
         found = _kept(place, key.hexdigest())
         if found is not None:
+            log.debug("compiled code %s: read from the cache", key.hexdigest()[:16])
             return found
         try:
             return _build(compiler, sources, place, key.hexdigest())
@@ -149,6 +153,7 @@ def _build(compiler: str, sources: Mapping[str, str], place: Path, key: str) -> 
     Raises:
         OSError: the folder cannot be written, or is full.
     """
+    log.info("compiled code %s: built by %s in %s", key[:16], compiler, place)
     with files.temporary_folder(place) as here:
         for name, text in sources.items():
             (here / name).write_text(text, encoding="utf-8")

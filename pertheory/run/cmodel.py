@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from pertheory.emit.c.target import c_source, header_text
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.kernels.language import Program
+from pertheory.progress import progress as shown_progress
 from pertheory.run.arguments import check_range
 from pertheory.run.ccompile import build, find_compiler, load
 from pertheory.run.model import Model, Prepared
 from pertheory.run.states import Array, Layers, Progress
 from pertheory.run.undefined import Average, definite
+
+log = logging.getLogger("pertheory.run")
 
 OK, BAD_ARGUMENT, NOT_FINITE, UNSUPPORTED, OVERFLOW, LAST_ERROR = 0, 1, 3, 4, 6, 6
 DIVERGENT, ACCURACY, UNDEFINED = 7, 8, 9
@@ -76,13 +80,15 @@ class Library:
         return int(found(*arguments))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CModel(Model):
     """A theory as a callable that runs compiled C; make one with ``theory.compile("c")``.
 
     Raises:
         InputError: no C compiler.
     """
+
+    target: ClassVar[str] = "c"
 
     def __post_init__(self) -> None:
         """See that there is a compiler, which is an error here and not at the first call."""
@@ -103,14 +109,19 @@ class CModel(Model):
         """The library for some activations; without built-in averages where there is no routine for them."""
         key = (tuple(sorted(functions.items(), key=lambda item: item[0])), built_in)
         if key not in self._libraries:
-            try:
-                program, source = c_source(self.theory, self.inputs, functions, built_in)
-            except UnsupportedError:
-                built_in = False
-                program, source = c_source(self.theory, self.inputs, functions, built_in)
-            texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
-            self._libraries[key] = Library(program, source.name, load(build(texts)), built_in)
+            with shown_progress(f"compiling the theory of {self.theory.network.name} to C"):
+                self._libraries[key] = self._build(functions, built_in)
         return self._libraries[key]
+
+    def _build(self, functions: Mapping[str, Activation], built_in: bool) -> Library:
+        try:
+            program, source = c_source(self.theory, self.inputs, functions, built_in)
+        except UnsupportedError as error:
+            log.info("averages are called back from C: %s", error)
+            built_in = False
+            program, source = c_source(self.theory, self.inputs, functions, built_in)
+        texts = {f"{source.name}.c": source.source, f"{source.name}.h": source.header, "pertheory.h": header_text()}
+        return Library(program, source.name, load(build(texts)), built_in)
 
 
 class CLayers(Layers):

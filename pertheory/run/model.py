@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from functools import cached_property, partial
 from math import comb
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from pertheory import html
 from pertheory.averages.explain import Counted, explained
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.closure import Closure
@@ -21,12 +23,15 @@ from pertheory.functions.activation import Activation
 from pertheory.functions.chosen import choose_functions
 from pertheory.kernels.language import Program
 from pertheory.kernels.lower import lower
+from pertheory.progress import check_progress
+from pertheory.progress import progress as shown_progress
 from pertheory.rulebook.values import whole
 from pertheory.run.arguments import (
     check_accuracy,
     check_hyperparameters,
     check_inputs,
     check_kernel,
+    check_layer_progress,
     check_range,
     check_widths,
 )
@@ -34,6 +39,9 @@ from pertheory.run.evaluate import Evaluator
 from pertheory.run.memory import check_memory, memory_needed
 from pertheory.run.states import Array, Layers, Progress, Run
 from pertheory.run.undefined import definite
+from pertheory.text import plural
+
+log = logging.getLogger("pertheory.run")
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
 LONG_ENOUGH = 0.5
@@ -50,6 +58,27 @@ class Model:
 
     theory: Closure
     inputs: str = "many"
+
+    #: The name of what computes, for people.
+    target: ClassVar[str] = "numpy"
+
+    def __repr__(self) -> str:
+        return f"Model({self.target}, {self.inputs} input{'s' * (self.inputs != 'one')}; {self.theory.facts()})"
+
+    def _repr_html_(self) -> str:
+        rule = self.theory.network
+        hyper = "".join(f", {symbol}={value:g}" for symbol, value in rule.hyperparameters)
+        free = [name for name in rule.functions if name not in dict(rule.activations)]
+        given = "activation" if len(free) == 1 else "{" + ", ".join(f"{name!r}: activation" for name in free) + "}"
+        alike = "every slot carries the same input" if self.inputs == "one" else "one axis a slot, over the inputs"
+        rows = [
+            ("computed by", self.target),
+            ("theory", self.theory.facts()),
+            ("arrays", alike),
+            ("call", f"model(inputs, {given}, depth{hyper}, widths=None, rtol=1e-09)"),
+            ("answer", "run[layer][tensor], layers from 1; run.to_pandas(), run.to_xarray()"),
+        ]
+        return html.page(f"Model of {rule.name}", html.facts(rows))
 
     @cached_property
     def program(self) -> Program:
@@ -108,14 +137,15 @@ class Model:
             InputError: ragged, empty or non-finite inputs, unknown or negative hyperparameters, wrong widths or depth,
                 more memory than there is. While the layers are computed: numbers that leave the range of doubles.
         """
-        rtol = check_accuracy(rtol)
+        rtol, progress = check_accuracy(rtol), check_layer_progress(progress)
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         return self._layers(run, rtol, progress, kept, counted)
 
     def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
         """The layers of a run whose arguments have been checked."""
         smooth = all(function.is_smooth for function in run.functions.values())
-        evaluator = self._smooth if smooth else self.kinked(len(run.table))
+        with shown_progress(f"compiling the theory of {self.theory.network.name}"):
+            evaluator = self._smooth if smooth else self.kinked(len(run.table))
         needed = run.check_memory(evaluator.program, kept)
         functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
         averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
@@ -128,9 +158,29 @@ class Model:
         depth: int,
         **options: Any,
     ) -> Run:
-        """Compute all tensors at layers 1 .. depth and keep them all; takes the arguments of `layers`."""
-        layers = self.layers(inputs, activation, depth, kept=whole(depth, "depth", 1), **options)
-        states = tuple(layers)
+        """Compute all tensors at layers 1 .. depth and keep them all.
+
+        Args:
+            inputs: as in `layers`, and so are the others.
+            activation: of each function.
+            depth: number of weight layers.
+            options: of `layers`; ``progress`` may also be True or False, to show how far it is or never to. By default
+                it is shown where a person works with this Python and it takes more than two seconds.
+        """
+        called = options.pop("progress", None)
+        show = False if callable(called) else check_progress(called)
+        kept = whole(depth, "depth", 1)
+        with shown_progress(f"computing {plural(kept, 'layer')}", show) as report:
+
+            def tell(layer: int, depth: int, done: float) -> None:
+                report(max(layer - 2 + done, 0.0), depth - 1)  # the first layer takes no time
+
+            progress = called if callable(called) else tell
+            layers = self.layers(inputs, activation, depth, kept=kept, progress=progress, **options)
+            states = tuple(layers)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("which method averaged what:\n%s", layers.explanation())
+        log.info("computed %d layers on %s, averages accurate to %.1e of their scale", kept, self.target, layers.error)
         if layers.divergences:
             warnings.warn(
                 f"some components are NaN, because averages have no finite value: {'; '.join(layers.divergences)}",

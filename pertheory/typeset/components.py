@@ -17,11 +17,21 @@ class Written(NamedTuple):
     slots: tuple[int, ...]
 
 
-@lru_cache(maxsize=200_000)
 def written(kind: TensorType, order: int, slots: tuple[int, ...]) -> Written:
     """Of all slot orders that the symmetry makes equal, the smallest in the order of the tensor's name."""
     tensor = tensor_of(kind)
+    return Written(tensor, order, _smallest(kind, tensor.slots, slots))
+
+
+@lru_cache(maxsize=200_000)
+def _smallest(kind: TensorType, reading: tuple[int, ...], slots: tuple[int, ...]) -> tuple[int, ...]:
+    """The same without the name, which may be given later.
+
+    Args:
+        kind: the type.
+        reading: the vertex that stands in each slot of the name.
+        slots: what stands on each vertex.
+    """
     if kind.size > 8:  # the canonical choice is as good, and the group is large
-        return Written(tensor, order, tuple(slots[vertex] for vertex in tensor.slots))
-    best = min(tuple(slots[element[vertex]] for vertex in tensor.slots) for element in symmetry_elements(kind))
-    return Written(tensor, order, best)
+        return tuple(slots[vertex] for vertex in reading)
+    return min(tuple(slots[element[vertex]] for vertex in reading) for element in symmetry_elements(kind))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pertheory.algebra.monomial import Monomial
+from pertheory import html
 from pertheory.algebra.terms import Term, sorted_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.derive.moves.pair import Join
@@ -21,6 +21,7 @@ from pertheory.graphs.canonical import connected_components
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.tensors import Tensor, tensor_of
 from pertheory.rulebook.values import whole
+from pertheory.text import plural, shortened
 from pertheory.typeset.write import TextStyle, diagram_text, term_text
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Picture(NamedTuple):
             graph.add_edge(first, second, kind=kind)
         return graph
 
+    def __repr__(self) -> str:
+        return f"Picture({plural(len(self.nodes), 'node')}, {plural(len(self.edges), 'edge')})"
+
     def __str__(self) -> str:
         kinds: dict[str, list[str]] = {}
         label = {name: text for name, text, _ in self.nodes}
@@ -70,6 +74,9 @@ class Step(NamedTuple):
     move: str
     words: str
     graph: Picture
+
+    def __repr__(self) -> str:
+        return f"Step({self.move}: {shortened(self.words, 150)})"
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,18 @@ class Explanation(Drawn):
             for diagram, steps in self.diagrams
         ]
         return strip(f"{self.tensor.name}: {self.title.removeprefix('+ ')}", stories)
+
+    def __repr__(self) -> str:
+        return f"Explanation({shortened(self.title, 150)}: {plural(len(self.diagrams), 'contribution')})"
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for number, (_, steps) in enumerate(self.diagrams):
+            rows = ((step.move, step.words, str(step.graph)) for step in steps)
+            own = html.table(["move", "what was chosen", "graph"], rows, "step")
+            several = len(self.diagrams) > 1
+            parts.append(html.folded(f"contribution {number + 1} of {len(self.diagrams)}", own) if several else own)
+        return html.page(self.title, *parts, html.picture(self.element()))
 
     def __str__(self) -> str:
         lines = [self.title]
@@ -200,7 +219,7 @@ class _Story:
     def joined(self, ends: tuple[int, int], join: Join) -> str:
         """Move 1 for one pair."""
         first, second = self.label[ends[0]], self.label[ends[1]]
-        factor = _monomial(join.factor)
+        factor = join.factor.text
         what = f"{first} and {second} by the {join.name.removesuffix(' step')}"
         if join.step:
             what += f", both derived by it (the edge {first}-{second} is used up)"
@@ -337,10 +356,3 @@ class _Story:
                 neuron_number = home[slot] if slot >= 0 else self.diagram.legs[~slot].neuron
                 edges.append((f"t{number}", f"j{neuron_number}", "slot"))
         return Picture(tuple(nodes), tuple(edges))
-
-
-def _monomial(value: Monomial) -> str:
-    parts = [name if power == 1 else f"{name}^{power}" for name, power in value.powers]
-    if value.coefficient != 1 or not parts:
-        parts.insert(0, str(value.coefficient))
-    return " ".join(parts)

@@ -14,7 +14,7 @@ from pertheory.draw.scene import Scene
 from pertheory.draw.sheet import sheet, under
 from pertheory.draw.svg import write_svg
 from pertheory.draw.tikz import write_tikz
-from pertheory.texts import latex_text, xml_text
+from pertheory.text import latex_text, xml_text
 from pertheory.typeset.write import APPROXIMATION, LatexStyle, TextStyle, diagram_text
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Gallery(Drawn):
 
     def to_html(self) -> str:
         """A page of HTML: an SVG element a diagram, in rows that wrap as the window asks for."""
-        return write_page(self.title, self._figures(latex=False))
+        return write_page(self.title, self.figures(latex=False))
 
     def to_tikz(self) -> str:
         """For each diagram a ``tikzpicture`` and its formula in LaTeX, for a document with tikz and amsmath."""
@@ -75,9 +75,9 @@ class Gallery(Drawn):
         return "\n\n\\bigskip\n".join(found)
 
     def _repr_html_(self) -> str:
-        return self._figures(latex=True)
+        return self.figures(latex=True)
 
-    def _figures(self, latex: bool) -> str:
+    def figures(self, latex: bool = True) -> str:
         """Pictures with formulas: in LaTeX where the page that they stand in sets it, as notebooks do, else as text."""
         figures = []
         for diagram, picture in self.pictures():

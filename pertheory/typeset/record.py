@@ -28,11 +28,13 @@ def record(recursion: Recursion) -> dict[str, Any]:
         ]
 
     terms = []
+    given = [recursion.tensor] if recursion.tensor.given else []
     for term, coefficient in sorted_terms(recursion.terms):
         components = sorted(
             (written(*component) for component in term.tensors),
             key=lambda w: (w.tensor.name, w.order, w.slots),
         )
+        given += [w.tensor for w in components if w.tensor.given]
         terms.append(
             {
                 "coefficient": str(coefficient),
@@ -50,6 +52,8 @@ def record(recursion: Recursion) -> dict[str, Any]:
         "network": ", ".join(rule.name for rule in recursion.networks),
         "closure": "exact" if recursion.is_exact else "pairs",
         "tensor": recursion.tensor.name,
+        # names that the user gave mean nothing to others
+        **({"names": {tensor.name: tensor.observable for tensor in given}} if given else {}),
         "slots": list(labels),
         "order": max(recursion.orders),
         "terms": terms,

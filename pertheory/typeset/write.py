@@ -23,7 +23,7 @@ from pertheory.graphs.tensor import TensorType, symmetry_elements
 from pertheory.rulebook.names import checked
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import tensor_of
-from pertheory.texts import latex_text
+from pertheory.text import latex_text
 from pertheory.typeset.components import written
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ class LatexStyle:
             shown = rf"\left[\text{{{latex_text(name)}}}\right]"
         elif "_" in shown:
             shown = f"{{{shown}}}"
+        elif shown == name and len(name) > 1:  # a word, not a product of letters
+            shown = rf"\mathrm{{{name}}}"
         order_mark = rf"^{{\{{{order}\}}}}" if order else ""
         return f"{shown}{order_mark}_{{{' '.join(self.index(i) for i in indices)}}}"
 

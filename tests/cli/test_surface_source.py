@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+import pertheory
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +29,9 @@ def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
         "requirements.in",
         "pyproject.toml",
         "README.md",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "CONTRIBUTING.md",
         "SECURITY.md",
         "LICENSE",
     ):
@@ -42,3 +48,12 @@ def test_the_source_distribution_is_whole(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "2. emitted build/mlp_order1.py" in done.stdout
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert version("pertheory") == pertheory.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {pertheory.__version__}\n" in citation
+    assert f"\n## {pertheory.__version__}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "pertheory", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"pertheory {pertheory.__version__}\n"

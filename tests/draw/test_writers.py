@@ -21,7 +21,7 @@ from pertheory.draw.scene import Run, Text, run_width
 from pertheory.draw.tikz import write_document
 from pertheory.draw.words import GREEK, SIGMA
 from pertheory.rulebook.tensors import find_tensor
-from pertheory.texts import xml_text
+from pertheory.text import xml_text
 from tests.draw.recursions import recursion
 from tests.planted import PAYLOADS
 

@@ -7,7 +7,6 @@ from pertheory.derive.layer import diagrams
 from pertheory.errors import InputError, RuleError
 from pertheory.rulebook import tensors as module
 from pertheory.rulebook.tensors import find_tensor, named_tensors, tensor_of
-from pertheory.typeset.components import written
 
 from ..derive.relabelling import renamed_terms
 
@@ -83,6 +82,14 @@ def test_names_orders_and_limits_are_found():
     assert find_tensor(" Theta ") == (find_tensor("H")[0], 0)
 
 
+def test_an_observable_may_say_its_order_as_the_keys_of_states_do():
+    text = "z(1) z(2) H(3,4) H(5,6) @ 12,35,46"
+    assert find_tensor(f"{text}{{2}}") == (find_tensor(text)[0], 2)
+    assert pt.derive("mlp", f"{text}{{1}}").orders == (1,)
+    with pytest.raises(InputError, match="observable"):
+        find_tensor(f"{text}{{x}}")
+
+
 @pytest.mark.parametrize(("text", "near"), [("Teta", "nearest: Theta"), ("V7", "nearest: V"), ("W", "known: A, B, D")])
 def test_an_unknown_name_is_refused_with_the_nearest(text, near):
     with pytest.raises(InputError, match=f"unknown tensor '{text}'.*{near}"):
@@ -99,7 +106,7 @@ def test_an_observable_of_the_book_in_the_book_s_order_is_the_named_tensor():
 @pytest.fixture
 def without_names(tmp_path, monkeypatch):
     """The package as if tensors.toml were empty."""
-    caches = (named_tensors, tensor_of, written, diagrams)
+    caches = (named_tensors, tensor_of, diagrams)
     (tmp_path / "tensors.toml").write_text("", encoding="utf-8")
     with_names = {
         t.name: (t, pt.derive("mlp", t, order=2 - t.pairs if t.pairs < 3 else 0).terms) for t in named_tensors()

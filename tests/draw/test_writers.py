@@ -159,3 +159,11 @@ def test_a_rule_that_is_not_sound_is_marked() -> None:
     own = pt.derive(rule, "V").draw()
     for text in (own.to_svg(), own.to_html(), own.to_tikz(), own._repr_html_()):
         assert "approximation: pairs only" in text
+
+
+def test_what_vanishes_is_drawn_as_zero() -> None:
+    own = pt.theory("mlp", "V", order=1).first_layer("V")
+    assert own.diagrams == ()
+    check_svg(own.draw().to_svg())
+    for text in (own.draw().to_svg(), own.draw().to_html(), own.draw().to_tikz(), own.draw()._repr_html_()):
+        assert "= 0" in text

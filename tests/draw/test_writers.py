@@ -16,8 +16,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import pertheory as pt
+from pertheory.draw import svg, tikz
 from pertheory.draw.drawn import Drawn
-from pertheory.draw.scene import Run, Text, run_width
+from pertheory.draw.scene import BLOBS, DOTS, LINES, Run, Text, run_width
 from pertheory.draw.tikz import write_document
 from pertheory.draw.words import GREEK, SIGMA
 from pertheory.rulebook.tensors import find_tensor
@@ -167,3 +168,8 @@ def test_what_vanishes_is_drawn_as_zero() -> None:
     check_svg(own.draw().to_svg())
     for text in (own.draw().to_svg(), own.draw().to_html(), own.draw().to_tikz(), own.draw()._repr_html_()):
         assert "= 0" in text
+
+
+def test_every_writer_knows_every_kind() -> None:
+    for lines, blobs, dots in ((svg._STROKES, svg._FILLS, svg._RINGS), (tikz._DRAWN, tikz._FILLED, tikz._RINGS)):
+        assert (set(lines), set(blobs), set(dots)) == (set(LINES), set(BLOBS), set(DOTS))

@@ -173,6 +173,11 @@ def test_deriving_and_writing_a_recursion_loads_nothing_heavy():
     assert not loaded_by(code) & HEAVY
 
 
+def test_drawing_loads_nothing_heavy():
+    code = "import pertheory as pt; r = pt.derive('mlp', 'V'); r.draw().to_svg(); r.explain(1).to_tikz()"
+    assert not loaded_by(code) & HEAVY
+
+
 def test_a_public_function_is_not_hidden_by_the_folder_of_the_same_name():
     code = (
         "import pertheory as pt, pertheory.derive.layer\n"

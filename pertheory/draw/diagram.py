@@ -32,6 +32,7 @@ from pertheory.draw.scene import (
 )
 from pertheory.draw.shape import ON_NEURON, ON_SITE, Shape
 from pertheory.draw.words import factor, plain, spoken, wrapped
+from pertheory.graphs.canonical import connected_components
 
 #: Heights: of the vertices, of the boxes of sites, of the texts in them; a neuron with several is larger by `RIM`.
 TOP, SITE_TOP, WRITTEN, SITE_FOOT, RIM = 0.0, 37.0, 56.0, 68.0, 6.0
@@ -70,6 +71,8 @@ def diagram_items(shape: Shape, upto: str = "collect") -> list[Item]:
                 half = [max(text_width(line_runs(shape, v), LARGE) / 2 + 4.0, 16.0) for v in joined.ends]
                 left, right = (places.vertices[v] for v in joined.ends)
                 items.append(_box("site", left - half[0], right + half[1]))
+    if upto == "connect":
+        items += _clusters(shape, places)
     items += _above(shape, places, all_edges="refine" not in done)
     if "refine" in done:
         items += _lines(shape, places)
@@ -99,6 +102,22 @@ def _above(shape: Shape, places: Arrangement, all_edges: bool) -> Iterator[Item]
     for v in order:
         yield Dot("vertex", at[v], TOP, VERTEX)
         yield Text(at[v], TOP + 4.2, (Run(shape.labels[v]),), MEDIUM)
+
+
+def _clusters(shape: Shape, places: Arrangement) -> list[Item]:
+    """What hangs together by pairs and edges already; nothing if that does not stand side by side."""
+    order = sorted(places.vertices, key=lambda v: places.vertices[v])
+    links = [*shape.edges, *(joined.ends for joined in shape.pairs)]
+    found: list[Item] = []
+    for cluster in connected_components(len(order), links):
+        spots = sorted(order.index(v) for v in cluster)
+        if spots != list(range(spots[0], spots[-1] + 1)):
+            return []
+        left, right = (places.vertices[order[spots[end]]] for end in (0, -1))
+        texts = [text_width(coupling_runs(shape, n), MEDIUM) for n, j in enumerate(shape.pairs) if j.ends[0] in cluster]
+        beyond = max(VERTEX + 5.0, (max(texts) + 8.0 - (right - left)) / 2)
+        found.append(Blob("group", left - beyond, TOP - 31.0, right - left + 2 * beyond, 54.0))
+    return found
 
 
 def _box(kind: str, left: float, right: float, rim: float = 0.0) -> Blob:

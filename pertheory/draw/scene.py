@@ -15,8 +15,8 @@ Point = tuple[float, float]
 #: Kinds of lines: a function from a neuron to a vertex, two vertices on one neuron, contracted derivatives, what joins
 #: a slot of a tensor to what it acts on, what reads what.
 LINES = ("line", "pair", "edge", "leg", "arrow")
-#: Kinds of blobs: a neuron, one that is passed on, a product in a joint cumulant, a tensor, a T{k} of a theory, a
-#: group of these.
+#: Kinds of blobs: a neuron, one that is passed on, a product in a joint cumulant, a tensor, a T{k} of a theory, one
+#: that was asked for, vertices that hang together.
 BLOBS = ("neuron", "pinned", "site", "tensor", "node", "asked", "group")
 #: Kinds of dots: a vertex of the tensor, a slot of a tensor of the layer below.
 DOTS = ("vertex", "slot")

@@ -51,6 +51,11 @@ def under(picture: Scene, words: str, style: str = "r", least: float = 240.0) ->
     return scene(picture.title, items)
 
 
+def words_scene(title: str, words: str) -> Scene:
+    """Nothing but words."""
+    return scene(title, [Text(0.0, 0.0, (Run(words, "code"),), SMALL, "start")])
+
+
 def headed(picture: Scene, words: str) -> Scene:
     """A picture with a heading."""
     heading = Text(picture.width / 2, -6.0, (Run(words),), MEDIUM)

@@ -11,7 +11,7 @@ from pertheory.draw.diagram import diagram_scene
 from pertheory.draw.drawn import Drawn
 from pertheory.draw.page import write_page
 from pertheory.draw.scene import Scene
-from pertheory.draw.sheet import sheet, under
+from pertheory.draw.sheet import sheet, under, words_scene
 from pertheory.draw.svg import write_svg
 from pertheory.draw.tikz import write_tikz
 from pertheory.text import latex_text, xml_text
@@ -59,6 +59,8 @@ class Gallery(Drawn):
             under(picture, diagram_text(self.recursion, diagram, style).removeprefix("+ "), "code")
             for diagram, picture in self.pictures()
         ]
+        if not cells:  # the tensor vanishes
+            return words_scene(self.title, self.recursion.to_text())
         whole = sheet(self.title, cells)
         return under(whole, self.remark) if self.remark else whole
 
@@ -72,6 +74,8 @@ class Gallery(Drawn):
         for diagram, picture in self.pictures():
             formula = diagram_text(self.recursion, diagram, LatexStyle()).removeprefix("+ ")
             found.append(f"{write_tikz(picture)}\n\n\\smallskip\n$\\displaystyle {formula}$")
+        if not self.recursion.diagrams:
+            found.append(f"${self.recursion.to_latex()}$")
         return "\n\n\\bigskip\n".join(found)
 
     def _repr_html_(self) -> str:
@@ -93,5 +97,5 @@ class Gallery(Drawn):
                 f'<figcaption style="text-align:center">{caption}</figcaption></figure>'
             )
         remark = f"<p>{xml_text(self.remark)}</p>\n" if self.remark else ""
-        inside = "\n".join(figures)
+        inside = "\n".join(figures) or f"<code>{xml_text(self.recursion.to_text())}</code>"
         return f'{remark}<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">\n{inside}\n</div>'

@@ -16,8 +16,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import pertheory as pt
+from pertheory.draw import svg, tikz
 from pertheory.draw.drawn import Drawn
-from pertheory.draw.scene import Run, Text, run_width
+from pertheory.draw.scene import BLOBS, DOTS, LINES, Run, Text, run_width
 from pertheory.draw.tikz import write_document
 from pertheory.draw.words import GREEK, SIGMA
 from pertheory.rulebook.tensors import find_tensor
@@ -159,3 +160,16 @@ def test_a_rule_that_is_not_sound_is_marked() -> None:
     own = pt.derive(rule, "V").draw()
     for text in (own.to_svg(), own.to_html(), own.to_tikz(), own._repr_html_()):
         assert "approximation: pairs only" in text
+
+
+def test_what_vanishes_is_drawn_as_zero() -> None:
+    own = pt.theory("mlp", "V", order=1).first_layer("V")
+    assert own.diagrams == ()
+    check_svg(own.draw().to_svg())
+    for text in (own.draw().to_svg(), own.draw().to_html(), own.draw().to_tikz(), own.draw()._repr_html_()):
+        assert "= 0" in text
+
+
+def test_every_writer_knows_every_kind() -> None:
+    for lines, blobs, dots in ((svg._STROKES, svg._FILLS, svg._RINGS), (tikz._DRAWN, tikz._FILLED, tikz._RINGS)):
+        assert (set(lines), set(blobs), set(dots)) == (set(LINES), set(BLOBS), set(DOTS))

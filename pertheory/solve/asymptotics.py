@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 
 import sympy
 
+from pertheory.algebra.series import TaylorSeries
 from pertheory.averages.closed_forms import OpenError
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.functions.chosen import choose_functions
+from pertheory.functions.formula import Name, Number, evaluated
+from pertheory.functions.formula import Node as FormulaNode
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
-from pertheory.solve.critical import HIGHEST, CriticalPoint, critical_points, is_zero_critical
+from pertheory.solve.critical import HIGHEST, HIGHEST_DERIVATIVE, CriticalPoint, critical_points, is_zero_critical
 from pertheory.solve.universality import ClassInDepth, VanishingKernel, half_stable, scale_invariant
 from pertheory.symbols.shapes import Shape, line_shapes
 from pertheory.worker import Node
@@ -149,9 +152,42 @@ def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Ex
 
 
 def _derivatives_at_zero(function: Activation) -> list[sympy.Expr]:
-    x = sympy.Symbol("x")
-    formula = function.symbolic()[0][2]._sympy_()
-    return [sympy.diff(formula, x, order).subs(x, 0) for order in range(10)]
+    """The function and its derivatives at 0, exactly: by power series, which do not swell as derivatives do."""
+    parameters = dict(function.parameters)
+
+    def given(part: FormulaNode) -> TaylorSeries | None:
+        if isinstance(part, Number):
+            return TaylorSeries.constant(sympy.Rational(part.value), HIGHEST_DERIVATIVE)
+        if not isinstance(part, Name):
+            return None
+        if part.name == "x":
+            return TaylorSeries([sympy.S.Zero, sympy.S.One, *[sympy.S.Zero] * (HIGHEST_DERIVATIVE - 1)])
+        value = sympy.pi if part.name == "pi" else sympy.Rational(Fraction(parameters[part.name]))
+        return TaylorSeries.constant(value, HIGHEST_DERIVATIVE)
+
+    def applied(name: str, arguments: list[TaylorSeries]) -> TaylorSeries:
+        y = sympy.Symbol("y")
+        return _composed(getattr(sympy, name)(y), y, arguments[0])
+
+    def power(base: TaylorSeries, exponent: TaylorSeries) -> TaylorSeries:
+        y = sympy.Symbol("y")
+        return _composed(y ** exponent.coefficients[0], y, base)
+
+    part = sum(kink < 0 for kink in function.kinks)
+    series: TaylorSeries = evaluated(function.pieces[part].node, given, applied, power)
+    return [sympy.expand(value * sympy.factorial(order)) for order, value in enumerate(series.coefficients)]
+
+
+def _composed(outer: sympy.Expr, y: sympy.Symbol, inner: TaylorSeries) -> TaylorSeries:
+    """A function of a series."""
+    head = inner.coefficients[0]
+    step = inner - head
+    total = TaylorSeries.constant(outer.subs(y, head), HIGHEST_DERIVATIVE)
+    raised = TaylorSeries.constant(sympy.S.One, HIGHEST_DERIVATIVE)
+    for order in range(1, HIGHEST_DERIVATIVE + 1):
+        outer, raised = sympy.diff(outer, y), raised * step
+        total = total + raised * (outer.subs(y, head) / sympy.factorial(order))
+    return TaylorSeries([sympy.expand(value) for value in total.coefficients])
 
 
 def _expression(element: Any, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tell how term N of the expanded form came about, move by move",
     )
     add_work(parser)
-    add_output(parser, ("text", "latex", "json"))
+    add_output(parser, ("text", "latex", "json", "svg"))
 
 
 def main(options: argparse.Namespace) -> int:
@@ -61,13 +61,15 @@ def main(options: argparse.Namespace) -> int:
             raise InputError("derive --list takes no tensors: it lists all that exist at the order")
         if options.explain is not None:
             raise InputError("derive --list and --explain do not go together; name a tensor to explain its terms")
-        if options.format == "latex":
-            raise InputError("derive --list: --format latex is not available; use text or json")
+        if options.format in ("latex", "svg"):
+            raise InputError(f"derive --list: --format {options.format} is not available; use text or json")
         return _list(options)
     if not options.tensors:
         raise InputError("derive needs a tensor, such as V, or --list")
     if options.explain is not None and options.format != "text":
         raise InputError(f"--explain is plain text; --format {options.format} is not available")
+    if options.format == "svg" and len(options.tensors) > 1:
+        raise InputError(f"--format svg draws one tensor; name {options.tensors[0]} alone")
     check_work(check_names(options.tensors), options.order, True, options)
     from pertheory.recursion import derive
     from pertheory.rulebook.network import network
@@ -81,6 +83,8 @@ def main(options: argparse.Namespace) -> int:
     if options.format == "json":
         records = [recursion.to_json() for recursion in recursions]
         text = json.dumps(records[0] if len(records) == 1 else records, indent=1)
+    elif options.format == "svg":
+        text = recursions[0].draw().to_svg()
     elif options.format == "latex":
         text = "\n\n".join(recursion.to_latex(options.form) for recursion in recursions)
     else:

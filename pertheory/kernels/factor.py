@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.kernels.language import (
+    Case,
     Kernel,
     Level,
     Operand,
@@ -28,8 +29,10 @@ from pertheory.kernels.language import (
     Sum,
     Symmetry,
     Temporary,
+    alike,
     axes_of,
     operands_of,
+    renamed,
 )
 
 #: The number of inputs at which costs are compared.
@@ -59,11 +62,16 @@ def _level(level: Level) -> Level:
 
 
 def _kernel(kernel: Kernel, table: _Table) -> Kernel:
-    cases = []
-    for case in kernel.cases:
-        axes = tuple(sorted(set(case.pattern)))
-        products = [table.normal(product) for product in case.products]
-        cases.append(case._replace(products=_factored(_collected(products, axes, table), axes, table)))
+    cases: list[Case] = []
+    for case, like in zip(kernel.cases, alike([c.pattern for c in kernel.cases], kernel.symmetry), strict=True):
+        if like is None:
+            axes = tuple(sorted(set(case.pattern)))
+            products = [table.normal(product) for product in case.products]
+            done = _factored(_collected(products, axes, table), axes, table)
+        else:
+            named = [table.normal(renamed(product, like.names)) for product in cases[like.place].products]
+            done = tuple(sorted(named, key=_standing))
+        cases.append(case._replace(products=done))
     read = {operand.array for case in cases for operand in operands_of(case.products)}
     made = {temporary.name for temporary in table.made}
     return kernel._replace(
@@ -130,7 +138,7 @@ class _Table:
         return Operand(name, axes)
 
     def _renamed(self, products: Iterable[Product], names: Mapping[int, int]) -> tuple[Product, ...]:
-        return tuple(sorted([self.normal(_rename(product, names)) for product in products], key=_text))
+        return tuple(sorted([self.normal(renamed(product, names)) for product in products], key=_text))
 
     def _name(self, products: Sequence[Product]) -> str:
         """What it holds: the arrays in it, tensors first."""
@@ -143,16 +151,6 @@ class _Table:
             number += 1
         self._names.add(name)
         return name
-
-
-def _rename(product: Product, names: Mapping[int, int]) -> Product:
-    operands: list[Operand | Sum] = []
-    for operand in product.operands:
-        if isinstance(operand, Sum):
-            operands.append(Sum(tuple(_rename(inner, names) for inner in operand.products)))
-        else:
-            operands.append(operand._replace(axes=tuple(names[axis] for axis in operand.axes)))
-    return product._replace(operands=tuple(operands))
 
 
 def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:

@@ -101,7 +101,10 @@ class _Table:
 
     def normal(self, product: Product) -> Product:
         """Operands in a fixed order, the axes of each the smallest that its symmetry allows."""
-        return product._replace(operands=tuple(sorted([self._normal(o) for o in product.operands], key=_text)))
+        operands = [self._normal(operand) for operand in product.operands]
+        if len(operands) > 1:
+            operands.sort(key=_text)
+        return Product(product.coefficient, product.couplings, product.width_power, tuple(operands))
 
     def _normal(self, operand: Operand | Sum) -> Operand | Sum:
         if isinstance(operand, Sum):
@@ -162,11 +165,12 @@ def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:
     width = min(product.width_power for product in products)
     first = min(products, key=lambda p: (_text(p.operands), _text(p.couplings)))
     rest = []
+    alone = first.coefficient == 1
     for product in products:
         powers = {symbol: power - shared.get(symbol, 0) for symbol, power in product.couplings}
         rest.append(
             Product(
-                product.coefficient / first.coefficient,
+                product.coefficient if alone else product.coefficient / first.coefficient,
                 tuple(sorted((symbol, power) for symbol, power in powers.items() if power)),
                 product.width_power - width,
                 product.operands,
@@ -333,7 +337,7 @@ def _factored(products: Sequence[Product], axes: Sequence[int], table: _Table) -
 def _without(product: Product, operand: Operand) -> Product:
     operands = list(product.operands)
     operands.remove(operand)
-    return product._replace(operands=tuple(operands))
+    return Product(product.coefficient, product.couplings, product.width_power, tuple(operands))
 
 
 def _standing(product: Product) -> tuple[int, int, str]:

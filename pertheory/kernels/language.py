@@ -187,8 +187,8 @@ def renamed(product: Product, names: Mapping[int, int]) -> Product:
         if isinstance(operand, Sum):
             operands.append(Sum(tuple([renamed(inner, names) for inner in operand.products])))
         else:
-            operands.append(operand._replace(axes=tuple([names[axis] for axis in operand.axes])))
-    return product._replace(operands=tuple(operands))
+            operands.append(Operand(operand.array, tuple([names[axis] for axis in operand.axes])))
+    return Product(product.coefficient, product.couplings, product.width_power, tuple(operands))
 
 
 class Kernel(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Number = Any
@@ -14,14 +14,21 @@ class GaussianMoments:
     Args:
         covariance: of the variables.
         number: makes a whole number of the kind that covariances are.
+        total: the sum of products of pairs of them.
 
     Example:
         >>> GaussianMoments([[2, 1], [1, 3]], int).moment((2, 2))
         8
     """
 
-    def __init__(self, covariance: Sequence[Sequence[Number]], number: Callable[[int], Number]) -> None:
+    def __init__(
+        self,
+        covariance: Sequence[Sequence[Number]],
+        number: Callable[[int], Number],
+        total: Callable[[Iterable[tuple[Number, Number]]], Number] | None = None,
+    ) -> None:
         self.covariance, self.number = covariance, number
+        self._total = total or self._added
         self._known: dict[tuple[int, ...], Number] = {}
 
     def moment(self, exponents: tuple[int, ...]) -> Number:
@@ -34,11 +41,15 @@ class GaussianMoments:
         head = next((place for place, power in enumerate(exponents) if power), None)
         if head is None:
             return self.number(1)
-        total, rest = self.number(0), list(exponents)
+        rest = list(exponents)
         rest[head] -= 1
+        terms = []
         for other, power in enumerate(rest if sum(rest) % 2 else ()):
             if power:
                 rest[other] -= 1
-                total = total + self.number(power) * self.covariance[head][other] * self.moment(tuple(rest))
+                terms.append((self.number(power) * self.covariance[head][other], self.moment(tuple(rest))))
                 rest[other] += 1
-        return total
+        return self._total(terms)
+
+    def _added(self, pairs: Iterable[tuple[Number, Number]]) -> Number:
+        return sum((one * two for one, two in pairs), self.number(0))

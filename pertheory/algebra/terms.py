@@ -63,7 +63,8 @@ def add_terms(parts: Iterable[tuple[Term, Fraction]]) -> Terms:
     """The sum, with terms that cancel left out."""
     total: Terms = {}
     for term, coefficient in parts:
-        total[term] = total.get(term, Fraction(0)) + coefficient
+        known = total.get(term)
+        total[term] = coefficient if known is None else known + coefficient
     return {term: coefficient for term, coefficient in total.items() if coefficient}
 
 

@@ -8,11 +8,12 @@ is what is of order one and of order 1/n_prev. No functional derivative and no i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 from math import comb
 from typing import NamedTuple
 
-from pertheory.algebra.dual import SMALL, Dual, dual
+from pertheory.algebra.dual import SMALL, Dual, dual, sum_of_products
 from pertheory.algebra.terms import Component
 from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
@@ -65,48 +66,60 @@ class FieldMoments:
     def __init__(self, rule: Network, point: Point, first: bool = False) -> None:
         self.rule, self.point, self.first = rule, point, first
         self.known: dict[tuple[Exponents, tuple[PlacedTree, ...]], Dual] = {}
-        self.cumulants: dict[tuple[PlacedTree, ...], Dual] = {}
+        self.cumulants: dict[tuple[tuple[PlacedTree, ...], tuple[int, ...]], Dual] = {}
+        fields = range(point.neurons * point.samples)
+        #: every preactivation as a tree
+        self.leaves = [PlacedTree("z", (point.place(field),)) for field in fields]
 
     def mean(self, polynomial: Polynomial, trees: tuple[PlacedTree, ...] = ()) -> Dual:
         """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
-        return sum((value * self.moment(exponents, trees) for exponents, value in polynomial.items()), dual(0))
+        return sum_of_products((value, self.moment(exponents, trees)) for exponents, value in polynomial.items())
 
     def moment(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> Dual:
         """The expectation of a product: its first factor with all that can be grouped with it, times the rest."""
         key = (exponents, trees)
         if key in self.known:
             return self.known[key]
-        if trees:
-            head, others, left = trees[0], trees[1:], exponents
-        else:
-            field = next((number for number, power in enumerate(exponents) if power), None)
-            if field is None:
+        own: tuple[int, ...] = ()
+        head, others, left = trees[:1], trees[1:], exponents
+        if not trees:
+            own = tuple(field for field, power in enumerate(exponents) if power)[:1]
+            if not own:
                 return dual(1)
-            head, others = self.leaf(field), ()
-            left = _lowered(exponents, (field,))
-        total = dual(0)
+            left = _lowered(exponents, own)
+        if self.is_odd(exponents, trees):
+            self.known[key] = dual(0)
+            return self.known[key]
+        terms = []
         for size in range(len(others) + 1):
             for chosen in combinations(range(len(others)), size):
-                group = (head, *(others[i] for i in chosen))
+                group = (*head, *(others[i] for i in chosen))
                 rest = tuple(tree for i, tree in enumerate(others) if i not in chosen)
-                vertices = sum(len(tree.places) for tree in group)
+                vertices = len(own) + sum(len(tree.places) for tree in group)
                 for order in (2, 4):
                     for fields, ways in _choices(left, order - vertices):
-                        cumulant = self.cumulant((*group, *(self.leaf(field) for field in fields)))
+                        cumulant = self.cumulant(group, own + fields)
                         if cumulant:
-                            total = total + dual(ways) * cumulant * self.moment(_lowered(left, fields), rest)
-        self.known[key] = total
+                            terms.append((dual(ways) * cumulant, self.moment(_lowered(left, fields), rest)))
+        self.known[key] = total = sum_of_products(terms)
         return total
 
-    def leaf(self, field: int) -> PlacedTree:
-        """A preactivation as a tree."""
-        return PlacedTree("z", (self.point.place(field),))
+    def is_odd(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> bool:
+        """Whether some neuron has an odd number of vertices, of which one stays without a partner in every pairing."""
+        odd = [False] * self.point.neurons
+        for field, power in enumerate(exponents):
+            odd[field // self.point.samples] ^= power % 2 == 1
+        for tree in trees:
+            for neuron, _ in tree.places:
+                odd[neuron] ^= True
+        return any(odd)
 
-    def cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
-        """The joint cumulant of trees with two or four vertices in all."""
-        if group not in self.cumulants:
-            self.cumulants[group] = self.fresh_cumulant(group)
-        return self.cumulants[group]
+    def cumulant(self, trees: tuple[PlacedTree, ...], fields: tuple[int, ...]) -> Dual:
+        """The joint cumulant of trees and preactivations, with two or four vertices in all."""
+        key = (trees, fields)
+        if key not in self.cumulants:
+            self.cumulants[key] = self.fresh_cumulant((*trees, *[self.leaves[field] for field in fields]))
+        return self.cumulants[key]
 
     def fresh_cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
         """As `cumulant`, for trees that are not in the memory."""
@@ -128,17 +141,20 @@ class FieldMoments:
         return value
 
 
-def _choices(exponents: Exponents, size: int) -> Iterator[tuple[tuple[int, ...], int]]:
+@lru_cache(maxsize=10_000)
+def _choices(exponents: Exponents, size: int) -> tuple[tuple[tuple[int, ...], int], ...]:
     """All multisets of so many fields, each with the number of ways to take it from a product of powers."""
     if size < 0:
-        return
+        return ()
+    found = []
     present = [field for field, power in enumerate(exponents) if power]
     for fields in combinations_with_replacement(present, size):
         ways = 1
         for field in set(fields):
             ways *= comb(exponents[field], fields.count(field))
         if ways:
-            yield fields, ways
+            found.append((fields, ways))
+    return tuple(found)
 
 
 def _lowered(exponents: Exponents, fields: tuple[int, ...]) -> Exponents:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import permutations
 from math import factorial, perm, prod
 
+from pertheory.algebra.dual import lean
 from pertheory.algebra.polynomial import add_into, multiply_sums
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.rulebook.observable import SHAPES
@@ -60,14 +61,14 @@ class Explicit:
         self.known: dict[tuple[int, int, int], Taylor] = {}
 
     def number(self) -> Fraction:
-        """A random number that is not zero."""
-        return Fraction(self.draw.choice([-1, 1]) * self.draw.randint(1, 9))
+        """A random whole number that is not zero."""
+        return lean(self.draw.choice([-1, 1]) * self.draw.randint(1, 9))
 
     def parameter(self, layer: int, rate: str, variance: str, width: int) -> int:
         """A new parameter; its number."""
         self.values.append(self.number())
-        self.rates.append(self.symbols.get(rate, Fraction(0)) / width)
-        self.variances.append(self.symbols.get(variance, Fraction(0)) / width)
+        self.rates.append(lean(Fraction(self.symbols.get(rate, 0)) / width))
+        self.variances.append(lean(Fraction(self.symbols.get(variance, 0)) / width))
         self.layer_of.append(layer)
         return len(self.values) - 1
 
@@ -87,29 +88,29 @@ class Explicit:
 
     def shifted(self, parameter: int) -> Taylor:
         """A parameter as value and change."""
-        return {(): self.values[parameter], (parameter,): Fraction(1)}
+        return {(): self.values[parameter], (parameter,): lean(1)}
 
     def below(self, layer: int, neuron: int, sample: int) -> Taylor:
         """What a weight of a layer multiplies: an input, or an activation."""
         if layer == 1:
             return {(): self.inputs[sample][neuron]}
         inside = dict(self.preactivation(layer - 1, neuron, sample))
-        at = inside.pop((), Fraction(0))
+        at = inside.pop((), lean(0))
         total: Taylor = {}
-        power: Taylor = {(): Fraction(1)}
+        power: Taylor = {(): lean(1)}
         for order in range(TOP + 1):
-            add_into(total, power, Fraction(self.function(order, at), factorial(order)))
+            add_into(total, power, lean(Fraction(self.function(order, at), factorial(order))))
             power = times(power, inside)
         return total
 
     def function(self, order: int, at: Fraction) -> Fraction:
         """A derivative of the activation."""
         powers = list(enumerate(self.activation))[order:]
-        return sum((c * perm(power, order) * at ** (power - order) for power, c in powers), Fraction(0))
+        return sum((c * perm(power, order) * at ** (power - order) for power, c in powers), lean(0))
 
     def line(self, layer: int, order: int, neuron: int, sample: int) -> Fraction:
         """A derivative of the activation of a neuron."""
-        return self.function(order, self.preactivation(layer, neuron, sample).get((), Fraction(0)))
+        return self.function(order, self.preactivation(layer, neuron, sample).get((), lean(0)))
 
     @lru_cache(maxsize=100_000)  # noqa: B019 - networks are few
     def tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
@@ -137,10 +138,10 @@ class Explicit:
                     if not value:
                         break
                 else:
-                    total[own] = total.get(own, Fraction(0)) + value
+                    total[own] = total.get(own, 0) + value
             return total
 
-        return contracted(0, -1).get(-1, Fraction(0))
+        return contracted(0, -1).get(-1, lean(0))
 
     def derivatives(self, layer: int, neuron: int, sample: int, order: int) -> dict[tuple[int, ...], Fraction]:
         """All partial derivatives of an order, by the parameters in every order."""
@@ -161,7 +162,7 @@ class Explicit:
         """
 
         def moment(block: Sequence[int]) -> Fraction:
-            total: Taylor = {(): Fraction(1)}
+            total: Taylor = {(): lean(1)}
             for i in block:
                 own = {p: c for p, c in self.derivatives(layer, *places[i], 1).items() if self.layer_of[p[0]] == layer}
                 total = multiply_sums(total, own, lambda a, b: tuple(sorted(a + b)))

@@ -14,7 +14,7 @@ from typing import Any
 from pertheory.algebra.dual import SMALL, Dual, dual
 from pertheory.algebra.polynomial import collected
 from pertheory.book import engine, syntax
-from pertheory.book.point import Point, Polynomial, product_of
+from pertheory.book.point import COMMON, Point, Polynomial, product_of
 from pertheory.book.route_numeric import NumericRoute
 from pertheory.book.syntax import Node
 from pertheory.graphs.partitions import joint_cumulant
@@ -37,7 +37,7 @@ class NearlyGaussian(Point):
     def __init__(self, seed: str) -> None:
         super().__init__(SAMPLES, seed)
         draw = random.Random(f"{seed} coupling")
-        values = {key: draw.randint(1, 50) for key in combinations_with_replacement(range(SAMPLES), 4)}
+        values = {key: COMMON * draw.randint(1, 50) for key in combinations_with_replacement(range(SAMPLES), 4)}
         self.coupling = {at: values[tuple(sorted(at))] for at in product(range(SAMPLES), repeat=4)}  # type: ignore[index]
         terms = ((self.exponents(at), dual(Fraction(value, 24))) for at, value in self.coupling.items())
         self.quartic: Polynomial = collected(terms)
@@ -73,7 +73,7 @@ class NearlyGaussian(Point):
     def engine_agrees(self, rule: Network) -> bool:
         """Whether the engine's recursion of G{1} gives the change of C_W <s s> when these cumulants are inserted."""
         terms = engine.terms_of(rule, pure_type(1)[0], 1)
-        scale = self.symbol("C_W").value * self.symbol("n").value / self.symbol("n_prev").value
+        scale = self.scalars((("C_W", 1), ("n", 1), ("n_prev", -1)))
         for a, b in product(range(SAMPLES), repeat=2):
             change = self.expectation(product_of(self.function(0, a), self.function(0, b))).slope
             if NumericRoute(rule, {}, self).engine_value(terms, (a, b)).value != scale * change:

@@ -37,7 +37,7 @@ class NeuronSums:
     def __init__(self, rule: Network, point: Point, samples: Sequence[int]) -> None:
         self.rule, self.point, self.samples = rule, point, samples
         self.moments = FieldMoments(rule, point)
-        self.ratio = point.symbol("n").value / point.symbol("n_prev").value
+        self.ratio = Fraction(point.symbol("n").value, point.symbol("n_prev").value)
         weight, bias = fresh_parameters(rule)
         if weight.functions != ("s", "s"):
             raise UnsupportedError("sums over neurons are written out for a function s")

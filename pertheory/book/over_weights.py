@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import prod
 from typing import Any
 
-from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.dual import Dual, dual, lean
 from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.linear import identity, solve_rational
 from pertheory.algebra.polynomial import add_into, collected
@@ -43,12 +43,12 @@ class Conditional(Point):
         draw = random.Random(f"{seed} below")
         self.below = [[draw.choice([-1, 1]) * draw.randint(1, 30) for _ in range(samples)] for _ in range(BELOW)]
         weight, self.variance_b = (self.scalars(join.factor.powers) for join in fresh_parameters(rule))
-        self.variance_W = weight / BELOW
+        self.variance_W = lean(Fraction(weight) / BELOW)
         self.use([[dual(self.metric(rule, a, b)) for b in range(samples)] for a in range(samples)])
 
     def symbol(self, name: str) -> Dual:
         """The value of a scalar; the width is what it is."""
-        return Dual(Fraction(BELOW), Fraction(0)) if name == "n" else super().symbol(name)
+        return dual(BELOW) if name == "n" else super().symbol(name)
 
     def metric(self, rule: Network, a: int, b: int) -> Fraction:
         """The stochastic metric between two samples, from moves 1 and 2."""

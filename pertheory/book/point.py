@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import combinations_with_replacement, product
 from math import comb, perm, prod
 
-from pertheory.algebra.dual import Dual, dual
+from pertheory.algebra.dual import Dual, dual, lean, sum_of_products
 from pertheory.algebra.gaussian import GaussianMoments
 from pertheory.algebra.linear import identity, is_regular, solve_rational
 from pertheory.algebra.monomial import Powers
@@ -30,6 +30,8 @@ LOW_DEGREE = 3
 #: a function that a statement leaves open is tried with all its monomials at once: up to this degree and this many
 TOP_DEGREE = 6
 MONOMIALS = 300
+#: every scalar is a multiple of it, so that few fractions occur, which calculate slowly
+COMMON = 24
 
 Exponents = tuple[int, ...]
 #: a polynomial in the fields
@@ -77,12 +79,13 @@ class Point:
         return found
 
     def symbol(self, name: str) -> Dual:
-        """The value of a scalar, a fraction that can be divided by."""
-        return Dual(Fraction(random.Random(f"{self.seed} {name}").randint(100, 100_000), 7), Fraction(0))
+        """The value of a scalar, a whole number that the denominators of most coefficients divide."""
+        return dual(COMMON * random.Random(f"{self.seed} {name}").randint(10, 10_000))
 
     def scalars(self, powers: Powers) -> Fraction:
         """A product of powers of scalars."""
-        return prod((self.symbol(name).value ** exponent for name, exponent in powers), start=Fraction(1))
+        factors = (Fraction(self.symbol(name).value) ** exponent for name, exponent in powers)
+        return lean(prod(factors, start=Fraction(1)))
 
     def tensor(self, kind: TensorType, order: int, labels: Sequence[int]) -> Dual:
         """A component, in the order of the vertices of the type."""
@@ -97,7 +100,7 @@ class Point:
 
     def use(self, kernel: list[list[Dual]]) -> None:
         """Take another covariance of the averages; what raises indices stays the inverse of its values."""
-        self.kernel, self.of_one = kernel, GaussianMoments(kernel, dual)
+        self.kernel, self.of_one = kernel, GaussianMoments(kernel, dual, sum_of_products)
 
     def use_mean_metric(self) -> None:
         """Take K + G{1}/n_prev as covariance."""
@@ -134,6 +137,9 @@ class Point:
 
     def moment(self, exponents: Exponents) -> Dual:
         """The Gaussian average of a product of powers of the fields."""
+        if self.neurons == 1:
+            own: Dual = self.of_one.moment(exponents)
+            return own
         size = self.samples
         blocks = [exponents[neuron * size : (neuron + 1) * size] for neuron in range(self.neurons)]
         return prod((self.of_one.moment(block) for block in blocks), start=dual(1))
@@ -185,11 +191,16 @@ class Point:
 
     def mean(self, polynomial: Polynomial) -> Dual:
         """The Gaussian average."""
-        return sum((value * self.moment(exponents) for exponents, value in polynomial.items()), dual(0))
+        return sum_of_products((value, self.moment(exponents)) for exponents, value in polynomial.items())
 
 
 def product_of(a: Polynomial, b: Polynomial) -> Polynomial:
     """The product of polynomials in the preactivations."""
+    for one, other in ((a, b), (b, a)):
+        if len(one) == 1:
+            ((exponents, factor),) = one.items()
+            if not any(exponents):  # a number
+                return other if factor == dual(1) else {key: factor * value for key, value in other.items()}
     if any(value.slope for poly in (a, b) for value in poly.values()):
         return multiply_sums(a, b, _join)
     plain = multiply_sums({key: value.value for key, value in a.items()}, {k: v.value for k, v in b.items()}, _join)

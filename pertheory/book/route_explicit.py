@@ -60,10 +60,10 @@ def forward_residual(equation: Equation, shape: str, labels: tuple[int, ...], ri
 
 
 def couplings(equation: Equation) -> tuple[tuple[str, Fraction], ...]:
-    """Values that all differ, so that no name can stand for another."""
+    """Values that all differ, so that no name can stand for another; halves of them are whole, for a width of two."""
     names = sorted(equation.words.symbols)
     values = random.Random(equation.number).sample(range(10, 1000), len(names))
-    return tuple((name, Fraction(value, 7)) for name, value in zip(names, values, strict=True))
+    return tuple((name, Fraction(WIDTH * value)) for name, value in zip(names, values, strict=True))
 
 
 @lru_cache(maxsize=4)
@@ -107,4 +107,4 @@ def _value(network: Explicit, mono: Mono, neuron: Mapping[int, int], place: Mapp
             yield network.tree(2, shape, tuple((below[site[v]], place[v]) for v in vertices))
 
     choices = product(range(WIDTH), repeat=len(sites))
-    return sum((prod(standing(dict(zip(sites, choice, strict=True))), start=value) for choice in choices), Fraction(0))
+    return value * sum(prod(standing(dict(zip(sites, choice, strict=True)))) for choice in choices)

@@ -182,12 +182,13 @@ class NumericRoute(Interpreter[Polynomial]):
         total = dual(0)
         for term, coefficient in terms.items():
             widths = (("n", term.width_power), ("n_prev", -term.width_power))
-            value = dual(coefficient * point.scalars((*term.couplings, *widths)))
+            scale = dual(coefficient * point.scalars((*term.couplings, *widths)))
+            value = dual(1)  # whole numbers first: a fraction that multiplies the result once is a slow one once
             for part in term.tensors:
                 value = value * point.tensor(part.kind, part.order, [labels[slot] for slot in part.slots])
             for item in term.averages:
                 value = value * self.average_of(*engine.lines_of(item, labels))
-            total = total + value
+            total = total + scale * value
         return total
 
     def average_of(self, lines: tuple[tuple[int, int], ...], zeds: tuple[int, ...]) -> Dual:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from pertheory.algebra.terms import Average, Component, Factor, Term, Terms, add_terms
+from pertheory.algebra.terms import Average, Component, Factor, Term, Terms
 from pertheory.derive.diagram import Diagram
 from pertheory.graphs.canonical import Permutation
 from pertheory.graphs.partitions import cumulant_partitions
@@ -31,7 +31,11 @@ def expand(diagram: Diagram, samples: Sequence[int]) -> Terms:
         samples: for each vertex (slot) of its tensor the slot whose sample it carries; ``range(size)`` keeps all
             distinct, all zeros makes them equal.
     """
-    return add_terms((way.term, way.coefficient) for image in diagram.images for way in ways(diagram, image, samples))
+    total: dict[Term, int] = {}  # whole weights first: the coefficient of the diagram is a fraction, which is slow
+    for image in diagram.images:
+        for term, weight, _ in _weighed(diagram, image, samples):
+            total[term] = total.get(term, 0) + weight
+    return {term: diagram.coefficient * weight for term, weight in total.items() if weight}
 
 
 class Way(NamedTuple):
@@ -44,31 +48,37 @@ class Way(NamedTuple):
 
 def ways(diagram: Diagram, image: Permutation, samples: Sequence[int]) -> Iterator[Way]:
     """The terms of one diagram whose vertex v is renamed ``image[v]`` and then carries that slot's sample."""
+    for term, weight, legs in _weighed(diagram, image, samples):
+        yield Way(term, diagram.coefficient * weight, legs)
+
+
+def _weighed(
+    diagram: Diagram, image: Permutation, samples: Sequence[int]
+) -> Iterator[tuple[Term, int, dict[int, int]]]:
+    """As `ways`, with what the coefficient of the diagram is multiplied by."""
     label = [samples[v] for v in image]
+    width_power = diagram.width_power
+    known: dict[tuple[int, tuple[int, ...]], Component] = {}
     options = [_neuron_terms(diagram, number, tuple(label)) for number in range(len(diagram.neurons))]
     for choice in product(*options):
-        coefficient = diagram.coefficient
+        whole = 1
         averages: list[Average] = []
         leg_sample: dict[int, int] = {}
         for weight, factors, assigned in choice:
-            coefficient *= weight
+            whole *= weight
             averages.extend(factors)
             leg_sample.update(assigned)
         components = []
-        for kind, order, slots in diagram.vertices:
+        for number, (kind, order, slots) in enumerate(diagram.vertices):
             labels = tuple([label[slot] if slot >= 0 else leg_sample[~slot] for slot in slots])
-            components.append(Component(kind, order, canonical_slots(kind, labels)))
-        yield Way(
-            Term(
-                diagram.order,
-                diagram.couplings,
-                diagram.width_power,
-                tuple(sorted(components)),
-                tuple(sorted(averages)),
-            ),
-            coefficient,
-            leg_sample,
-        )
+            component = known.get((number, labels))
+            if component is None:
+                component = known[number, labels] = Component(kind, order, canonical_slots(kind, labels))
+            components.append(component)
+        components.sort()
+        averages.sort()
+        term = Term(diagram.order, diagram.couplings, width_power, tuple(components), tuple(averages))
+        yield term, whole, leg_sample
 
 
 NeuronTerm = tuple[int, tuple[Average, ...], tuple[tuple[int, int], ...]]

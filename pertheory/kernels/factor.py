@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from pertheory.algebra.monomial import Powers, multiply_powers
 from pertheory.kernels.language import (
+    Case,
     Kernel,
     Level,
     Operand,
@@ -28,6 +29,7 @@ from pertheory.kernels.language import (
     Sum,
     Symmetry,
     Temporary,
+    alike,
     axes_of,
     fresh_name,
     operands_of,
@@ -61,11 +63,16 @@ def _level(level: Level) -> Level:
 
 
 def _kernel(kernel: Kernel, table: _Table) -> Kernel:
-    cases = []
-    for case in kernel.cases:
-        axes = tuple(sorted(set(case.pattern)))
-        products = [table.normal(product) for product in case.products]
-        cases.append(case._replace(products=_factored(_collected(products, axes, table), axes, table)))
+    cases: list[Case] = []
+    for case, like in zip(kernel.cases, alike([c.pattern for c in kernel.cases], kernel.symmetry), strict=True):
+        if like is None:
+            axes = tuple(sorted(set(case.pattern)))
+            products = [table.normal(product) for product in case.products]
+            done = _factored(_collected(products, axes, table), axes, table)
+        else:
+            named = [table.normal(renamed(product, like.names)) for product in cases[like.place].products]
+            done = tuple(sorted(named, key=_standing))
+        cases.append(case._replace(products=done))
     read = {operand.array for case in cases for operand in operands_of(case.products)}
     made = {temporary.name for temporary in table.made}
     return kernel._replace(
@@ -95,7 +102,10 @@ class _Table:
 
     def normal(self, product: Product) -> Product:
         """Operands in a fixed order, the axes of each the smallest that its symmetry allows."""
-        return product._replace(operands=tuple(sorted([self._normal(o) for o in product.operands], key=_text)))
+        operands = [self._normal(operand) for operand in product.operands]
+        if len(operands) > 1:
+            operands.sort(key=_text)
+        return Product(product.coefficient, product.couplings, product.width_power, tuple(operands))
 
     def _normal(self, operand: Operand | Sum) -> Operand | Sum:
         if isinstance(operand, Sum):
@@ -150,11 +160,12 @@ def _scale(products: Sequence[Product]) -> tuple[Scale, list[Product]]:
     width = min(product.width_power for product in products)
     first = min(products, key=lambda p: (_text(p.operands), _text(p.couplings)))
     rest = []
+    alone = first.coefficient == 1
     for product in products:
         powers = {symbol: power - shared.get(symbol, 0) for symbol, power in product.couplings}
         rest.append(
             Product(
-                product.coefficient / first.coefficient,
+                product.coefficient if alone else product.coefficient / first.coefficient,
                 tuple(sorted((symbol, power) for symbol, power in powers.items() if power)),
                 product.width_power - width,
                 product.operands,
@@ -321,7 +332,7 @@ def _factored(products: Sequence[Product], axes: Sequence[int], table: _Table) -
 def _without(product: Product, operand: Operand) -> Product:
     operands = list(product.operands)
     operands.remove(operand)
-    return product._replace(operands=tuple(operands))
+    return Product(product.coefficient, product.couplings, product.width_power, tuple(operands))
 
 
 def _standing(product: Product) -> tuple[int, int, str]:

@@ -12,7 +12,7 @@ loop over layers) is outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count
 from typing import NamedTuple
@@ -149,6 +149,43 @@ class Case(NamedTuple):
 
     pattern: tuple[int, ...]
     products: tuple[Product, ...]
+
+
+class Alike(NamedTuple):
+    """A case whose components equal, by a symmetry of the result, those of an earlier one.
+
+    Attributes:
+        place: the number of the earlier case.
+        names: what each axis of the earlier case is called in this one.
+    """
+
+    place: int
+    names: Mapping[int, int]
+
+
+def alike(patterns: Sequence[Sequence[int]], symmetry: Symmetry) -> list[Alike | None]:
+    """For each pattern the first earlier one that a symmetry of the slots turns into it; None if there is none.
+
+    Args:
+        patterns: for each slot the first slot with the same input, as in `Case`.
+        symmetry: slot permutations under which the components do not change.
+
+    Example:
+        >>> alike([(0, 0, 2), (0, 1, 1), (0, 1, 0)], ((0, 1, 2), (1, 2, 0), (2, 0, 1)))[1]
+        Alike(place=0, names={2: 0, 0: 1})
+    """
+    known: dict[tuple[int, ...], Alike] = {}
+    found: list[Alike | None] = []
+    for place, pattern in enumerate(patterns):
+        found.append(known.get(tuple(pattern)))
+        if found[-1] is None:
+            for element in symmetry:
+                moved = [pattern[slot] for slot in element]
+                names: dict[int, int] = {}
+                for slot, name in enumerate(moved):
+                    names.setdefault(name, slot)
+                known.setdefault(tuple([names[name] for name in moved]), Alike(place, names))
+    return found
 
 
 class Kernel(NamedTuple):

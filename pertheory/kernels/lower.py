@@ -23,6 +23,8 @@ from pertheory.kernels.language import (
     Program,
     Symmetry,
     TensorArray,
+    alike,
+    renamed,
 )
 from pertheory.rulebook.network import IDENTITY
 from pertheory.rulebook.tensors import Tensor, tensor_of
@@ -119,10 +121,13 @@ def _kernel(
     recursion = theory.recursion(node)
     tensors: dict[str, TensorArray] = {}
     used: dict[str, None] = {}
-    cases = []
-    for pattern in _patterns(node.tensor.kind.size, one, kinked):
-        terms = recursion.terms_where(pattern)
-        products = _products(terms, one, several, tensors, used, averages)
+    patterns = _patterns(node.tensor.kind.size, one, kinked)
+    cases: list[Case] = []
+    for pattern, like in zip(patterns, alike(patterns, symmetry_of(node.tensor)), strict=True):
+        if like is None:
+            products = _products(recursion.terms_where(pattern), one, several, tensors, used, averages)
+        else:
+            products = [renamed(product, like.names) for product in cases[like.place].products]
         cases.append(Case((0,) if one else pattern, tuple(products)))
     return Kernel(
         function=node.tensor.identifier + (f"_{node.order}" if node.order else ""),

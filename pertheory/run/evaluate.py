@@ -166,7 +166,8 @@ def _prepare(level: Level, one: bool) -> Prepared:
             own = axes_of(operand.products) if isinstance(operand, Sum) else operand.axes
             factors.append(bracket(operand.products, own) if isinstance(operand, Sum) else operand.array)
             subscripts.append(_letters(own))
-        missing = [letter for letter in _letters(axes) if letter not in "".join(subscripts)]
+        there = "".join(subscripts)
+        missing = [letter for letter in _letters(axes) if letter not in there]
         text = f"{','.join([*subscripts, *missing])}->{_letters(axes)}" if factors and not one else ""
         scale = Scale(_number(abs(product.coefficient)), product.couplings, product.width_power)
         number = scales.setdefault(scale, len(scales))
@@ -191,7 +192,7 @@ def _number(value: Fraction) -> float | None:
 
 
 def _letters(axes: Iterable[int]) -> str:
-    return "".join(chr(ord("a") + axis) for axis in axes)
+    return "".join([chr(ord("a") + axis) for axis in axes])
 
 
 def _initial(item: Initial, gram: Array, p: Mapping[str, Any]) -> Array:

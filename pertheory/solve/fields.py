@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from sympy.polys.domains import QQ
@@ -45,7 +46,7 @@ class Quotient:
         if not numer:
             return Quotient(numer, denom.ring.one)
         if len(denom) > 1 and not numer.is_ground:
-            numer, denom = numer.cancel(denom)
+            numer, denom = _cancelled(numer, denom)
         if len(denom) == 1:
             ((powers, _),) = denom.terms()
             common = powers
@@ -89,6 +90,9 @@ class Quotient:
         if not isinstance(other, int | Fraction | Quotient):
             return NotImplemented
         own = self._like(other)
+        one = self.numer.ring.one
+        if self.denom == one and own.denom == one:
+            return Quotient(self.numer * own.numer, one)
         # both are in lowest terms: only the numerator of one and the denominator of the other have common factors
         left, right = Quotient.lowest(self.numer, own.denom), Quotient.lowest(own.numer, self.denom)
         return Quotient(left.numer * right.numer, left.denom * right.denom)
@@ -128,6 +132,13 @@ class Quotient:
         """The derivative with respect to a symbol."""
         above = self.numer.diff(symbol.numer) * self.denom - self.numer * self.denom.diff(symbol.numer)
         return Quotient.lowest(above, self.denom**2)
+
+
+@lru_cache(maxsize=1000)
+def _cancelled(numer: Any, denom: Any) -> tuple[Any, Any]:
+    """Two polynomials without their greatest common divisor; most are asked for several times."""
+    above, below = numer.cancel(denom)
+    return above, below
 
 
 class RationalFunctions:

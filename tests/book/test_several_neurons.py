@@ -56,13 +56,12 @@ def test_a_moment_with_the_tangent_kernel():
     found = FieldMoments(RULE, point).moment(tuple(exponents), (place,))
     assert found.value == 0  # neither has two vertices on one neuron
     assert found.slope == point.tensor(f_tensor.kind, 0, engine.by_vertex(f_tensor, (0, 0, 1, 1))).value
-    same = FieldMoments(RULE, point).cumulant((PlacedTree("H", ((1, 0), (1, 1))),))
+    same = FieldMoments(RULE, point).cumulant((PlacedTree("H", ((1, 0), (1, 1))),), ())
     assert same.value == point.tensor(tangent.kind, 0, (0, 1)).value
     squares = [0] * 4
     squares[point.field(0, 1)] = 2
-    connected = FieldMoments(RULE, point).cumulant(
-        (PlacedTree("H", ((1, 0), (1, 0))), PlacedTree("z", ((0, 1),)), PlacedTree("z", ((0, 1),)))
-    )
+    fields_of_another = (point.field(0, 1), point.field(0, 1))
+    connected = FieldMoments(RULE, point).cumulant((PlacedTree("H", ((1, 0), (1, 0))),), fields_of_another)
     assert connected.slope == point.tensor(d_tensor.kind, 0, engine.by_vertex(d_tensor, (1, 1, 0, 0))).value
 
 

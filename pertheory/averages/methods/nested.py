@@ -17,7 +17,6 @@ from itertools import product as cartesian
 from typing import TypeAlias
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import COLLINEAR, ROUNDING, Estimate, Found, Task, Wanted
@@ -310,6 +309,8 @@ class _LastVariable:
         if product not in self._known:
             values = Tables(self._functions, self._points, [product])[product] * self._weights
             both = np.stack([values.sum(axis=1), np.abs(values).sum(axis=1)], axis=1)
+            from scipy.interpolate import make_interp_spline  # takes a while to import
+
             curve = make_interp_spline(self._knots, both, k=7)(self._means)
             self._known[product] = curve[:, 0], curve[:, 1]
         return self._known[product]

@@ -13,7 +13,6 @@ from functools import cache
 from typing import TypeAlias
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom
@@ -102,6 +101,8 @@ class Trapezoid(Sums):
             tables = Tables(self._functions, some[:, None] + row[-1] * rule.nodes, products)
             columns.append(np.stack([tables[product] @ rule.weights for product in products], axis=1))
             sizes.append(np.stack([np.abs(tables[product]) @ rule.weights for product in products], axis=1))
+        from scipy.interpolate import make_interp_spline  # takes a while to import
+
         curve = make_interp_spline(means, np.concatenate(columns), k=7)
         return products, curve, make_interp_spline(means, np.concatenate(sizes), k=7), limit
 

@@ -46,6 +46,10 @@ log = logging.getLogger("pertheory.run")
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
 LONG_ENOUGH = 0.5
 
+#: Up to so many different inputs a kinked program stays a plain sum: its arrays are so small that taking out common
+#: factors costs more than it saves in a dozen layers.
+PLAIN = 3
+
 
 @dataclass(frozen=True)
 class Model:
@@ -97,7 +101,9 @@ class Model:
         """The kernels for that many different inputs where a function has kinks."""
         most = 1 if self.inputs == "one" else min(inputs, max(node.tensor.kind.size for node in self.theory.nodes))
         if most not in self._kinked:
-            self._kinked[most] = Evaluator(lower(self.theory, self.inputs, kinked=True, most=most))
+            factored = self.inputs == "one" or most > PLAIN
+            program = lower(self.theory, self.inputs, kinked=True, factored=factored, most=most)
+            self._kinked[most] = Evaluator(program)
         return self._kinked[most]
 
     def layers(

@@ -48,7 +48,7 @@ LONG_ENOUGH = 0.5
 
 #: Up to so many different inputs a kinked program stays a plain sum: its arrays are so small that taking out common
 #: factors costs more than it saves in a dozen layers.
-PLAIN = 3
+PLAIN = 2
 
 
 @dataclass(frozen=True)

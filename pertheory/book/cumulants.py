@@ -18,7 +18,7 @@ from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.point import Exponents, Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
-from pertheory.memo import remembered
+from pertheory.memo import kept, remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable, forest
 
@@ -64,18 +64,14 @@ class FieldMoments:
 
     def __init__(self, rule: Network, point: Point, first: bool = False) -> None:
         self.rule, self.point, self.first = rule, point, first
-        self.known: dict[tuple[Exponents, tuple[PlacedTree, ...]], Dual] = {}
-        self.cumulants: dict[tuple[PlacedTree, ...], Dual] = {}
 
     def mean(self, polynomial: Polynomial, trees: tuple[PlacedTree, ...] = ()) -> Dual:
         """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
         return sum((value * self.moment(exponents, trees) for exponents, value in polynomial.items()), dual(0))
 
+    @kept
     def moment(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> Dual:
         """The expectation of a product: its first factor with all that can be grouped with it, times the rest."""
-        key = (exponents, trees)
-        if key in self.known:
-            return self.known[key]
         if trees:
             head, others, left = trees[0], trees[1:], exponents
         else:
@@ -95,21 +91,15 @@ class FieldMoments:
                         cumulant = self.cumulant((*group, *(self.leaf(field) for field in fields)))
                         if cumulant:
                             total = total + dual(ways) * cumulant * self.moment(_lowered(left, fields), rest)
-        self.known[key] = total
         return total
 
     def leaf(self, field: int) -> PlacedTree:
         """A preactivation as a tree."""
         return PlacedTree("z", (self.point.place(field),))
 
+    @kept
     def cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
         """The joint cumulant of trees with two or four vertices in all."""
-        if group not in self.cumulants:
-            self.cumulants[group] = self.fresh_cumulant(group)
-        return self.cumulants[group]
-
-    def fresh_cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
-        """As `cumulant`, for trees that are not in the memory."""
         places = [place for tree in group for place in tree.places]
         total = dual(0)
         for part, pairs in pairings_of(self.rule, tuple(tree.shape for tree in group), self.first):

@@ -1,9 +1,9 @@
-"""Results that are kept because they follow from what is derived, and can be forgotten together."""
+"""Results that are kept: of functions, forgotten together when what is derived changes; of methods, by the object."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -19,6 +19,20 @@ def remembered(maxsize: int) -> Callable[[Function], Function]:
         return cast(Function, cached)
 
     return wrap
+
+
+def kept(method: Function) -> Function:
+    """As `functools.cache` for a method; what is kept belongs to the object, and goes with it."""
+    name = f"_kept_{method.__name__}"
+
+    @wraps(method)
+    def found(self: Any, *arguments: Any) -> Any:
+        known = self.__dict__.setdefault(name, {})
+        if arguments not in known:
+            known[arguments] = method(self, *arguments)
+        return known[arguments]
+
+    return cast(Function, found)
 
 
 def forget() -> None:

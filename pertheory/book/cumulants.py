@@ -19,7 +19,7 @@ from pertheory.book import engine
 from pertheory.book.canonical import KERNEL
 from pertheory.book.point import Exponents, Point, Polynomial
 from pertheory.graphs.tensor import canonical_slots
-from pertheory.memo import remembered
+from pertheory.memo import kept, remembered
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.observable import Observable, forest
 
@@ -65,21 +65,17 @@ class FieldMoments:
 
     def __init__(self, rule: Network, point: Point, first: bool = False) -> None:
         self.rule, self.point, self.first = rule, point, first
-        self.known: dict[tuple[Exponents, tuple[PlacedTree, ...]], Dual] = {}
-        self.cumulants: dict[tuple[tuple[PlacedTree, ...], tuple[int, ...]], Dual] = {}
-        fields = range(point.neurons * point.samples)
         #: every preactivation as a tree
+        fields = range(point.neurons * point.samples)
         self.leaves = [PlacedTree("z", (point.place(field),)) for field in fields]
 
     def mean(self, polynomial: Polynomial, trees: tuple[PlacedTree, ...] = ()) -> Dual:
         """The expectation of a polynomial in the fields times trees, up to order 1/n_prev."""
         return sum_of_products((value, self.moment(exponents, trees)) for exponents, value in polynomial.items())
 
+    @kept
     def moment(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> Dual:
         """The expectation of a product: its first factor with all that can be grouped with it, times the rest."""
-        key = (exponents, trees)
-        if key in self.known:
-            return self.known[key]
         own: tuple[int, ...] = ()
         head, others, left = trees[:1], trees[1:], exponents
         if not trees:
@@ -88,8 +84,7 @@ class FieldMoments:
                 return dual(1)
             left = _lowered(exponents, own)
         if self.is_odd(exponents, trees):
-            self.known[key] = dual(0)
-            return self.known[key]
+            return dual(0)
         terms = []
         for size in range(len(others) + 1):
             for chosen in combinations(range(len(others)), size):
@@ -101,8 +96,7 @@ class FieldMoments:
                         cumulant = self.cumulant(group, own + fields)
                         if cumulant:
                             terms.append((dual(ways) * cumulant, self.moment(_lowered(left, fields), rest)))
-        self.known[key] = total = sum_of_products(terms)
-        return total
+        return sum_of_products(terms)
 
     def is_odd(self, exponents: Exponents, trees: tuple[PlacedTree, ...]) -> bool:
         """Whether some neuron has an odd number of vertices, of which one stays without a partner in every pairing."""
@@ -114,15 +108,10 @@ class FieldMoments:
                 odd[neuron] ^= True
         return any(odd)
 
+    @kept
     def cumulant(self, trees: tuple[PlacedTree, ...], fields: tuple[int, ...]) -> Dual:
         """The joint cumulant of trees and preactivations, with two or four vertices in all."""
-        key = (trees, fields)
-        if key not in self.cumulants:
-            self.cumulants[key] = self.fresh_cumulant((*trees, *[self.leaves[field] for field in fields]))
-        return self.cumulants[key]
-
-    def fresh_cumulant(self, group: tuple[PlacedTree, ...]) -> Dual:
-        """As `cumulant`, for trees that are not in the memory."""
+        group = (*trees, *[self.leaves[field] for field in fields])
         places = [place for tree in group for place in tree.places]
         total = dual(0)
         for part, pairs in pairings_of(self.rule, tuple(tree.shape for tree in group), self.first):

@@ -25,19 +25,11 @@ def tensor_named(name: str) -> Tensor:
 
 
 @remembered(maxsize=2_000)
-def recursion_of(rule: Network, kind: TensorType, order: int) -> Recursion:
-    """What the engine finds for T{order}."""
-    return derive(rule, f"{tensor_of(kind).name}{{{order}}}" if _named(kind) else tensor_of(kind), order=order)
-
-
-def _named(kind: TensorType) -> bool:
-    return any(tensor.kind == kind for tensor in named_tensors())
-
-
-@remembered(maxsize=2_000)
 def terms_of(rule: Network, kind: TensorType, order: int) -> Terms:
     """The expanded form of T{order} of the layer above; samples are slots of the tensor's name."""
-    recursion = recursion_of(rule, kind, order)
+    tensor = tensor_of(kind)
+    named = any(own.kind == kind for own in named_tensors())
+    recursion = derive(rule, f"{tensor.name}{{{order}}}" if named else tensor, order=order)
     return {term: coefficient for term, coefficient in recursion.terms.items() if term.order == order}
 
 

@@ -18,6 +18,7 @@ from math import factorial, perm, prod
 from pertheory.algebra.dual import lean
 from pertheory.algebra.polynomial import add_into, multiply_sums
 from pertheory.graphs.partitions import joint_cumulant
+from pertheory.memo import kept
 from pertheory.rulebook.observable import SHAPES
 
 #: a polynomial in the changes of the parameters: sorted parameters of each monomial
@@ -58,7 +59,6 @@ class Explicit:
                 self.biases[layer, neuron] = self.parameter(layer, "lambda_b", "C_b", 1)
                 for j in range(below):
                     self.weights[layer, neuron, j] = self.parameter(layer, "lambda_W", "C_W", below)
-        self.known: dict[tuple[int, int, int], Taylor] = {}
 
     def number(self) -> Fraction:
         """A random whole number that is not zero."""
@@ -76,15 +76,13 @@ class Explicit:
         """The value of a weight."""
         return self.values[self.weights[layer, neuron, below]]
 
+    @kept
     def preactivation(self, layer: int, neuron: int, sample: int) -> Taylor:
         """A preactivation, expanded in all parameters up to the third order."""
-        key = (layer, neuron, sample)
-        if key not in self.known:
-            total = self.shifted(self.biases[layer, neuron])
-            for j in range(self.width[layer - 1]):
-                add_into(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
-            self.known[key] = total
-        return self.known[key]
+        total = self.shifted(self.biases[layer, neuron])
+        for j in range(self.width[layer - 1]):
+            add_into(total, times(self.shifted(self.weights[layer, neuron, j]), self.below(layer, j, sample)))
+        return total
 
     def shifted(self, parameter: int) -> Taylor:
         """A parameter as value and change."""
@@ -112,7 +110,7 @@ class Explicit:
         """A derivative of the activation of a neuron."""
         return self.function(order, self.preactivation(layer, neuron, sample).get((), lean(0)))
 
-    @lru_cache(maxsize=100_000)  # noqa: B019 - networks are few
+    @kept
     def tree(self, layer: int, shape: str, places: tuple[tuple[int, int], ...]) -> Fraction:
         """A tree of contracted derivatives, every edge summed over all parameters with their learning rates.
 

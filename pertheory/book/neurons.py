@@ -18,6 +18,7 @@ from pertheory.book.syntax import Node, Statement
 from pertheory.book.visit import walk
 from pertheory.errors import InputError
 from pertheory.graphs.partitions import set_partitions
+from pertheory.memo import kept
 from pertheory.rulebook.network import Network
 
 
@@ -37,7 +38,6 @@ class Neurons(NumericRoute):
     ) -> None:
         super().__init__(rule, samples, point)
         self.neurons, self.summed = dict(neurons), summed
-        self.probes: dict[tuple[str, range], Polynomial] = {}
 
     def values_of(self, name: str) -> range:
         """What a dummy runs over: neurons or samples."""
@@ -61,11 +61,10 @@ class Neurons(NumericRoute):
                 return self.point.number(SMALL)
         return super().meaning(node, *place)
 
+    @kept
     def probe(self, name: str, neurons: range) -> Polynomial:
         """The polynomial that stands for a function that the statement leaves open."""
-        if (name, neurons) not in self.probes:
-            self.probes[name, neurons] = self.point.probe(name, neurons)
-        return self.probes[name, neurons]
+        return self.point.probe(name, neurons)
 
     def neuron(self, label: str, place: Place) -> int:
         """The neuron that a label names."""

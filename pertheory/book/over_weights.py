@@ -22,7 +22,7 @@ from pertheory.book.point import Point, Polynomial, product_of
 from pertheory.book.route_numeric import Place
 from pertheory.book.syntax import Node
 from pertheory.errors import InputError
-from pertheory.memo import remembered
+from pertheory.memo import kept, remembered
 from pertheory.rulebook.network import Network
 
 #: neurons of the layer below; at least one fewer than there may be different samples, so that hatG has its inverse
@@ -99,7 +99,6 @@ class Weights(Neurons):
         super().__init__(rule, samples, point, above, summed)
         self.lower = dict(below)
         self.parameters = point.neurons * (BELOW + 1)
-        self.expanded: dict[int, Polynomial] = {}
 
     def meaning(self, node: Node, *place: Any) -> Polynomial:
         """What is known of the layer below; an expectation is the joint cumulant over W and b of its pieces."""
@@ -144,15 +143,14 @@ class Weights(Neurons):
         """The exponents of one parameter."""
         return tuple([int(i == parameter) for i in range(self.parameters)])
 
+    @kept
     def preactivation(self, field: int) -> Polynomial:
         """z = b + sum of W s at a field."""
-        if field not in self.expanded:
-            neuron, sample = self.point.place(field)
-            total = {self.unit(self.weight(neuron, BELOW)): dual(1)}
-            for below in range(BELOW):
-                total[self.unit(self.weight(neuron, below))] = dual(self.point.below[below][sample])
-            self.expanded[field] = total
-        return self.expanded[field]
+        neuron, sample = self.point.place(field)
+        total = {self.unit(self.weight(neuron, BELOW)): dual(1)}
+        for below in range(BELOW):
+            total[self.unit(self.weight(neuron, below))] = dual(self.point.below[below][sample])
+        return total
 
     def horner(self, polynomial: Polynomial, field: int) -> Polynomial:
         """A polynomial in the fields as one in W and b, by Horner's rule in one field after the other, from one on."""

@@ -23,6 +23,7 @@ from pertheory.book.visit import Interpreter, shown
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.partitions import joint_cumulant
 from pertheory.graphs.tensor import TensorType
+from pertheory.memo import kept
 from pertheory.rulebook.network import Network
 
 #: formulas are polynomials of at most twice this degree in a tensor other than K
@@ -47,7 +48,6 @@ class NumericRoute(Interpreter[Polynomial]):
         self.memo: dict[tuple[int, tuple[int, ...]], Polynomial] = {}
         self.open: dict[int, tuple[Node, tuple[str, ...]]] = {}
         self.contracted: dict[int, tuple[str, ...]] = {}
-        self.averages: dict[object, Dual] = {}
         self.of_engine: dict[tuple[TensorType, int, tuple[int, ...]], Dual] = {}
 
     def side(self, node: Node) -> Dual:
@@ -191,13 +191,12 @@ class NumericRoute(Interpreter[Polynomial]):
             total = total + scale * value
         return total
 
+    @kept
     def average_of(self, lines: tuple[tuple[int, int], ...], zeds: tuple[int, ...]) -> Dual:
         """The average of derivatives of the activation, (sample, order) each, and of preactivations."""
-        if (lines, zeds) not in self.averages:
-            factors = [self.point.function(order, sample) for sample, order in lines]
-            factors += [{self.point.power(sample, 1): dual(1)} for sample in zeds]
-            self.averages[lines, zeds] = self.point.mean(reduce(product_of, factors))
-        return self.averages[lines, zeds]
+        factors = [self.point.function(order, sample) for sample, order in lines]
+        factors += [{self.point.power(sample, 1): dual(1)} for sample in zeds]
+        return self.point.mean(reduce(product_of, factors))
 
 
 def derivative(polynomial: Polynomial, field: int) -> Polynomial:

@@ -16,7 +16,7 @@ from pertheory.algebra.terms import Average, Lines, Term, Terms
 from pertheory.closure import covariance_type
 from pertheory.errors import UnsupportedError
 from pertheory.graphs.tensor import TensorType
-from pertheory.memo import remembered
+from pertheory.memo import kept, remembered
 from pertheory.recursion import derive
 from pertheory.rulebook.architecture import INPUT
 from pertheory.rulebook.network import Network
@@ -84,9 +84,6 @@ class SingleInputLayer:
         self.rule, self.averages, self.couplings = rule, averages, couplings
         self.last = len(rule.sublayers) - 1
         self._kernels: dict[tuple[int, str], Element] = {(-1, "z"): kernel, (-1, INPUT): kernel}
-        self._averages: dict[tuple[int, Average], Element] = {}
-        self._polynomials: dict[Node, InTensors] = {}
-        self._parts: dict[tuple[Node, Factors], Element] = {}
 
     def node(self, name: str) -> Node:
         """The node of a tensor at the end of a layer, by a name such as "V", "G{1}" or "Theta"."""
@@ -123,14 +120,13 @@ class SingleInputLayer:
         """The coefficient of a tensor in its own recursion."""
         return self.coefficient(self.node(name), self.node(name))
 
+    @kept
     def polynomial(self, node: Node) -> InTensors:
         """T{k} of a sublayer as a polynomial in the tensors of the layer below."""
-        if node not in self._polynomials:
-            own = {key: self._sum(node.sublayer, terms) for key, terms in self._monomials(node).items()}
-            if node.sublayer:
-                own = add_sums(*(self._composed(key, value) for key, value in own.items()))
-            self._polynomials[node] = without_zeros(own)
-        return self._polynomials[node]
+        own = {key: self._sum(node.sublayer, terms) for key, terms in self._monomials(node).items()}
+        if node.sublayer:
+            own = add_sums(*(self._composed(key, value) for key, value in own.items()))
+        return without_zeros(own)
 
     def linear(self, node: Node) -> tuple[Element, InTensors]:
         """The recursion of T{k} as its own coefficient, and all that does not hold it.
@@ -155,16 +151,15 @@ class SingleInputLayer:
         """The coefficient of one tensor in T{k} of a layer; only averages that it holds are evaluated."""
         return self._part(node, (of,))
 
+    @kept
     def _part(self, node: Node, key: Factors) -> Element:
         """The coefficient of one tensor of the layer below, or of none, in a polynomial."""
-        if (node, key) not in self._parts:
-            total = self.averages.number(0)
-            for factors, terms in self._monomials(node).items():
-                inside = self._part_of_product(factors, key) if node.sublayer else int(factors == key)
-                if inside:
-                    total = total + self._sum(node.sublayer, terms) * inside
-            self._parts[node, key] = total
-        return self._parts[node, key]
+        total = self.averages.number(0)
+        for factors, terms in self._monomials(node).items():
+            inside = self._part_of_product(factors, key) if node.sublayer else int(factors == key)
+            if inside:
+                total = total + self._sum(node.sublayer, terms) * inside
+        return total
 
     def _part_of_product(self, factors: Factors, key: Factors) -> Element:
         """The same in a product: one factor holds the tensor, the others are what does not depend on any."""
@@ -200,12 +195,11 @@ class SingleInputLayer:
             total = total + value
         return total
 
+    @kept
     def _average(self, below: int, average: Average) -> Element:
-        if (below, average) not in self._averages:
-            (factor,) = average.factors  # a single input: one factor
-            kernel = self.kernel(below, average.field)
-            self._averages[below, average] = self.averages.average(kernel, factor.legs, factor.lines)
-        return self._averages[below, average]
+        (factor,) = average.factors  # a single input: one factor
+        kernel = self.kernel(below, average.field)
+        return self.averages.average(kernel, factor.legs, factor.lines)
 
 
 def joined(a: Factors, b: Factors) -> Factors:

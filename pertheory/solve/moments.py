@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import add, mul
 from typing import Any
 
@@ -21,6 +21,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import connected_components
 from pertheory.graphs.partitions import pairings, set_partitions
 from pertheory.graphs.tensor import pure_type
+from pertheory.memo import kept
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.solve.averages import Element, TwoSlopes
@@ -74,7 +75,7 @@ class WidthMoments:
             total = total + (value * self.inverse_widths[layer - 2] ** power if power and layer > 1 else value)
         return total
 
-    @lru_cache(maxsize=256)  # noqa: B019
+    @kept
     def moment(self, layer: int, pairs: int) -> Element:
         """G_2m of a layer, to the order kept."""
         return self.truncated(from_cumulants(pairs, lambda size: self.block(layer, size)))

@@ -18,6 +18,7 @@ from pertheory.averages.gaussian import GaussianAverages
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation, activation
 from pertheory.functions.taylor import derivatives
+from pertheory.memo import kept
 from pertheory.rulebook.network import Network
 from pertheory.solve.averages import Averages, functions_of, hermite, without_zeds
 
@@ -48,8 +49,6 @@ class HighPrecision:
 
     def __init__(self, functions: Mapping[str, Activation]) -> None:
         self.functions = dict(functions)
-        self._nodes: dict[Any, list[tuple[Any, Any]]] = {}
-        self._tables: dict[tuple[Any, str, int], list[list[Any]]] = {}
 
     def number(self, value: Any) -> Any:
         """A rational number in high precision."""
@@ -101,32 +100,29 @@ class HighPrecision:
             terms = [term * values[order] for term, values in zip(terms, table, strict=True)]
         return terms
 
+    @kept
     def _rule(self, kernel: Any) -> list[tuple[Any, Any]]:
         """Points in units of the standard deviation, and weights with the Gaussian density in them."""
-        if kernel not in self._nodes:
-            kinks = {kink for function in self.functions.values() for kink in function.kinks}
-            density = 1 / mpmath.sqrt(2 * mpmath.pi)
-            if not kinks:
-                count = int(REACH / STEP)
-                points = [(self.number(STEP * i), self.number(STEP)) for i in range(-count, count + 1)]
-            else:
-                places = {mpmath.mpf(kink) / mpmath.sqrt(kernel) for kink in kinks}
-                ends = sorted({*map(mpmath.mpf, range(-REACH, REACH + 1)), *(p for p in places if abs(p) < REACH)})
-                points = [
-                    ((a + b) / 2 + (b - a) / 2 * x, (b - a) / 2 * w)
-                    for a, b in itertools.pairwise(ends)
-                    for x, w in _gauss_legendre(mpmath.mp.prec)
-                ]
-            self._nodes[kernel] = [(t, w * density * mpmath.exp(-t * t / 2)) for t, w in points]
-        return self._nodes[kernel]
+        kinks = {kink for function in self.functions.values() for kink in function.kinks}
+        density = 1 / mpmath.sqrt(2 * mpmath.pi)
+        if not kinks:
+            count = int(REACH / STEP)
+            points = [(self.number(STEP * i), self.number(STEP)) for i in range(-count, count + 1)]
+        else:
+            places = {mpmath.mpf(kink) / mpmath.sqrt(kernel) for kink in kinks}
+            ends = sorted({*map(mpmath.mpf, range(-REACH, REACH + 1)), *(p for p in places if abs(p) < REACH)})
+            points = [
+                ((a + b) / 2 + (b - a) / 2 * x, (b - a) / 2 * w)
+                for a, b in itertools.pairwise(ends)
+                for x, w in _gauss_legendre(mpmath.mp.prec)
+            ]
+        return [(t, w * density * mpmath.exp(-t * t / 2)) for t, w in points]
 
+    @kept
     def _table(self, kernel: Any, name: str, highest: int) -> list[list[Any]]:
         """Derivatives of a function at the points of the rule."""
-        if (kernel, name, highest) not in self._tables:
-            width = mpmath.sqrt(kernel)
-            found = [self._at(self.functions[name], width * t, highest) for t, _ in self._rule(kernel)]
-            self._tables[kernel, name, highest] = found
-        return self._tables[kernel, name, highest]
+        width = mpmath.sqrt(kernel)
+        return [self._at(self.functions[name], width * t, highest) for t, _ in self._rule(kernel)]
 
     @staticmethod
     def _at(function: Activation, x: Any, order: int) -> list[Any]:

@@ -21,7 +21,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import mul
 from typing import Any
 
@@ -33,7 +33,7 @@ from pertheory.book.syntax import Node, Statement
 from pertheory.book.verdict import BOTH, MISMATCH, UNCHECKED, VERIFIED, Verdict
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
-from pertheory.memo import remembered
+from pertheory.memo import kept, remembered
 from pertheory.rulebook.network import Network
 from pertheory.solve.channels import outer
 from pertheory.solve.moments import WidthMoments, from_cumulants, loops
@@ -189,7 +189,7 @@ class EqualWidths(Moments):
             found[pairs - 1 + order] = tensors.at(unit, self.layer)
         return TaylorSeries(found)
 
-    @lru_cache(maxsize=16)  # noqa: B019 - one object a setting
+    @kept
     def moment(self, pairs: int) -> TaylorSeries:
         """G_2m."""
         found: TaylorSeries = from_cumulants(pairs, self.block)

@@ -51,7 +51,7 @@ def accept_or_refuse(text: str) -> None:
     try:
         function = activation(text)
         value = function.derivative(0)(0.5)
-    except (InputError, UnsupportedError) as error:
+    except (InputError, RuleError, UnsupportedError) as error:  # ".toml" is the path of a file
         message = str(error)
         assert message
         assert "\n" not in message
@@ -181,12 +181,12 @@ def test_swelling_formulas_stay_within_memory() -> None:
     """The third derivatives of all of them in one process of 1.5 GB, most of which are libraries."""
     result = confined(
         f"""
-        from pertheory.errors import InputError, UnsupportedError
+        from pertheory.errors import InputError, RuleError, UnsupportedError
         from pertheory.functions.activation import activation
         for text in {SWELLING!r}:
             try:
                 activation(text).derivative(3)(0.5)
-            except (InputError, UnsupportedError) as error:
+            except (InputError, RuleError, UnsupportedError) as error:  # ".toml" is the path of a file
                 assert "\\n" not in str(error) and len(str(error)) < 400, error
         print("done")
         """,

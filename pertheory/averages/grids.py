@@ -141,6 +141,7 @@ class Loss(NamedTuple):
         slope: mean size of sigma d/dz of the product, relative to that of the product.
         steepness: the same with root mean squares.
         shift: disagreement of the rule with the rule shifted by half a step, relative to the scale.
+        rarity: root mean square of the product over `even_size`.
     """
 
     values: float = 0.0
@@ -148,6 +149,18 @@ class Loss(NamedTuple):
     slope: float = 0.0
     steepness: float = 0.0
     shift: float = 0.0
+    rarity: float = 1.0
+
+
+def even_size(values: Array, weights: Array) -> Array:
+    """The mean of the smaller of the absolute values at x and -x, over nodes that are symmetric about zero.
+
+    The product of two of these is about the least that the average of the absolute value of a product of functions of
+    two inputs may be, however these are correlated: root mean squares, with which series of Hermite coefficients are
+    naturally compared, are far above it where functions are hardly ever different from zero, or grow.
+    """
+    sizes = np.abs(values)
+    return np.asarray(np.minimum(sizes, sizes[..., ::-1]) @ weights)
 
 
 @lru_cache(maxsize=4096)
@@ -173,11 +186,13 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
             return Loss()
         largest = float(np.abs(values).max())  # squares of large values overflow
         if not np.isfinite(largest):
-            return Loss(1.0, 1.0)
+            return Loss(1.0, 1.0, rarity=float("inf"))
+        root = largest * float(np.sqrt((values / largest) ** 2 @ rule.weights))
         return Loss(
             float(sizes @ rule.weights) / scale,
             float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
             float(np.abs(slopes) @ rule.weights) / scale,
             float(np.sqrt(((slopes / largest) ** 2 @ rule.weights) / ((values / largest) ** 2 @ rule.weights))),
             abs(shifted - float(values @ rule.weights)) / scale,
+            float(np.divide(root, even_size(values, rule.weights))),
         )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
 from pertheory.averages.estimate import Mask, Wanted, Whole
-from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
+from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, even_size, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import factor_terms
 from pertheory.averages.quadrature import Array
@@ -34,6 +34,9 @@ Result: TypeAlias = tuple[Array, float, Mask]
 TERMS = 128
 #: An entry counts as summed when what is left out is below this fraction of its scale.
 TAIL = 1e-13
+#: Where root mean squares may be larger by this factor than the least scale, the scales of entries are looked at, and
+#: entries whose error is above this fraction of theirs are left to another method.
+RARE, SURE = 30.0, 1e-11
 #: Rows of a block of pairs: with a few hundred columns it stays in the cache. Fewer inputs than some are one.
 ROWS, FEW = 64, 8
 
@@ -113,13 +116,21 @@ class _Factors:
         return self._rules[key]
 
     def noise(self, spreads: Sequence[float]) -> Array:
-        """Rounding errors of the factors relative to their scales, the largest over terms and spreads."""
+        """Of the factors the rounding errors relative to their scales, the largest over terms and spreads, and rarities.
+
+        Returns:
+            Two rows; a rarity is the root mean square over `even_size`.
+        """
         keys = {rounded(spread) for spread in spreads if spread}
         for key in keys - self._noises.keys():
             found = [[condition(self.functions, product, key) for product, _ in terms] for terms in self.terms]
             lost = [[EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own] for own in found]
-            self._noises[key] = np.array([max(own, default=0.0) for own in lost])
-        return np.max([self._noises[key] for key in keys], axis=0) if keys else np.zeros(len(self.terms))
+            rule = self.rule(key)
+            values = self.values(key * rule.nodes)
+            norms, least = np.sqrt(values**2 @ rule.weights), even_size(values, rule.weights)
+            rare = np.divide(norms, least, out=np.full_like(norms, np.inf), where=least > 0)
+            self._noises[key] = np.array([[max(own, default=0.0) for own in lost], np.where(norms > 0, rare, 1.0)])
+        return np.max([self._noises[key] for key in keys], axis=0) if keys else np.zeros((2, len(self.terms)))
 
     def values(self, x: Array) -> Array:
         """Values of the factors; the first axis is the factor."""
@@ -156,7 +167,7 @@ class ManyInputs:
             self._sigma, self._place = np.unique(spreads, return_inverse=True)
         self._rule, self._pairs = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors.pairs
         self._values = factors.values(self._sigma[:, None] * self._rule.nodes)
-        self._noise = factors.noise(self._sigma.tolist())
+        self._noise, self._rarity = factors.noise(self._sigma.tolist())
 
     def averages(self) -> list[Result]:
         """Average all requests at all pairs of inputs."""
@@ -191,7 +202,15 @@ class ManyInputs:
             missing = np.zeros(total.shape, dtype=bool)
             if not enough[n, -1]:
                 missing = np.outer(left[one, place, -1], left[two, place, -1]) * self._off**TERMS > TAIL
-            found.append((total, float(lost[n]), missing))
+            error = float(lost[n])
+            if np.isfinite(error) and self._rarity[one] * self._rarity[two] > RARE:
+                own = [np.multiply.outer(x[one][place], x[two][place]) for x in (norms, even_size(self._values, weights))]
+                scales = np.maximum(np.abs(total), own[1])
+                errors = error * np.divide(own[0], scales, out=np.ones_like(scales), where=scales > 0)
+                np.fill_diagonal(errors, error)  # these were summed themselves
+                missing = missing | (errors > SURE)
+                error = float(errors[~missing].max(initial=0.0))
+            found.append((total, error, missing))
         return found
 
     def _sum(self, a: Array, b: Array, terms: int) -> Array:

@@ -175,7 +175,7 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
     except UnsupportedError:  # a polynomial of huge variance: its exact rule needs no measuring
         return Loss(1.0, 1.0)
     half = float(rule.nodes[1] - rule.nodes[0]) / 2
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = Tables(table, sigma * rule.nodes, [product])[product]
         sizes = Tables(table, sigma * rule.nodes, [product], absolute=True)[product]
         slopes = (Tables(table, sigma * (rule.nodes + NUDGE), [product])[product] - values) / NUDGE

@@ -116,7 +116,7 @@ class _Factors:
         return self._rules[key]
 
     def noise(self, spreads: Sequence[float]) -> Array:
-        """Of the factors the rounding errors relative to their scales, the largest over terms and spreads, and rarities.
+        """Of the factors rounding errors relative to their scales, the largest over terms and spreads, and rarities.
 
         Returns:
             Two rows; a rarity is the root mean square over `even_size`.
@@ -204,7 +204,9 @@ class ManyInputs:
                 missing = np.outer(left[one, place, -1], left[two, place, -1]) * self._off**TERMS > TAIL
             error = float(lost[n])
             if np.isfinite(error) and self._rarity[one] * self._rarity[two] > RARE:
-                own = [np.multiply.outer(x[one][place], x[two][place]) for x in (norms, even_size(self._values, weights))]
+                own = [
+                    np.multiply.outer(x[one][place], x[two][place]) for x in (norms, even_size(self._values, weights))
+                ]
                 scales = np.maximum(np.abs(total), own[1])
                 errors = error * np.divide(own[0], scales, out=np.ones_like(scales), where=scales > 0)
                 np.fill_diagonal(errors, error)  # these were summed themselves

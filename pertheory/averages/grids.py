@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -123,7 +124,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
 
 def rounded(sigma: float) -> float:
     """Round up to a quarter octave: networks move K slowly, and what was measured is then in the cache."""
-    return float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
+    return 2.0 ** (math.ceil(4 * math.log2(sigma)) / 4)
 
 
 def measured(functions: Functions, products: Iterable[Lines], sigma: float, refine: float = 1.0) -> Rule:

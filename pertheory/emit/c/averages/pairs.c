@@ -14,7 +14,7 @@
 /* Where roots of mean squares are larger by this factor than the least scale, those of pairs are looked at; pairs whose
  * error is above this fraction of theirs are left to nested sums. */
 #define AVG_LARGE 30.0
-#define AVG_SURE_OF 1e-11
+#define AVG_SURE_OF 1e-10
 
 typedef struct {
     size_t half, terms, most, live; /* terms: that are used; most: that there is room for */

@@ -63,6 +63,33 @@ class Tables:
 
 
 @lru_cache(maxsize=4096)
+def reach_of_products(functions: Functions, products: tuple[Lines, ...], sigma: float) -> float:
+    """Standard deviations (at least some) beyond which products of functions of sigma * xi are negligible.
+
+    Raises:
+        UnsupportedError: one grows so fast that its average does not exist or overflows.
+    """
+    probe = np.linspace(-FARTHEST, FARTHEST, 741)
+    values = Tables(dict(functions), sigma * probe, products)
+    reach = 8.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        for product in products:
+            envelope = np.abs(values[product]) * density(probe)
+            endless = ~np.isfinite(envelope)
+            highest = float(envelope[~endless].max(initial=0.0))
+            if highest > 0 or endless.any():
+                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
+                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
+    if reach >= FARTHEST:
+        names = ", ".join(function.name for _, function in functions)
+        raise UnsupportedError(
+            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
+            "average does not exist or overflows"
+        )
+    return reach
+
+
+@lru_cache(maxsize=4096)
 def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> tuple[float, float, float]:
     """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
 
@@ -74,23 +101,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
         of the step: 2 where a pole limits the step, up to 4 for entire functions, 0 where the step is not enough.
     """
     table = dict(functions)
-    probe = np.linspace(-FARTHEST, FARTHEST, 741)
-    values = Tables(table, sigma * probe, products)
-    reach = 8.5
-    with np.errstate(over="ignore", invalid="ignore"):
-        for product in products:
-            envelope = np.abs(values[product]) * density(probe)
-            endless = ~np.isfinite(envelope)
-            highest = float(envelope[~endless].max(initial=0.0))
-            if highest > 0 or endless.any():
-                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
-                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
-    if reach >= FARTHEST:
-        names = ", ".join(function.name for function in table.values())
-        raise UnsupportedError(
-            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
-            "average does not exist or overflows"
-        )
+    reach = reach_of_products(functions, products, sigma)
     # what is narrower than a step may lie between all nodes, and then all rules agree
     width = narrowest(table.values(), reach * sigma) / sigma
     step, power, before = min(0.75, width), UNKNOWN, 1.0
@@ -124,7 +135,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
 
 def rounded(sigma: float) -> float:
     """Round up to a quarter octave: networks move K slowly, and what was measured is then in the cache."""
-    return 2.0 ** (math.ceil(4 * math.log2(sigma)) / 4)
+    return math.pow(2.0, math.ceil(4 * math.log2(sigma)) / 4)
 
 
 def measured(functions: Functions, products: Iterable[Lines], sigma: float, refine: float = 1.0) -> Rule:

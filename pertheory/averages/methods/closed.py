@@ -100,9 +100,7 @@ class Closed:
         return result
 
 
-def _few(
-    code: ExactCode, bound: float, first: Array, shared: Array, second: Array
-) -> tuple[Array, list[float]] | None:
+def _few(code: ExactCode, bound: float, first: Array, shared: Array, second: Array) -> tuple[Array, list[float]] | None:
     """Closed forms at a few pairs, pair by pair, where rounding costs little everywhere.
 
     Returns:

@@ -280,6 +280,7 @@ static int avg_adapt(avg_field *f, double factor, double *values, double *errors
         const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f) +
                                 (f->paired ? AVG_CONVERGED : 0);
         if (f->paired && !(size < AVG_RARE * scale)) vouched = 0;
+        if (f->rank == 0 && !(relative * size <= AVG_DOUBTED * scale)) vouched = 0;
         values[l] = size <= DBL_MAX ? factor * total[l] : (double)NAN;
         scales[l] = factor * scale;
         errors[l] = f->crowded ? HUGE_VAL : size > 0 ? relative * factor * size : 0;

@@ -36,6 +36,8 @@ static const double avg_legendre16[8][3] = {
  * series may lack of the former. */
 #define AVG_RARE 1e3
 #define AVG_CONVERGED 1e-14
+/* A series of two inputs alone that may be wrong by more than this is left to panels over both. */
+#define AVG_DOUBTED 3e-10
 /* Nothing is looked for farther out: soon after the density underflows. */
 #define AVG_FARTHEST 38.0
 /* A panel is resolved when it may be wrong by this fraction of every average. */

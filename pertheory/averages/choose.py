@@ -26,7 +26,6 @@ from pertheory.averages.methods.pairs import Pairs
 from pertheory.averages.methods.panels import PanelSums
 from pertheory.averages.methods.smeared import Smeared
 from pertheory.averages.methods.trapezoid import Trapezoid
-from pertheory.averages.methods.trapezoid_single import SingleTrapezoid
 from pertheory.averages.methods.wide import Wide
 from pertheory.averages.quadrature import Array
 from pertheory.averages.request import Request
@@ -67,9 +66,7 @@ class Choice(NamedTuple):
 
 
 CLOSED, PAIRS, KINKED_PAIRS = AT_ONCE = ("one or two inputs", "two, smooth", "two, kinked")
-ONE, ONE_KINKED, SMOOTH, KINKS, STEPS = (
-    *("one, smooth", "one, kinked", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers"),
-)
+ONE, SMOOTH, KINKS, STEPS = ("one", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers")
 #: Points of Mehler's sums that take as long as one unit of what a split costs, by the number of inputs.
 DEAR = {2: 1e3, 3: 150.0, 4: 4e3}
 #: The table, by kind in the order in which methods are tried.
@@ -79,9 +76,7 @@ TABLE = (
     Choice(PAIRS, "mehler series", SmoothPairs, 4, "from {} inputs, or only pairs", "one product of matrices for all"),
     Choice(KINKED_PAIRS, "mehler series", KinkedSeries, 6, "from {} inputs", "a term a degree; close pairs by panels"),
     # one input of each
-    Choice(ONE, "trapezoid", SingleTrapezoid, None, "first", "spectral where the spread is a few steps wide"),
-    Choice(ONE, "panels", PanelSums, None, "the above not sure", "ends where the formula is steep: any variance"),
-    Choice(ONE_KINKED, "panels", PanelSums, None, "always", "cut at the kinks"),
+    Choice(ONE, "panels", PanelSums, None, "always", "ends at kinks and where the formula is steep: any variance"),
     # one set of inputs after the other
     Choice(SMOOTH, "exponentials", Exponentials, None, "3 or 4; exp, sin and cos of multiples of x", "exact"),
     Choice(SMOOTH, "smeared", Wide, DEAR, "over {} points a unit", "steps of large variances, smeared by own noise"),
@@ -158,7 +153,7 @@ class Chooser:
 
     def _sets(self, kinked: bool, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         if k.shape[1] == 1:
-            return self._average(ONE_KINKED if kinked else ONE, Task(atoms, k, {}))
+            return self._average(ONE, Task(atoms, k, {}))
         found = np.empty((3, len(atoms), len(k)))
         for n, own in enumerate(k):
             if kinked:
@@ -190,7 +185,7 @@ class Chooser:
 
     def _average(self, kind: str, task: Task) -> Found:
         """Try the rows of a kind."""
-        allowed = self.wanted.kinked if kind in (KINKS, ONE_KINKED) else self.wanted.rtol
+        allowed = self.wanted.kinked if kind == KINKS else self.wanted.rtol
         best: Found | None = None
         by = np.zeros((len(task.atoms), len(task.k)), dtype=int)
         weak, refused = np.ones(by.shape, dtype=bool), None

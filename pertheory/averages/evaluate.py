@@ -31,6 +31,8 @@ from pertheory.averages.quadrature import Array, factor
 LOST, BITS, FINE = 1e-11, 240, 2.0**-236
 #: Own noise, in bits of the variance, that variables get that others determine, and the digits that this takes.
 NOISE, NOISY = 160, 640
+#: Outside of these variances moments, or densities, are beyond doubles though what is made of them is not.
+FAINT, HUGE = 1e-60, 1e60
 
 
 class Numbers(NamedTuple):
@@ -198,6 +200,14 @@ class SetEvaluation:
         self._k = covariance
         self._given = Given(covariance)
         self._leaves = leaves
+        # moments are made of variables in units of powers of two, which are taken back in the end
+        self._units: NDArray[np.intp] | None = None
+        self._scaled = self._given
+        own = covariance.diagonal(axis1=1, axis2=2)
+        if plan.nodes and not ((own > FAINT) & (own < HUGE)).all():
+            self._units = np.frexp(own)[1] // 2
+            self._k = np.ldexp(covariance, -self._units[:, :, None] - self._units[:, None, :])
+            self._scaled = Given(self._k)
         self._groups, self._first, self._own = layout.groups, layout.first, layout.traits
         self._table = np.zeros((3, self._first + len(plan.nodes) + 1, len(covariance)))
         self._table[0, -1] = self._table[2, -1] = 1.0
@@ -208,7 +218,16 @@ class SetEvaluation:
 
     @cached_property
     def _moments(self) -> _Moments:
-        return _Moments(self._plan, self._first, self._given, DOUBLES)
+        return _Moments(self._plan, self._first, self._scaled, DOUBLES)
+
+    def _exponents(self, mask: int, number: int) -> NDArray[np.intp]:
+        """By set the power of two in a moment times the density of the deltas of a mask."""
+        if self._units is None:
+            return np.zeros(len(self._k), dtype=np.intp)
+        node = self._plan.nodes[number - self._first] if number >= 0 else None
+        powers = np.array(node.places if node and node.kind == MOMENT else [0] * self._plan.size, dtype=np.intp)
+        powers[list(_slots(mask))] -= 1
+        return np.asarray(self._units @ powers)
 
     def numbers(self) -> Numbers:
         """Evaluate all nodes."""
@@ -264,7 +283,7 @@ class SetEvaluation:
     def _sum(self, number: int, node: SetNode) -> None:
         """The density of deltas at zero times a sum of moments."""
         places = tuple(0.0 if node.mask >> slot & 1 else None for slot in range(self._plan.size))
-        condition = self._leaves.condition(places, self._given, self._reason_of(number, 1))
+        condition = self._leaves.condition(places, self._scaled, self._reason_of(number, 1))
         value, error, scale = np.zeros((3, len(self._k)))
         zero = self._determined(node.mask)
         for term in node.terms:
@@ -272,6 +291,8 @@ class SetEvaluation:
             traits = self._own[term.node]
             one_sign = not traits.powers & ~traits.steps and term.node != -1
             weight = np.where(zero & traits.powers, 0.0, term.weight)
+            if self._units is not None:
+                weight = np.ldexp(weight, self._exponents(node.mask, term.node))
             value = value + weight * part[0]
             error = error + np.abs(weight) * part[1]
             scale = scale + np.abs(weight) * (np.abs(part[0]) if one_sign else part[2])
@@ -340,12 +361,13 @@ class SetEvaluation:
                 continue
             part = [x[0] for x in moments[term.node]]
             one_sign = not traits.powers & ~traits.steps and term.node != -1
-            value += mpmath.mpf(Fraction(term.weight).numerator) / Fraction(term.weight).denominator * part[0]
+            unit = float(np.ldexp(1.0, self._exponents(node.mask, term.node)[place]))
+            value += mpmath.mpf(Fraction(term.weight).numerator) / Fraction(term.weight).denominator * part[0] * unit
             doubt = max(missing, 0.0 if root is None else 2.0 ** (2 - NOISE / 2)) * float(part[2])
-            error += abs(term.weight) * (float(part[1]) + doubt)
+            error += abs(term.weight) * (float(part[1]) + doubt) * unit
             # a power has one sign on an orthant; what is not told from zero has the scale of what it was summed from
             told = one_sign and abs(part[0]) > doubt
-            scale += abs(term.weight) * float(abs(part[0]) if told else part[2])
+            scale += abs(term.weight) * float(abs(part[0]) if told else part[2]) * unit
         return float(value), error + ROUNDING * abs(float(value)), scale
 
     def _fine(self, place: int, given: Given, bits: int) -> _Moments:

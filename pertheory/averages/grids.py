@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
@@ -62,6 +63,33 @@ class Tables:
 
 
 @lru_cache(maxsize=4096)
+def reach_of_products(functions: Functions, products: tuple[Lines, ...], sigma: float) -> float:
+    """Standard deviations (at least some) beyond which products of functions of sigma * xi are negligible.
+
+    Raises:
+        UnsupportedError: one grows so fast that its average does not exist or overflows.
+    """
+    probe = np.linspace(-FARTHEST, FARTHEST, 741)
+    values = Tables(dict(functions), sigma * probe, products)
+    reach = 8.5
+    with np.errstate(over="ignore", invalid="ignore"):
+        for product in products:
+            envelope = np.abs(values[product]) * density(probe)
+            endless = ~np.isfinite(envelope)
+            highest = float(envelope[~endless].max(initial=0.0))
+            if highest > 0 or endless.any():
+                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
+                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
+    if reach >= FARTHEST:
+        names = ", ".join(function.name for _, function in functions)
+        raise UnsupportedError(
+            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
+            "average does not exist or overflows"
+        )
+    return reach
+
+
+@lru_cache(maxsize=4096)
 def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> tuple[float, float, float]:
     """Find the step and the reach of the trapezoid rule for products of functions of sigma * xi.
 
@@ -73,23 +101,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
         of the step: 2 where a pole limits the step, up to 4 for entire functions, 0 where the step is not enough.
     """
     table = dict(functions)
-    probe = np.linspace(-FARTHEST, FARTHEST, 741)
-    values = Tables(table, sigma * probe, products)
-    reach = 8.5
-    with np.errstate(over="ignore", invalid="ignore"):
-        for product in products:
-            envelope = np.abs(values[product]) * density(probe)
-            endless = ~np.isfinite(envelope)
-            highest = float(envelope[~endless].max(initial=0.0))
-            if highest > 0 or endless.any():
-                large = np.abs(probe[endless | (envelope > 1e-18 * highest)])
-                reach = max(reach, float(large.max(initial=0.0)) + 0.2)
-    if reach >= FARTHEST:
-        names = ", ".join(function.name for function in table.values())
-        raise UnsupportedError(
-            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
-            "average does not exist or overflows"
-        )
+    reach = reach_of_products(functions, products, sigma)
     # what is narrower than a step may lie between all nodes, and then all rules agree
     width = narrowest(table.values(), reach * sigma) / sigma
     step, power, before = min(0.75, width), UNKNOWN, 1.0
@@ -123,7 +135,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
 
 def rounded(sigma: float) -> float:
     """Round up to a quarter octave: networks move K slowly, and what was measured is then in the cache."""
-    return float(2.0 ** (np.ceil(4 * np.log2(sigma)) / 4))
+    return math.pow(2.0, math.ceil(4 * math.log2(sigma)) / 4)
 
 
 def measured(functions: Functions, products: Iterable[Lines], sigma: float, refine: float = 1.0) -> Rule:
@@ -141,6 +153,7 @@ class Loss(NamedTuple):
         slope: mean size of sigma d/dz of the product, relative to that of the product.
         steepness: the same with root mean squares.
         shift: disagreement of the rule with the rule shifted by half a step, relative to the scale.
+        rarity: root mean square of the product over `even_size`.
     """
 
     values: float = 0.0
@@ -148,6 +161,18 @@ class Loss(NamedTuple):
     slope: float = 0.0
     steepness: float = 0.0
     shift: float = 0.0
+    rarity: float = 1.0
+
+
+def even_size(values: Array, weights: Array) -> Array:
+    """The mean of the smaller of the absolute values at x and -x, over nodes that are symmetric about zero.
+
+    The product of two of these is about the least that the average of the absolute value of a product of functions of
+    two inputs may be, however these are correlated: root mean squares, with which series of Hermite coefficients are
+    naturally compared, are far above it where functions are hardly ever different from zero, or grow.
+    """
+    sizes = np.abs(values)
+    return np.asarray(np.minimum(sizes, sizes[..., ::-1]) @ weights)
 
 
 @lru_cache(maxsize=4096)
@@ -162,7 +187,7 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
     except UnsupportedError:  # a polynomial of huge variance: its exact rule needs no measuring
         return Loss(1.0, 1.0)
     half = float(rule.nodes[1] - rule.nodes[0]) / 2
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = Tables(table, sigma * rule.nodes, [product])[product]
         sizes = Tables(table, sigma * rule.nodes, [product], absolute=True)[product]
         slopes = (Tables(table, sigma * (rule.nodes + NUDGE), [product])[product] - values) / NUDGE
@@ -173,11 +198,13 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
             return Loss()
         largest = float(np.abs(values).max())  # squares of large values overflow
         if not np.isfinite(largest):
-            return Loss(1.0, 1.0)
+            return Loss(1.0, 1.0, rarity=float("inf"))
+        root = largest * float(np.sqrt((values / largest) ** 2 @ rule.weights))
         return Loss(
             float(sizes @ rule.weights) / scale,
             float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
             float(np.abs(slopes) @ rule.weights) / scale,
             float(np.sqrt(((slopes / largest) ** 2 @ rule.weights) / ((values / largest) ** 2 @ rule.weights))),
             abs(shifted - float(values @ rule.weights)) / scale,
+            float(np.divide(root, even_size(values, rule.weights))),
         )

@@ -15,7 +15,7 @@ from pertheory.averages.choose import Chooser
 from pertheory.averages.conditional import SAME, Given, doubles
 from pertheory.averages.estimate import ROUNDING, Found
 from pertheory.averages.plan import InputSet
-from pertheory.averages.quadrature import Array, density
+from pertheory.averages.quadrature import SMALLEST, Array, density
 from pertheory.averages.reduce import Divergent, value_at
 from pertheory.functions.activation import Activation
 
@@ -135,7 +135,8 @@ class Leaves:
                 for place in np.flatnonzero((condition.density != 0) & ~np.isnan(condition.density)).tolist():
                     found[:, numbers, place] = self._conditional(given, condition, place, free, atoms, note)
         if condition is not None:
-            found[1] += condition.doubt * np.abs(found[0])
+            # what underflows may be something where the density is large
+            found[1] += condition.doubt * np.abs(found[0]) + SMALLEST
             found *= condition.density
             found[1][np.isnan(found[1])] = 0.0
         return found

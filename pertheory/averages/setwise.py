@@ -15,9 +15,10 @@ from pertheory.averages.account import Account, Asked, Divergence
 from pertheory.averages.atoms import show_request
 from pertheory.averages.choose import STEPS, Chooser
 from pertheory.averages.evaluate import Numbers, SetEvaluation
+from pertheory.averages.grids import EPSILON
 from pertheory.averages.leaves import Leaves
 from pertheory.averages.planning import MOST_INPUTS
-from pertheory.averages.quadrature import Array
+from pertheory.averages.quadrature import SMALLEST, Array
 from pertheory.averages.reduce import Undefined
 from pertheory.averages.request import Request
 from pertheory.averages.sets import SetPlan, SetPlans, set_plans
@@ -131,7 +132,8 @@ class SetWise:
         if len(buffers) == 1:
             with np.errstate(divide="ignore", invalid="ignore"):
                 relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
-            relative[~np.isfinite(values)] = 0.0  # what overflows is an error later, and named there
+            # what overflows is an error later, and named there; of what underflows doubles know nothing
+            relative[~np.isfinite(values) | (errors < SMALLEST / EPSILON)] = 0.0
             allowed = self.allowed(plan.kinked)
             if not self._account.seen(relative) <= allowed:
                 for value, place in np.argwhere(~(relative <= allowed)).tolist():

@@ -19,6 +19,10 @@ from pertheory.run.states import Array
 Averages: TypeAlias = Callable[[Array, list[Any]], Sequence[Array]]
 
 
+#: Subscripts of two arrays with the axes of the result.
+ALIKE = "*"
+
+
 class Scale(NamedTuple):
     """What stands in front of arrays: a number (None for 1), powers of hyperparameters and of n / n_prev."""
 
@@ -43,7 +47,8 @@ class Term(NamedTuple):
         negative: whether it is taken off.
         scale: the number of its scale among those of the level.
         factors: names of arrays, or sums in brackets.
-        subscripts: for einsum; empty where every array has one axis, over the inputs, or there is none.
+        subscripts: for einsum; empty where every array has one axis, over the inputs, or there is none, and where there
+            is one with the axes of the result; `ALIKE` where there are two with these.
         ones: axes of the result that no factor has.
     """
 
@@ -140,7 +145,7 @@ def _sum(bracket: Bracket, arrays: Mapping[str, Array], scales: Sequence[Any], i
         if ones:
             factors += [np.ones(inputs)] * ones
         if subscripts:
-            factors = [np.einsum(subscripts, *factors)]
+            factors = [factors[0] * factors[1] if subscripts == ALIKE else np.einsum(subscripts, *factors)]
         value = scales[scale]
         for factor in factors:
             value = factor if value is None else value * factor
@@ -169,6 +174,8 @@ def _prepare(level: Level, one: bool) -> Prepared:
         there = "".join(subscripts)
         missing = [letter for letter in _letters(axes) if letter not in there]
         text = f"{','.join([*subscripts, *missing])}->{_letters(axes)}" if factors and not one else ""
+        if set(subscripts) == {_letters(axes)} and len(subscripts) <= 2:
+            text = ALIKE if text and len(subscripts) == 2 else ""
         scale = Scale(_number(abs(product.coefficient)), product.couplings, product.width_power)
         number = scales.setdefault(scale, len(scales))
         return Term(product.coefficient < 0, number, tuple(factors), text, len(missing) if text else 0)

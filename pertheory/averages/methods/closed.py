@@ -66,6 +66,13 @@ class Closed:
         for rank, form in self._forms[key].items():
             first, second, flat, back = _pairs_of(size, rank, distinct)
             ends = own[first], own[second]
+            if len(first) <= FEW and (few := _few(form.code, self._bound, ends[0], covariance.take(flat), ends[1])):
+                table, largest = few
+                for number, one, other in form.places:
+                    made = len(first) * (1 + (one != other))
+                    values = _spread(table, one, other, back)
+                    result[numbers[number]] = Whole(values, max(largest[one], largest[other]), None, None, made)
+                continue
             table = np.empty((2, len(form.code.results), len(first) + 1))
             table[:, :, -1] = np.nan  # not wanted
             values, errors = evaluate(form.code, ends[0], covariance.take(flat), ends[1], table[:, :, :-1])
@@ -91,6 +98,25 @@ class Closed:
                     int(counts[one] + counts[other] * (one != other)),
                 )
         return result
+
+
+def _few(code: ExactCode, bound: float, first: Array, shared: Array, second: Array) -> tuple[Array, list[float]] | None:
+    """Closed forms at a few pairs, pair by pair, where rounding costs little everywhere.
+
+    Returns:
+        Values by average and pair, with one more that is not wanted, and the largest relative errors; None where digits
+        are lost, or a variance is zero: a function may have its kink there.
+    """
+    pairs = list(zip(first.tolist(), shared.tolist(), second.tolist(), strict=True))
+    try:
+        found = [_carry_out(code, NUMBERS, *pair) for pair in pairs if pair[0] > 0 and pair[2] > 0]
+    except (ArithmeticError, ValueError):  # arrays have infinity and NaN where numbers have errors
+        return None
+    rows = list(zip(*found, strict=True)) if len(found) == len(pairs) else []
+    errors = [[error / abs(value) if value else math.inf if error else 0.0 for value, error in row] for row in rows]
+    if not rows or not all(error <= bound for row in errors for error in row):
+        return None
+    return np.array([[*(value for value, _ in row), math.nan] for row in rows]), [max(row) for row in errors]
 
 
 @lru_cache(maxsize=4)
@@ -125,13 +151,6 @@ def evaluate(code: ExactCode, first: Array, shared: Array, second: Array, out: A
         such as at a kink without variance.
     """
     found = np.empty((2, len(code.results), len(first))) if out is None else out
-    if len(first) <= FEW:
-        try:
-            for n, pair in enumerate(zip(first.tolist(), shared.tolist(), second.tolist(), strict=True)):
-                found[:, :, n] = np.transpose(_carry_out(code, NUMBERS, *pair))
-            return found
-        except (ArithmeticError, ValueError):  # arrays have infinity and NaN where numbers have errors
-            pass
     with np.errstate(all="ignore"):
         equal = int(np.logical_and.accumulate(shared == first).sum())  # equal inputs come first, and lose digits
         rest = len(first) - equal

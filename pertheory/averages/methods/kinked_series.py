@@ -36,12 +36,14 @@ class Coefficients(NamedTuple):
         norms: root of the mean square at every input.
         left: root of what the squares of the coefficients lack to the mean square.
         doubts: errors relative to the norms, from how well the panels resolve the factor.
+        least: mean of the smaller of the absolute values at z and -z; see `even_size`.
     """
 
     table: Array
     norms: Array
     left: Array
     doubts: Array
+    least: Array
 
 
 def coefficients(
@@ -60,9 +62,11 @@ def coefficients(
     plain = np.linspace(-REACH, REACH, 1 + math.ceil(2 * REACH / width))
     edges = sorted_edges(plain, np.clip(cuts / sigma[:, None], -REACH, REACH))
     x, weights = panels(edges, NODES)
-    values = factor_values(functions, factors, sigma[:, None] * x)
+    values, turned = (factor_values(functions, factors, side * x) for side in (sigma[:, None], -sigma[:, None]))
     term, before = weights * density(x), np.zeros_like(x)
     norms = {factor: np.sqrt(np.einsum("dz,dz->d", table**2, term)) for factor, table in values.items()}
+    smaller = {factor: np.minimum(np.abs(values[factor]), np.abs(turned[factor])) for factor in factors}
+    least = {factor: np.einsum("dz,dz->d", table, term) for factor, table in smaller.items()}
     tables = {factor: np.empty((count, len(sigma))) for factor in factors}
     for n in range(count):
         for factor, table in tables.items():
@@ -78,7 +82,7 @@ def coefficients(
         tails = np.abs(values[factor].reshape(*size.shape, NODES) @ last_degrees(NODES)).max(axis=2)
         safe = np.where(norms[factor] > 0, norms[factor], 1.0)
         doubts = ((tails * size).sum(axis=1) / safe) ** 1.5
-        found[factor] = Coefficients(table.T, norms[factor], np.sqrt(np.maximum(lacking, 0.0)), doubts)
+        found[factor] = Coefficients(table.T, norms[factor], np.sqrt(np.maximum(lacking, 0.0)), doubts, least[factor])
     return found
 
 
@@ -86,7 +90,7 @@ def series(first: Coefficients, second: Coefficients, correlation: Array) -> tup
     """Sum the series for all inputs of the first times all of the second.
 
     Returns:
-        The averages, and their errors relative to the product of the norms.
+        The averages, and their errors relative to their scales, as far as these are known.
     """
     count = first.table.shape[1]
     total = np.zeros_like(correlation)
@@ -98,4 +102,8 @@ def series(first: Coefficients, second: Coefficients, correlation: Array) -> tup
             block += np.multiply.outer(first.table[part, n], second.table[:, n])
     norms = [np.where(each.norms > 0, each.norms, 1.0) for each in (first, second)]
     beyond = np.multiply.outer(first.left / norms[0], second.left / norms[1]) * np.abs(correlation) ** count
-    return total, beyond + np.add.outer(first.doubts, second.doubts) + ROUNDING
+    errors = beyond + np.add.outer(first.doubts, second.doubts) + ROUNDING
+    size = np.multiply.outer(first.norms, second.norms)
+    scales = np.maximum(np.abs(total), np.multiply.outer(first.least, second.least))
+    # functions that hardly ever differ from zero have averages far below their norms: zero does not vouch for itself
+    return total, errors * np.divide(size, scales, out=np.full_like(size, np.inf), where=scales > 0)

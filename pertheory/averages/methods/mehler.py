@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom
-from pertheory.averages.grids import Functions, Tables, measure, measured, rounded
+from pertheory.averages.grids import EPSILON, Functions, Tables, measure, measured, rounded
 from pertheory.averages.methods.sums import Once, Sums
 from pertheory.averages.quadrature import Array, Rule, trapezoid
 
@@ -33,6 +33,8 @@ TERMS = 48
 TAIL = 1e-13
 #: A sum of squares that lacks less than this fraction is complete up to rounding.
 LACK = 1e-12
+#: Products of a larger rarity (`Loss`) have scales of their own; root mean squares are those of all others.
+RARE = 6.0
 #: Numbers in the largest table of one block.
 BLOCK = 1_000_000
 
@@ -97,12 +99,20 @@ class Mehler(Sums):
         """Average atoms of functions that are no polynomials."""
         if self.degree(atoms) is not None:
             return None
-        found = pair_averages(self._frozen, covariance, Layout.of(atoms), refine, self._bound)
-        return None if found is None else (*found, False)
+        layout, spreads = Layout.of(atoms), np.sqrt(covariance.diagonal()).tolist()
+        own = ((product, rounded(s)) for s, row in zip(spreads, layout.products, strict=True) if s for product in row)
+        rare = any(self._condition(*each).rarity > RARE for each in own)
+        found = pair_averages(self._frozen, covariance, layout, refine, self._bound, rare)
+        return None if found is None else (*found, rare)
 
 
 def pair_averages(
-    functions: Functions, covariance: Array, layout: Layout, refine: float, budget: float = math.inf
+    functions: Functions,
+    covariance: Array,
+    layout: Layout,
+    refine: float,
+    budget: float = math.inf,
+    rare: bool = False,
 ) -> tuple[Array, Array, Array] | None:
     """Average atoms over two to four inputs.
 
@@ -112,6 +122,7 @@ def pair_averages(
         layout: the atoms.
         refine: by how much the steps of the outer sums are smaller than measured.
         budget: most points of the outer sum times nodes of the inner one.
+        rare: whether absolute values are averaged for the scales; else these are from root mean squares.
 
     Returns:
         The averages, their errors relative to the scale of each, and the scales; None where the covariance is (nearly)
@@ -124,14 +135,16 @@ def pair_averages(
     frame = _Frame(functions, root, [layout.products[i] for i in order], layout.merged, refine)
     if frame.work > budget or not frame.power:
         return None
-    coarse, scale, sizes = frame.coarse()
+    coarse, whole, sizes, scale = frame.coarse(rare)
     terms, tail = _cut(sizes)
     if tail > TAIL:
         return None
     fine = frame.fine(terms)
     place = tuple(layout.index[:, i] for i in order)
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors = np.where(scale > 0, (np.abs(fine - coarse) / scale) ** frame.power + 2 * tail, 0.0)
+        errors = np.where(whole > 0, (np.abs(fine - coarse) / whole) ** frame.power + 2 * tail, 0.0)
+        if rare:  # sums are as exact as the root mean squares are large
+            errors = np.where(whole > 0, (errors + EPSILON) * whole / scale, 0.0)
     return fine[place], errors[place], scale[place]
 
 
@@ -221,21 +234,29 @@ class _Frame:
         self.power = min((rule.power for rule in rules), default=2.0)
         self.work = float(np.prod([len(rule.nodes) for rule in (*self._rules, self._inner[1][0])]))
 
-    def coarse(self) -> tuple[Array, Array, Array]:
-        """Sums with every second node, of all and of absolute values, and the relative sizes of the terms."""
+    def coarse(self, rare: bool) -> tuple[Array, Array, Array, Array]:
+        """Sums with every second node, and of root mean squares, the relative sizes of the terms, and the scales.
+
+        Args:
+            rare: whether scales are averages of absolute values, or the sums of root mean squares.
+        """
         axes = [rule.nodes[::2] for rule in self._rules]
         weights = np.multiply.outer(2 * self._rules[0].weights[::2], 2 * self._rules[1].weights[::2])
         weights /= 2.0 ** (2 - self._outer)  # a direction that does not exist is one point, not every second one
         heads = self._heads(*axes) * weights
-        tables, roots = [], []
+        tables, roots, absolute = [], [], []
         for k, (rule, columns) in enumerate(self._inner):
             values = self._values(k, axes, rule.nodes[::2])
             tables.append(values @ (2 * columns[::2]))
             roots.append(np.sqrt(values**2 @ (2 * columns[::2, 0])))
+            absolute += [np.abs(values) @ (2 * columns[::2])] if rare else []
         first, second = tables
-        totals = _join(heads, _pair(first * self._ratio ** np.arange(TERMS), second))
+        powers = self._ratio ** np.arange(TERMS)
+        totals = _join(heads, _pair(first * powers, second))
         sizes = np.abs(heads)
-        scale = _join(sizes, _pair(roots[0][..., None], roots[1][..., None]))
+        scale = large = _join(sizes, _pair(roots[0][..., None], roots[1][..., None]))
+        if rare:
+            scale = np.abs(_join(sizes, _pair(absolute[0] * powers, absolute[1])))
         # every product of the outer inputs counts alike, however small it is
         alike = sizes.sum(axis=(1, 2), keepdims=True)
         alike[alike == 0] = 1
@@ -249,7 +270,7 @@ class _Frame:
         lacking = [self._lacking(table, root) for table, root in zip(tables, roots, strict=True)]
         beyond = np.einsum("pi,qi->pq", lacking[0][:, :, 0], np.einsum("ij,qij->qi", mean, lacking[1]))
         relative[-1] += float((beyond / whole).max()) * abs(self._ratio) ** TERMS
-        return self._shaped(totals), self._shaped(scale), relative
+        return self._shaped(totals), self._shaped(large), relative, self._shaped(scale)
 
     def fine(self, terms: int) -> Array:
         """Sums with every node and a number of terms of the series."""

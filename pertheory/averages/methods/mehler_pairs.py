@@ -11,16 +11,17 @@ named, for a direct method to replace them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
 from pertheory.averages.estimate import Mask, Wanted, Whole
-from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, measured, rounded
+from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, even_size, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import factor_terms
 from pertheory.averages.quadrature import Array
@@ -30,10 +31,16 @@ from pertheory.averages.request import Request
 #: not.
 Result: TypeAlias = tuple[Array, float, Mask]
 
-#: Most terms of the series.
-TERMS = 128
+#: Most and fewest terms of the series: powers of correlations make it short, and a tail is estimated from thirty.
+TERMS, FEWEST = 128, 32
 #: An entry counts as summed when what is left out is below this fraction of its scale.
 TAIL = 1e-13
+#: Where root mean squares may be larger by this factor than the least scale, the scales of entries are looked at, and
+#: entries whose error is above this fraction of theirs are left to another method.
+RARE, SURE = 30.0, 1e-11
+#: Correlations between which the series is as long as its powers say.
+FALLS, SHORT = 0.35, 0.79
+PLACES = np.arange(TERMS + 1)
 #: Rows of a block of pairs: with a few hundred columns it stays in the cache. Fewer inputs than some are one.
 ROWS, FEW = 64, 8
 
@@ -66,16 +73,14 @@ class _Rule(NamedTuple):
         nodes: positions.
         weights: of the nodes.
         columns: weights times normalised Hermite polynomials, one column a degree.
-        coarse_weights: of every second node.
-        coarse_columns: the same with these.
-        power: the error is about that of the coarse rule to this power.
+        signs: 1 and -1 in turn: times weights, these give what the rule with every second node differs by.
+        power: the error is about that of this rule to this power.
     """
 
     nodes: Array
     weights: Array
     columns: Array
-    coarse_weights: Array
-    coarse_columns: Array
+    signs: Array
     power: float
 
 
@@ -92,6 +97,9 @@ class _Factors:
         factors = {factor: n for n, factor in enumerate(dict.fromkeys(f for request in requests for f in request))}
         #: For each request the numbers of its factors, and for each factor its terms.
         self.pairs = [(factors[one], factors[two]) for one, two in requests]
+        self.first, self.second = np.transpose(self.pairs)
+        #: Whether the requests are the squares of the factors, in their order.
+        self.squares = self.pairs == [(n, n) for n in range(len(factors))]
         self.terms = [factor_terms(factor) for factor in factors]
         self._products = {product for terms in self.terms for product, _ in terms}
         # at equal inputs both factors are of one variable
@@ -99,6 +107,7 @@ class _Factors:
         self._merged = {tuple(sorted(one + two)) for one, two in both}
         self._rules: dict[float, _Rule] = {}
         self._noises: dict[float, Array] = {}
+        self._worst: dict[frozenset[float], Array] = {}
 
     def rule(self, widest: float) -> _Rule:
         """A rule for spreads up to some."""
@@ -108,18 +117,29 @@ class _Factors:
             frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.7 * np.sqrt(TERMS)
             # Hermite polynomials push the weight outwards
             rule, columns = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
-            coarse = 2 * rule.weights[::2], 2 * columns[::2]
-            self._rules[key] = _Rule(rule.nodes, rule.weights, columns, *coarse, base.power)
+            signs = 1.0 - 2.0 * (np.arange(len(rule.nodes)) % 2 == 0)
+            self._rules[key] = _Rule(rule.nodes, rule.weights, columns, signs, base.power)
         return self._rules[key]
 
     def noise(self, spreads: Sequence[float]) -> Array:
-        """Rounding errors of the factors relative to their scales, the largest over terms and spreads."""
-        keys = {rounded(spread) for spread in spreads if spread}
+        """Of the factors rounding errors relative to their scales, the largest over terms and spreads, and rarities.
+
+        Returns:
+            Two rows; a rarity is the root mean square over `even_size`.
+        """
+        keys = frozenset(rounded(spread) for spread in spreads if spread)
+        if keys in self._worst:
+            return self._worst[keys]
         for key in keys - self._noises.keys():
             found = [[condition(self.functions, product, key) for product, _ in terms] for terms in self.terms]
             lost = [[EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own] for own in found]
-            self._noises[key] = np.array([max(own, default=0.0) for own in lost])
-        return np.max([self._noises[key] for key in keys], axis=0) if keys else np.zeros(len(self.terms))
+            rule = self.rule(key)
+            values = self.values(key * rule.nodes)
+            norms, least = np.sqrt(values**2 @ rule.weights), even_size(values, rule.weights)
+            rare = np.divide(norms, least, out=np.full_like(norms, np.inf), where=least > 0)
+            self._noises[key] = np.array([[max(own, default=0.0) for own in lost], np.where(norms > 0, rare, 1.0)])
+        self._worst[keys] = np.max([self._noises[key] for key in keys] or [np.zeros((2, len(self.terms)))], axis=0)
+        return self._worst[keys]
 
     def values(self, x: Array) -> Array:
         """Values of the factors; the first axis is the factor."""
@@ -146,52 +166,67 @@ class ManyInputs:
 
     def __init__(self, factors: _Factors, covariance: Array) -> None:
         spreads = np.sqrt(covariance.diagonal())
-        safe = np.where(spreads > 0, spreads, 1.0)
-        self._rho = np.clip(covariance / safe / safe[:, None], -1.0, 1.0)
+        safe = spreads if spreads.all() else np.where(spreads > 0, spreads, 1.0)
+        self._rho = np.maximum(np.minimum(covariance / safe / safe[:, None], 1.0), -1.0)
         self._off = np.abs(self._rho)
-        np.fill_diagonal(self._off, 0.0)
+        self._off.reshape(-1)[:: len(spreads) + 1] = 0.0
         self._largest = float(self._off.max(initial=0.0))
-        self._sigma, self._place = spreads, np.arange(len(spreads))
+        self._count = TERMS if self._largest >= SHORT else FEWEST
+        if FALLS < self._largest < SHORT:  # powers beyond are nothing, whatever the coefficients
+            self._count = max(FEWEST, math.ceil(math.log(TAIL) / math.log(self._largest)))
+        self._sigma: Array = spreads
+        self._place: Any = slice(None)
         if len(spreads) > FEW:  # equal variances (normalised inputs) have equal coefficients
             self._sigma, self._place = np.unique(spreads, return_inverse=True)
-        self._rule, self._pairs = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors.pairs
+        self._rule, self._factors = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors
         self._values = factors.values(self._sigma[:, None] * self._rule.nodes)
-        self._noise = factors.noise(self._sigma.tolist())
+        self._noise, self._rarity = factors.noise(self._sigma.tolist())
 
     def averages(self) -> list[Result]:
         """Average all requests at all pairs of inputs."""
-        (first, second), place = np.transpose(self._pairs), self._place
-        _, weights, columns, coarse_weights, coarse_columns, power = self._rule
+        first, second, place, values = self._factors.first, self._factors.second, self._place, self._values
+        _, weights, columns, signs, power = self._rule
+        count, columns = self._count, columns[:, : self._count]
+        # equal inputs: one variable, no series
+        both = values[first] * values[second]
+        same, scale = both @ weights, np.abs(both) @ weights
         # by factor, input and degree: coefficients
-        flat = self._values.reshape(-1, len(weights))
-        fine, rough = (x.reshape(*self._values.shape[:2], -1) for x in (flat @ columns, flat[:, ::2] @ coarse_columns))
-        norms = np.sqrt(self._values**2 @ weights)
+        flat = values.reshape(-1, len(weights))
+        fine, differ = (x.reshape(*values.shape[:2], count) for x in (flat @ columns, (flat * signs) @ columns))
+        norms = np.sqrt(same if self._factors.squares else values**2 @ weights)
         safe = (norms if norms.all() else np.where(norms > 0, norms, 1.0))[..., None]
         left = np.sqrt(_left(fine**2, norms**2)) / safe
         # the largest coefficients of every degree, and the largest disagreements of two rules, relative to the norms
-        sizes, errors = ((np.abs(x) / safe).max(axis=1, initial=0.0) for x in (fine, fine - rough))
-        powers = self._largest ** np.arange(TERMS + 1)
+        sizes, errors = ((np.abs(x) / safe).max(axis=1, initial=0.0) for x in (fine, differ))
+        powers = self._largest ** PLACES[: count + 1]
         bounds = left.max(axis=1, initial=0.0)
         bounds = bounds[first] * bounds[second] * powers
         enough = bounds <= TAIL
-        terms = np.where(enough[:, -1], np.maximum(enough.argmax(axis=1), 1), TERMS)
+        terms = np.where(enough[:, -1], np.maximum(enough.argmax(axis=1), 1), count)
         weak = (errors[first] * sizes[second] + sizes[first] * errors[second]) * powers[:-1]
-        weak[np.arange(TERMS) >= terms[:, None]] = 0.0
-        lost = weak.sum(axis=1) ** power + np.minimum(bounds[np.arange(len(terms)), terms], TAIL)
-        # equal inputs: one variable, no series
-        both = self._values[first] * self._values[second]
-        same, scale = both @ weights, np.abs(both) @ weights
-        apart = np.abs(same - both[..., ::2] @ coarse_weights) / np.where(scale > 0, scale, 1.0)
+        weak[PLACES[:count] >= terms[:, None]] = 0.0
+        lost = weak.sum(axis=1) ** power + np.minimum(bounds[PLACES[: len(terms)], terms], TAIL)
+        apart = np.abs(both @ (signs * weights)) / np.where(scale > 0, scale, 1.0)
         lost = np.maximum(lost, apart.max(axis=1, initial=0.0) ** power) + EPSILON
         lost = lost + self._noise[first] + self._noise[second] if power else np.full(len(terms), np.inf)
         found = []
-        for n, (one, two) in enumerate(self._pairs):
+        for n, (one, two) in enumerate(self._factors.pairs):
             total = self._sum(fine[one][place], fine[two][place], int(terms[n]))
-            np.fill_diagonal(total, same[n][place])
+            total.reshape(-1)[:: len(total) + 1] = same[n][place]
             missing = np.zeros(total.shape, dtype=bool)
             if not enough[n, -1]:
-                missing = np.outer(left[one, place, -1], left[two, place, -1]) * self._off**TERMS > TAIL
-            found.append((total, float(lost[n]), missing))
+                missing = np.outer(left[one, :, -1][place], left[two, :, -1][place]) * self._off**count > TAIL
+            error = float(lost[n])
+            if np.isfinite(error) and self._rarity[one] * self._rarity[two] > RARE:
+                own = [
+                    np.multiply.outer(x[one][place], x[two][place]) for x in (norms, even_size(self._values, weights))
+                ]
+                scales = np.maximum(np.abs(total), own[1])
+                errors = error * np.divide(own[0], scales, out=np.ones_like(scales), where=scales > 0)
+                np.fill_diagonal(errors, error)  # these were summed themselves
+                missing = missing | (errors > SURE)
+                error = float(errors[~missing].max(initial=0.0))
+            found.append((total, error, missing))
         return found
 
     def _sum(self, a: Array, b: Array, terms: int) -> Array:

@@ -299,7 +299,8 @@ class _LastVariable:
         keep = np.concatenate([[True], np.diff(grid) > 0.02 * sigma])
         self._knots = grid[keep]
         cuts = np.clip((marks[2:] - self._knots[:, None]) / sigma, -reach, reach)
-        plain = np.broadcast_to(np.linspace(-reach, reach, int(np.ceil(reach)) + 1), (len(self._knots), int(reach) + 2))
+        plain = np.linspace(-reach, reach, int(np.ceil(reach)) + 1)
+        plain = np.broadcast_to(plain, (len(self._knots), len(plain)))
         nodes, weights = panels(np.sort(np.concatenate([cuts, plain], axis=1)), count)
         self._points, self._weights = self._knots[:, None] + sigma * nodes, weights * density(nodes)
         self._known: dict[Lines, tuple[Array, Array]] = {}

@@ -18,10 +18,11 @@ import numpy as np
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import ROUNDING, Found, Task, Wanted
 from pertheory.averages.features import ladder
-from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables
+from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables, reach_of_products, rounded
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import last_degrees
 from pertheory.averages.quadrature import Array, density, panels
+from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
 
 Evaluation: TypeAlias = Callable[[Array], Array]
@@ -44,22 +45,20 @@ class Resolved(NamedTuple):
     Attributes:
         nodes: of all panels.
         weights: of the nodes.
-        values: of the products, shape (products, nodes).
+        values: of the products, shape (products, nodes); below them their absolute values, and what the values react
+            to rounding with, of their terms and of their argument.
         missed: error of each product on each panel where the density is one, shape (products, panels).
-        noise: what the values react to rounding with, of their terms and of their argument; shape of the values.
     """
 
     nodes: Array
     weights: Array
     values: Array
     missed: Array
-    noise: Array
 
 
 @lru_cache(maxsize=64)
-def table(functions: Functions, products: tuple[Lines, ...], level: int) -> Resolved:
-    """Products on panels for spreads up to 2^level."""
-    sigma = 2.0**level
+def table(functions: Functions, products: tuple[Lines, ...], sigma: float) -> Resolved:
+    """Products on panels for spreads up to some."""
     named = dict(functions)
 
     def values(nodes: Array) -> Array:
@@ -69,12 +68,11 @@ def table(functions: Functions, products: tuple[Lines, ...], level: int) -> Reso
     def terms(nodes: Array) -> Array:
         return np.stack([_terms(named, nodes, product) for product in products])
 
-    return _resolved(values, terms, _edges(functions, sigma), sigma)
+    return _resolved(values, terms, _edges(functions, sigma, reach_of_products(functions, products, sigma)), sigma)
 
 
-def _edges(functions: Functions, sigma: float) -> Array:
+def _edges(functions: Functions, sigma: float, reach: float) -> Array:
     """Where panels for a spread end before any is halved."""
-    reach = reach_of(functions, sigma)
     limit = reach * sigma
     plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / WIDEST))
     own = [function for _, function in functions]
@@ -100,7 +98,7 @@ def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: floa
             with np.errstate(all="ignore"):
                 slopes = np.abs(evaluate(nodes * (1 + NUDGE)) - values) / NUDGE
                 noise = terms(nodes) + np.where(np.isfinite(slopes), slopes, 0.0)
-            return Resolved(nodes, weights, values, errors, noise)
+            return Resolved(nodes, weights, np.concatenate([values, np.abs(values), noise]), errors)
         edges = np.sort(np.concatenate([edges, ((edges[:-1] + edges[1:]) / 2)[wide]]))
     raise AssertionError
 
@@ -122,10 +120,10 @@ def rounding(functions: Functions, sigma: float, product: Lines) -> float:
     """Relative error of an average of a product at one input that rounding makes."""
     if not product:
         return 0.0
-    found = table(functions, (product,), math.ceil(math.log2(sigma)))
+    found = table(functions, (product,), math.pow(2.0, math.ceil(math.log2(sigma))))
     weights = found.weights * density(found.nodes / sigma)
-    scale = float(np.abs(found.values[0]) @ weights)
-    return EPSILON * float(found.noise[0] @ weights) / scale if scale else 0.0
+    scale, noise = found.values[1:] @ weights
+    return EPSILON * float(noise / scale) if scale else 0.0
 
 
 def _masses(edges: Array, sigma: float) -> Array:
@@ -138,12 +136,19 @@ class PanelSums:
     """Averages at one input, for many inputs at once."""
 
     def __init__(self, wanted: Wanted, bound: Any = None) -> None:
-        self._frozen = wanted.frozen
+        self._functions, self._frozen = wanted.functions, wanted.frozen
 
     def average(self, task: Task) -> Found:
-        """Average at inputs of positive variance."""
-        products = tuple(product for (product,) in task.atoms)
-        return np.stack(panel_averages(self._frozen, np.sqrt(task.k[:, 0, 0]), products))
+        """Average at inputs."""
+        products, sigmas = tuple(product for (product,) in task.atoms), np.sqrt(task.k[:, 0, 0])
+        if sigmas.all():
+            return np.stack(panel_averages(self._frozen, sigmas, products))
+        at = Tables(self._functions, np.zeros(1), products)
+        values = np.array([at[product] for product in products])
+        found = np.stack([values, np.zeros_like(values), np.abs(values)]) * np.ones(len(sigmas))
+        moving = sigmas > 0
+        found[:, :, moving] = panel_averages(self._frozen, sigmas[moving], products)
+        return found
 
 
 def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Lines]) -> tuple[Array, Array, Array]:
@@ -161,10 +166,16 @@ def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Lines
         UnsupportedError: a function grows so fast that its averages do not exist.
     """
     values, errors, scales = np.zeros((3, len(products), len(sigmas)))
-    levels = np.ceil(np.log2(sigmas)).astype(int)
-    for level in np.unique(levels).tolist():
-        found = table(functions, tuple(products), level)
-        members = np.flatnonzero(levels == level)
+    bounds = 2.0 ** np.ceil(np.log2(sigmas))
+    for bound in np.unique(bounds).tolist():
+        try:
+            table(functions, tuple(products), bound)
+        except UnsupportedError:  # functions that grow may overflow within the octave: a quarter of it is tried
+            own = bounds == bound
+            bounds[own] = [rounded(sigma) for sigma in sigmas[own].tolist()]
+    for bound in np.unique(bounds).tolist():
+        found = table(functions, tuple(products), bound)
+        members = np.flatnonzero(bounds == bound)
         for some in np.array_split(members, 1 + len(members) * len(found.nodes) // BLOCK):
             values[:, some], errors[:, some], scales[:, some] = _summed(found, sigmas[some])
     return values, errors, scales
@@ -172,11 +183,10 @@ def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Lines
 
 def _summed(found: Resolved, sigmas: Array) -> tuple[Array, Array, Array]:
     matrix = density(found.nodes[:, None] / sigmas) * found.weights[:, None] / sigmas
-    scales = np.abs(found.values) @ matrix
+    values, scales, noise = (found.values @ matrix).reshape(3, -1, len(sigmas))
     # the part of each panel in the average
     masses = matrix.reshape(-1, NODES, len(sigmas)).sum(axis=1)
-    errors = found.missed @ masses + EPSILON * (found.noise @ matrix)
-    return found.values @ matrix, errors + ROUNDING * scales, scales
+    return values, found.missed @ masses + EPSILON * noise + ROUNDING * scales, scales
 
 
 def collinear_averages(
@@ -208,8 +218,10 @@ def collinear_averages(
             rows.append(left * np.abs(other[two]) + np.abs(own[one]) * right)
         return np.stack(rows)
 
-    edges = np.concatenate([_edges(functions, sigma), _edges(functions, abs(ratio) * sigma) / ratio])
-    limit = max(reach_of(functions, sigma), reach_of(functions, abs(ratio) * sigma)) * sigma
+    spreads = (sigma, abs(ratio) * sigma)
+    reaches = [reach_of(functions, spread) for spread in spreads]
+    one, two = (_edges(functions, spread, reach) for spread, reach in zip(spreads, reaches, strict=True))
+    edges, limit = np.concatenate([one, two / ratio]), max(reaches) * sigma
     found = _resolved(values, terms, edges[np.abs(edges) <= limit], sigma)
     value, error, scale = _summed(found, np.array([sigma]))
     return value[:, 0], error[:, 0], scale[:, 0]

@@ -142,6 +142,7 @@ class _Grid(NamedTuple):
         coarse: the points of the coarser lattice, and the factor of their weights.
         power: the error of the lattice is that of the coarser one to this power.
         least: error that the lattice has in any case.
+        edge: the outermost points: what stands there tells what is left out.
     """
 
     points: Array
@@ -149,6 +150,7 @@ class _Grid(NamedTuple):
     coarse: tuple[NDArray[np.bool_], float]
     power: float
     least: float
+    edge: NDArray[np.bool_]
 
     @staticmethod
     def axes(found: Split, aim: Accuracy) -> tuple[Array, Array]:
@@ -173,13 +175,15 @@ class _Grid(NamedTuple):
         rank = len(steps)
         counts = [np.arange(-n, n + 1) for n in np.ceil(reach / steps).astype(int).tolist()]
         places = np.stack([grid.ravel() for grid in np.meshgrid(*counts, indexing="ij")], axis=1)
-        places = places[((places * steps) ** 2).sum(axis=1) <= reach**2]
+        radii = np.sqrt(((places * steps) ** 2).sum(axis=1))
+        places, radii = places[radii <= reach], radii[radii <= reach]
         points = places * steps
         weights = np.prod(steps * density(points), axis=1)
         # every second point in a row, and the black fields of a board, are lattices of twice the cell
         coarse = places.sum(axis=1) % 2 == 0
         least = math.exp(-(reach**2) / 2) + FOUND * math.exp(-aim.digits)
-        return _Grid(points @ axes.T, weights, (coarse, 2.0), 4.0 if rank == 1 else 2.0, least)
+        edge = radii > reach - steps.max()
+        return _Grid(points @ axes.T, weights, (coarse, 2.0), 4.0 if rank == 1 else 2.0, least, edge)
 
 
 class SingleAverages:
@@ -228,7 +232,8 @@ class SmearedAverages:
         chosen, factor = self._grid.coarse
         apart = abs(factor * float(terms[chosen].sum()) - total)
         lattice = self._grid.least + min(1.0, apart / scale) ** (EXTRAPOLATED * self._grid.power)
-        error = (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond)
+        outside = float(np.abs(terms[self._grid.edge]).sum())
+        error = (lattice + doubts + doubt) * scale + float(np.abs(head) @ beyond) + outside
         return Estimate(total, error + self._floor(products), scale)
 
     def _floor(self, products: tuple[Lines, ...]) -> float:

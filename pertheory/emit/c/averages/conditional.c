@@ -10,6 +10,8 @@
 #define AVG_INNER 1024
 /* Most points of the outer directions. */
 #define AVG_MOST_OUTER 1e5
+/* By how much roots of mean squares may exceed the scale; where they do, nested sums are more exact. */
+#define AVG_BEYOND 1e3
 /* Numbers in a table of coefficients about many means. */
 #define AVG_TABLE 400000
 
@@ -97,7 +99,7 @@ static void avg_inner_rule(const avg_call *call, avg_inner *rule, size_t terms, 
     }
 }
 
-/* Coefficients of all columns about a mean, AVG_SHORT places for each, and the mean squares. */
+/* Coefficients of all columns about a mean, AVG_SHORT places for each, and the mean squares and sizes. */
 static void avg_about(avg_call *call, const avg_set *set, const avg_inner *rule, double mean, size_t terms,
                       double *series, double *squares)
 {
@@ -105,7 +107,7 @@ static void avg_about(avg_call *call, const avg_set *set, const avg_inner *rule,
     size_t first, k, n, m;
     int c;
     for (c = 0; c < set->columns; c++) {
-        squares[c] = 0;
+        squares[c] = squares[set->columns + c] = 0;
         for (n = 0; n < terms; n++) series[(size_t)c * AVG_SHORT + n] = 0;
     }
     for (first = 0; first < rule->nodes; first += AVG_BLOCK) {
@@ -115,7 +117,10 @@ static void avg_about(avg_call *call, const avg_set *set, const avg_inner *rule,
         avg_columns(set, count, x, lines, columns);
         for (c = 0; c < set->columns; c++) {
             const double *value = columns + (size_t)c * AVG_BLOCK;
-            for (k = 0; k < count; k++) squares[c] += weights[k * AVG_SHORT] * value[k] * value[k];
+            for (k = 0; k < count; k++) {
+                squares[c] += weights[k * AVG_SHORT] * value[k] * value[k];
+                squares[set->columns + c] += weights[k * AVG_SHORT] * fabs(value[k]);
+            }
             for (n = 0; n < terms; n += 8) {
                 double s[8] = {0, 0, 0, 0, 0, 0, 0, 0}, *own = series + (size_t)c * AVG_SHORT + n;
                 for (k = 0; k < count; k++)
@@ -166,14 +171,15 @@ static void avg_lattice(avg_frame *f, double reach)
 }
 
 /* The sums over the outer directions, with every node or every second one: sums of the leaves, and where `sizes` is not
- * null those of sizes, what of these stands at the ends, and the relative sizes of the terms of the series. */
+ * null those of roots of mean squares, what of these stands at the ends, sums of sizes were the last two inputs
+ * independent, and the relative sizes of the terms of the series. */
 static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f, int every, size_t terms, double *sums,
-                          double *sizes, double *ends, double *relative)
+                          double *sizes, double *ends, double *apart, double *relative)
 {
     const int outer = f->size - 2, columns = set->columns, leaves = set->leaves;
-    const size_t wide = (size_t)columns * AVG_SHORT, row = wide + (size_t)columns;
+    const size_t wide = (size_t)columns * AVG_SHORT, row = wide + 2 * (size_t)columns;
     double *const space = call->space;
-    double *third = space, *square = third + wide, *heads = square + columns;
+    double *third = space, *square = third + wide, *heads = square + 2 * columns;
     double *joined = heads + (size_t)2 * AVG_COLUMNS * AVG_BLOCK;
     double *weight = joined + (size_t)columns * (size_t)columns * AVG_BLOCK;
     double *fourth = weight + AVG_BLOCK, *table, powers[AVG_SHORT];
@@ -191,7 +197,7 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
     for (n = 1; n < AVG_SHORT; n++) powers[n] = powers[n - 1] * f->ratio;
     for (l = 0; l < leaves; l++) sums[l] = 0;
     if (sizes) {
-        for (l = 0; l < leaves; l++) sizes[l] = ends[l] = 0;
+        for (l = 0; l < leaves; l++) sizes[l] = ends[l] = apart[l] = 0;
         for (n = 0; n < AVG_SHORT; n++) relative[n] = 0;
     }
     for (i = -f->half[0]; i <= f->half[0]; i += every) {
@@ -235,7 +241,9 @@ static void avg_frame_sum(avg_call *call, const avg_set *set, const avg_frame *f
                     const short *leaf = set->leaf[l];
                     double head = weight[p] * fabs(heads[(size_t)leaf[f->order[0]] * AVG_BLOCK + p]);
                     if (outer > 1) head *= fabs(heads[(size_t)(AVG_COLUMNS + leaf[f->order[1]]) * AVG_BLOCK + p]);
-                    head *= sqrt(square[leaf[f->order[outer]]] * own[wide + (size_t)leaf[f->order[outer + 1]]]);
+                    c = leaf[f->order[outer]], d = leaf[f->order[outer + 1]];
+                    apart[l] += head * square[columns + c] * own[wide + (size_t)(columns + d)];
+                    head *= sqrt(square[c] * own[wide + (size_t)d]);
                     sizes[l] += head, ends[l] += at_end ? head : 0;
                 }
                 for (n = 0; n < terms; n++) {
@@ -269,7 +277,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
 {
     double *const space = call->space;
     double *coarse = space, *sizes = coarse + AVG_LEAVES, *ends = sizes + AVG_LEAVES;
-    double *relative = ends + AVG_LEAVES;
+    double *apart = ends + AVG_LEAVES, *relative = apart + AVG_LEAVES;
     const int outer = set->size - 2;
     avg_frame f;
     int attempt, i, j, l;
@@ -287,7 +295,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
     f.inner[1].weight = f.inner[1].node + AVG_INNER;
     call->space = f.inner[1].weight + AVG_INNER * AVG_SHORT;
     for (attempt = 0; attempt < 5; attempt++) {
-        double tail = 0, worst = 0, outside = 0;
+        double tail = 0, worst = 0, outside = 0, large = 1;
         size_t terms = AVG_SHORT;
         for (j = 0; j < 2; j++) {
             double width = 0;
@@ -307,7 +315,7 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
             return;
         }
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], AVG_SHORT, 2);
-        avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, ends, relative);
+        avg_frame_sum(call, set, &f, 2, AVG_SHORT, coarse, sizes, ends, apart, relative);
         for (l = 0; l < set->leaves; l++)
             for (j = 0; j < outer && sizes[l] > 0; j++)
                 outside = fmax(outside, ends[l] / (sizes[l] * call->reach * f.step[j]));
@@ -317,18 +325,20 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
         }
         while (terms > 1 && tail + relative[terms - 1] <= 0.03 * AVG_SERIES) tail += relative[--terms];
         terms = (terms + 7) / 8 * 8;
-        if (tail > AVG_SERIES || terms > AVG_SHORT - 8) {
+        for (l = 0; l < set->leaves; l++) /* the scale is at least the average */
+            if (sizes[l] > 0) large = fmax(large, sizes[l] / fmax(fabs(coarse[l]), apart[l]));
+        if (tail > AVG_SERIES || terms > AVG_SHORT - 8 || !(large < AVG_BEYOND)) {
             call->space = space;
             avg_nested(call, set, covariance, values);
             return;
         }
         for (j = 0; j < 2; j++) avg_inner_rule(call, &f.inner[j], terms, 1);
-        avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL, NULL);
+        avg_frame_sum(call, set, &f, 1, terms, values, NULL, NULL, NULL, NULL);
         for (l = 0; l < set->leaves; l++)
             if (sizes[l] > 0) worst = fmax(worst, fabs(values[l] - coarse[l]) / sizes[l]);
         worst = pow(worst, AVG_TWICE);
         if (worst <= 1e-12 || attempt == 4) {
-            avg_raise(call, worst + outside + tail + AVG_NESTED_ROUNDING(set->size));
+            avg_raise(call, (worst + outside + tail + AVG_NESTED_ROUNDING(set->size)) * large);
             break;
         }
         call->widen *= 0.8;

@@ -11,6 +11,10 @@
 #define AVG_WEIGHTS 262144
 /* The series may lack this fraction of the scale. */
 #define AVG_TAIL 1e-15
+/* Where roots of mean squares are larger by this factor than the least scale, those of pairs are looked at; pairs whose
+ * error is above this fraction of theirs are left to nested sums. */
+#define AVG_LARGE 30.0
+#define AVG_SURE_OF 1e-10
 
 typedef struct {
     size_t half, terms, most, live; /* terms: that are used; most: that there is room for */
@@ -22,6 +26,10 @@ typedef struct {
     double *series;     /* coefficients: column, degree, input */
     double *largest;    /* column, degree: largest coefficient relative to the norm */
     double *rest;       /* degree: the largest part of a norm that coefficients of lower degree leave out */
+    double *norm;       /* column, input: roots of mean squares */
+    double *least;      /* the same: means of the smaller of the absolute values at x and -x */
+    double rarity;      /* the largest quotient of these */
+    double outside;     /* the largest part of a mean square that stands at the last node */
     int checked;        /* inputs at which a rule with half the nodes was compared */
 } avg_series;
 
@@ -77,13 +85,17 @@ static double avg_expand(avg_call *call, const avg_set *set, avg_series *s, doub
     for (c = 0; c < set->columns; c++) {
         const double *even = s->even + (size_t)c * stride, *odd = s->odd + (size_t)c * stride;
         const double *weight = avg_row(s, 0);
-        double sum = weight[0] * even[0] * even[0], twice = 2 * sum, value;
+        double sum = weight[0] * even[0] * even[0], twice = 2 * sum, least = weight[0] * fabs(even[0]), value = 0;
         for (k = 1; k < stride; k++) {
             value = 0.5 * weight[k] * (even[k] * even[k] + odd[k] * odd[k]);
             sum += value;
+            least += weight[k] * fabs(fabs(even[k]) - fabs(odd[k]));
             if (k % 2 == 0) twice += 2 * value;
         }
         norm[c] = rest[c] = sum;
+        s->norm[(size_t)c * live + place] = sqrt(sum), s->least[(size_t)c * live + place] = least;
+        if (sum > 0) s->rarity = fmax(s->rarity, sqrt(sum) / fmax(least, DBL_MIN));
+        if (sum > 0) s->outside = fmax(s->outside, value / sum);
         if (sum > 0) error = fmax(error, fabs(sum - twice) / sum);
     }
     *left = 1;
@@ -158,7 +170,23 @@ static size_t avg_series_room(size_t live)
 {
     return ((size_t)AVG_COLUMNS * (live + 1) + 1) * AVG_TERMS + AVG_WEIGHTS +
            (size_t)(1 + 2 * AVG_COLUMNS) * (AVG_HALF + 1) +
-           2 * live + (AVG_LEAVES + 2) * AVG_BLOCK;
+           (size_t)(2 + 2 * AVG_COLUMNS) * live + (AVG_LEAVES + 2) * AVG_BLOCK;
+}
+
+/* The largest error of the averages at two inputs, relative to their scales: functions that grow, or hardly ever differ
+ * from zero, have averages far below roots of mean squares. */
+static double avg_pair_error(const avg_set *set, const avg_series *s, double error, size_t i, size_t j,
+                             const double *sums)
+{
+    double worst = 0;
+    int l;
+    for (l = 0; l < set->leaves; l++) {
+        const size_t one = (size_t)set->leaf[l][0] * s->live + i, two = (size_t)set->leaf[l][1] * s->live + j;
+        const double norm = s->norm[one] * s->norm[two];
+        const double scale = fmax(fabs(sums[(size_t)l * AVG_BLOCK]), s->least[one] * s->least[two]);
+        if (norm > 0) worst = fmax(worst, scale > 0 ? error * norm / scale : HUGE_VAL);
+    }
+    return worst;
 }
 
 /* Write all entries over two distinct inputs of a block. */
@@ -227,14 +255,16 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
     s.odd = s.even + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
     s.coarse = s.odd + (size_t)AVG_COLUMNS * (AVG_HALF + 1);
     s.rest = s.coarse + AVG_HALF + 1, s.series = s.rest + AVG_TERMS;
-    call->space = s.series + (size_t)AVG_COLUMNS * AVG_TERMS * count;
+    s.norm = s.series + (size_t)AVG_COLUMNS * AVG_TERMS * count;
+    s.least = s.norm + (size_t)AVG_COLUMNS * count;
+    call->space = s.least + (size_t)AVG_COLUMNS * count;
     for (attempt = 0; attempt < 8; attempt++) {
         /* polynomials of degree n oscillate with sqrt(n) and push the weight outwards */
         const double frequency = (0.8 * avg_frequency(call, widest) + 5.0) * pow(1.25, (double)attempt);
         s.half = 2 * (size_t)ceil(0.25 * (call->reach + 4) * frequency / AVG_PI);
         if (s.half > AVG_HALF) {
             /* functions that change so fast are left to nested sums, pair by pair */
-            s.most = s.terms = 0, error = 0;
+            s.most = s.terms = 0, error = s.rarity = 0;
             for (i = 0; i < count; i++) left[i] = 1;
             break;
         }
@@ -244,16 +274,21 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
         memset(s.largest, 0, (size_t)AVG_COLUMNS * AVG_TERMS * sizeof(double));
         memset(s.rest, 0, AVG_TERMS * sizeof(double));
         memset(s.series, 0, (size_t)set->columns * AVG_TERMS * count * sizeof(double));
-        error = 0;
+        error = s.rarity = s.outside = 0;
         s.checked = 0;
         for (k = 0; k < count; k++) { /* the widest first: it has the most terms */
             i = k == 0 ? first : k <= first ? k - 1 : k;
             error = fmax(error, avg_expand(call, set, &s, sigma[i], i, largest, &left[i]));
-            if (error > 2e-8 && attempt < 7) break;
+            if ((error > 2e-8 && attempt < 7) || s.outside > AVG_OUTSIDE) break;
+        }
+        if (s.outside > AVG_OUTSIDE && call->reach < 33) { /* the functions grow: there is weight farther out */
+            call->reach += 1.5, attempt--;
+            continue;
         }
         if (error <= 2e-8) break;
     }
-    avg_raise(call, pow(error, AVG_TWICE) + AVG_ROUNDING * (2 + 0.1 * (double)s.terms));
+    error = pow(error, AVG_TWICE) + AVG_ROUNDING * (2 + 0.1 * (double)s.terms);
+    avg_raise(call, error);
     for (i = 0; i < count; i++)
         for (j = i + 1; j < count; j += AVG_BLOCK) {
             const size_t n = count - j < AVG_BLOCK ? count - j : AVG_BLOCK;
@@ -266,16 +301,20 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
             for (l = 0; l < set->leaves; l++)
                 avg_sum_series(&s, set->leaf[l][0], set->leaf[l][1], i, j, n, rho, square,
                                sums + (size_t)l * AVG_BLOCK);
-            for (k = 0; k < n; k++)
+            for (k = 0; k < n; k++) {
+                double own = s.rarity * s.rarity > AVG_LARGE ? avg_pair_error(set, &s, error, i, j + k, sums + k) : 0;
                 /* what is missing of both, times what is left of the correlation */
-                if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), (double)s.most) > AVG_TAIL) {
+                if (left[i] > 0 && sqrt(left[i] * left[j + k]) * pow(fabs(rho[k]), (double)s.most) > AVG_TAIL) own = 1;
+                if (own > AVG_SURE_OF) {
                     double two[4], values[AVG_LEAVES];
                     size_t index[2];
                     index[0] = (size_t)live[i], index[1] = (size_t)live[j + k];
                     avg_restrict(call, index, 2, two);
                     avg_nested(call, set, two, values);
                     for (l = 0; l < set->leaves; l++) sums[(size_t)l * AVG_BLOCK + k] = values[l];
-                }
+                } else
+                    avg_raise(call, own);
+            }
             avg_write_pairs(call, set, live, zero, i, j, n, sums);
         }
     call->space = space;

@@ -34,7 +34,7 @@ static int avg_pair_off(avg_field *f, const double covariance[4][4], const int *
             for (i = 0; i < f->size; i++) f->slot[i] = order[i];
         }
     if (least > 0.72) return 0;
-    f->terms = 8 * (size_t)ceil(log(1e-14) / log(fmax(least, 1e-2)) / 8);
+    f->terms = 8 * (size_t)ceil(log(AVG_CONVERGED) / log(fmax(least, 1e-2)) / 8);
     if (f->terms > AVG_LONG) f->terms = AVG_LONG;
     n = f->size - 2;
     f->spread[0] = f->root[n][n], f->spread[1] = hypot(f->root[n + 1][n], f->root[n + 1][n + 1]);
@@ -192,8 +192,11 @@ static void avg_leaf_values(avg_call *call, const avg_set *set, const avg_condit
                 continue;
             }
             for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
-            if (!avg_adapt(&f, factor, own, error, scale) && gap > 0) {
-                avg_turn(&f, (const double(*)[4])covariance, gap, slots);
+            if (!avg_adapt(&f, factor, own, error, scale) && f.size < 4) {
+                if (gap > 0)
+                    avg_turn(&f, (const double(*)[4])covariance, gap, slots);
+                else
+                    avg_nest_off(&f, (const double(*)[4])covariance, slots);
                 for (k = 0; k < f.size; k++) f.mean[k] = mean[f.slot[k]];
                 avg_adapt(&f, factor, own, error, scale);
             }

@@ -66,7 +66,7 @@ static void avg_look_up(avg_field *f, double mean, double *series)
 }
 
 /* Averages of the leaves over the last two inputs from the series of both, the powers of their correlation in the
- * first: the average, its scale, its error, and what the scale would be of independent inputs if these are all. */
+ * first: the average, the root of mean squares, its error, and what the scale would be of independent inputs. */
 static void avg_join(const avg_field *f, const double *first, const double *second, double *out)
 {
     const size_t terms = f->terms, columns = (size_t)f->set->columns, leaves = (size_t)f->group->count;
@@ -78,7 +78,7 @@ static void avg_join(const avg_field *f, const double *first, const double *seco
         const double size = sqrt(fmax(one[c] * two[d], 0));
         out[l] = avg_dot(first + c * terms, second + d * terms, terms);
         out[leaves + l] = size;
-        out[3 * leaves + l] = f->rank == 0 ? one[2 * columns + c] * two[2 * columns + d] : 0;
+        out[3 * leaves + l] = one[2 * columns + c] * two[2 * columns + d];
         out[2 * leaves + l] =
             size > 0 ? size * (fabs(one[columns + c]) / one[c] + fabs(two[columns + d]) / two[d]) : 0;
     }

@@ -1,5 +1,14 @@
 /* Sums over the directions, the outermost cut in halves until it is resolved. */
 
+/* Whether any leaf has factors of some inputs at a node that are not zero: else nothing need be known of the others. */
+static int avg_counts(const avg_field *f, int from, int to, size_t p)
+{
+    int l;
+    for (l = 0; l < f->group->count; l++)
+        if (avg_factor_at(f, f->set->leaf[f->group->first + l], from, to, p) != 0) return 1;
+    return 0;
+}
+
 /* Averages of the leaves over the directions from j on (and the last pair), given xi before; out: sums, sums of sizes,
  * by how much rules of lower degree miss the sums, and what stands at the ends of the directions. */
 static void avg_inside(avg_field *f, int j, double *xi, double *out)
@@ -69,6 +78,7 @@ static void avg_inside(avg_field *f, int j, double *xi, double *out)
         }
         for (p = 0; p < some; p++) {
             double *inner = f->inner[j];
+            if (!avg_counts(f, from, to, p)) continue;
             xi[j] = node[first + p];
             avg_inside(f, j + 1, xi, inner);
             for (l = 0; l < leaves; l++) {
@@ -89,18 +99,21 @@ static void avg_outside(avg_field *f, double x, double *out)
     const int leaves = f->group->count;
     const short(*leaf)[4] = f->set->leaf + f->group->first;
     double xi[4], z, density = avg_density(x);
-    int k, l, to;
+    int l, to;
     xi[0] = x;
-    for (to = 0; to < f->size && f->level[to] <= 1; to++) {}
+    for (to = 0; to < f->size && f->level[to] <= 1; to++) {
+        z = f->mean[to] + f->root[to][0] * x;
+        avg_columns(f->set, 1, &z, f->lines, f->column[to]);
+    }
+    if (!avg_counts(f, 0, to, 0)) {
+        for (l = 0; l < 4 * leaves; l++) out[l] = 0;
+        return;
+    }
     if (f->rank == 1 && !f->paired)
         for (l = 0; l < 4 * leaves; l++) out[l] = l < 2 * leaves;
     else {
         if (f->rank == 1) avg_third(f, f->mean[f->size - 2] + f->root[f->size - 2][0] * x, f->series);
         avg_inside(f, 1, xi, out);
-    }
-    for (k = 0; k < to; k++) {
-        z = f->mean[k] + f->root[k][0] * x;
-        avg_columns(f->set, 1, &z, f->lines, f->column[k]);
     }
     for (l = 0; l < leaves; l++) {
         const double value = density * avg_factor_at(f, leaf[l], 0, to, 0);
@@ -181,8 +194,33 @@ static double avg_rounding(const avg_field *f)
     return 5e-16 + 0.25 * DBL_EPSILON * most;
 }
 
+/* Look as far out as there is anything of the columns, where functions have kinks beyond the reach: what is zero up to
+ * there may be all that an average is made of behind. */
+static void avg_look_out(avg_field *f)
+{
+    const int columns = f->set->columns;
+    int k, e, c, i;
+    for (k = 0; k < f->size; k++) {
+        double spread = 0, most[AVG_COLUMNS] = {0}, x[AVG_BLOCK], t;
+        int far = 0, p;
+        for (i = 0; i < 4; i++) spread = hypot(spread, f->root[k][i]);
+        for (e = 0; e < AVG_KINKS; e++) far |= fabs(avg_kinks[e] - f->mean[k]) > f->reach * spread;
+        for (t = 0; far && t < AVG_FARTHEST; t += 0.25 * (AVG_BLOCK / 2)) { /* from the middle outwards */
+            for (p = 0; p < AVG_BLOCK; p++) x[p] = f->mean[k] + (p % 2 ? 1 : -1) * spread * (t + 0.25 * (p / 2));
+            avg_columns(f->set, AVG_BLOCK, x, f->lines, f->column[0]);
+            for (c = 0; c < columns; c++)
+                for (p = 0; p < AVG_BLOCK; p++) {
+                    const double at = t + 0.25 * (p / 2), size = fabs(f->column[0][(size_t)c * AVG_BLOCK + (size_t)p]);
+                    const double left = size <= DBL_MAX ? size * avg_density(at) : 0;
+                    most[c] = fmax(most[c], left);
+                    if (left > 1e-18 * most[c]) f->reach = fmax(f->reach, fmin(at + 0.25, AVG_FARTHEST));
+                }
+        }
+    }
+}
+
 /* Averages of the leaves of a field, their errors and scales; the density of the deltas is `factor`. 0 where functions
- * hardly ever differ from zero: a series in Hermite coefficients is then long and its scale is too large. */
+ * hardly ever differ from zero: a series in Hermite coefficients is then long, and as exact as root mean squares. */
 static int avg_adapt(avg_field *f, double factor, double *values, double *errors, double *scales)
 {
     avg_call *call = f->call;
@@ -190,7 +228,8 @@ static int avg_adapt(avg_field *f, double factor, double *values, double *errors
     double *sums = call->space, *total = sums + (size_t)AVG_PANELS * AVG_SUMS * (size_t)leaves;
     double *out = total + 4 * leaves;
     double low[AVG_PANELS], high[AVG_PANELS], worst[AVG_PANELS], cuts[AVG_CUTS], error = 0;
-    int panels, count, k, l, outermost, vouched = 1;
+    int panels, count, k, l, outermost, nothing, vouched = 1;
+    avg_look_out(f);
     if (f->rank == 0) {
         double none[4] = {0, 0, 0, 0};
         avg_inside(f, 0, none, total);
@@ -226,20 +265,24 @@ static int avg_adapt(avg_field *f, double factor, double *values, double *errors
         for (outermost = 0, k = -1; k <= 1; k += 2) {
             avg_outside(f, k * f->reach, out);
             for (l = 0; l < leaves; l++)
-                outermost |= fmax(out[leaves + l], 0.1 * total[3 * leaves + l]) > 1e-15 * total[leaves + l];
+                outermost |= fmax(out[leaves + l], f->paired ? 0 : 0.1 * total[3 * leaves + l]) > 1e-15 * total[leaves + l];
         }
-        if (outermost && f->reach < 36) {
-            f->reach += 2;
+        for (nothing = 0, l = 0; l < leaves; l++) nothing |= !(total[leaves + l] > 0);
+        if ((outermost || nothing) && f->reach < AVG_FARTHEST - 1) {
+            f->reach = nothing ? AVG_FARTHEST : f->reach + 2; /* behind it is what underflows */
             goto again;
         }
         for (k = 0; k < panels; k++) error += worst[k];
     }
     for (l = 0; l < leaves; l++) {
         const double size = total[leaves + l];
-        const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f);
-        if (f->rank == 0 && size > AVG_RARE * total[3 * leaves + l]) vouched = 0;
+        const double scale = f->paired ? fmin(size, fmax(fabs(total[l]), total[3 * leaves + l])) : size;
+        const double relative = error + pow(total[2 * leaves + l] / size, AVG_INNER_POWER) + avg_rounding(f) +
+                                (f->paired ? AVG_CONVERGED : 0);
+        if (f->paired && !(size < AVG_RARE * scale)) vouched = 0;
+        if (f->rank == 0 && !(relative * size <= AVG_DOUBTED * scale)) vouched = 0;
         values[l] = size <= DBL_MAX ? factor * total[l] : (double)NAN;
-        scales[l] = factor * size;
+        scales[l] = factor * scale;
         errors[l] = f->crowded ? HUGE_VAL : size > 0 ? relative * factor * size : 0;
     }
     return vouched;

@@ -32,8 +32,14 @@ static const double avg_legendre16[8][3] = {
 #define AVG_OUTER_POWER 1.5
 /* Inputs that fluctuate by this fraction of what a direction moves them are almost functions of it. */
 #define AVG_SMEARED 0.7
-/* By how much the root of mean squares may exceed the mean of absolute values in a series of two inputs. */
+/* By how much the root of mean squares may exceed the mean of absolute values in a series of two inputs, and what the
+ * series may lack of the former. */
 #define AVG_RARE 1e3
+#define AVG_CONVERGED 1e-14
+/* A series of two inputs alone that may be wrong by more than this is left to panels over both. */
+#define AVG_DOUBTED 3e-10
+/* Nothing is looked for farther out: soon after the density underflows. */
+#define AVG_FARTHEST 38.0
 /* A panel is resolved when it may be wrong by this fraction of every average. */
 #define AVG_RESOLVED 5e-12
 

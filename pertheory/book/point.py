@@ -22,6 +22,7 @@ from pertheory.algebra.monomial import Powers
 from pertheory.algebra.polynomial import multiply_sums
 from pertheory.book.canonical import KERNEL
 from pertheory.graphs.tensor import TensorType, canonical_slots
+from pertheory.memo import kept
 
 #: derivatives up to the fourth of the activation occur, so a polynomial needs at least this degree to tell them apart
 DEGREE = 5
@@ -78,6 +79,7 @@ class Point:
         assert found is not None, "a regular matrix has its inverse"
         return found
 
+    @kept
     def symbol(self, name: str) -> Dual:
         """The value of a scalar, a whole number that the denominators of most coefficients divide."""
         return dual(COMMON * random.Random(f"{self.seed} {name}").randint(10, 10_000))

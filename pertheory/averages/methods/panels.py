@@ -21,7 +21,8 @@ from pertheory.averages.features import ladder
 from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables, reach_of_products, rounded
 from pertheory.averages.methods.nested import edges_of, reach_of
 from pertheory.averages.methods.panelling import last_degrees
-from pertheory.averages.quadrature import Array, density, panels
+from pertheory.averages.methods.sums import EXACT, degree_of
+from pertheory.averages.quadrature import Array, Rule, density, hermite, panels
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
 
@@ -141,6 +142,9 @@ class PanelSums:
     def average(self, task: Task) -> Found:
         """Average at inputs."""
         products, sigmas = tuple(product for (product,) in task.atoms), np.sqrt(task.k[:, 0, 0])
+        degree = degree_of(self._functions, task.atoms)
+        if degree is not None and degree < EXACT:
+            return self._polynomial(products, sigmas, hermite(degree))
         if sigmas.all():
             return np.stack(panel_averages(self._frozen, sigmas, products))
         at = Tables(self._functions, np.zeros(1), products)
@@ -149,6 +153,17 @@ class PanelSums:
         moving = sigmas > 0
         found[:, :, moving] = panel_averages(self._frozen, sigmas[moving], products)
         return found
+
+    def _polynomial(self, products: tuple[Lines, ...], sigmas: Array, rule: Rule) -> Found:
+        """The exact rule; what overflows is infinite."""
+        nodes = sigmas[:, None] * rule.nodes
+        with np.errstate(over="ignore", invalid="ignore"):
+            table = Tables(self._functions, nodes, products)
+            values = np.stack([table[product] @ rule.weights for product in products])
+            scales = np.stack([np.abs(table[product]) @ rule.weights for product in products])
+            noise = np.stack([_terms(self._functions, nodes, product) @ rule.weights for product in products])
+            values = np.where(np.isfinite(scales), values, np.inf)
+            return np.stack([values, EPSILON * noise * len(rule.nodes) + ROUNDING * scales, scales])
 
 
 def panel_averages(functions: Functions, sigmas: Array, products: Sequence[Lines]) -> tuple[Array, Array, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -14,6 +14,7 @@ from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.estimate import Atom, Found, Task, Wanted
 from pertheory.averages.grids import EPSILON, SHIFTED, Loss, condition, measured, rounded
 from pertheory.averages.quadrature import NULL, Array, Rule, hermite
+from pertheory.functions.activation import Activation
 
 #: Values, errors relative to the scales, scales, and whether smaller steps are no use.
 Once: TypeAlias = tuple[Array, Array, Array, bool]
@@ -25,6 +26,17 @@ EXACT = 120
 LARGE, WIDER, DEMAND = 4, 0.8, 1e-3
 #: Steps are made smaller by this factor, so many times at most.
 SMALLER, TRIES = 1.5, 4
+
+
+def degree_of(functions: Mapping[str, Activation], atoms: Sequence[Atom]) -> int | None:
+    """Total degree of polynomial atoms, None where a function is not a polynomial."""
+    degrees = {IDENTITY: 1}
+    for name in {line[0] for atom in atoms for product in atom for line in product} - {IDENTITY}:
+        coefficients = functions[name].coefficients
+        if coefficients is None:
+            return None
+        degrees[name] = len(coefficients) - 1
+    return max(sum(max(degrees[name] - order, 0) for product in atom for name, order in product) for atom in atoms)
 
 
 class Sums(ABC):
@@ -70,13 +82,7 @@ class Sums(ABC):
 
     def degree(self, atoms: Sequence[Atom]) -> int | None:
         """Total degree of polynomial atoms, None where a function is not a polynomial."""
-        degrees = {IDENTITY: 1}
-        for name in {line[0] for atom in atoms for product in atom for line in product} - {IDENTITY}:
-            coefficients = self._functions[name].coefficients
-            if coefficients is None:
-                return None
-            degrees[name] = len(coefficients) - 1
-        return max(sum(max(degrees[name] - order, 0) for product in atom for name, order in product) for atom in atoms)
+        return degree_of(self._functions, atoms)
 
     def rule(self, atoms: Sequence[Atom], sigma: float, refine: float = 1.0) -> Rule:
         """Return a rule in xi for the atoms with every variable equal to sigma * xi (the hardest case)."""

@@ -82,10 +82,8 @@ class Formula:
             2*<s_1 s_2>
         """
         pairs = {self._symbol(key): _value(value, key) for key, value in {**(values or {}), **named}.items()}
-        if clash := set(pairs) & set(self.definitions):
-            rest = {name: what for name, what in self.definitions.items() if name not in clash}
-            return replace(self._mapped(lambda own: own.subs(pairs)), definitions=_mapped(rest, pairs))
-        return replace(self._mapped(lambda own: own.subs(pairs)), definitions=_mapped(self.definitions, pairs))
+        rest = {name: what.subs(pairs) for name, what in self.definitions.items() if name not in pairs}
+        return replace(self._mapped(lambda own: own.subs(pairs)), definitions=rest)
 
     def collect(self, *names: Any) -> Formula:
         """Collect powers of hyperparameters, widths or other symbols, by name or as sympy expressions.
@@ -259,7 +257,3 @@ def _value(value: Any, key: Any) -> sympy.Expr:
 
 def _carried_out(value: sympy.Expr) -> sympy.Expr:
     return sympy.expand(value.xreplace({own: own.doit() for own in value.atoms(Average)}))
-
-
-def _mapped(values: Mapping[Any, sympy.Expr], pairs: Mapping[Any, Any]) -> dict[Any, sympy.Expr]:
-    return {name: value.subs(pairs) for name, value in values.items()}

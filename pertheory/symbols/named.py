@@ -2,7 +2,7 @@
 
     chi_parallel   the coefficient of G{1} in its own recursion       (5.50) of the book for a perceptron
     chi_perp       the coefficient of Theta in its own recursion      (5.51)
-    h              1/2 d chi_perp / dK                                (5.74)
+    h              1/2 d chi_perp / dK                                (5.52)
     g              the average in the recursion of K                  (5.4)
 
 Each name that holds a single average is put in the place of that average; sums of several stay as they are.

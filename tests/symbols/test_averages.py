@@ -81,7 +81,7 @@ def test_powers_and_waves_have_closed_forms_at_any_number_of_inputs() -> None:
 
 
 def test_what_the_book_says_of_relu_and_erf() -> None:
-    """A_2 = 1/2 and A_4 of (5.60); the arcsine kernel of the error function (Williams)."""
+    """A_2 and A_4 of a rectified linear unit; the arcsine kernel of the error function (Williams)."""
     assert pt.average("s s", A, "relu") == A / 2
     assert pt.average("s s s s", A, "relu") == sympy.Rational(3, 2) * A**2
     assert sympy.simplify(pt.average("s s", A, "erf") - 2 / sympy.pi * sympy.asin(2 * A / (1 + 2 * A))) == 0

@@ -76,7 +76,7 @@ def tensors(names: str) -> list[sympy.Expr]:
 
 
 def test_single_input_formulas_are_those_of_chapters_8_9_and_11() -> None:
-    """(5.109), (9.14) to (9.22), (11.60) and (11.62) as the book writes them; what is left of one order is equal."""
+    """As rules/book has them, written here once more with sympy by hand."""
     theta, v, d, f, a, b, p, q = tensors("Theta V D F A B P Q")
     r = n / n_prev
     v_above = r * chi**2 * v + C_W**2 * (mean(0, 0, 0, 0) - g**2)
@@ -141,7 +141,7 @@ def test_single_input_formulas_are_the_compiled_theory_on_one_input(network: str
 
 
 def test_scale_invariant_recursions_in_closed_form() -> None:
-    """ReLU: (5.65), V' = C_W^2/4 (V + 5 K^2), Theta' of one input; leaky ReLU with a_plus, a_minus: A_2, A_4."""
+    """ReLU: V' = C_W^2/4 (V + 5 K^2); leaky ReLU by the book's A_2 and A_4."""
     k, theta, v = (symbol for symbol in tensors("K Theta V"))
     names = ("K", "Theta", "V", "D", "F", "A", "B", "P", "Q")
     relu = {name: pt.derive("mlp", name).single_input().for_activation("relu").to_sympy() for name in names}

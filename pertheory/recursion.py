@@ -17,7 +17,7 @@ from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, Network, network
 from pertheory.rulebook.observable import Observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor
-from pertheory.rulebook.values import whole
+from pertheory.rulebook.values import one_of, whole
 from pertheory.store import Store
 from pertheory.text import plural, shortened
 from pertheory.worker import Node, Worker
@@ -227,6 +227,10 @@ class Recursion:
     def __add__(self, other: object) -> Recursion:
         return self._combined(other, 1) if isinstance(other, Recursion) else NotImplemented
 
+    def __neg__(self) -> Recursion:
+        negated = tuple(diagram._replace(coefficient=-diagram.coefficient) for diagram in self.diagrams)
+        return replace(self, diagrams=negated)
+
     def __sub__(self, other: object) -> Recursion:
         """The difference as diagrams: those of one formula are subtracted, what both have is gone."""
         return self._combined(other, -1) if isinstance(other, Recursion) else NotImplemented
@@ -265,10 +269,10 @@ class Recursion:
 
         For a paper tensors, averages, hyperparameters and widths carry their layers, and every term is written out.
         """
-        if form == "paper":
-            return self.formula().to_latex()
-        from pertheory.typeset.write import LatexStyle, write
+        from pertheory.typeset.write import FORMS, LatexStyle, write
 
+        if one_of((*FORMS, "paper"), form, "form") == "paper":
+            return self.formula().to_latex()
         return write(self, LatexStyle(), form)
 
     def draw(self) -> Gallery:

@@ -135,7 +135,7 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
 
 def rounded(sigma: float) -> float:
     """Round up to a quarter octave: networks move K slowly, and what was measured is then in the cache."""
-    return math.pow(2.0, math.ceil(4 * math.log2(sigma)) / 4)
+    return math.pow(2.0, min(math.ceil(4 * math.log2(sigma)) / 4, 1023.0))
 
 
 def measured(functions: Functions, products: Iterable[Lines], sigma: float, refine: float = 1.0) -> Rule:

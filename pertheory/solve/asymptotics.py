@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -19,9 +20,11 @@ from pertheory.functions.formula import Node as FormulaNode
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
+from pertheory.solve.channels import inner_values, strengths
 from pertheory.solve.critical import HIGHEST, HIGHEST_DERIVATIVE, CriticalPoint, critical_points, is_zero_critical
 from pertheory.solve.universality import ClassInDepth, VanishingKernel, half_stable, scale_invariant
 from pertheory.symbols.shapes import Shape, line_shapes
+from pertheory.typeset.write import APPROXIMATION
 from pertheory.worker import Node
 
 #: the layer, counted from 1
@@ -40,7 +43,8 @@ class Asymptotics(NamedTuple):
             power where it decays. ``K`` is the kernel that stands still, ``lambda_b`` and ``lambda_W`` are the learning
             rates; where the kernel decays these are ``tilde_b l^-p`` and ``tilde_W l^(1-p)``.
         couplings: the hyperparameters that criticality fixes, and the kernel where it fixes that; of several critical
-            points the one of the smallest kernel.
+            points the one of the smallest kernel. Hyperparameters that are neither fixed by criticality nor free are
+            at the values that stand here: inner weights at the variance 1, inner biases at 0.
     """
 
     tensor: str
@@ -61,7 +65,8 @@ def asymptotics(
         parameters: of the activation.
 
     Raises:
-        UnsupportedError: there is no critical point, or the recursion cannot be solved there.
+        UnsupportedError: there is no critical point, the recursion cannot be solved there, or the tensor depends on
+            learning rates of inner parameters.
 
     Example:
         >>> asymptotics("mlp", "V", "relu").value
@@ -75,6 +80,15 @@ def asymptotics(
         raise UnsupportedError(f"{chosen.name} has {len(functions)} functions; depth is solved for one")
     (function,) = functions.values()
     found, order = any_tensor(tensor)
+    if chosen.closure != "exact":
+        warnings.warn(f"{chosen.name}: {APPROXIMATION}", stacklevel=2)
+    rates, inner = _rates(chosen), inner_values(chosen)
+    if found.kind.edges and rates & set(inner):
+        held = ", ".join(sorted(rates & set(inner)))
+        raise UnsupportedError(
+            f"{found.name} of {chosen.name} depends on {held}, learning rates of inner parameters; with depth only "
+            "tensors of the fields themselves are solved for such rules"
+        )
     node = Node(len(chosen.sublayers) - 1, found.kind, order or 0)
     name = found.name + (f"{{{order}}}" if order else "")
     slopes = _two_slopes(function)
@@ -89,16 +103,21 @@ def asymptotics(
         return Asymptotics(name, "K*=0", *decaying)
     point = _first_point(chosen, function)
     solved = half_stable(chosen)
+    rates -= {symbol for strength in strengths(chosen) for symbol, _ in strength.powers}
     numbers = {"K": point.kernel, **point.couplings}
     for label in solved.field.names:
         if label[:1] == "m" and label[1:].isdigit():
             lines = tuple(("s", int(digit)) for digit in label[1:])
             numbers[label] = point.averages.average(point.kernel, 0, lines)
-    free = [parameter.learning_rate for parameter in chosen.parameters if parameter.learning_rate is not None]
-    rates = {symbol for rate in free for symbol, _ in rate.powers}
     fixed = {n: sympy.Float(str(value), DIGITS) for n, value in numbers.items() if n not in rates}
     known = {n: fixed[n] for n in ("K", *point.couplings) if n in fixed}
     return Asymptotics(name, "half-stable", _polynomial(solved, node, fixed), known)
+
+
+def _rates(rule: Network) -> set[str]:
+    """The hyperparameters in learning rates."""
+    rates = (parameter.learning_rate for parameter in rule.parameters)
+    return {symbol for rate in rates if rate is not None for symbol, _ in rate.powers}
 
 
 @remembered(maxsize=16)
@@ -139,8 +158,9 @@ def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Ex
     odd = all(value == 0 for value in at_zero[::2])
     solved = VanishingKernel(rule, odd)
     numbers = {f"sigma_{order}": value for order, value in enumerate(at_zero) if order}
-    if not _expression(solved.symbols["a_1"], numbers).is_negative:
-        return None
+    usual = {name: sympy.Rational(Fraction(value)) for name, value in rule.hyperparameters}
+    if not _expression(solved.symbols["a_1"], {**usual, **numbers}).is_negative:
+        return None  # where the sign depends on what stays free, that at the values of the rule counts
     leading = solved.tensors.leading(node)
     fixed = {name: _expression(solved.symbols[name], numbers) for name, _ in rule.hyperparameters}
     fixed = {name: value for name, value in fixed.items() if value != sympy.Symbol(name)}
@@ -148,7 +168,7 @@ def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Ex
         return sympy.Integer(0), fixed
     power = _expression(solved.symbols["p"], numbers)
     factor = DEPTH ** (leading.edges * (1 - power) - leading.power)
-    return sympy.expand(_expression(leading.coefficient, numbers) * factor), fixed
+    return sympy.expand(sympy.cancel(_expression(leading.coefficient, numbers)) * factor), fixed
 
 
 def _derivatives_at_zero(function: Activation) -> list[sympy.Expr]:

@@ -80,12 +80,12 @@ def inner_values(rule: Network) -> dict[str, int]:
             continue
         if name in held:
             values[name] = int(held[name].kind == "weight")
-        elif not any(name in dict(m.powers) for m in _strengths(rule)):
+        elif not any(name in dict(m.powers) for m in strengths(rule)):
             values[name] = 0
     return values
 
 
-def _strengths(rule: Network) -> Iterator[Monomial]:
+def strengths(rule: Network) -> Iterator[Monomial]:
     """Variances, and what neurons are passed on with."""
     yield from (parameter.variance for parameter in rule.parameters)
     yield from (channel.factor for sublayer in rule.sublayers for _, own in sublayer.fields for channel in own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from itertools import product as cartesian
@@ -14,7 +15,7 @@ import numpy as np
 from pertheory.algebra.terms import Line, Lines
 from pertheory.averages.atoms import IDENTITY
 from pertheory.averages.gaussian import GaussianAverages
-from pertheory.errors import InputError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation, activation
 from pertheory.graphs.partitions import cumulant_partitions
 from pertheory.rulebook.names import shown
@@ -128,6 +129,11 @@ def _numbers(axes: Sequence[Sequence[Axis]], functions: Mapping[str, Activation]
             shape = [len(matrix) if axis in kept else 1 for axis in range(firsts[-1])]
             term = term * values.reshape(shape)
         total = total + term
+    if evaluate.divergences:
+        reasons = "; ".join(sorted({own.reason for own in evaluate.divergences}))
+        warnings.warn(f"NaN, because averages have no finite value: {reasons}", stacklevel=3)
+    elif not np.isfinite(total).all():
+        warnings.warn("infinite: it, or the activation close to its largest values, overflows doubles", stacklevel=3)
     return total
 
 
@@ -214,12 +220,17 @@ def _covariance(given: Any) -> tuple[Any, int, bool]:
             raise InputError(f"K must be symmetric, not {shown(given)}")
         if any(entry.is_real is False or entry.is_finite is False or entry is sympy.nan for entry in matrix):
             raise InputError(f"K must be real and finite, not {shown(given)}")
+        if any(matrix[i, i].is_zero for i in range(len(rows))):
+            raise UnsupportedError("closed forms need inputs with a variance; give numbers where one has none")
         if matrix.is_positive_semidefinite is False:
             raise InputError(f"K is no covariance: it must be positive semidefinite, not {shown(given)}")
         return matrix, len(rows), alone
     try:
         if any(isinstance(entry, str) for row in rows for entry in row):
             raise TypeError
-        return np.array(rows, dtype=float), len(rows), alone
-    except (TypeError, ValueError):
+        matrix = np.array(rows, dtype=float)
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"K must hold numbers or sympy expressions, not {shown(given)}") from None
+    if not np.isfinite(matrix).all():
+        raise InputError(f"K must be real and finite, not {shown(given)}")
+    return matrix, len(rows), alone

@@ -8,6 +8,7 @@ function ``[V](order, layer, samples..)`` and an average ``avg(layer, [z], f(sam
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +96,7 @@ def latex(formula: Formula) -> str:
         first, *rest = [printer.term(term) for term in summands(value)]
         rows.append(" ".join([f"{printer.doprint(name)} &= {first}", *map(_joined, rest)]))
     text = "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
-    return text if _exact(formula) else f"% {APPROXIMATION}\n{text}"
-
-
-def _exact(formula: Formula) -> bool:
-    return all(rule.closure == "exact" for rule in formula.networks)
+    return text if formula.is_exact else f"% {APPROXIMATION}\n{text}"
 
 
 class _Mathematica(MCodePrinter):  # type: ignore[misc]
@@ -142,14 +139,18 @@ def mathematica(formula: Formula) -> str:
     symbols = sorted({str(symbol) for value in _everything(formula) for symbol in _symbols(value)})
     names: dict[str, str] = {}
     for name in symbols:
-        plain = name.replace("_", "")
+        plain = re.sub("[^A-Za-z0-9]", "", name)
+        if not plain[:1].isalpha():
+            plain = f"x{plain}"
+        if plain[0].isupper() and plain == name:  # such as C, E, K, Pi, which are taken
+            plain += "x"
         while plain in names.values():
             plain += "x"
-        names[name] = plain if len(plain) > 1 or plain.islower() else f"{plain}x"  # C, D, E, I, K, N, O are taken
+        names[name] = plain
     printer = _Mathematica(names)
     equations = [*formula.equations, *(sympy.Eq(name, v, evaluate=False) for name, v in formula.definitions.items())]
     rows = [f"{printer.doprint(own.lhs)} == {printer.doprint(own.rhs)}" for own in equations]
-    head = "" if _exact(formula) else f"(* {APPROXIMATION} *)\n"
+    head = "" if formula.is_exact else f"(* {APPROXIMATION} *)\n"
     return head + "{" + ",\n ".join(rows) + "}"
 
 
@@ -170,15 +171,17 @@ def form(formula: Formula) -> str:
     averages = {part for value in everything for part in value.atoms(Average)}
     words = {own.field for own in averages} | {name for own in averages for f in own.factors for name, _ in f.lines}
     tensors = sorted({f"[{_form_name(own.name)}]" for own in components})
-    declared = ", ".join(sorted({*symbols, *(f"[{word}]" for word in words)}))
-    rows = [f"Symbols {declared};", f"CFunctions {', '.join([*tensors, 'avg', 'f'])};"]
+    declared = sorted({*symbols, *(f"[{word}]" for word in words)})
+    if clash := set(declared) & set(tensors):
+        raise UnsupportedError(f"FORM cannot have {min(clash)} as a symbol and as a tensor; use another symbol")
+    rows = [f"Symbols {', '.join(declared)};", f"CFunctions {', '.join([*tensors, 'avg', 'f'])};"]
     for order, value in formula.right.items():
         name = f"[{_form_name(formula.left[order].name)}({order}) above]"
         terms = "\n    ".join(f"+ {_form(term)}" for term in summands(sympy.expand(value)))
         rows.append(f"Local {name} =\n    {terms};")
     for name, value in formula.definitions.items():
         rows.append(f"* {_bracketed(name)} = {_form(value)}")
-    head = [] if _exact(formula) else [f"* {APPROXIMATION}"]
+    head = [] if formula.is_exact else [f"* {APPROXIMATION}"]
     return "\n".join([*head, *rows, "Print +s;", ".end"]) + "\n"
 
 
@@ -188,7 +191,7 @@ def _form_name(name: str) -> str:
 
 
 def _bracketed(symbol: sympy.Symbol) -> str:
-    return f"[{symbol}]"
+    return f"[{_form_name(str(symbol))}]"
 
 
 def _form(value: sympy.Expr) -> str:

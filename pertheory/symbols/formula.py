@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from pertheory.errors import InputError
+from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
+from pertheory.rulebook.tensors import any_tensor
+from pertheory.rulebook.values import whole
 from pertheory.symbols.conversion import kernel
-from pertheory.symbols.objects import ELL, WIDTH, Average, LayerComponent
+from pertheory.symbols.objects import ELL, WIDTH, Average, Cumulant, LayerComponent
+from pertheory.typeset.components import images
+from pertheory.typeset.write import APPROXIMATION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +55,15 @@ class Formula:
         """The k of T{k}, ascending."""
         return tuple(self.right)
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether no rule was derived with pairs only, as an approximation."""
+        return all(rule.closure == "exact" for rule in self.networks)
+
     def to_sympy(self) -> sympy.Expr:
         """The right-hand side; of several orders the sum of T{k} / n^k, with n the width of layer ``ell``."""
+        if len(self.right) == 1:
+            return next(iter(self.right.values()))
         return sympy.Add(*(value / WIDTH**order for order, value in self.right.items()))
 
     @property
@@ -67,40 +78,61 @@ class Formula:
         return self.right[order]
 
     def subs(self, values: Mapping[Any, Any] | None = None, **named: Any) -> Formula:
-        """Put numbers or expressions in the place of hyperparameters, widths and names.
+        """Put numbers or expressions in the place of hyperparameters, widths, names, tensors and averages, all at once.
 
         Args:
-            values: by name or by sympy expression; numbers or sympy expressions.
+            values: by name or by sympy expression; numbers or sympy expressions. A component of a tensor is meant in
+                every order of its slots that its symmetry allows.
             named: the same by name, ``subs(C_W=2)``.
 
         Raises:
-            InputError: a name that does not occur, or a value that is neither.
+            InputError: what does not occur or is given twice, or a value that is neither.
 
         Example:
             >>> import pertheory as pt
             >>> pt.derive("mlp", "K").formula().subs(C_b=0, C_W=2).to_sympy()
             2*<s_1 s_2>
         """
-        pairs = {self._symbol(key): _value(value, key) for key, value in {**(values or {}), **named}.items()}
-        rest = {name: what.subs(pairs) for name, what in self.definitions.items() if name not in pairs}
-        return replace(self._mapped(lambda own: own.subs(pairs)), definitions=rest)
+        if not isinstance(values, Mapping | None):
+            raise InputError(f"values are a mapping such as {{'C_W': 2}}, not {shown(values)}")
+        pairs: dict[sympy.Expr, sympy.Expr] = {}
+        for key, value in [*(values or {}).items(), *named.items()]:
+            symbol = self._symbol(key)
+            if symbol in pairs:
+                raise InputError(f"{symbol} is given twice")
+            pairs[symbol] = _value(value, key)
+        taken = set().union(*(value.free_symbols for value in pairs.values())) & set(self.definitions) - set(pairs)
+        for name in taken:
+            raise InputError(
+                f"{name} stands for {self.definitions[name]} in this formula; use another symbol for a value"
+            )
+
+        def changed(own: sympy.Expr) -> sympy.Expr:
+            return own.subs(pairs, simultaneous=True)
+
+        rest = {name: changed(what) for name, what in self.definitions.items() if name not in pairs}
+        return replace(self._mapped(changed), definitions=rest)
 
     def collect(self, *names: Any) -> Formula:
-        """Collect powers of hyperparameters, widths or other symbols, by name or as sympy expressions.
+        """Collect powers of hyperparameters, widths, names, tensors or averages, by name or as sympy expressions.
 
         Raises:
-            InputError: a name that does not occur.
+            InputError: something that does not occur.
         """
         symbols = [self._symbol(name) for name in names]
         return self._mapped(lambda own: sympy.collect(sympy.expand(own), symbols))
 
     def coefficient(self, name: Any, power: int = 1) -> Formula:
-        """What multiplies a power of a symbol.
+        """What multiplies a power of a symbol, a tensor or an average.
+
+        Args:
+            name: as text, ``"C_W"`` or ``"V[ell, 1, 1, 3, 3]"``, or as a sympy expression.
+            power: from 0, which gives what is free of it.
 
         Raises:
-            InputError: a name that does not occur.
+            InputError: something that does not occur, or a power that is no whole number.
         """
-        symbol = self._symbol(name)
+        symbol, power = self._symbol(name), whole(power, "power")
         return self._mapped(lambda own: sympy.expand(own).coeff(symbol, power))
 
     def expand(self) -> Formula:
@@ -112,11 +144,23 @@ class Formula:
         return self._mapped(sympy.simplify)
 
     def factor(self) -> Formula:
-        """As products, where there are any."""
-        return self._mapped(sympy.factor)
+        """As products, where there are any.
+
+        Raises:
+            UnsupportedError: the formula is too long for sympy to factor.
+        """
+        try:
+            return self._mapped(sympy.factor)
+        except RecursionError:
+            raise UnsupportedError("this formula is too long for sympy to factor; use collect") from None
 
     def doit(self) -> Formula:
-        """Derivatives in front of averages carried out, by Leibniz's rule."""
+        """Derivatives in front of averages carried out, by Leibniz's rule.
+
+        Raises:
+            UnsupportedError: the formula is of diagrams.
+        """
+        self._refuse_diagrams("derivatives are carried out in the expanded form")
         return self._mapped(_carried_out)
 
     def explicit(self) -> Formula:
@@ -141,6 +185,7 @@ class Formula:
         """
         from pertheory.symbols.closed import closed_form, spread
 
+        self._refuse_diagrams("averages have closed forms in the expanded form")
         known: dict[str, Activation] = {}
         for rule in self.networks:
             known |= choose_functions(rule, activation, parameters)
@@ -180,11 +225,19 @@ class Formula:
         return self._mapped(lambda own: -own)
 
     def __eq__(self, other: object) -> bool:
-        """Whether two formulas say the same of the same tensor: their difference expands to zero."""
+        """Whether two formulas say the same of the same tensor: their difference expands to zero.
+
+        Raises:
+            UnsupportedError: they are of diagrams, and not the same diagrams.
+        """
         if not isinstance(other, Formula):
             return NotImplemented
         if dict(self.left) != dict(other.left):
             return False
+        if self.right == other.right and self.definitions == other.definitions:
+            return True
+        for own in (self, other):
+            own._refuse_diagrams("compare recursions, or formulas in the expanded form")
         difference = (self.explicit().doit() - other.explicit().doit()).right.values()
         return all(sympy.expand(value) == 0 for value in difference)
 
@@ -193,7 +246,8 @@ class Formula:
 
     def __str__(self) -> str:
         lines = [f"{self.left[order]} = {value}" for order, value in self.right.items()]
-        return "\n".join([*lines, *(f"where {name} = {value}" for name, value in self.definitions.items())])
+        lines += [f"where {name} = {value}" for name, value in self.definitions.items()]
+        return "\n".join(lines if self.is_exact else [f"[{APPROXIMATION}]", *lines])
 
     def __repr__(self) -> str:
         lefts = ", ".join(map(str, self.left.values()))
@@ -211,27 +265,57 @@ class Formula:
             mine, others = (", ".join(map(str, own.left.values())) for own in (self, other))
             raise InputError(f"formulas for {mine} and for {others} cannot be added: name the same tensor and orders")
         one, two = self, other
+        if one._is_diagrams != two._is_diagrams:
+            raise InputError("a formula in the diagram form and one in the expanded form cannot be added; use one form")
+        for own, given in ((one, two), (two, one)):
+            for name in set(own.definitions) - set(given.definitions):
+                if any(value.has(name) for value in given.right.values()):
+                    raise InputError(
+                        f"{name} stands for {own.definitions[name]} in one formula and is free in the other"
+                    )
         if any(one.definitions[name] != two.definitions[name] for name in set(one.definitions) & set(two.definitions)):
             one, two = one.explicit(), two.explicit()  # one name for two things
         networks = tuple(dict.fromkeys((*one.networks, *two.networks)))
         right = {order: sympy.expand(value + sign * two.right[order]) for order, value in one.right.items()}
         return replace(one, networks=networks, right=right, definitions={**one.definitions, **two.definitions})
 
-    def _symbols(self) -> dict[str, sympy.Symbol]:
-        values = (*self.right.values(), *self.definitions.values(), *self.definitions)
-        return {str(symbol): symbol for value in values for symbol in _free(value)}
+    @property
+    def _is_diagrams(self) -> bool:
+        return any(value.has(Cumulant) for value in self.right.values())
+
+    def _refuse_diagrams(self, why: str) -> None:
+        if self._is_diagrams:
+            raise UnsupportedError(f"a formula in the diagram form sums over legs; {why}")
+
+    @property
+    def _values(self) -> tuple[sympy.Expr, ...]:
+        return (*self.right.values(), *self.definitions.values(), *self.definitions)
+
+    def _symbols(self) -> dict[str, sympy.Expr]:
+        return {str(symbol): symbol for value in self._values for symbol in _free(value)}
 
     def _symbol(self, key: Any) -> sympy.Expr:
         """What a user means by a name or an expression."""
-        known = self._symbols()
-        if isinstance(key, str) or (isinstance(key, sympy.Symbol) and str(key) not in known):
-            if str(key) not in known:
-                raise InputError(
-                    f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], sorted(known))}"
-                )
-            return known[str(key)]
-        if not isinstance(key, sympy.Expr):
+        if isinstance(key, LayerComponent):
+            occurring = {part for value in self._values for part in value.atoms(LayerComponent)}
+            same = [part for part in _images(key) if part in occurring]
+            if not same:
+                raise InputError(f"{shown(str(key))} is not in this formula; {nearest(str(key), _sorted(occurring))}")
+            return same[0]
+        if isinstance(key, str | sympy.Symbol):
+            known = self._symbols()
+            if str(key) in known:
+                return known[str(key)]
+            parts = {part for value in self._values for part in value.atoms(LayerComponent, Average)}
+            for part in parts:
+                if str(part).replace(" ", "") == str(key).replace(" ", ""):
+                    return part
+            raise InputError(f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], sorted(known))}")
+        if not isinstance(key, sympy.Expr) or key.is_number:
             raise InputError(f"a symbol is a name such as 'C_W' or a sympy expression, not {shown(key)}")
+        mark = sympy.Dummy()
+        if all(value.subs(key, mark) == value for value in self._values):
+            raise InputError(f"{shown(str(key))} is not in this formula")
         return key
 
 
@@ -241,6 +325,21 @@ def _free(value: sympy.Expr) -> Iterable[sympy.Symbol]:
     for part in value.atoms(LayerComponent, Average):
         inside |= part.free_symbols
     return (symbol for symbol in value.free_symbols - inside if isinstance(symbol, sympy.Symbol))
+
+
+def _images(own: LayerComponent) -> list[LayerComponent]:
+    """A component in every order of its slots that the symmetry of the tensor allows; itself first."""
+    try:
+        tensor, _ = any_tensor(str(own.base.label))
+    except InputError:
+        return [own]
+    if len(own.samples) != tensor.kind.size:
+        return [own]
+    return [own, *(own.base[(own.layer, *samples)] for samples in images(tensor, own.samples))]
+
+
+def _sorted(parts: Iterable[sympy.Expr]) -> list[str]:
+    return sorted(map(str, parts))
 
 
 def _value(value: Any, key: Any) -> sympy.Expr:

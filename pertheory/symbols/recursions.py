@@ -50,7 +50,9 @@ def single_input(recursion: Recursion, sources: Sequence[Recursion]) -> Formula:
             step of the layer has no field z.
     """
     found = expressions(recursion.single_input_terms, alone)
+    taken = {name for name, _ in recursion.network.hyperparameters}
     names = definitions([sympy.Add(*expressions(own.single_input_terms, alone).values()) for own in sources])
+    names = {name: value for name, value in names.items() if str(name) not in taken}
     found = with_names(found, names)
     used = {symbol for value in found.values() for symbol in value.free_symbols}
     shown_names = {name: value for name, value in names.items() if name in used}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pertheory.graphs.tensor import TensorType, symmetry_elements
 from pertheory.rulebook.tensors import Tensor, tensor_of
@@ -21,6 +22,13 @@ def written(kind: TensorType, order: int, slots: tuple[int, ...]) -> Written:
     """Of all slot orders that the symmetry makes equal, the smallest in the order of the tensor's name."""
     tensor = tensor_of(kind)
     return Written(tensor, order, _smallest(kind, tensor.slots, slots))
+
+
+def images(tensor: Tensor, samples: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """What stands in the slots of a tensor in every order that its symmetry makes equal."""
+    at = {vertex: samples[slot] for slot, vertex in enumerate(tensor.slots)}
+    for element in symmetry_elements(tensor.kind):
+        yield tuple(at[element[vertex]] for vertex in tensor.slots)
 
 
 @lru_cache(maxsize=200_000)

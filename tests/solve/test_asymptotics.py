@@ -75,3 +75,32 @@ def test_bad_input_is_one_line(given: tuple[str, ...], words: str) -> None:
     with pytest.raises(pt.PertheoryError, match=words) as caught:
         pt.asymptotics(*given)
     assert "\n" not in str(caught.value)
+
+
+def test_tensors_of_training_are_refused_where_inner_parameters_learn() -> None:
+    """Inner learning rates have no place in the solution; without them Theta would be another one."""
+    for rule, rate in (("residual", "lambda_W1"), ("projection", "lambda_P")):
+        with pytest.raises(pt.UnsupportedError, match=rate):
+            pt.asymptotics(rule, "Theta", "relu")
+        assert pt.asymptotics(rule, "V", "relu").universality == "scale-invariant"
+
+
+@pytest.mark.parametrize("rule", ["projection", "residual"])
+def test_a_strength_may_stay_free(rule: str) -> None:
+    """The class is found though gamma is a symbol, and the layers of a run approach the power."""
+    own, depth = pt.asymptotics(rule, "V", "tanh"), 400
+    assert own.universality == "K*=0"
+    assert {str(symbol) for symbol in own.value.free_symbols} == {"l", "gamma"}
+    values = {name: float(value.subs({"gamma": 0.5})) for name, value in own.couplings.items()}
+    compiled = pt.theory(rule, "V").compile(inputs="one")
+    used = {name: values[name] for name in values if not name.startswith("lambda")}
+    state = compiled([[0.5]], activation="tanh", depth=depth, gamma=0.5, **used)
+    assert entry(state, depth, "V") == pytest.approx(float(own.value.subs({"l": depth, "gamma": 0.5})), rel=0.02)
+
+
+def test_what_is_fixed_at_a_fixed_point_is_listed() -> None:
+    """gamma stands in a learning rate and in a variance: it is no free rate."""
+    own = pt.asymptotics("projection", "V", "gelu")
+    assert own.universality == "half-stable"
+    assert {"K", "C_W", "C_b", "gamma"} <= set(own.couplings)
+    assert {str(symbol) for symbol in own.value.free_symbols} == {"l"}

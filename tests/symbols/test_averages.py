@@ -153,3 +153,25 @@ def test_closed_forms_of_kinks_hold_at_every_size() -> None:
     values = [float(sympy.N(closed.subs(A, size), 40)) for size in (0.01, 0.1, 1, 10, 100)]
     assert all(a < b for a, b in pairwise(values))
     assert values[0] == pytest.approx(pt.average("s s", 0.01, "softshrink"), rel=1e-8)
+
+
+def test_what_is_no_number_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="several deltas"):
+        assert np.isnan(pt.average("s'' s''", 1.0, "relu"))
+    with pytest.warns(UserWarning, match="overflows"):
+        assert np.isinf(pt.average("s", 1.0, "1/(1+1e16*(x-1)^2)"))
+    assert pt.average("s s", 1e308, "tanh") == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "covariance", [float("inf"), float("nan"), [[1.0, float("nan")], [float("nan"), 1.0]], 10**400]
+)
+def test_a_covariance_is_finite(covariance: object) -> None:
+    with pytest.raises(pt.InputError, match="K must"):
+        pt.average("s", covariance, "relu")
+
+
+def test_an_input_without_variance_has_no_closed_form() -> None:
+    for covariance in (sympy.Integer(0), sympy.Matrix([[0, 0], [0, A]])):
+        with pytest.raises(pt.UnsupportedError, match="variance"):
+            pt.average("s s", covariance, "relu")

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import sympy
 
 import pertheory as pt
 
@@ -78,3 +79,13 @@ def test_form_reads_it_and_finds_as_many_terms(name: str, tmp_path: Path) -> Non
     done = subprocess.run(["form", "own.frm"], cwd=tmp_path, capture_output=True, text=True, check=True)
     (found,) = re.findall(r"Terms in output = *([0-9]+)", done.stdout)
     assert int(found) == len(recursion.terms)
+
+
+def test_symbols_of_users_clash_with_nothing() -> None:
+    """Pi, I, E are numbers there; a symbol of sympy may hold anything."""
+    formula = pt.derive("mlp", "V").single_input()
+    assert "Pix^2*g^2" in formula.subs(C_W=sympy.Symbol("Pi")).to_mathematica()
+    assert "ab^2*g^2" in formula.subs(C_W=sympy.Symbol('a"] b')).to_mathematica()
+    assert "\n#" not in formula.subs(C_W=sympy.Symbol("a];\n#system ls")).to_form()
+    with pytest.raises(pt.UnsupportedError, match="as a symbol and as a tensor"):
+        formula.subs(C_W=sympy.Symbol("V")).to_form()

@@ -10,7 +10,8 @@ import sympy
 
 import pertheory as pt
 from pertheory.averages.gaussian import GaussianAverages
-from pertheory.symbols.objects import ELL, Average, Factor, LayerComponent, average
+from pertheory.rulebook.files import rules_folder
+from pertheory.symbols.objects import ELL, Average, Factor, LayerComponent, LayerTensor, average
 
 BOOK = ["K", "Theta", "V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U"]
 INPUTS = np.array([[1.2, -0.3], [0.4, 0.9], [-0.7, 0.5], [0.2, 1.1]])
@@ -243,3 +244,68 @@ def test_bad_input_is_one_line(call: object, words: str) -> None:
     with pytest.raises(pt.PertheoryError, match=words) as caught:
         call(pt.derive("mlp", "V"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_component_is_found_in_every_order_of_its_slots() -> None:
+    """V(1,2),(3,4) is V(4,3),(2,1): what multiplies it is the same, and something else is an error, not zero."""
+    formula = pt.derive("mlp", "V").formula()
+    V = LayerTensor("V")
+    expected = C_W**2 * n / (4 * n_prev) * _pair_average(1, 2) * _pair_average(3, 4)
+    for key in (V[ELL, 1, 1, 3, 3], V[ELL, 3, 3, 1, 1], "V[ell, 1, 1, 3, 3]", "V[ell,1,1,3,3]"):
+        assert formula.coefficient(key).to_sympy() == expected
+    assert not formula.subs({V[ELL, 3, 3, 1, 1]: 0}).to_sympy().has(V[ELL, 1, 1, 3, 3])
+    for wrong in (V[ELL, 1, 1, 9, 9], LayerTensor("W")[ELL, 1], C_W**7, sympy.Integer(2)):
+        with pytest.raises(pt.InputError):
+            formula.coefficient(wrong)
+
+
+def _pair_average(one: int, two: int) -> sympy.Expr:
+    return average(ELL, "z", [Factor(sympy.Integer(one), 0, (("s", 2),)), Factor(sympy.Integer(two), 0, (("s", 0),))])
+
+
+def test_values_are_put_in_at_once_and_never_mean_a_name() -> None:
+    formula = pt.derive("mlp", "V").single_input()
+    swapped = formula.subs({"chi_parallel": n, n: sympy.Symbol("m")}).to_sympy()
+    assert swapped.coeff(LayerTensor("V")[ELL]) == n**2 * sympy.Symbol("m") / n_prev
+    for wrong in ({"C_W": g}, {"C_W": 1, C_W: 2}, 3):
+        with pytest.raises(pt.InputError):
+            formula.subs(wrong)
+    renamed = formula.subs(chi_parallel=1)
+    free = replace(renamed, right={0: renamed[0] + chi})
+    with pytest.raises(pt.InputError, match="stands for"):
+        free + formula
+
+
+def test_a_rule_with_hyperparameters_of_these_names_keeps_them() -> None:
+    text = (rules_folder() / "networks" / "mlp.toml").read_text().replace("C_W", "g").replace("C_b", "chi_parallel")
+    formula = pt.derive(pt.network(text), "V").single_input()
+    assert not {g, chi} & set(formula.definitions)
+    original = pt.derive("mlp", "V").single_input().explicit()
+    assert formula.explicit().to_sympy() == original.subs(C_W=sympy.Symbol("g")).to_sympy()
+
+
+def test_one_order_alone_is_its_coefficient() -> None:
+    assert pt.derive("mlp", "G{1}").to_sympy() == pt.derive("mlp", "G{1}").formula()[1]
+    both = pt.derive("mlp", "G", order=1).formula()
+    assert sympy.expand(both.to_sympy() - both[0] - both[1] / n) == 0
+
+
+def test_diagrams_are_compared_as_recursions() -> None:
+    recursion = pt.derive("mlp", "V")
+    diagrams = recursion.formula("diagram")
+    assert diagrams == recursion.formula("diagram")
+    for wrong in (lambda: diagrams == recursion.formula(), diagrams.doit, lambda: diagrams.for_activation("relu")):
+        with pytest.raises(pt.UnsupportedError, match="diagram form"):
+            wrong()
+    with pytest.raises(pt.InputError, match="diagram form"):
+        diagrams - recursion.formula()
+    assert not len(recursion + -recursion)
+
+
+def test_an_approximation_says_so() -> None:
+    with pytest.warns(UserWarning, match="approximation"):
+        approximate = pt.network("skip", closure="pairs")
+    assert "approximation" in str(pt.derive(approximate, "V").formula())
+    assert "approximation" not in str(pt.derive("mlp", "V").formula())
+    with pytest.warns(UserWarning, match="approximation"):
+        pt.asymptotics(approximate, "V", "relu")

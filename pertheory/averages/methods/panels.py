@@ -121,7 +121,7 @@ def rounding(functions: Functions, sigma: float, product: Lines) -> float:
     """Relative error of an average of a product at one input that rounding makes."""
     if not product:
         return 0.0
-    found = table(functions, (product,), math.pow(2.0, math.ceil(math.log2(sigma))))
+    found = table(functions, (product,), math.pow(2.0, min(math.ceil(math.log2(sigma)), 1023)))
     weights = found.weights * density(found.nodes / sigma)
     scale, noise = found.values[1:] @ weights
     return EPSILON * float(noise / scale) if scale else 0.0

@@ -7,6 +7,7 @@ so that a single long step is seen as well; it ends with what it tells of.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -153,7 +154,9 @@ class _Bar:
         from tqdm import tqdm
 
         self._form = "{l_bar}{bar}| {n:.4g} of {total:.4g} [{elapsed}<{remaining}]"
-        self._bar = tqdm(desc=what, file=sys.stderr, leave=False, bar_format="{desc}: {elapsed}", dynamic_ncols=True)
+        wide, high = shutil.get_terminal_size()  # tqdm shows nothing where a terminal says that its size is 0
+        form = "{desc}: {elapsed}"
+        self._bar = tqdm(desc=what, file=sys.stderr, leave=False, bar_format=form, ncols=wide, nrows=high)
         self._bar.start_t -= elapsed
 
     def write(self, done: float, total: float, *_: float) -> None:

@@ -310,7 +310,8 @@ class Formula:
             for part in parts:
                 if str(part).replace(" ", "") == str(key).replace(" ", ""):
                     return part
-            raise InputError(f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], sorted(known))}")
+            names = [*sorted(known), *_sorted(part for part in parts if isinstance(part, LayerComponent))]
+            raise InputError(f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], names)}")
         if not isinstance(key, sympy.Expr) or key.is_number:
             raise InputError(f"a symbol is a name such as 'C_W' or a sympy expression, not {shown(key)}")
         mark = sympy.Dummy()

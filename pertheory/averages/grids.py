@@ -83,7 +83,7 @@ def reach_of_products(functions: Functions, products: tuple[Lines, ...], sigma: 
     if reach >= FARTHEST:
         names = ", ".join(function.name for _, function in functions)
         raise UnsupportedError(
-            f"average of {names} at variance {sigma**2:.3g}: the product grows so fast that its Gaussian "
+            f"average of {names} at variance {sigma * sigma:.3g}: the product grows so fast that its Gaussian "
             "average does not exist or overflows"
         )
     return reach

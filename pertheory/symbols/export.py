@@ -1,9 +1,10 @@
 r"""Formulas for papers and for other programs.
 
 LaTeX needs amsmath for ``aligned``. In the Wolfram language a tensor is ``tensor["V", 0][layer, samples..]`` and an
-average ``average["z", {sample, legs, {"s", 2}, ..}, ..]``, so that no name clashes with a built-in one; underscores,
-which mean patterns there, are left out of symbols. In FORM names stand in brackets, which allow any; a tensor is a
-function ``[V](order, layer, samples..)`` and an average ``avg(layer, [z], f(sample, legs, [s], 2, ..), ..)``.
+average ``average["z", {sample, legs, {"s", 2}, ..}, ..]``, so that no name clashes with a built-in one; symbols begin
+with a small letter and have no underscores, which mean patterns there. In FORM names stand in brackets, which allow
+any; a tensor is a function ``[V](order, layer, samples..)`` and an average ``avg(layer, [z], f(sample, legs, [s], 2,
+..), ..)``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
 
 _NAMED = {"chi_parallel": r"\chi_{\parallel}", "chi_perp": r"\chi_{\perp}", "ell": r"\ell"}
+#: what stands for tensors and averages in the Wolfram language
+HEADS = frozenset(["tensor", "average", "cumulant"])
 _WIDTHS = {WIDTH: r"n_{\ell}", WIDTH_BELOW: r"n_{\ell-1}"}
 
 
@@ -100,12 +103,12 @@ def latex(formula: Formula) -> str:
 
 
 class _Mathematica(MCodePrinter):  # type: ignore[misc]
-    def __init__(self, names: dict[str, str]) -> None:
+    def __init__(self, names: dict[sympy.Symbol, str]) -> None:
         super().__init__()
         self.names = names
 
     def _print_Symbol(self, expr: Any) -> str:
-        return self.names[str(expr)]
+        return self.names[expr]
 
     def _print_LayerComponent(self, expr: Any) -> str:
         indices = ", ".join(map(self.doprint, expr.indices))
@@ -136,17 +139,16 @@ def _quoted(text: str) -> str:
 
 def mathematica(formula: Formula) -> str:
     """See `Formula.to_mathematica`."""
-    symbols = sorted({str(symbol) for value in _everything(formula) for symbol in _symbols(value)})
-    names: dict[str, str] = {}
-    for name in symbols:
-        plain = re.sub("[^A-Za-z0-9]", "", name)
+    symbols = {symbol for value in _everything(formula) for symbol in _symbols(value)}
+    names: dict[sympy.Symbol, str] = {}
+    for symbol in sorted(symbols, key=lambda own: own.sort_key()):
+        plain = re.sub("[^A-Za-z0-9]", "", str(symbol))
         if not plain[:1].isalpha():
             plain = f"x{plain}"
-        if plain[0].isupper() and plain == name:  # such as C, E, K, Pi, which are taken
+        plain = plain[0].lower() + plain[1:]  # what is built in, as C, E, Pi, begins with a capital
+        while plain in names.values() or plain in HEADS:
             plain += "x"
-        while plain in names.values():
-            plain += "x"
-        names[name] = plain
+        names[symbol] = plain
     printer = _Mathematica(names)
     equations = [*formula.equations, *(sympy.Eq(name, v, evaluate=False) for name, v in formula.definitions.items())]
     rows = [f"{printer.doprint(own.lhs)} == {printer.doprint(own.rhs)}" for own in equations]
@@ -166,7 +168,10 @@ def _symbols(value: sympy.Expr) -> Iterable[sympy.Symbol]:
 def form(formula: Formula) -> str:
     """See `Formula.to_form`."""
     everything = _everything(formula)
-    symbols = sorted({_bracketed(symbol) for value in everything for symbol in _symbols(value)})
+    given = {symbol for value in everything for symbol in _symbols(value)}
+    symbols = sorted({_bracketed(symbol) for symbol in given})
+    if len(symbols) != len(given):
+        raise UnsupportedError(f"FORM needs different names for {len(given)} symbols: {', '.join(symbols)}")
     components = {part for value in everything for part in value.atoms(LayerComponent)}
     averages = {part for value in everything for part in value.atoms(Average)}
     words = {own.field for own in averages} | {name for own in averages for f in own.factors for name, _ in f.lines}

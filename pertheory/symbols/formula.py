@@ -15,7 +15,7 @@ from pertheory.rulebook.names import shown
 from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.symbols.conversion import kernel
-from pertheory.symbols.objects import ELL, WIDTH, Average, Cumulant, LayerComponent
+from pertheory.symbols.objects import ELL, WIDTH, Average, LayerComponent, LayerTensor
 from pertheory.typeset.components import images
 from pertheory.typeset.write import APPROXIMATION
 
@@ -38,12 +38,14 @@ class Formula:
         left: T{k} of layer ``ell + 1``, by k.
         right: what it is, by k.
         definitions: what the names in it stand for, such as chi_parallel.
+        form: "expanded", or "diagram": indices that occur twice are summed over.
     """
 
     networks: tuple[Network, ...]
     left: Mapping[int, LayerComponent]
     right: Mapping[int, sympy.Expr]
     definitions: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
+    form: str = "expanded"
 
     @property
     def network(self) -> str:
@@ -97,10 +99,10 @@ class Formula:
             raise InputError(f"values are a mapping such as {{'C_W': 2}}, not {shown(values)}")
         pairs: dict[sympy.Expr, sympy.Expr] = {}
         for key, value in [*(values or {}).items(), *named.items()]:
-            symbol = self._symbol(key)
-            if symbol in pairs:
-                raise InputError(f"{symbol} is given twice")
-            pairs[symbol] = _value(value, key)
+            for symbol in self._meant(key):
+                if symbol in pairs:
+                    raise InputError(f"{symbol} is given twice")
+                pairs[symbol] = _value(value, key)
         taken = set().union(*(value.free_symbols for value in pairs.values())) & set(self.definitions) - set(pairs)
         for name in taken:
             raise InputError(
@@ -119,11 +121,11 @@ class Formula:
         Raises:
             InputError: something that does not occur.
         """
-        symbols = [self._symbol(name) for name in names]
+        symbols = [symbol for name in names for symbol in self._meant(name)]
         return self._mapped(lambda own: sympy.collect(sympy.expand(own), symbols))
 
     def coefficient(self, name: Any, power: int = 1) -> Formula:
-        """What multiplies a power of a symbol, a tensor or an average.
+        """What multiplies a power of a symbol, a tensor or an average; names that hold it are made explicit first.
 
         Args:
             name: as text, ``"C_W"`` or ``"V[ell, 1, 1, 3, 3]"``, or as a sympy expression.
@@ -132,8 +134,13 @@ class Formula:
         Raises:
             InputError: something that does not occur, or a power that is no whole number.
         """
-        symbol, power = self._symbol(name), whole(power, "power")
-        return self._mapped(lambda own: sympy.expand(own).coeff(symbol, power))
+        first, *others = self._meant(name)
+        power = whole(power, "power")
+        inside = any(value.has(first) for value in self.definitions.values())
+        images = dict.fromkeys(others, first)
+        return (self.explicit() if inside else self)._mapped(
+            lambda own: sympy.expand(own.xreplace(images)).coeff(first, power)
+        )
 
     def expand(self) -> Formula:
         """Multiplied out."""
@@ -234,7 +241,10 @@ class Formula:
             return NotImplemented
         if dict(self.left) != dict(other.left):
             return False
-        if self.right == other.right and self.definitions == other.definitions:
+        if self.form == other.form == "diagram":
+            if all(sympy.expand(value - other.right[order]) == 0 for order, value in self.right.items()):
+                return True
+        elif self.right == other.right and self.definitions == other.definitions:
             return True
         for own in (self, other):
             own._refuse_diagrams("compare recursions, or formulas in the expanded form")
@@ -265,7 +275,7 @@ class Formula:
             mine, others = (", ".join(map(str, own.left.values())) for own in (self, other))
             raise InputError(f"formulas for {mine} and for {others} cannot be added: name the same tensor and orders")
         one, two = self, other
-        if one._is_diagrams != two._is_diagrams:
+        if one.form != two.form:
             raise InputError("a formula in the diagram form and one in the expanded form cannot be added; use one form")
         for own, given in ((one, two), (two, one)):
             for name in set(own.definitions) - set(given.definitions):
@@ -279,45 +289,51 @@ class Formula:
         right = {order: sympy.expand(value + sign * two.right[order]) for order, value in one.right.items()}
         return replace(one, networks=networks, right=right, definitions={**one.definitions, **two.definitions})
 
-    @property
-    def _is_diagrams(self) -> bool:
-        return any(value.has(Cumulant) for value in self.right.values())
-
     def _refuse_diagrams(self, why: str) -> None:
-        if self._is_diagrams:
+        if self.form == "diagram":
             raise UnsupportedError(f"a formula in the diagram form sums over legs; {why}")
 
     @property
     def _values(self) -> tuple[sympy.Expr, ...]:
         return (*self.right.values(), *self.definitions.values(), *self.definitions)
 
-    def _symbols(self) -> dict[str, sympy.Expr]:
-        return {str(symbol): symbol for value in self._values for symbol in _free(value)}
+    def _symbols(self) -> dict[str, set[sympy.Symbol]]:
+        """By name; sympy knows symbols of one name that differ in what is assumed of them."""
+        found: dict[str, set[sympy.Symbol]] = {}
+        for value in self._values:
+            for symbol in _free(value):
+                found.setdefault(str(symbol), set()).add(symbol)
+        return found
 
-    def _symbol(self, key: Any) -> sympy.Expr:
-        """What a user means by a name or an expression."""
+    def _meant(self, key: Any) -> list[sympy.Expr]:
+        """What a user means by a name or an expression; of a component every image that occurs."""
         if isinstance(key, LayerComponent):
             occurring = {part for value in self._values for part in value.atoms(LayerComponent)}
-            same = [part for part in _images(key) if part in occurring]
+            same = [part for part in dict.fromkeys(_images(key)) if part in occurring]
             if not same:
                 raise InputError(f"{shown(str(key))} is not in this formula; {nearest(str(key), _sorted(occurring))}")
-            return same[0]
+            return same
         if isinstance(key, str | sympy.Symbol):
             known = self._symbols()
-            if str(key) in known:
-                return known[str(key)]
+            named = known.get(str(key), set())
+            if key in named:
+                return [key]
+            if len(named) > 1:
+                raise InputError(f"{shown(str(key))} is the name of {len(named)} symbols here; give one of them itself")
+            if named:
+                return list(named)
             parts = {part for value in self._values for part in value.atoms(LayerComponent, Average)}
             for part in parts:
                 if str(part).replace(" ", "") == str(key).replace(" ", ""):
-                    return part
+                    return self._meant(part) if isinstance(part, LayerComponent) else [part]
             names = [*sorted(known), *_sorted(part for part in parts if isinstance(part, LayerComponent))]
             raise InputError(f"no symbol {shown(str(key))} in this formula; {nearest(str(key)[:99], names)}")
-        if not isinstance(key, sympy.Expr) or key.is_number:
+        if not isinstance(key, sympy.Expr) or key.is_number or isinstance(key, LayerTensor):
             raise InputError(f"a symbol is a name such as 'C_W' or a sympy expression, not {shown(key)}")
         mark = sympy.Dummy()
         if all(value.subs(key, mark) == value for value in self._values):
             raise InputError(f"{shown(str(key))} is not in this formula")
-        return key
+        return [key]
 
 
 def _free(value: sympy.Expr) -> Iterable[sympy.Symbol]:

@@ -26,7 +26,7 @@ def formula(recursion: Recursion, form: str) -> Formula:
     """A recursion for distinct samples: every average spelled out, or as diagrams with legs that are summed over."""
     samples = samples_of(recursion.tensor)
     if one_of(FORMS, form, "form") == "diagram":
-        return _formula(recursion, diagram_expressions(recursion), samples)
+        return replace(_formula(recursion, diagram_expressions(recursion), samples), form=form)
     return _formula(recursion, expressions(recursion.terms, samples), samples)
 
 

@@ -84,8 +84,10 @@ def test_form_reads_it_and_finds_as_many_terms(name: str, tmp_path: Path) -> Non
 def test_symbols_of_users_clash_with_nothing() -> None:
     """Pi, I, E are numbers there; a symbol of sympy may hold anything."""
     formula = pt.derive("mlp", "V").single_input()
-    assert "Pix^2*g^2" in formula.subs(C_W=sympy.Symbol("Pi")).to_mathematica()
-    assert "ab^2*g^2" in formula.subs(C_W=sympy.Symbol('a"] b')).to_mathematica()
+    for name in ("Pi", "P_i", "_Pi", "pi"):
+        assert " pi^2*average" in formula.subs(C_W=sympy.Symbol(name)).to_mathematica()
+    assert "tensorx^2*average" in formula.subs(C_W=sympy.Symbol("tensor")).to_mathematica()
+    assert "ab^2*average" in formula.subs(C_W=sympy.Symbol('a"] b')).to_mathematica()
     assert "\n#" not in formula.subs(C_W=sympy.Symbol("a];\n#system ls")).to_form()
     with pytest.raises(pt.UnsupportedError, match="as a symbol and as a tensor"):
         formula.subs(C_W=sympy.Symbol("V")).to_form()

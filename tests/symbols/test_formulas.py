@@ -309,3 +309,35 @@ def test_an_approximation_says_so() -> None:
     assert "approximation" not in str(pt.derive("mlp", "V").formula())
     with pytest.warns(UserWarning, match="approximation"):
         pt.asymptotics(approximate, "V", "relu")
+
+
+def test_a_coefficient_sees_into_names() -> None:
+    """chi_perp = C_W <s' s'>: C_W is not absent where only the name is seen."""
+    theta = pt.derive("mlp", "Theta").single_input()
+    assert str(theta.coefficient("C_W").to_sympy()) == "<s' s'>*Theta[ell]"
+    assert not theta.coefficient("C_W", 0).to_sympy().has(LayerTensor("Theta")[ELL])
+
+
+def test_every_image_that_occurs_is_meant() -> None:
+    V = LayerTensor("V")
+    formula = pt.derive("mlp", "V").formula().subs({V[ELL, 1, 2, 3, 3]: V[ELL, 4, 4, 1, 1]})
+    assert {V[ELL, 4, 4, 1, 1], V[ELL, 1, 1, 4, 4]} <= formula.to_sympy().atoms(LayerComponent)
+    left = formula.subs({V[ELL, 1, 1, 4, 4]: 0}).to_sympy().atoms(LayerComponent)
+    assert not {V[ELL, 4, 4, 1, 1], V[ELL, 1, 1, 4, 4]} & left
+    with pytest.raises(pt.InputError):
+        formula.subs({V: 0})
+
+
+def test_symbols_of_one_name_are_told_apart() -> None:
+    positive = sympy.Symbol("C_b", positive=True)
+    formula = pt.derive("mlp", "K").formula().subs(C_W=positive)
+    assert formula.subs({positive: 0}).to_sympy() == C_b
+    with pytest.raises(pt.InputError, match="name of 2 symbols"):
+        formula.subs(C_b=0)
+
+
+def test_a_formula_of_diagrams_stays_one() -> None:
+    diagrams = pt.derive("mlp", "V").formula("diagram")
+    assert (diagrams - diagrams) + diagrams == diagrams
+    assert diagrams.collect("C_W") == diagrams
+    assert diagrams.subs(C_W=0).form == "diagram"

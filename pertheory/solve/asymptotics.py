@@ -18,6 +18,7 @@ from pertheory.functions.chosen import choose_functions
 from pertheory.functions.formula import Name, Number, evaluated
 from pertheory.functions.formula import Node as FormulaNode
 from pertheory.memo import remembered
+from pertheory.progress import progress
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
 from pertheory.solve.channels import inner_values, strengths
@@ -75,13 +76,17 @@ def asymptotics(
         1/(2*l)
     """
     chosen = network(rule)
-    functions = choose_functions(chosen, activation, parameters)
+    with progress(f"solving {chosen.name} in depth"):
+        return _asymptotics(chosen, tensor, choose_functions(chosen, activation, parameters))
+
+
+def _asymptotics(chosen: Network, tensor: AnyTensor, functions: Mapping[str, Activation]) -> Asymptotics:
     if len(functions) != 1:
         raise UnsupportedError(f"{chosen.name} has {len(functions)} functions; depth is solved for one")
     (function,) = functions.values()
     found, order = any_tensor(tensor)
     if chosen.closure != "exact":
-        warnings.warn(f"{chosen.name}: {APPROXIMATION}", stacklevel=2)
+        warnings.warn(f"{chosen.name}: {APPROXIMATION}", stacklevel=3)
     rates, inner = _rates(chosen), inner_values(chosen)
     if found.kind.edges and rates & set(inner):
         held = ", ".join(sorted(rates & set(inner)))

@@ -10,6 +10,7 @@ import sympy
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.chosen import choose_functions
+from pertheory.progress import progress
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.tensors import any_tensor
@@ -113,7 +114,7 @@ class Formula:
             return own.subs(pairs, simultaneous=True)
 
         rest = {name: changed(what) for name, what in self.definitions.items() if name not in pairs}
-        return replace(self._mapped(changed), definitions=rest)
+        return replace(self._mapped(changed, "substituting in"), definitions=rest)
 
     def collect(self, *names: Any) -> Formula:
         """Collect powers of hyperparameters, widths, names, tensors or averages, by name or as sympy expressions.
@@ -122,7 +123,7 @@ class Formula:
             InputError: something that does not occur.
         """
         symbols = [symbol for name in names for symbol in self._meant(name)]
-        return self._mapped(lambda own: sympy.collect(sympy.expand(own), symbols))
+        return self._mapped(lambda own: sympy.collect(sympy.expand(own), symbols), "collecting")
 
     def coefficient(self, name: Any, power: int = 1) -> Formula:
         """What multiplies a power of a symbol, a tensor or an average; names that hold it are made explicit first.
@@ -148,7 +149,7 @@ class Formula:
 
     def simplify(self) -> Formula:
         """By sympy's heuristics; takes a while for long formulas."""
-        return self._mapped(sympy.simplify)
+        return self._mapped(sympy.simplify, "simplifying")
 
     def factor(self) -> Formula:
         """As products, where there are any.
@@ -157,7 +158,7 @@ class Formula:
             UnsupportedError: the formula is too long for sympy to factor.
         """
         try:
-            return self._mapped(sympy.factor)
+            return self._mapped(sympy.factor, "factoring")
         except RecursionError:
             raise UnsupportedError("this formula is too long for sympy to factor; use collect") from None
 
@@ -196,15 +197,21 @@ class Formula:
         known: dict[str, Activation] = {}
         for rule in self.networks:
             known |= choose_functions(rule, activation, parameters)
-        whole = self.explicit()
-        found = {own: closed_form(own, known, kernel) for value in whole.right.values() for own in value.atoms(Average)}
-        return whole._mapped(lambda own: spread(own.xreplace(found)))
+        explicit = self.explicit()
+        averages = sorted({own for value in explicit.right.values() for own in value.atoms(Average)}, key=str)
+        found = {}
+        with progress(f"averages of {self._names} in closed form") as report:
+            for done, own in enumerate(averages):
+                report(done, len(averages))
+                found[own] = closed_form(own, known, kernel)
+        return explicit._mapped(lambda own: spread(own.xreplace(found)))
 
     def to_latex(self) -> str:
         """LaTeX for a paper: an ``aligned`` environment, a line a term; names are defined below it."""
         from pertheory.symbols.export import latex
 
-        return latex(self)
+        with progress(f"writing {self._names}"):
+            return latex(self)
 
     def to_mathematica(self) -> str:
         """An expression of the Wolfram language: a list of equations; see `pertheory.symbols.export`."""
@@ -267,8 +274,17 @@ class Formula:
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
 
-    def _mapped(self, change: Callable[[sympy.Expr], sympy.Expr]) -> Formula:
-        return replace(self, right={order: change(value) for order, value in self.right.items()})
+    def _mapped(self, change: Callable[[sympy.Expr], sympy.Expr], doing: str = "expanding") -> Formula:
+        with progress(f"{doing} {self._names}") as report:
+            right = {}
+            for done, (order, value) in enumerate(self.right.items()):
+                report(done, len(self.right))
+                right[order] = change(value)
+        return replace(self, right=right)
+
+    @property
+    def _names(self) -> str:
+        return ", ".join(str(own.base.label) for own in self.left.values())
 
     def _combined(self, other: Formula, sign: int) -> Formula:
         if dict(self.left) != dict(other.left):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -341,3 +343,15 @@ def test_a_formula_of_diagrams_stays_one() -> None:
     assert (diagrams - diagrams) + diagrams == diagrams
     assert diagrams.collect("C_W") == diagrams
     assert diagrams.subs(C_W=0).form == "diagram"
+
+
+def test_long_work_says_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
+    def listening(what: str) -> AbstractContextManager[Callable[[float, float], None]]:
+        told.append(what)
+        return nullcontext(lambda done, total: told.append(f"{done} of {total}"))
+
+    monkeypatch.setattr("pertheory.symbols.formula.progress", listening)
+    pt.derive("mlp", "V", order=1).formula().collect("C_W").to_latex()
+    assert told == ["collecting V, V{1}", "0 of 2", "1 of 2", "writing V, V{1}"]

@@ -6,6 +6,7 @@ import argparse
 import json
 
 from pertheory.cli.options import (
+    add_explain,
     add_network,
     add_order,
     add_output,
@@ -15,7 +16,6 @@ from pertheory.cli.options import (
     check_work,
     closure_progress,
     limit,
-    whole,
     working,
     write_text,
 )
@@ -43,12 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="diagram",
         help="diagram: compact; expanded: every average spelled out (json is always expanded)",
     )
-    parser.add_argument(
-        "--explain",
-        type=whole("--explain", 1),
-        metavar="N",
-        help="tell how term N of the expanded form came about, move by move",
-    )
+    add_explain(parser, "tell")
     add_work(parser)
     add_output(parser, ("text", "latex", "json", "svg"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pertheory.cli.options import (
+    add_explain,
     add_network,
     add_order,
     add_work,
@@ -16,7 +17,6 @@ from pertheory.cli.options import (
     closure_progress,
     limit,
     place,
-    whole,
     working,
     write_text,
 )
@@ -48,12 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="recursion",
         help="tensor: its forest and pairing; recursion: its diagrams (default); theory: which tensor reads which",
     )
-    parser.add_argument(
-        "--explain",
-        type=whole("--explain", 1),
-        metavar="N",
-        help="draw how term N of the expanded form came about, move by move",
-    )
+    add_explain(parser, "draw")
     add_work(parser)
     parser.add_argument(
         "--out", type=place, help="write to this file, .svg, .tex or .html (default: SVG on standard output)"

@@ -84,6 +84,12 @@ def add_order(parser: argparse.ArgumentParser, default: int, meaning: str) -> No
     parser.add_argument("--order", type=kind, default=default, help=f"{meaning} (default {default})")
 
 
+def add_explain(parser: argparse.ArgumentParser, verb: str) -> None:
+    """``--explain``."""
+    meaning = f"{verb} how term N of the expanded form came about, move by move"
+    parser.add_argument("--explain", type=whole("--explain", 1), metavar="N", help=meaning)
+
+
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
     """``--format`` and ``--out``."""
     parser.add_argument("--format", choices=formats, default=formats[0], help=f"output format (default {formats[0]})")

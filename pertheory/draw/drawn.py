@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from pertheory.draw.scene import Scene
 
 
-class Drawn:
+class Drawn(ABC):
     """Shows itself in a notebook, and writes itself as SVG, HTML and TikZ; docs/pictures.md tells how to read it."""
 
+    @abstractmethod
     def scene(self) -> Scene:
         """The picture, arranged."""
-        raise NotImplementedError
 
     def to_svg(self) -> str:
         """An SVG document: transparent, light or dark as the reader has it."""

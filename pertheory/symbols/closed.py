@@ -98,7 +98,7 @@ def _sum(found: Atoms, functions: Mapping[str, Activation], covariance: sympy.Ma
         parts = [distribution(legs, product, functions) for legs, product in term]
         choices = [[*part.regular, *part.deltas] for part in parts]
         for choice in itertools.product(*choices):
-            weight = sympy.Mul(sympy.Rational(coefficient), *(sympy.sympify(value) for _, value in choice))
+            weight = sympy.Mul(sympy.Rational(coefficient), *(sympy.sympify(value, strict=True) for _, value in choice))
             if weight:
                 total += weight * _mixed([what for what, _ in choice], functions, covariance)
     return spread(total)
@@ -253,7 +253,7 @@ def _between(lower: Any, upper: Any, terms: Shapes, variance: sympy.Expr) -> sym
     total = sympy.S.Zero
     width = sympy.sqrt(2 * variance)
     for ((shape, coefficient),) in _ways([terms]):
-        alpha = sympy.sympify(shape.growth)
+        alpha = sympy.sympify(shape.growth, strict=True)
         if shape.fall or shape.slope or not alpha.is_real:
             raise OpenError
         ends = [sympy.erf((place - alpha * variance) / width) if place.is_finite else place for place in (lower, upper)]
@@ -325,7 +325,7 @@ class Expressions(Moments[sympy.Expr]):
 
     def constant(self, value: Any) -> sympy.Expr:
         """A number."""
-        return sympy.sympify(value)
+        return sympy.sympify(value, strict=True)
 
     def times(self, *factors: sympy.Expr | None) -> sympy.Expr | None:
         """A product; None is zero."""

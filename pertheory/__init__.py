@@ -34,6 +34,8 @@ _HOMES = {
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
+    "Posterior": "pertheory.infer.posterior",
+    "posterior": "pertheory.infer.posterior",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
     "dH": "pertheory.rulebook.trees",
@@ -62,6 +64,7 @@ __all__ = [
     "Network",
     "Observable",
     "PertheoryError",
+    "Posterior",
     "Recursion",
     "RuleError",
     "Theory",
@@ -77,6 +80,7 @@ __all__ = [
     "describe",
     "name",
     "network",
+    "posterior",
     "theory",
     "tree",
     "z",
@@ -93,6 +97,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from pertheory.functions.activation import Activation, activation
+    from pertheory.infer.posterior import Posterior, posterior
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable

@@ -42,12 +42,13 @@ ALLOWED = {
     "memo": "",
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
+    "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe",
+    "book describe infer",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

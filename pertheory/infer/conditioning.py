@@ -138,14 +138,15 @@ class Conditioned:
         return mean, np.einsum("tu,ij->tiuj", one, np.eye(outputs)), evidence
 
     def _coefficient(self, order: int, externals: int) -> Array:
-        if order not in self._coefficients:
-            self._coefficients[order] = [self._sum(diagrams(order, number)) for number in range(3)]
-        found = self._coefficients[order][externals]
+        handed = not all(isinstance(own, np.ndarray) for own in self.cumulants.values())
+        for number in range(3) if handed else (externals,):  # slabs are asked for once
+            if (order, number) not in self._coefficients:
+                self._coefficients[order, number] = self._sum(diagrams(order, number))
         tests, outputs = self.samples - self.training, self.targets.shape[1]
-        return np.broadcast_to(found, (tests, outputs) * externals)
+        return np.broadcast_to(self._coefficients[order, externals], (tests, outputs) * externals)
 
     @cached_property
-    def _coefficients(self) -> dict[int, list[Array]]:
+    def _coefficients(self) -> dict[tuple[int, int], Array]:
         return {}
 
     def _sum(self, wanted: Any) -> Array:

@@ -76,30 +76,40 @@ def _cumulants(diagram: Diagram) -> tuple[Cumulant, ...]:
 
 def _together(diagrams: Iterable[Diagram], tensors: Mapping[Cumulant, Slabs], legs: Legs) -> Array:
     """Diagrams of the same vertices; each slab of the largest is asked for once."""
-    made = [_Product(own, tensors, legs) for own in diagrams]
-    vertices = made[0].diagram.vertices
+    alike, samples = list(diagrams), len(legs.propagator)
+    vertices = alike[0].vertices
     largest = max(range(len(vertices)), key=lambda number: vertices[number].pairs)
-    tensor, samples = tensors[vertices[largest]], len(legs.propagator)
-    if SOURCE in made[0].open or samples ** (2 * vertices[largest].pairs) <= WHOLE:
+    probed = any(block.kind == "probe" for block in alike[0].blocks)
+    sliced = not probed and samples ** (2 * vertices[largest].pairs) > WHOLE
+    arrays = [
+        tensors[own] if sliced and number == largest else _whole(tensors[own], samples)
+        for number, own in enumerate(vertices)
+    ]
+    made = [_Product(own, arrays, legs) for own in alike]
+    if not sliced:
         return np.asarray(sum(own.value() for own in made))
     total: Any = 0
     for sample in range(samples):
-        slab = _Operand(tensor[sample], "")
-        total = total + sum(own.value(largest, sample, slab.array) for own in made)
+        slab = arrays[largest][sample]
+        total = total + sum(own.value(largest, sample, slab) for own in made)
     return np.asarray(total)
+
+
+def _whole(tensor: Slabs, samples: int) -> Array:
+    return tensor if isinstance(tensor, np.ndarray) else np.stack([tensor[sample] for sample in range(samples)])
 
 
 class _Product:
     """One diagram as a product of arrays, to be summed over equal letters."""
 
-    def __init__(self, diagram: Diagram, tensors: Mapping[Cumulant, Slabs], legs: Legs) -> None:
+    def __init__(self, diagram: Diagram, arrays: Iterable[Slabs], legs: Legs) -> None:
         self.diagram = diagram
         self._letters = iter(ascii_letters)
         slots = [next(self._letters) for own in diagram.vertices for _ in range(2 * own.pairs)]
         self._operands: list[_Operand] = []
         start = 0
-        for own in diagram.vertices:
-            self._operands.append(_Operand(tensors[own], "".join(slots[start : start + 2 * own.pairs])))
+        for own, array in zip(diagram.vertices, arrays, strict=True):
+            self._operands.append(_Operand(array, "".join(slots[start : start + 2 * own.pairs])))
             start += 2 * own.pairs
         self.open: dict[int, str] = {}
         for block in diagram.blocks:

@@ -100,19 +100,20 @@ _Shape = tuple[tuple[Cumulant, ...], tuple[Block, ...]]
 
 
 @lru_cache(maxsize=64)
-def diagrams(order: int, externals: int = 0, probe: bool = False) -> tuple[Diagram, ...]:
+def diagrams(order: int, externals: int = 0, probe: bool = False, whole: bool = False) -> tuple[Diagram, ...]:
     """All connected diagrams of one order of 1/n; that of order 0 has no vertex and is not among them.
 
     Args:
         order: of 1/n, from 1.
         externals: how many external legs, numbered from 0: derivatives with respect to J.
         probe: whether one link stays open: the kernel of the outputs itself, conditioned.
+        whole: whether cumulants are taken with all their corrections, the mean in the propagators: vertices are V, V6, ..
 
     Example:
         >>> [str(own.coefficient) for own in diagrams(1)]
         ['1/2', '-1/2', '1/8', '-1/4', '1/8', '-1/2', '1/4']
     """
-    terms = ((shape, weight) for vertices in _vertices(order) for shape, weight in _joined(vertices, probe))
+    terms = ((shape, weight) for vertices in _vertices(order, whole) for shape, weight in _joined(vertices, probe))
     found = collected((_standard(shape), weight) for shape, weight in terms)
     for leg in range(externals):
         found = collected(
@@ -121,7 +122,7 @@ def diagrams(order: int, externals: int = 0, probe: bool = False) -> tuple[Diagr
     return tuple(Diagram(*shape, weight) for shape, weight in found.items())
 
 
-def _vertices(order: int, most: Cumulant | None = None) -> Iterator[tuple[Cumulant, ...]]:
+def _vertices(order: int, whole: bool, most: Cumulant | None = None) -> Iterator[tuple[Cumulant, ...]]:
     """All multisets of cumulants that spend an order."""
     if not order:
         yield ()
@@ -129,8 +130,8 @@ def _vertices(order: int, most: Cumulant | None = None) -> Iterator[tuple[Cumula
     for pairs in range(1, order + 2):
         for own in range(order - pairs + 2):
             head = Cumulant(pairs, own)
-            if head.cost and (most is None or head <= most):
-                for rest in _vertices(order - head.cost, head):
+            if head.cost and not (whole and own) and (most is None or head <= most):
+                for rest in _vertices(order - head.cost, whole, head):
                     yield (head, *rest)
 
 

@@ -153,8 +153,8 @@ class Posterior:
             raise InputError("a total needs a width, as in posterior(.., width=128)")
         return summed(getattr(self, name), self.width)
 
-    def record(self) -> dict[str, Any]:
-        """The result as the command line writes it in JSON."""
+    def record(self, widths: Sequence[float] = ()) -> dict[str, Any]:
+        """The result as the command line writes it in JSON; widths as for `evidence`."""
         found: dict[str, Any] = {"schema": "pertheory.infer/1", "noise": self.noise, "outputs": self.outputs}
         for name in ("mean", "covariance", "log_evidence"):
             series = [np.asarray(own).tolist() for own in getattr(self, name)]
@@ -162,14 +162,8 @@ class Posterior:
             if self.width is not None:
                 found[name]["total"] = np.asarray(self.total(name)).tolist()
         found["expansion"] = self.expansion
-        found["evidence"] = [
-            {
-                "depth": own.depth,
-                **dict(zip(ORDERS, own.coefficients or (None,) * (self.order + 1), strict=False)),
-                **({} if self.width is None else {"width": own.width, "total": own.total}),
-            }
-            for own in self.evidence()
-        ]
+        head, rows = self.evidence_rows(widths)
+        found["evidence"] = [dict(zip(head, row, strict=True)) for row in rows]
         return found
 
     def rows(self) -> tuple[list[str], list[list[Any]]]:
@@ -183,10 +177,20 @@ class Posterior:
         places = np.ndindex(*self.mean[0].shape)
         return head, [[*place, *(float(own[place]) for own in series)] for place in places]
 
+    def evidence_rows(self, widths: Sequence[float] = ()) -> tuple[list[str], list[list[Any]]]:
+        """The log evidence of every depth as a table, or to be plotted: its head, and its rows."""
+        rows: list[list[Any]] = []
+        for own in self.evidence(widths):
+            row = [own.depth, *(own.coefficients or (None,) * (self.order + 1))]
+            rows.append([*row, own.width, own.total] if widths or self.width is not None else row)
+        head = ["depth", *ORDERS[: self.order + 1], "width", "total"]
+        return head[: len(rows[0])], rows
+
     def facts(self) -> list[tuple[str, Any]]:
         """What holds for all test points, a line each."""
-        series = ", ".join(f"{own:.7g}" for own in self.log_evidence)
-        lines: list[tuple[str, Any]] = [("noise", self.noise), ("outputs", self.outputs), ("log evidence", series)]
+        names = [f"log evidence, {own}" for own in ORDERS[: self.order + 1]]
+        lines: list[tuple[str, Any]] = [("noise", self.noise), ("outputs", self.outputs)]
+        lines += zip(names, self.log_evidence, strict=True)
         if self.width is not None:
             lines.append((f"log evidence at n = {self.width:g}", float(self.total("log_evidence"))))
         if self.order:
@@ -200,7 +204,10 @@ class Posterior:
     def _repr_html_(self) -> str:
         head, rows = self.rows()
         return html.page(
-            f"posterior of {self.heading}, in powers of 1/n", html.facts(self.facts()), html.table(head, rows)
+            f"posterior of {self.heading}, in powers of 1/n",
+            html.facts(self.facts()),
+            html.table(head, rows, "test point"),
+            html.folded("log evidence of every depth", html.table(*self.evidence_rows())),
         )
 
 

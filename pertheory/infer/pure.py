@@ -18,6 +18,11 @@ def key_of(cumulant: Cumulant) -> str:
     return _node(0, cumulant).key
 
 
+def tensors_of(order: int) -> list[str]:
+    """The names of the tensors that count to an order of 1/n: G, V, V6, .."""
+    return [key_of(Cumulant(pairs, 0)) for pairs in range(1, order + 2)]
+
+
 def cumulants_of(order: int) -> list[Cumulant]:
     """All that count to an order of 1/n, the leading kernel first."""
     return [Cumulant(pairs, k) for pairs in range(1, order + 2) for k in range(order + 2 - pairs)]
@@ -40,7 +45,7 @@ def pure_part(theory: Any, order: int | None = None) -> Closure:
     wanted = [_node(last, own) for own in cumulants_of(order)]
     for node in wanted:
         if node not in theory.diagrams:
-            names = ", ".join(f"'{_node(last, Cumulant(pairs, 0)).key}'" for pairs in range(1, order + 2))
+            names = ", ".join(map(repr, tensors_of(order)))
             raise InputError(
                 f"the theory has no {node.key}, which posteriors to order 1/n^{order} need; make it with "
                 f"pt.theory({theory.network.name!r}, [{names}], order={order})"

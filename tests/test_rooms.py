@@ -46,7 +46,7 @@ ALLOWED = {
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
-    "training theory",
+    "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
     "book describe infer",
     "__main__": "cli",

@@ -67,7 +67,7 @@ def contract(diagrams: Iterable[Diagram], tensors: Mapping[Cumulant, Slabs], leg
         An array with two axes for each external leg, the test point and the output; with a probe two axes over samples
         before these.
     """
-    return sum((_together(alike, tensors, legs) for _, alike in groupby(diagrams, _cumulants)), np.zeros(()))
+    return np.asarray(sum(_together(alike, tensors, legs) for _, alike in groupby(diagrams, _cumulants)))
 
 
 def _cumulants(diagram: Diagram) -> tuple[Cumulant, ...]:

@@ -34,7 +34,9 @@ _HOMES = {
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
-    "Posterior": "pertheory.infer.posterior",
+    "Conditioned": "pertheory.infer.conditioning",
+    "Posterior": "pertheory.infer.record",
+    "aspect": "pertheory.infer.aspect",
     "posterior": "pertheory.infer.posterior",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
@@ -56,6 +58,7 @@ _HOMES = {
 
 __all__ = [
     "Activation",
+    "Conditioned",
     "DivergentAverageError",
     "Formula",
     "H",
@@ -71,6 +74,7 @@ __all__ = [
     "UnsupportedError",
     "__version__",
     "activation",
+    "aspect",
     "asymptotics",
     "average",
     "dH",
@@ -97,7 +101,10 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from pertheory.functions.activation import Activation, activation
-    from pertheory.infer.posterior import Posterior, posterior
+    from pertheory.infer.aspect import aspect
+    from pertheory.infer.conditioning import Conditioned
+    from pertheory.infer.posterior import posterior
+    from pertheory.infer.record import Posterior
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable

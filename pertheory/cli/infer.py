@@ -28,10 +28,12 @@ from pertheory.cli.run import add_hyperparameters, split_parameters, whole_width
 from pertheory.errors import InputError
 
 if TYPE_CHECKING:
-    from pertheory.infer.posterior import Posterior
+    from pertheory.infer.record import Posterior
 
 SUMMARY = "Posterior of a network's outputs, given data: mean, covariance and evidence to the order 1/n."
-EXAMPLE = "pertheory infer --activation tanh --train X.csv --targets Y.csv --test T.csv --depth 3 --noise 0.1 --width 128"
+EXAMPLE = (
+    "pertheory infer --activation tanh --train X.csv --targets Y.csv --test T.csv --depth 3 --noise 0.1 --width 128"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +135,9 @@ def _text(found: Posterior, options: argparse.Namespace) -> list[str]:
             leading, first = found.kernel(layer)
             lines.append(f"kernel of layer {layer} given the data, over training and test inputs: leading, first")
             for one, two in zip(leading, first, strict=True):
-                lines.append("  " + "".join(f"{own:12.6g}" for own in one) + "   " + "".join(f"{own:12.6g}" for own in two))
+                lines.append(
+                    "  " + "".join(f"{own:12.6g}" for own in one) + "   " + "".join(f"{own:12.6g}" for own in two)
+                )
     return [*lines, "every component: --format json"]
 
 

@@ -187,7 +187,9 @@ class _Ratios:
         found = asymptotics(rule, tensor, activation, **parameters)
         for name in self._hyper:
             if name in found.couplings:
-                raise InputError(f"{name} of {rule.name} is fixed by criticality at {found.couplings[name]}; leave it out")
+                raise InputError(
+                    f"{name} of {rule.name} is fixed by criticality at {found.couplings[name]}; leave it out"
+                )
         known = found.value.subs({sympy.Symbol(name): value for name, value in found.couplings.items()})
         return known.subs({sympy.Symbol(name): value for name, value in self._free.items()})
 

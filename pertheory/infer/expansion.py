@@ -4,9 +4,9 @@ Outputs z_{i;a} (neuron i, sample a) have as generator of cumulants
 
     W(q) = sum_p 1/(2^p p!) T_(12)(34).. sum_i q_i1 q_i2 sum_j q_j3 q_j4 ..,     T = n^(1-p) (T{0} + T{1}/n + ..),
 
-with G, V, V6, .. for T: every *link*, a pair of slots, carries one neuron. To condition on y = z + noise on the training
-set is to integrate q = ik over it, exp(W(q) - q.y), while q = J is held on the test set. All but the leading kernel is
-a vertex. Around the saddle of the quadratic part,
+with G, V, V6, .. for T: every *link*, a pair of slots, carries one neuron. To condition on y = z + noise on the
+training set is to integrate exp(W(q) - q.y) over q = ik there, while q = J is held on the test set. All but the leading
+kernel is a vertex. Around the saddle of the quadratic part,
 
     q_i = phi_i + R J_i,    phi = (P y, 0),    R = (-P K_AB, 1),    P = (K_AA + noise)^-1 (zero off the training set),
 
@@ -107,11 +107,11 @@ def diagrams(order: int, externals: int = 0, probe: bool = False, whole: bool = 
         order: of 1/n, from 1.
         externals: how many external legs, numbered from 0: derivatives with respect to J.
         probe: whether one link stays open: the kernel of the outputs itself, conditioned.
-        whole: whether cumulants are taken with all their corrections, the mean in the propagators: vertices are V, V6, ..
+        whole: whether cumulants are taken with all their corrections, the mean in the propagators; V, V6, .. are left.
 
     Example:
         >>> [str(own.coefficient) for own in diagrams(1)]
-        ['1/2', '-1/2', '1/8', '-1/4', '1/8', '-1/2', '1/4']
+        ['1/2', '-1/2', '-1/2', '1/4', '1/8', '-1/4', '1/8']
     """
     terms = ((shape, weight) for vertices in _vertices(order, whole) for shape, weight in _joined(vertices, probe))
     found = collected((_standard(shape), weight) for shape, weight in terms)

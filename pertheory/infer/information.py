@@ -1,9 +1,9 @@
 """Entropy and mutual information of output neurons on one input, with symbols for how many there are.
 
 On one input the density of m outputs depends on t = z.z/G alone, G the mean of their kernel with all corrections. With
-v = V/(n G^2), v_3 = V6/(n^2 G^3), v_4 = V8/(n^3 G^4), .. it is the Gaussian one times e^L, and L is the sum of connected
-diagrams of `pertheory.infer.expansion` in which each chain gives t and each loop m. What is left is a Gaussian average
-of a polynomial in t: because e^L averages to one,
+v = V/(n G^2), v_3 = V6/(n^2 G^3), v_4 = V8/(n^3 G^4), .. it is the Gaussian one times e^L, and L is the sum of
+connected diagrams of `pertheory.infer.expansion` in which each chain gives t and each loop m. What is left is a
+Gaussian average of a polynomial in t: because e^L averages to one,
 
     entropy = m/2 log(2 pi e G) - <e^L L - e^L + 1> = m/2 log(2 pi e G) - <L^2/2 + L^3/3 + L^4/8 + ..>,
 
@@ -18,6 +18,8 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 from math import factorial
+
+import sympy
 
 from pertheory.algebra.polynomial import Polynomial
 from pertheory.graphs.partitions import compositions
@@ -89,6 +91,19 @@ def mutual_information(order: int) -> Polynomial:
     own = entropy(order)
     whole = Polynomial.symbol(ALL, Fraction(1))
     return substituted(own, OUTPUTS, whole / 2) * 2 - substituted(own, OUTPUTS, whole)
+
+
+def expression(polynomial: Polynomial) -> sympy.Expr:
+    """The same for sympy.
+
+    Example:
+        >>> sympy.factor(expression(entropy(3)))
+        m*v**3*(m + 2)*(m + 8)/48
+    """
+    terms = (
+        sympy.Rational(c) * sympy.prod([sympy.Symbol(n) ** p for n, p in own]) for own, c in polynomial.terms.items()
+    )
+    return sympy.Add(*terms)
 
 
 def substituted(polynomial: Polynomial, name: str, value: Polynomial) -> Polynomial:

@@ -9,7 +9,6 @@ from pertheory.errors import InputError
 from pertheory.graphs.tensor import pure_type
 from pertheory.infer.expansion import Cumulant
 from pertheory.rulebook.names import shown
-from pertheory.rulebook.tensors import tensor_of
 from pertheory.worker import Node
 
 

@@ -39,9 +39,9 @@ def posterior(kernels, weights, targets, noise):
 
 
 class Counted:
-    """A kernel base + (k/n) change, k binomial with n trials of probability p + q/n: its cumulants fall as powers of 1/n.
+    """A kernel base + (k/n) change, k binomial with n trials of probability p + q/n.
 
-    Two such changes, independent of each other, make a kernel whose cumulants are no products.
+    Its cumulants fall as powers of 1/n; two such changes, independent of each other, make them no mere products.
     """
 
     def __init__(self, base, changes, p=0.3, q=0.2):

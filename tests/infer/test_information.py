@@ -107,6 +107,21 @@ def test_next_orders_from_log_normal_scales():
     assert found.drift == pytest.approx(found.nu * found.r / 2)
 
 
+def test_the_maximum_belongs_to_the_series_and_not_to_the_network():
+    """Log-normal scales are what deep ReLU networks tend to at fixed r: what halves know of each other only grows.
+
+    Where the series to its third power has its maximum it is off by more than half.
+    """
+    found = aspect("relu", outputs=4)
+    exact = []
+    for r in (found.r, 2 * found.r, 4 * found.r):
+        outputs = LogNormal(np.expm1(found.nu * r))
+        exact.append(2 * outputs.shift(2) - outputs.shift(4))
+    assert exact[0] < exact[1] < exact[2]
+    cubic = sum(value * found.r**power for power, value in found.information if power < 4)
+    assert cubic < 0.75 * exact[0]
+
+
 def test_residual_networks_are_less_fluctuating():
     """nu = (1 - gamma^2) [5 (1 - gamma^2) + ..] of the block with two matrices, ReLU, gamma = 1/2."""
     found = aspect("relu", "residual")

@@ -1,7 +1,7 @@
 """Nearly-Gaussian outputs at a random point, conditioned on targets by `pertheory.infer`: arrays of residues.
 
-Samples are a few training inputs and, behind them, a few test inputs; there is no noise. What is of the order 1/n is the
-slope of each array.
+Samples are a few training inputs and, behind them, a few test inputs; there is no noise. What is of the order 1/n is
+the slope of each array.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -124,6 +125,6 @@ class ConditionedPoint:
 
 def is_same(left: DualArray, right: DualArray, infinite: bool) -> bool:
     """Whether the left side is the right one at test inputs; the slopes are compared unless the width is infinite."""
-    cut = (..., *[slice(TRAINING, None)] * left.value.ndim)
+    cut: Any = (..., *[slice(TRAINING, None)] * left.value.ndim)
     pairs = list(zip(left, right, strict=True))[: 1 if infinite else 2]
     return all(RESIDUES.equal(one, other[cut]) for one, other in pairs)

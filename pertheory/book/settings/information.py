@@ -1,8 +1,8 @@
 """Entropies of m outputs on one input, as series in v = V/(n G^2).
 
-The third cumulant of the kernel is v_3, of the order v^2; m, n_L and what v_3 is over v^2 are random numbers. Known are
-``entropy``, the one beyond that of a Gaussian; ``information``, the mutual one of two halves of n_L outputs; and ``r_best``,
-the ratio r at which the information to its third power is largest where v = nu r.
+The third cumulant of the kernel is v_3, of the order v^2; m, n_L and what v_3 is over v^2 are random numbers. Known
+are ``entropy``, the one beyond that of a Gaussian; ``information``, the mutual one of two halves of n_L outputs; and
+``r_best``, the ratio r at which the information to its third power is largest where v = nu r.
 """
 
 from __future__ import annotations

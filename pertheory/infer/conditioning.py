@@ -75,8 +75,8 @@ class Conditioned:
             values = np.linalg.eigvalsh(block)
             if values[0] <= SINGULAR * abs(values[-1]):
                 raise InputError(
-                    f"the kernel of the {self.training} training inputs is singular with noise {self.noise:g} (eigenvalues "
-                    f"from {values[0]:.2g} to {values[-1]:.2g}); give a larger noise, or different inputs"
+                    f"the kernel of the {self.training} training inputs is singular with noise {self.noise:g} "
+                    f"(eigenvalues from {values[0]:.2g} to {values[-1]:.2g}); give a larger noise, or different inputs"
                 )
         return np.asarray(np.linalg.cholesky(block))
 

@@ -73,8 +73,8 @@ def posterior(
             raise InputError(f"width is the last of widths, {shown(widths[-1])}, not {width:g}")
         if outputs > width:
             raise InputError(
-                f"targets has {plural(outputs, 'column')}, more outputs than the last hidden layer has neurons, {width:g}; "
-                "1/n is small only for widths well above the number of outputs"
+                f"targets has {plural(outputs, 'column')}, more outputs than the last hidden layer has neurons, "
+                f"{width:g}; 1/n is small only for widths well above the number of outputs"
             )
     model = Model(own)
     run = model(inputs, activation, depth, widths=widths, **options)

@@ -38,7 +38,7 @@ def test_shapes_and_totals(found):
 
 
 def test_other_tensors_of_a_theory_are_left_alone(found):
-    """All thirteen tensors are in the theory; only those of the outputs' cumulants are computed, to the same numbers."""
+    """All thirteen tensors are in the theory; only the outputs' cumulants are computed, to the same numbers."""
     every = pt.theory("mlp", order=1)
     other = pt.posterior(every, TRAIN, TARGETS, TEST, 0.1, activation="tanh", depth=3, **HYPER)
     assert all(np.array_equal(one, two) for one, two in zip(other.mean, found.mean, strict=True))
@@ -81,7 +81,7 @@ def test_kinked_activations_have_posteriors_and_hidden_kernels(theory):
 
 
 def test_training_of_the_last_layer_alone_agrees_with_bayes_at_infinite_width():
-    """Then the tangent kernel is the kernel, and the mean prediction of fully trained networks is the posterior mean."""
+    """Then the tangent kernel is the kernel, and the mean prediction after training is the posterior mean."""
     rates = {"lambda_b": [0, 0, HYPER["C_b"]], "lambda_W": [0, 0, HYPER["C_W"]]}
     state = pt.theory("mlp", ["G", "H"], order=0).compile()(TRAIN + TEST, "tanh", 3, **HYPER, **rates)[3]
     theta = state["Theta"]

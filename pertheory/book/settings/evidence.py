@@ -3,8 +3,8 @@
 Two inputs + and - have the kernel K_0 [[1, 1], [1, 1]] + K_1 [[1, 0], [0, -1]] + K_2 [[1, -1], [-1, 1]], and Y_0, Y_1,
 Y_2 are the same combinations of the products of targets, averaged over outputs. Known are ``log_p``, the log evidence
 at infinite width; ``slope_0`` and ``slope_2``, its derivatives with respect to K_0 and K_2 at K_1 = 0; of a single
-input ``rise``, n (E[z_2^2 | z_1 = y_1] - E[z_2^2]), by how much the variance of one neuron changes where another has the
-output y_1.
+input ``rise``, n (E[z_2^2 | z_1 = y_1] - E[z_2^2]), by how much the variance of one neuron changes where another has
+the output y_1.
 """
 
 from __future__ import annotations

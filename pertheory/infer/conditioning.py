@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from math import inf
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,14 @@ from scipy.linalg import solve_triangular
 from pertheory.errors import InputError
 from pertheory.infer.contraction import Array, Legs, Slabs, contract
 from pertheory.infer.expansion import Cumulant, diagrams
+from pertheory.rulebook.names import shown
 from pertheory.run.arguments import real_array
+from pertheory.text import plural
 
 #: smallest over largest eigenvalue of the training block below which it is singular to double precision
 SINGULAR = 1e-13
+#: numbers of a tensor up to which its symmetries are looked at
+CHECKED = 2**24
 
 
 class Conditioned:
@@ -57,11 +62,14 @@ class Conditioned:
         if self.training > self.samples:
             raise InputError(f"targets has {self.training} rows, kernel only {self.samples} samples")
         self.noise = check_noise(noise)
-        self.cumulants = {Cumulant(*key): own for key, own in cumulants.items()}
-        for key, own in self.cumulants.items():
-            needed = (self.samples,) * (2 * key.pairs)
-            if isinstance(own, np.ndarray) and own.shape != needed:
-                raise InputError(f"the cumulant {tuple(key)} must be an array of shape {needed}, not {own.shape}")
+        if not np.allclose(self.kernel, self.kernel.T):
+            raise InputError("kernel must be symmetric")
+        self.cumulants = {key: check_cumulant(key, own, self.samples) for key, own in _keyed(cumulants)}
+
+    def __repr__(self) -> str:
+        tests, outputs = self.samples - self.training, self.targets.shape[1]
+        sizes = f"{self.training} training and {plural(tests, 'test sample')}, {plural(outputs, 'output')}"
+        return f"Conditioned({sizes}, noise {self.noise:g})"
 
     @cached_property
     def _root(self) -> Array:
@@ -70,15 +78,22 @@ class Conditioned:
         Raises:
             InputError: it is singular.
         """
-        block = self.kernel[: self.training, : self.training] + self.noise * np.eye(self.training)
-        if self.training:
-            values = np.linalg.eigvalsh(block)
-            if values[0] <= SINGULAR * abs(values[-1]):
-                raise InputError(
-                    f"the kernel of the {self.training} training inputs is singular with noise {self.noise:g} "
-                    f"(eigenvalues from {values[0]:.2g} to {values[-1]:.2g}); give a larger noise, or different inputs"
-                )
-        return np.asarray(np.linalg.cholesky(block))
+        if self.condition >= 1 / SINGULAR:
+            raise InputError(
+                f"the kernel of the {plural(self.training, 'training input')} is singular with noise {self.noise:g}; "
+                "give a larger noise, or different inputs"
+            )
+        return np.asarray(np.linalg.cholesky(self._block))
+
+    @property
+    def _block(self) -> Array:
+        return self.kernel[: self.training, : self.training] + self.noise * np.eye(self.training)
+
+    @cached_property
+    def condition(self) -> float:
+        """The largest over the smallest eigenvalue of the training block: by so much errors of the kernel grow."""
+        values = np.linalg.eigvalsh(self._block)
+        return float(values[-1] / values[0]) if values[0] > 0 else inf
 
     @cached_property
     def legs(self) -> Legs:
@@ -151,7 +166,40 @@ class Conditioned:
 
     def _sum(self, wanted: Any) -> Array:
         known = [own for own in wanted if all(vertex in self.cumulants for vertex in own.vertices)]
-        return contract(known, self.cumulants, self.legs)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = contract(known, self.cumulants, self.legs)
+        if not np.isfinite(found).all():
+            raise InputError("the posterior leaves the range of doubles; use smaller targets, or a larger noise")
+        return found
+
+
+def _keyed(cumulants: Mapping[tuple[int, int], Any]) -> Iterator[tuple[Cumulant, Any]]:
+    for key, own in cumulants.items():
+        if not isinstance(key, tuple) or len(key) != 2 or Cumulant(*key).pairs < 1 or Cumulant(*key).cost < 1:
+            raise InputError(f"a cumulant is named by (pairs, order), as (1, 1) for G{{1}} or (2, 0), not {shown(key)}")
+        yield Cumulant(*key), own
+
+
+def check_cumulant(key: Cumulant, tensor: Any, samples: int) -> Slabs:
+    """An array with the symmetries of its tensor; slabs that are handed out are believed.
+
+    Raises:
+        InputError: another shape, or not symmetric.
+    """
+    if not isinstance(tensor, np.ndarray | list | tuple):
+        return cast(Slabs, tensor)
+    name, needed = f"the cumulant {tuple(key)}", (samples,) * (2 * key.pairs)
+    array = real_array(tensor, name)
+    if array.shape != needed:
+        raise InputError(f"{name} must be an array of shape {needed}, not {array.shape}")
+    slots = list(range(2 * key.pairs))
+    exchanges = [[1, 0, *slots[2:]]]
+    if key.pairs > 1:
+        exchanges += [[2, 3, 0, 1, *slots[4:]], [*slots[2:], 0, 1]]
+    for order in exchanges:
+        if array.size <= CHECKED and not np.allclose(array, array.transpose(order)):
+            raise InputError(f"{name} must be symmetric in the slots of each pair and in its pairs")
+    return array
 
 
 def check_noise(noise: Any) -> float:

@@ -27,6 +27,8 @@ from pertheory.text import plural
 
 #: the variance over networks of the logarithm of the evidence above which the first order is no small correction
 LARGE = 0.5
+#: a relative error of the posterior that is said
+INEXACT = 1e-4
 
 
 def posterior(
@@ -83,7 +85,7 @@ def posterior(
     below = [None] * depth if width is None else [width] * depth if widths is None else [None, *map(float, widths)]
     title = f"{theory.network.name} of depth {depth} to order 1/n^{own.order}"
     found = Posterior(title, own.order, width if depth > 1 else None, layers, tuple(below), response)
-    _warn(found)
+    _warn(found, run.error)
     return found
 
 
@@ -115,12 +117,19 @@ def _conditioned(state: LayerState, order: int, targets: Array, noise: float) ->
     return Conditioned(state[key_of(leading)], cumulants, targets, noise)
 
 
-def _warn(found: Posterior) -> None:
-    """Raise what is wrong with the last layer now, and say where the first order is no small correction."""
-    fluctuation = found.expansion if found.order else 0.0
+def _warn(found: Posterior, error: float) -> None:
+    """Raise what is wrong with the last layer now, and say where numbers are less exact, or corrections not small."""
     found.last.log_evidence()
+    lost = max(error, 1e-16) * found.last.condition
+    if lost > INEXACT:
+        warnings.warn(
+            f"the kernel of the training inputs is nearly singular: relative errors of {error:.1g} in it are up to "
+            f"{lost:.1g} in the posterior; give a larger noise",
+            stacklevel=3,
+        )
     if found.width is None:
         return
+    fluctuation = found.expansion
     if fluctuation / found.width > LARGE:
         warnings.warn(
             f"the expansion parameter is {fluctuation / found.width:.2g} at width {found.width:g}: the log evidence "

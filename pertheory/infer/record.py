@@ -18,7 +18,7 @@ from pertheory.rulebook.values import whole
 from pertheory.text import plural
 
 #: what the coefficients of 1, 1/n, 1/n^2 are called
-ORDERS = ("leading", "first", "second", "third")
+ORDERS = ("leading", "first", "second", "third", "fourth", "fifth", "sixth")
 
 
 class Evidence(NamedTuple):
@@ -121,7 +121,7 @@ class Posterior:
         """The log evidence of networks of every depth up to this one: model comparison.
 
         Args:
-            widths: of all hidden layers; a row for each. By default those of the run.
+            widths: of the last hidden layer; a row for each. By default those of the run.
         """
         found = []
         for depth, own in enumerate(self.layers, 1):
@@ -146,7 +146,7 @@ class Posterior:
         found: dict[str, Any] = {"schema": "pertheory.infer/1", "noise": self.noise, "outputs": self.outputs}
         for name in ("mean", "covariance", "log_evidence"):
             series = [np.asarray(own).tolist() for own in getattr(self, name)]
-            found[name] = dict(zip(ORDERS, series, strict=False))
+            found[name] = dict(zip(ORDERS[: self.order + 1], series, strict=True))
             if self.width is not None:
                 found[name]["total"] = np.asarray(self.total(name)).tolist()
         found["expansion"] = self.expansion

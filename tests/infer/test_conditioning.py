@@ -206,11 +206,17 @@ def test_outputs_wire_together_where_the_fluctuation_is_large():
         (([[1.0]], {}, [[np.inf]]), "targets: row 1 holds NaN or infinity"),
         (([[1.0]], {}, [[1.0], [2.0]]), "targets has 2 rows, kernel only 1"),
         (([[1.0, 2.0]], {}, [[1.0]]), "square"),
+        (([[1.0, 0.2], [0.1, 1.0]], {}, [[1.0]]), "kernel must be symmetric"),
+        ((np.eye(2), {(1, 1): [[0.0, 1.0], [0.0, 0.0]]}, [[1.0]]), "(1, 1) must be symmetric"),
+        ((np.eye(2), {(2, 0): np.arange(16.0).reshape((2,) * 4)}, [[1.0]]), "(2, 0) must be symmetric"),
+        ((np.eye(2), {(1, 0): np.eye(2)}, [[1.0]]), "named by (pairs, order)"),
+        ((np.eye(2), {"V": np.eye(2)}, [[1.0]]), "named by (pairs, order)"),
+        ((np.eye(2), {(2, 0): np.ones((2,) * 4)}, [[1e200]]), "leaves the range of doubles"),
         (([[1.0]], {(2, 0): np.ones((1, 1))}, [[1.0]]), r"the cumulant (2, 0) must be an array of shape (1, 1, 1, 1)"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(arguments, words):
     with pytest.raises(InputError) as caught:
-        Conditioned(*arguments).log_evidence()
+        Conditioned(*arguments).log_evidence(1)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)

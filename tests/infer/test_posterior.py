@@ -97,6 +97,12 @@ def test_it_shows_itself(found):
     assert repr(found) == "Posterior(mlp of depth 3 to order 1/n^1; 2 test points, 2 outputs, noise 0.1)"
 
 
+def test_a_nearly_singular_kernel_is_said(theory):
+    near = [[0.8, -0.5], [0.8, -0.5 + 1e-6]]
+    with pytest.warns(UserWarning, match="nearly singular: relative errors of"):
+        pt.posterior(theory, near, [[0.1], [0.2]], TEST, 1e-12, depth=2)
+
+
 def test_a_large_expansion_parameter_is_said(theory):
     with pytest.warns(UserWarning, match="expansion parameter is .* at width 4"):
         pt.posterior(theory, TRAIN, [[5.0, 0], [0, 5.0]], TEST, activation="tanh", depth=3, width=4, **HYPER)

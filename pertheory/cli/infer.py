@@ -127,7 +127,7 @@ def _kernel(found: Posterior, layer: int) -> dict[str, Any]:
 def _text(found: Posterior, options: argparse.Namespace) -> list[str]:
     """Tables for people."""
     lines = [f"posterior of {found.heading}, in powers of 1/n"]
-    lines += [f"  {name}: {value}" for name, value in found.facts()]
+    lines += [f"  {name}: {value if isinstance(value, str) else _cell(value)}" for name, value in found.facts()]
     lines += _table(*found.rows())
     lines += ["log evidence of every depth", *_table(*found.evidence_rows(options.compare))]
     if options.hidden:

@@ -16,6 +16,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.infer.information import ALL, mutual_information, substituted
 from pertheory.rulebook.network import Network, network
+from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.solve.asymptotics import DEPTH, asymptotics
 
@@ -197,8 +198,7 @@ class _Ratios:
         """The coefficient of a power of the depth in a product of tensors over powers of K; None if it grows faster."""
         product = sympy.Integer(1)
         for name, exponent in tensors.items():
-            pairs = {"V": 2, "V{1}": 2, "V6": 3, "G{1}": 1}[name]
-            product *= (self._value(name) / self._value("K") ** pairs) ** exponent
+            product *= (self._value(name) / self._value("K") ** any_tensor(name)[0].pairs) ** exponent
         found = sympy.limit(sympy.cancel(product / DEPTH**power), DEPTH, sympy.oo)
         return found if found.is_finite else None
 

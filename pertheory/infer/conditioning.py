@@ -62,8 +62,7 @@ class Conditioned:
         if self.training > self.samples:
             raise InputError(f"targets has {self.training} rows, kernel only {self.samples} samples")
         self.noise = check_noise(noise)
-        if not np.allclose(self.kernel, self.kernel.T):
-            raise InputError("kernel must be symmetric")
+        check_symmetric(self.kernel, "kernel", [[1, 0]])
         self.cumulants = {key: check_cumulant(key, own, self.samples) for key, own in _keyed(cumulants)}
 
     def __repr__(self) -> str:
@@ -78,7 +77,7 @@ class Conditioned:
         Raises:
             InputError: it is singular.
         """
-        if self.condition >= 1 / SINGULAR:
+        if self.is_singular:
             raise InputError(
                 f"the kernel of the {plural(self.training, 'training input')} is singular with noise {self.noise:g}; "
                 "give a larger noise, or different inputs"
@@ -88,6 +87,11 @@ class Conditioned:
     @property
     def _block(self) -> Array:
         return self.kernel[: self.training, : self.training] + self.noise * np.eye(self.training)
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether the training block has no inverse in double precision: there is no density then."""
+        return self.condition >= 1 / SINGULAR
 
     @cached_property
     def condition(self) -> float:
@@ -175,7 +179,8 @@ class Conditioned:
 
 def _keyed(cumulants: Mapping[tuple[int, int], Any]) -> Iterator[tuple[Cumulant, Any]]:
     for key, own in cumulants.items():
-        if not isinstance(key, tuple) or len(key) != 2 or Cumulant(*key).pairs < 1 or Cumulant(*key).cost < 1:
+        numbers = isinstance(key, tuple) and len(key) == 2 and all(isinstance(part, int) for part in key)
+        if not numbers or Cumulant(*key).pairs < 1 or Cumulant(*key).order < 0 or Cumulant(*key).cost < 1:
             raise InputError(f"a cumulant is named by (pairs, order), as (1, 1) for G{{1}} or (2, 0), not {shown(key)}")
         yield Cumulant(*key), own
 
@@ -196,10 +201,22 @@ def check_cumulant(key: Cumulant, tensor: Any, samples: int) -> Slabs:
     exchanges = [[1, 0, *slots[2:]]]
     if key.pairs > 1:
         exchanges += [[2, 3, 0, 1, *slots[4:]], [*slots[2:], 0, 1]]
-    for order in exchanges:
-        if array.size <= CHECKED and not np.allclose(array, array.transpose(order)):
-            raise InputError(f"{name} must be symmetric in the slots of each pair and in its pairs")
+    if array.size <= CHECKED:
+        check_symmetric(array, name, exchanges)
     return array
+
+
+def check_symmetric(array: Array, name: str, exchanges: list[list[int]]) -> None:
+    """See that numbers are finite, and the same where slots are exchanged.
+
+    Raises:
+        InputError: they are not.
+    """
+    if not np.all(np.isfinite(array)):
+        raise InputError(f"{name} holds NaN or infinity; all entries must be finite")
+    if not all(np.allclose(array, array.transpose(order)) for order in exchanges):
+        rest = "" if array.ndim == 2 else " in the slots of each pair, and in its pairs"
+        raise InputError(f"{name} must be symmetric{rest}")
 
 
 def check_noise(noise: Any) -> float:

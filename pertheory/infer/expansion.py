@@ -60,11 +60,6 @@ class Block(NamedTuple):
     links: tuple[int, ...]
     ends: tuple[int, ...] = ()
 
-    @property
-    def joints(self) -> int:
-        """How many propagators it has."""
-        return {"chain": len(self.links) - 1, "loop": len(self.links), "probe": 0}[self.kind]
-
     def renumbered(self, new: Sequence[int]) -> Block:
         """The same with other numbers of links, in the standard form of its symmetries."""
         links = tuple(new[link] for link in self.links)

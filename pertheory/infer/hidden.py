@@ -41,7 +41,6 @@ class KernelResponse:
         self._layers = check_hyperparameters(rule, depth, own)
         self._functions = choose_functions(rule, activation, options.get("parameters") or {})
         self._rtol = options.get("rtol", 1e-9)
-
         self._smooth = all(function.is_smooth for function in self._functions.values())
 
     @cached_property
@@ -76,8 +75,8 @@ class KernelResponse:
         if self._theory.network.passes_neurons:
             name = self._theory.network.name
             raise UnsupportedError(f"{name} passes neurons on, so that a layer is not Gaussian given a kernel below it")
-        if len({row.tobytes() for row in self._inputs}) < len(self._inputs):
-            raise UnsupportedError("hidden kernels need inputs that differ, and one is given twice")
+        if not self._smooth and len({row.tobytes() for row in self._inputs + 0.0}) < len(self._inputs):
+            raise UnsupportedError("hidden kernels of kinked activations need inputs that differ; one is given twice")
         slope = [diagram for diagram in diagrams(1) if diagram.vertices == (_SHIFT,)]
         found = np.array(own.cumulants[_SHIFT])
         for a, b in zip(*np.triu_indices(own.samples), strict=True):

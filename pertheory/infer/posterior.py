@@ -73,7 +73,7 @@ def posterior(
         width = float(whole(width, "width", 1))
         if widths is not None and len(widths) and widths[-1] != width:
             raise InputError(f"width is the last of widths, {shown(widths[-1])}, not {width:g}")
-        if outputs > width:
+        if depth > 1 and outputs > width:
             raise InputError(
                 f"targets has {plural(outputs, 'column')}, more outputs than the last hidden layer has neurons, "
                 f"{width:g}; 1/n is small only for widths well above the number of outputs"
@@ -83,8 +83,10 @@ def posterior(
     layers = tuple(_conditioned(state, own.order, answers, noise) for state in run)
     response = KernelResponse(theory, inputs, activation, depth, options)
     below = [None] * depth if width is None else [width] * depth if widths is None else [None, *map(float, widths)]
-    title = f"{theory.network.name} of depth {depth} to order 1/n^{own.order}"
-    found = Posterior(title, own.order, width if depth > 1 else None, layers, tuple(below), response)
+    closure = own.network.closure
+    mark = "" if closure == "exact" else ", keeping pairs only, an approximation"
+    title = f"{own.network.name} of depth {depth} to order 1/n^{own.order}{mark}"
+    found = Posterior(title, closure, own.order, width, layers, tuple(below), response)
     _warn(found, run.error)
     return found
 
@@ -98,7 +100,7 @@ def _checked(train: Any, targets: Any, test: Any, noise: Any) -> tuple[Array, Ar
         except InputError as error:
             raise InputError(f"{name}: {str(error).removeprefix('inputs: ')}") from None
     if tables[0].shape[1] != tables[1].shape[1]:
-        raise InputError(f"test has {tables[1].shape[1]} numbers a row, train has {tables[0].shape[1]}")
+        raise InputError(f"test has {plural(tables[1].shape[1], 'number')} a row, train has {tables[0].shape[1]}")
     answers = check_targets(targets)
     if len(answers) != len(tables[0]):
         raise InputError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -52,7 +51,8 @@ class Posterior:
     """The posterior of the outputs at test inputs; made by `pertheory.infer.posterior.posterior`.
 
     Attributes:
-        heading: network, activation, depth.
+        heading: network, depth and order.
+        closure: "exact", or "pairs" for a rule that is kept to pairs of neurons, an approximation.
         order: the power of 1/n that is kept.
         width: the last hidden width n, or None.
         layers: the prior of every layer conditioned on the same data, as if it were the last: a `Conditioned` each.
@@ -61,6 +61,7 @@ class Posterior:
     """
 
     heading: str
+    closure: str
     order: int
     width: float | None
     layers: tuple[Conditioned, ...] = field(repr=False)
@@ -125,9 +126,8 @@ class Posterior:
         """
         found = []
         for depth, own in enumerate(self.layers, 1):
-            coefficients = None
-            with suppress(InputError):  # a kernel that is singular at small depth has no density
-                coefficients = tuple(own.log_evidence(k) for k in range(self.order + 1))
+            orders = range(self.order + 1)
+            coefficients = None if own.is_singular else tuple(own.log_evidence(k) for k in orders)
             found += [Evidence(depth, coefficients, width) for width in widths or (self.widths[depth - 1],)]
         return tuple(found)
 
@@ -144,6 +144,8 @@ class Posterior:
     def record(self, widths: Sequence[float] = ()) -> dict[str, Any]:
         """The result as the command line writes it in JSON; widths as for `evidence`."""
         found: dict[str, Any] = {"schema": "pertheory.infer/1", "noise": self.noise, "outputs": self.outputs}
+        if self.closure != "exact":
+            found["closure"] = self.closure
         for name in ("mean", "covariance", "log_evidence"):
             series = [np.asarray(own).tolist() for own in getattr(self, name)]
             found[name] = dict(zip(ORDERS[: self.order + 1], series, strict=True))

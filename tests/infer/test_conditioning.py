@@ -207,6 +207,8 @@ def test_outputs_wire_together_where_the_fluctuation_is_large():
         (([[1.0]], {}, [[1.0], [2.0]]), "targets has 2 rows, kernel only 1"),
         (([[1.0, 2.0]], {}, [[1.0]]), "square"),
         (([[1.0, 0.2], [0.1, 1.0]], {}, [[1.0]]), "kernel must be symmetric"),
+        (([[np.nan]], {}, [[1.0]]), "kernel holds NaN"),
+        ((np.eye(2), {(3, -1): np.zeros((2,) * 6)}, [[1.0]]), "named by (pairs, order)"),
         ((np.eye(2), {(1, 1): [[0.0, 1.0], [0.0, 0.0]]}, [[1.0]]), "(1, 1) must be symmetric"),
         ((np.eye(2), {(2, 0): np.arange(16.0).reshape((2,) * 4)}, [[1.0]]), "(2, 0) must be symmetric"),
         ((np.eye(2), {(1, 0): np.eye(2)}, [[1.0]]), "named by (pairs, order)"),

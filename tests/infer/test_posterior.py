@@ -90,6 +90,22 @@ def test_training_of_the_last_layer_alone_agrees_with_bayes_at_infinite_width():
     assert found.mean[0] == pytest.approx(theta[2:, :2] @ np.linalg.solve(theta[:2, :2], TARGETS))
 
 
+def test_a_rule_that_is_not_sound_marks_its_posterior(pertheory: Command, data) -> None:  # noqa: F811
+    status, out, err = pertheory(*data, "--network", "skip", "--closure", "pairs", "--format", "json")
+    assert status == 0
+    assert json.loads(out)["closure"] == "pairs"
+    assert "approximation" in err
+    assert "an approximation" in pertheory(*data, "--network", "skip", "--closure", "pairs").out.splitlines()[0]
+
+
+def test_inputs_that_are_given_twice_say_the_same_twice(theory):
+    twice = pt.posterior(theory, TRAIN, TARGETS, [TRAIN[0], TEST[0], TEST[0]], 0.1, depth=3, **HYPER)
+    assert twice.mean[1][1] == pytest.approx(twice.mean[1][2])
+    shift = twice.kernel(2)[1]
+    assert shift[3, 0] == pytest.approx(shift[4, 0])
+    assert shift[2, 1] == pytest.approx(shift[0, 1])
+
+
 def test_it_shows_itself(found):
     page = found._repr_html_()
     assert "log evidence, first" in page
@@ -114,7 +130,7 @@ def test_a_large_expansion_parameter_is_said(theory):
         ({"noise": -0.1}, "noise is a variance, a finite number from 0, not -0.1"),
         ({"targets": [0.7, -0.4]}, "targets must be one row a training input"),
         ({"targets": [[0.7]]}, "targets has 1 row, train has 2"),
-        ({"test": [[1.0]]}, "test has 1 numbers a row, train has 2"),
+        ({"test": [[1.0]]}, "test has 1 number a row, train has 2"),
         ({"test": [[1.0, np.nan]]}, "test: row 1 holds NaN"),
         ({"train": [[1.0, 2.0]] * 2}, "singular with noise 0"),
         ({"width": 1}, "more outputs than the last hidden layer has neurons, 1"),

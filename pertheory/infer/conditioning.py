@@ -117,6 +117,17 @@ class Conditioned:
         """
         return self._leading[0] if not order else self._coefficient(order, 1)
 
+    def last_layer(self, order: int = 0) -> Array:
+        """What gradient descent on the last layer alone predicts in the end, on average over networks: shape (T, n_L).
+
+        Each network does regression with the kernel of its own last hidden layer, the noise as ridge. Bayes does the
+        same, but weights networks by their evidence: what that adds to the mean are the diagrams in which the data
+        stand on a chain or loop of their own. At infinite width there are none.
+        """
+        if not order:
+            return self.mean()
+        return self._shaped(self._sum(own for own in diagrams(order, 1) if len(own.blocks) == 1), 1)
+
     def covariance(self, order: int = 0) -> Array:
         """The posterior covariance of the test outputs, shape (T, n_L, T, n_L), noise of the outputs not included.
 
@@ -161,8 +172,11 @@ class Conditioned:
         for number in range(3) if handed else (externals,):  # slabs are asked for once
             if (order, number) not in self._coefficients:
                 self._coefficients[order, number] = self._sum(diagrams(order, number))
-        tests, outputs = self.samples - self.training, self.targets.shape[1]
-        return np.broadcast_to(self._coefficients[order, externals], (tests, outputs) * externals)
+        return self._shaped(self._coefficients[order, externals], externals)
+
+    def _shaped(self, found: Array, externals: int) -> Array:
+        """With all axes, also where there was nothing to be summed."""
+        return np.broadcast_to(found, (self.samples - self.training, self.targets.shape[1]) * externals)
 
     @cached_property
     def _coefficients(self) -> dict[tuple[int, int], Array]:

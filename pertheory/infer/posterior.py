@@ -131,10 +131,9 @@ def _warn(found: Posterior, error: float) -> None:
         )
     if found.width is None:
         return
-    fluctuation = found.expansion
-    if fluctuation / found.width > LARGE:
+    if found.expansion > LARGE:
         warnings.warn(
-            f"the expansion parameter is {fluctuation / found.width:.2g} at width {found.width:g}: the log evidence "
+            f"the expansion parameter is {found.expansion:.2g} at width {found.width:g}: the log evidence "
             "fluctuates so much from network to network that orders beyond the computed ones are not small",
             stacklevel=3,
         )

@@ -94,14 +94,25 @@ class Posterior:
         return tuple(self.last.covariance(k) for k in range(self.order + 1))
 
     @property
+    def last_layer(self) -> tuple[Array, ...]:
+        """Likewise of the mean prediction of networks whose last layer alone is trained to the end, of shape (T, n_L).
+
+        What it lacks of `mean` is what Bayes learns in hidden layers.
+        """
+        return tuple(self.last.last_layer(k) for k in range(self.order + 1))
+
+    @property
     def log_evidence(self) -> tuple[float, ...]:
         """Likewise of the log evidence."""
         return tuple(self.last.log_evidence(k) for k in range(self.order + 1))
 
     @property
     def expansion(self) -> float:
-        """n times the variance over networks of the log evidence: over n it should be well below 1."""
-        return self.last.fluctuation
+        """The variance over networks of the log evidence, well below 1 where the series is of use.
+
+        It is taken at the width; without one it is the coefficient of 1/n.
+        """
+        return self.last.fluctuation / (self.width or 1.0)
 
     def kernel(self, layer: int) -> tuple[Array, Array]:
         """The kernel of a layer as the data leave it, over training and test inputs: coefficients of 1 and 1/n.
@@ -184,7 +195,7 @@ class Posterior:
         if self.width is not None:
             lines.append((f"log evidence at n = {self.width:g}", float(self.total("log_evidence"))))
         if self.order:
-            lines.append(("expansion parameter", f"{self.expansion:.3g}/n"))
+            lines.append(("expansion parameter", f"{self.expansion:.3g}{'/n' if self.width is None else ''}"))
         return lines
 
     def __repr__(self) -> str:

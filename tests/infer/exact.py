@@ -31,6 +31,7 @@ def posterior(kernels, weights, targets, noise):
     second = np.einsum("s,stu,ij->tiuj", shares, spread, np.eye(outputs))
     second += np.einsum("s,sti,suj->tiuj", shares, means, means) - np.einsum("ti,uj->tiuj", mean, mean)
     return {
+        "last_layer": np.einsum("s,sti->ti", weights, means),
         "log_evidence": np.log(evidence.sum()) + top,
         "mean": mean,
         "covariance": second,

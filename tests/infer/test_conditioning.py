@@ -17,7 +17,7 @@ from pertheory.errors import InputError
 from pertheory.infer.conditioning import Conditioned
 from tests.infer.exact import Counted
 
-QUANTITIES = ("log_evidence", "mean", "covariance", "outputs_kernel")
+QUANTITIES = ("log_evidence", "mean", "covariance", "outputs_kernel", "last_layer")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_training_of_the_last_layer_alone_agrees_with_bayes_at_infinite_width():
     assert theta == pytest.approx(state["K"], rel=1e-12)
     found = pt.posterior(pt.theory("mlp", ["G"], order=0), TRAIN, TARGETS, TEST, activation="tanh", depth=3, **HYPER)
     assert found.mean[0] == pytest.approx(theta[2:, :2] @ np.linalg.solve(theta[:2, :2], TARGETS))
+    assert np.array_equal(found.last_layer[0], found.mean[0])
 
 
 def test_a_rule_that_is_not_sound_marks_its_posterior(pertheory: Command, data) -> None:  # noqa: F811

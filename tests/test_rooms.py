@@ -42,7 +42,7 @@ ALLOWED = {
     "memo": "",
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
-    "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
+    "infer": "text html files graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--width", type=whole("--width", 1), help="n of the last hidden layer: totals are given for it")
     parser.add_argument("--compare", type=_widths, default=(), metavar="N,N,..", help="log evidence at these widths")
+    parser.add_argument("--plot", type=place, metavar="FILE.svg", help="draw the log evidence over the depth")
     parser.add_argument("--hidden", action="store_true", help="kernels of all layers as the data leave them")
     add_network(parser)
     add_order(parser, 1, "power of 1/n that is kept")
@@ -65,6 +66,7 @@ def main(options: argparse.Namespace) -> int:
     check_out(options.out)
     tables = {flag: _read(flag, getattr(options, flag)) for flag in ("train", "targets", "test")}
     from pertheory.infer.conditioning import check_noise
+    from pertheory.infer.plot import check_plot, plot_evidence
     from pertheory.infer.posterior import posterior
     from pertheory.infer.pure import tensors_of
     from pertheory.rulebook.network import network
@@ -73,6 +75,8 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
     _flagged(lambda: check_noise(options.noise))
+    if options.plot is not None:
+        check_plot(options.plot)
     names = tensors_of(options.order)
     check_work(names, options.order, False, options)
     with working(options) as how:
@@ -91,6 +95,8 @@ def main(options: argparse.Namespace) -> int:
             **hyper,
         )
     )
+    if options.plot is not None:
+        plot_evidence(found, options.plot, options.compare)
     if options.format == "json":
         record = found.record(options.compare)
         if options.hidden:

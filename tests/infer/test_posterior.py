@@ -229,6 +229,18 @@ def test_the_command_refuses_in_one_line(pertheory: Command, data, flags, words)
     assert len(err.splitlines()) == 1
 
 
+def test_the_evidence_is_drawn_the_same_every_time(pertheory: Command, data) -> None:  # noqa: F811
+    pytest.importorskip("matplotlib", reason="pictures are drawn with matplotlib (extra plot)")
+    for name in ("one.svg", "two.svg"):
+        assert pertheory(*data, "--compare", "16,64", "--plot", name).status == 0
+    text = Path("one.svg").read_text()
+    assert text == Path("two.svg").read_text()
+    assert "n = 16" in text
+    status, out, err = pertheory(*data, "--plot", "evidence.png")
+    assert (status, out) == (2, "")
+    assert "must end in .svg" in err
+
+
 def test_aspect_on_the_command_line(pertheory: Command) -> None:  # noqa: F811
     status, out, _ = pertheory("aspect", "relu", "--width", "256", "--format", "json")
     record = json.loads(out)

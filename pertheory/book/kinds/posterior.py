@@ -22,9 +22,22 @@ from pertheory.book.scalar import read_one
 from pertheory.book.settings.conditioned import CONDITIONED, ConditionedPoint, is_same
 from pertheory.book.settings.evidence import OnOneOrTwoInputs
 from pertheory.book.settings.information import OfOutputs
+from pertheory.book.syntax import Node
 from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
+from pertheory.infer.information import entropy, expression, mutual_information
+from pertheory.infer.writing import written
 
 INFINITE_WIDTH = "infinite width"
+#: what the left sides are called by those who write the expansion
+WRITTEN = {
+    "mean": "mean",
+    "cov": "covariance",
+    "wired": "covariance",
+    "kernel": "kernel",
+    "log_p": "log_evidence",
+}
+#: orders of entropies that are written
+HIGHEST = 3
 
 
 def decide_posterior(equation: Equation, form: str) -> Verdict:
@@ -32,8 +45,7 @@ def decide_posterior(equation: Equation, form: str) -> Verdict:
     if equation.setting not in ("", INFINITE_WIDTH):
         raise equation.wrong(f"setting {equation.setting!r} is not known")
     left, *rest = equation.read(form).sides
-    name = left.name if isinstance(left, syntax.Call | syntax.Symbol) else ""
-    labels = left.labels if isinstance(left, syntax.Call) else ()
+    name, labels = _left(left)
     if len(rest) != 1 or CONDITIONED.get(name) != len(labels) or not all(label.isdigit() for label in labels):
         raise equation.wrong("the left side must be mean(1), cov(1,2), wired(1,2), kernel(1,2) or log_p")
     point = _point(equation.number)
@@ -41,6 +53,25 @@ def decide_posterior(equation: Equation, form: str) -> Verdict:
     if is_same(point.left(name), right, equation.setting == INFINITE_WIDTH):
         return Verdict(VERIFIED, NUMERIC)
     return Verdict(MISMATCH, NUMERIC, 1.0, "the sides differ at a random point")
+
+
+def _left(side: Node) -> tuple[str, tuple[str, ...]]:
+    """What a statement is about, and at which inputs."""
+    name = side.name if isinstance(side, syntax.Call | syntax.Symbol) else ""
+    return name, side.labels if isinstance(side, syntax.Call) else ()
+
+
+def posterior_text(equation: Equation) -> str:
+    """What the expansion says of what a statement is about."""
+    quantity = WRITTEN[_left(equation.read(equation.statement).sides[0])[0]]
+    return f"{quantity.replace('_', ' ')}, the coefficient of 1/n: {written(quantity)}"
+
+
+def information_text(equation: Equation) -> str:
+    """The entropy and the information, order by order."""
+    orders = range(2, HIGHEST + 1)
+    lines = [f"entropy: {expression(entropy(order))}" for order in orders]
+    return "\n".join([*lines, *(f"information: {expression(mutual_information(order))}" for order in orders)])
 
 
 @lru_cache(maxsize=64)

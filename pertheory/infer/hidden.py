@@ -89,6 +89,7 @@ class KernelResponse:
         """A change of the kernel of a layer, as it arrives at the last one."""
         for below in range(layer - 1, len(layers) - 1):
             kernel = layers[below].kernel
-            state = {"G": kernel, "G{1}": change, "V": np.zeros((len(kernel),) * 4)}
+            none = np.broadcast_to(0.0, (len(kernel),) * 4)  # no fluctuations of its own
+            state = {"G": kernel, "G{1}": change, "V": none}
             change = self._evaluator.step(state, self._layers[below + 1], self._averages)["G{1}"]
         return np.asarray(change)

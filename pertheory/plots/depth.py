@@ -37,10 +37,10 @@ def flow(
         tensors: which; by default K. T{k} is shown as it stands in the state: the coefficient of 1/n^(p - 1 + k) in a
             cumulant of 2p preactivations.
         slots: the input in each slot, from 0; by default input 0 in every slot.
-        log: a logarithmic axis of values.
+        log: a logarithmic axis of values, which leaves out zeros (the first layer is Gaussian).
 
     Raises:
-        InputError: no run, a tensor that a run does not have, slots that do not fit, values that are not positive
+        InputError: no run, a tensor that a run does not have, slots that do not fit, values below zero
             where ``log`` is given.
         DivergentAverageError: a component has no value.
 
@@ -55,7 +55,7 @@ def flow(
             words = [symbol(name)] * (len(wanted) > 1 or len(own) == 1) + [label] * (len(own) > 1)
             curves.append(_Curve(", ".join(words), _layers(run), _component(run, name, slots)))
     where = "input 0" if slots is None else f"inputs {', '.join(str(slot) for slot in slots)}"
-    what = ", ".join(symbol(name) for name in wanted)
+    what = ", ".join(symbol(name) for name in wanted) if len(wanted) < 4 else "tensors"
     with new_plot(f"{what.replace('$', '')} by layer at {where}") as (plot, (axes,)):
         _draw(axes, curves, log)
         axes.set(xlabel="layer $\\ell$", ylabel=f"{what} at {where}")
@@ -95,7 +95,7 @@ def ratio(
         for name in wanted:
             words = [_over_unit(name)] * (len(wanted) > 1 or len(own) == 1) + [label] * (len(own) > 1)
             curves.append(_Curve(", ".join(words), layers / n, _in_units(run, name, at, n)))
-    what = ", ".join(_over_unit(name) for name in wanted)
+    what = ", ".join(_over_unit(name) for name in wanted) if len(wanted) < 4 else "tensors over their units"
     with new_plot(f"{what.replace('$', '')} by depth over width, n = {n}") as (plot, (axes,)):
         _draw(axes, curves, False)
         end = max(curve.layers[-1] for curve in curves)
@@ -175,13 +175,13 @@ def _draw(axes: Axes, curves: Iterable[_Curve], log: bool) -> None:
     if len(own) > MOST_CURVES:
         raise InputError(f"{len(own)} curves in one plot; at most {MOST_CURVES} can be told apart")
     for number, curve in enumerate(own):
-        if log and not (curve.values > 0).all():
-            raise InputError(f"{curve.label.replace('$', '')} is not positive at every layer; leave log out")
+        if log and not (curve.values >= 0).all():
+            raise InputError(f"{curve.label.replace('$', '')} is negative at some layer; leave log out")
         mark = MARKERS[(number // len(CURVES) + number) % len(MARKERS)] if len(curve.layers) <= 40 else ""
         dashes = ("-", "--", ":", "-.")[number // len(CURVES)]
-        axes.plot(
-            curve.layers, curve.values, dashes, marker=mark, color=CURVES[number % len(CURVES)], label=curve.label
-        )
+        values = np.where(curve.values == 0, np.nan, curve.values) if log else curve.values
+        colour = CURVES[number % len(CURVES)]
+        axes.plot(curve.layers, values, dashes, marker=mark, color=colour, label=curve.label)
     if log:
         axes.set_yscale("log")
     if len(own) > 1:

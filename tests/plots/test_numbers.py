@@ -26,6 +26,13 @@ def test_flow_is_the_component_by_layer(many: Run) -> None:
     assert plot.axes[0].get_ylabel() == "$F$ at inputs 0, 1, 2, 1"
 
 
+def test_a_logarithmic_axis_leaves_out_zeros(many: Run) -> None:
+    plot = plots.flow(many, "V", log=True)
+    assert plot.axes[0].get_yscale() == "log"
+    ((_, values),) = curves(plot).values()
+    assert list(np.isnan(values)) == [True, False, False]
+
+
 def test_kernel_is_the_default(many: Run) -> None:
     ((_, values),) = curves(plots.flow(many)).values()
     assert list(values) == [state["K"][0, 0] for state in many]

@@ -108,7 +108,7 @@ TWO = [[1.0, 2.0], [1.0, 2.0]]
         (lambda run, _: plots.flow(run, "nothing"), "nothing"),
         (lambda run, _: plots.flow(run, "V", slots=(0, 0)), "V has 4 slots, not 2"),
         (lambda run, _: plots.flow(run, "V", slots=(0, 0, 0, 7)), "slots"),
-        (lambda run, _: plots.flow(run, "H{1}", log=True), "is not positive at every layer"),
+        (lambda run, _: plots.flow(run, "H{1}", log=True), "is negative at some layer"),
         (lambda run, _: plots.flow({str(i): run for i in range(25)}), "25 curves"),
         (lambda _, relu: plots.flow(relu, "V", slots=(0, 0, 0, 1)), "slots"),
         (lambda run, _: plots.ratio(run, 0), "width"),

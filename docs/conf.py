@@ -16,7 +16,7 @@ project = "pertheory"
 author = "the authors of pertheory"
 release = version = pertheory.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
 suppress_warnings = ["misc.highlighting_failure"]  # formulas of ours in blocks of Python
@@ -33,11 +33,13 @@ napoleon_attr_annotations = False
 napoleon_use_ivar = True
 nitpick_ignore = [("py:exc", "MissingError"), ("py:exc", "ClosureTooLargeError")]  # kinds of InputError, nowhere public
 
+html_math_renderer = "mathml"  # what browsers show by themselves: no script from anywhere
 html_theme = "furo"
 html_title = f"pertheory {release}"
 html_static_path = ["_static"]
 html_css_files = ["pertheory.css"]
 html_show_sourcelink = False
+html_show_copyright = False
 html_copy_source = False
 
 
@@ -46,4 +48,5 @@ def setup(app):  # noqa: D103
     app.connect("source-read", made.fill)
     app.connect("autodoc-process-docstring", made.put_aside, priority=400)  # napoleon comes at 500
     app.connect("autodoc-process-docstring", made.take_back, priority=600)
+    app.add_html_math_renderer("mathml", (made.inline_formula, None), (made.formula, None))
     app.add_post_transform(made.PicturesInThePage)

@@ -6,11 +6,13 @@ import argparse
 import inspect
 import os
 import re
+from html import unescape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 import pertheory as pt
@@ -19,6 +21,9 @@ from pertheory.rulebook.tensors import named_tensors
 
 PAGES = Path(__file__).parent
 _MARK = re.compile(r"^<!-- made: (\w+)(?: (.*?))? -->$", re.MULTILINE)
+
+#: A formula below a picture, as notebooks set it.
+_FORMULA = re.compile(r"(?<=>)\$(.*?)\$(?=</figcaption>)")
 
 
 def fill(app: Any, name: str, source: list[str]) -> None:
@@ -61,7 +66,7 @@ def gallery(*names: str) -> str:
 
 def _recursion(name: str) -> str:
     own = pt.derive("mlp", name)
-    figures = own.draw().figures(latex=False).replace("\n\n", "\n")
+    figures = _FORMULA.sub(lambda found: tex2mathml(unescape(found[1])), own.draw().figures()).replace("\n\n", "\n")
     return f'## {name}\n\n{own.tensor.title}: `{own.tensor.observable}`\n\n<div class="gallery">\n{figures}\n</div>'
 
 
@@ -83,6 +88,18 @@ def rest() -> str:
 
 
 MAKERS = {"commands": commands, "api": api, "gallery": gallery, "tensors": tensors, "rest": rest}
+
+
+def inline_formula(writer: Any, node: nodes.math) -> None:
+    """Write a formula in a line as MathML."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def formula(writer: Any, node: nodes.math_block) -> None:
+    """Write a formula by itself as MathML."""
+    writer.body.append(f'<div class="picture">{tex2mathml(node.astext(), as_block=True)}</div>')
+    raise nodes.SkipNode
 
 
 _aside: dict[str, list[str]] = {}

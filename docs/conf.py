@@ -19,7 +19,6 @@ release = version = pertheory.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath", "amsmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["misc.highlighting_failure"]  # formulas of ours in blocks of Python
 exclude_patterns = ["_build"]
 nitpicky = True
 default_role = "code"  # single backticks in docstrings

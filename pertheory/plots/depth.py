@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 
 from pertheory.errors import DivergentAverageError, InputError
-from pertheory.plots.figure import CURVES, INK, MARKERS, Plot, new_plot, plain, symbol
+from pertheory.plots.figure import CURVES, INK, MARKERS, Plot, in_words, new_plot, plain, symbol
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.run.states import Run
@@ -52,11 +53,11 @@ def flow(
     curves = []
     for label, run in own.items():
         for name in wanted:
-            words = [symbol(name)] * (len(wanted) > 1 or len(own) == 1) + [label] * (len(own) > 1)
-            curves.append(_Curve(", ".join(words), _layers(run), _component(run, name, slots)))
+            words = _label(symbol(name), label, len(wanted))
+            curves.append(_Curve(words, _layers(run), _component(run, name, slots)))
     where = "input 0" if slots is None else f"inputs {', '.join(str(slot) for slot in slots)}"
     what = ", ".join(symbol(name) for name in wanted) if len(wanted) < 4 else "tensors"
-    with new_plot(f"{what.replace('$', '')} by layer at {where}") as (plot, (axes,)):
+    with new_plot(f"{listed(map(in_words, wanted))} by layer at {where}") as (plot, (axes,)):
         _draw(axes, curves, log)
         axes.set(xlabel="layer $\\ell$", ylabel=f"{what} at {where}")
     return plot
@@ -73,7 +74,7 @@ def ratio(
 
     A forest of v preactivations with e contracted pairs of derivatives has the unit K^(v/2 - e) Theta^e, and T{k} of a
     tensor with p pairs comes with n^-(p - 1 + k): shown is V/(n K^2), A/(n Theta^2), G{1}/(n K) and so on. At
-    criticality these are numbers times l/n; where one is not small against one, the expansion in 1/n has ended.
+    criticality they grow as l/n at most; where one is not small against one, the expansion in 1/n has ended.
 
     Args:
         runs: of a model with equal widths, or several with a name each.
@@ -93,15 +94,15 @@ def ratio(
     for label, run in own.items():
         layers = _layers(run)
         for name in wanted:
-            words = [_over_unit(name)] * (len(wanted) > 1 or len(own) == 1) + [label] * (len(own) > 1)
-            curves.append(_Curve(", ".join(words), layers / n, _in_units(run, name, at, n)))
+            words = _label(_over_unit(name), label, len(wanted))
+            curves.append(_Curve(words, layers / n, _in_units(run, name, at, n)))
     what = ", ".join(_over_unit(name) for name in wanted) if len(wanted) < 4 else "tensors over their units"
-    with new_plot(f"{what.replace('$', '')} by depth over width, n = {n}") as (plot, (axes,)):
+    with new_plot(f"{listed(map(in_words, wanted))} over their units by depth over width, n = {n}") as (plot, (axes,)):
         _draw(axes, curves, False)
         end = max(curve.layers[-1] for curve in curves)
-        for number, (label, slope) in enumerate(({} if slopes is None else slopes).items()):
+        for number, (label, slope) in enumerate((slopes or {}).items()):
             style = ("--", ":", "-.")[number % 3]
-            axes.plot([0, end], [0, slope * end], style, color=INK, linewidth=1, label=f"slope {plain(label)}")
+            axes.plot([0, end], [0, _slope(slope) * end], style, color=INK, linewidth=1, label=f"slope {plain(label)}")
         axes.legend()
         axes.set(xlabel=f"$\\ell/n$, $n = {n}$", ylabel=what)
     return plot
@@ -111,7 +112,21 @@ def _several(runs: Run | Mapping[str, Run]) -> dict[str, Run]:
     own = {"": runs} if isinstance(runs, Run) else runs
     if not isinstance(own, Mapping) or not own or not all(isinstance(run, Run) for run in own.values()):
         raise InputError(f"a flow is drawn of a run of a model, or of several as {{'tanh': run}}, not {shown(runs)}")
-    return {plain(label): run for label, run in own.items()}
+    named = {plain(label): run for label, run in own.items()}
+    if len(named) < len(own):
+        raise InputError("names of runs: two of them look alike in a plot; give shorter ones that differ")
+    return named
+
+
+def _label(formula: str, run: str, tensors: int) -> str:
+    """What a curve is called: by its run where there is one tensor, by both where there are several."""
+    return (run if tensors == 1 else f"{formula}, {run}") if run else formula
+
+
+def _slope(value: object) -> float:
+    if isinstance(value, Real) and np.isfinite(float(value)):
+        return float(value)
+    raise InputError(f"slopes: a slope is a finite number, not {shown(value)}")
 
 
 def _layers(run: Run) -> Array:

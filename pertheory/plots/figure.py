@@ -83,6 +83,13 @@ def plain(text: object) -> str:
     return shortened(line(str(text)), 80).replace("$", r"\$")
 
 
+def in_words(name: Any) -> str:
+    """A tensor by its name."""
+    tensor, order = any_tensor(name)
+    own = tensor.leading if tensor.leading and not order else tensor.name
+    return own + (f"{{{order}}}" if order else "")
+
+
 def symbol(name: Any) -> str:
     """A tensor as a formula of matplotlib: its letter, or the text of its observable."""
     tensor, order = any_tensor(name)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from pertheory.errors import DivergentAverageError, InputError
-from pertheory.plots.figure import Plot, new_plot, symbol
+from pertheory.plots.figure import Plot, in_words, new_plot, symbol
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
 from pertheory.run.states import LayerState, Run
 from pertheory.text import shown
@@ -46,10 +46,8 @@ def kernel(states: LayerState | Run | Sequence[LayerState], tensor: AnyTensor = 
     if len(letters) != size or set(letters) != {"a", "b"}:
         raise InputError(f"pattern: {tensor} has {size} slots; give {size} letters a and b, not {shown(pattern)}")
     name = f"{symbol(tensor)}({','.join(letters)})"
-    with new_plot(f"{name.replace('$', '')} over the inputs a and b", 4.2 * len(layers), 3.6, len(layers)) as (
-        plot,
-        maps,
-    ):
+    about = f"{in_words(tensor)}({','.join(letters)}) over the inputs a and b"
+    with new_plot(about, 4.2 * len(layers), 3.6, len(layers)) as (plot, maps):
         for axes, state in zip(maps, layers, strict=True):
             array = state[tensor]  # type: ignore[index]
             if array.ndim != size:

@@ -50,11 +50,11 @@ def phase_diagram(
     kernel = None if K is None else _table("K", K, shape)
     if not np.isfinite(perp).any() or not np.isfinite(parallel).any():
         raise InputError("chi_parallel, chi_perp: nowhere a number, so there is no phase diagram")
-    if (perp[np.isfinite(perp)] <= 0).any():
-        raise InputError("chi_perp: must be positive, as the average of a square is")
+    if (perp[np.isfinite(perp)] < 0).any():
+        raise InputError("chi_perp: must not be negative, as the average of a square is not")
     panels = 1 if kernel is None else 2
     with new_plot("phase diagram over C_W and C_b", 5.6 * panels, 4.2, panels) as (plot, maps):
-        field = np.ma.masked_invalid(np.log10(perp))
+        field = np.ma.masked_invalid(np.log10(np.where(perp == 0, 1e-3, perp)))  # C_W = 0
         limit = float(np.abs(field).max()) or 1.0
         mesh = maps[0].pcolormesh(across, up, field, cmap="RdBu_r", vmin=-limit, vmax=limit, **_CELLS)
         plot.colorbar(mesh, ax=maps[0], label=r"$\log_{10} \chi_\perp$")

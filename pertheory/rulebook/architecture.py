@@ -151,9 +151,9 @@ class Network:
         for number, sublayer in enumerate(self.sublayers):
             for name, channels in sublayer.fields:
                 feeding = [channel[:4] for channel in channels]  # a sum of such channels is one with another factor
-                for place in (place for place, own in enumerate(feeding) if own in feeding[:place]):
+                for at in (at for at, own in enumerate(feeding) if own in feeding[:at]):
                     raise RuleError(
-                        f"{self.source or 'network'}: sublayers[{number}].{name}[{place}]: {channels[place].text} "
+                        f"{self.source or 'network'}: sublayers[{number}].{name}[{at}]: {channels[at].text} "
                         "stands there already; give it once, with all of its weight in its variance or coefficient"
                     )
 

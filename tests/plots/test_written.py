@@ -111,6 +111,8 @@ TWO = [[1.0, 2.0], [1.0, 2.0]]
         (lambda run, _: plots.flow(run, "H{1}", log=True), "is negative at some layer"),
         (lambda run, _: plots.flow({str(i): run for i in range(25)}), "25 curves"),
         (lambda _, relu: plots.flow(relu, "V", slots=(0, 0, 0, 1)), "slots"),
+        (lambda run, _: plots.flow({"a" * 100: run, "a" * 101: run}), "look alike"),
+        (lambda run, _: plots.ratio(run, 64, slopes={"a": "2/3"}), "a slope is a finite number"),
         (lambda run, _: plots.ratio(run, 0), "width"),
         (lambda run, _: plots.ratio(run, 64, "V", at=3), "slots"),
         (lambda run, _: plots.kernel(run, "V", "aab"), "give 4 letters a and b"),
@@ -120,7 +122,7 @@ TWO = [[1.0, 2.0], [1.0, 2.0]]
         (lambda *_: plots.phase_diagram([0, 1], [2, 1], TWO, TWO), "C_W: must be a list"),
         (lambda *_: plots.phase_diagram([0, 1], [1, 2, 3], TWO, TWO), r"\(C_b, C_W\) = \(2, 3\), not \(2, 2\)"),
         (lambda *_: plots.phase_diagram([0, 1], [1, 2], TWO, [["a", 1], [1, 1]]), "array of numbers"),
-        (lambda *_: plots.phase_diagram([0, 1], [1, 2], TWO, [[-1, 1], [1, 1]]), "must be positive"),
+        (lambda *_: plots.phase_diagram([0, 1], [1, 2], TWO, [[-1, 1], [1, 1]]), "must not be negative"),
         (lambda *_: plots.phase_diagram([0, 1], [1, 2], TWO, np.full((2, 2), np.nan)), "nowhere a number"),
     ],
 )

@@ -58,8 +58,10 @@ class Plot(Figure):
             self.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         text = out.getvalue()
         opening, _, rest = text[text.index("<svg") :].partition(">")
-        head = f"{opening}>\n<title>{xml_text(line(self.about))}</title>\n{'' if inline else _ROOT}"
-        return head + re.sub(r"\s*<metadata>.*?</metadata>", "", rest, flags=re.DOTALL).replace(INK, "currentColor")
+        head = f'{opening} role="img">\n<title>{xml_text(line(self.about))}</title>\n{"" if inline else _ROOT}'
+        # names of parts, which nothing refers to, would stand twice on a page with two plots
+        rest = re.sub(r'(?s:\s*<metadata>.*?</metadata>)| id="[A-Za-z0-9.]+_\d+"', "", rest)
+        return head + rest.replace(INK, "currentColor")
 
     def _repr_svg_(self) -> str:
         return self.to_svg()

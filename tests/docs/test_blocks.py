@@ -32,7 +32,7 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def alike(made: str, kept: str) -> bool:
     """Whether two pictures are the same: diagrams letter for letter, plots up to the last digits of their numbers."""
-    if "figure_1" not in made:
+    if "xmlns:xlink" not in made:
         return made == kept
     number = r"-?\d+\.\d+"
     bare = [re.sub(rf"base64,[^\"]*|#?\b[a-z]+[0-9a-f]{{10}}\b|{number}", "*", text) for text in (made, kept)]

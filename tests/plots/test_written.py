@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -29,6 +30,9 @@ def test_svg_takes_the_colour_of_the_reader(many: Run) -> None:
         assert INK not in text.replace(f"color:{INK}", "", 1)
         assert "date" not in text.lower()
         assert plot._repr_svg_() == text
+        named = {element.get("id") for element in root.iter()} - {None}
+        used = set(re.findall(r"(?:url\(|href=\")#(\w+)", text))
+        assert used == named  # what is named is used, and the other way about
         above = {child: element for element in root.iter() for child in element}
         said = [element for element in root.iter() if element.tag.endswith("}text")]
         assert said

@@ -32,7 +32,8 @@ def test_svg_takes_the_colour_of_the_reader(many: Run) -> None:
         assert plot._repr_svg_() == text
         named = {element.get("id") for element in root.iter()} - {None}
         used = set(re.findall(r"(?:url\(|href=\")#(\w+)", text))
-        assert used == named  # what is named is used, and the other way about
+        assert used <= named
+        assert not [name for name in named if re.search(r"_\d+$", name)]  # would stand on a page with every plot
         above = {child: element for element in root.iter() for child in element}
         said = [element for element in root.iter() if element.tag.endswith("}text")]
         assert said

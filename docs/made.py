@@ -71,12 +71,14 @@ def _recursion(name: str) -> str:
 
 
 def tensors() -> str:
-    """The tensors of the book: observable, slots, pairs."""
-    rows = ["| tensor | what it is | observable | slots | in the book |", "|---|---|---|---|---|"]
+    """The tensors of the book: observable, and what stands in each slot."""
+    rows = ["| tensor | what it is | observable | slots by role |", "|---|---|---|---|"]
     for tensor in named_tensors():
         name = f"{tensor.name}, {tensor.leading} = {tensor.name}{{0}}" if tensor.leading else tensor.name
-        slots = ", ".join(tensor.labels)
-        rows.append(f"| {name} | {tensor.title} | `{tensor.observable}` | {slots} | {tensor.book} |")
+        trees = re.findall(r"(\w+)\(([^)]*)\)", tensor.observable)
+        role = {label: tree for tree, inside in trees for label in inside if label.isalnum()}
+        slots = ", ".join(f"{role[label]} {label}" for label in tensor.labels)
+        rows.append(f"| {name} | {tensor.title} | `{tensor.observable}` | {slots} |")
     return "\n".join(rows)
 
 

@@ -65,6 +65,7 @@ def test_same_bytes_in_every_process() -> None:
     assert len(outputs) == 1
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")  # what no font has is shown as a box, with a warning
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_a_label_is_no_formula_and_no_markup(many: Run, name: str) -> None:
     text = plots.flow({PAYLOADS[name][:200]: many, "$\\frac$": many}, "V").to_svg()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 import subprocess
@@ -154,6 +155,16 @@ def test_gallery_in_a_notebook_has_a_formula_under_each_picture() -> None:
     assert text.count("<svg ") == text.count("<figcaption") == len(own.diagrams)
     formulas = [line.removeprefix("&\\quad + ") for line in own.to_latex().split("\n")]
     assert all(xml_text(formula.removesuffix(" \\\\")) in text for formula in formulas[2:-1])
+
+
+def test_the_diagrams_of_a_recursion_show_themselves() -> None:
+    own = recursion("D")
+    for diagrams in (own.diagrams, (own - recursion("D", 0, "residual")).diagrams):
+        text = diagrams._repr_html_()
+        assert len(diagrams) > 3
+        assert text.count("<svg ") == len(diagrams)
+        assert all(diagram.to_svg().partition("</style>")[2] in text for diagram in diagrams)
+    assert pickle.loads(pickle.dumps(own)).diagrams == own.diagrams == tuple(own.diagrams)
 
 
 def test_a_rule_that_is_not_sound_is_marked() -> None:

@@ -39,6 +39,7 @@ ALLOWED = {
     "witness": "graphs algebra functions recursion closure worker kernels averages",
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
+    "plots": "text rulebook run",
     "memo": "",
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "training": "graphs algebra rulebook",

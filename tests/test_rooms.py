@@ -43,13 +43,13 @@ ALLOWED = {
     "memo": "",
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
-    "infer": "text html files graphs algebra rulebook functions worker closure averages run solve",
+    "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe infer",
+    "book describe infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -66,7 +66,6 @@ def main(options: argparse.Namespace) -> int:
     check_out(options.out)
     tables = {flag: _read(flag, getattr(options, flag)) for flag in ("train", "targets", "test")}
     from pertheory.infer.conditioning import check_noise
-    from pertheory.infer.plot import check_plot, plot_evidence
     from pertheory.infer.posterior import posterior
     from pertheory.infer.pure import tensors_of
     from pertheory.rulebook.network import network
@@ -75,8 +74,7 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
     _flagged(lambda: check_noise(options.noise))
-    if options.plot is not None:
-        check_plot(options.plot)
+    _check_plot(options.plot)
     names = tensors_of(options.order)
     check_work(names, options.order, False, options)
     with working(options) as how:
@@ -96,7 +94,9 @@ def main(options: argparse.Namespace) -> int:
         )
     )
     if options.plot is not None:
-        plot_evidence(found, options.plot, options.compare)
+        from pertheory.plots import evidence
+
+        write_text(evidence(found, options.compare).to_svg(), options.plot)
     if options.format == "json":
         record = found.record(options.compare)
         if options.hidden:
@@ -105,6 +105,19 @@ def main(options: argparse.Namespace) -> int:
     else:
         write_text("\n".join(_text(found, options)), options.out)
     return 0
+
+
+def _check_plot(out: Path | None) -> None:
+    """See that a picture can be written, before any work."""
+    if out is None:
+        return
+    if out.suffix.lower() != ".svg":
+        raise InputError(f"--plot {out}: must end in .svg")
+    try:
+        check_out(out)
+    except InputError as error:
+        raise InputError(str(error).replace("--out", "--plot", 1)) from None
+    from pertheory.plots import evidence  # noqa: F401  matplotlib may be missing
 
 
 def _read(flag: str, path: Path) -> list[list[float]]:

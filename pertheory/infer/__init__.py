@@ -5,7 +5,6 @@
 `contraction.py`  diagrams as numbers
 `conditioning.py` a kernel, cumulants and data in: evidence, mean, covariance out, order by order
 `posterior.py`    a theory and data in; `record.py` what comes out, `pure.py` what it takes of the theory
-`plot.py`         evidence over the depth as a picture
 `hidden.py`       what data say about the kernel of a hidden layer
 `information.py`  entropy and mutual information of outputs, with symbols for how many there are
 `aspect.py`       the ratio of depth to width at which that is largest

@@ -65,7 +65,7 @@ def main(options: argparse.Namespace) -> int:
     """Derive, compute, condition, print."""
     check_out(options.out)
     tables = {flag: _read(flag, getattr(options, flag)) for flag in ("train", "targets", "test")}
-    from pertheory.infer.conditioning import check_noise
+    from pertheory.infer.checks import check_noise
     from pertheory.infer.posterior import posterior
     from pertheory.infer.pure import tensors_of
     from pertheory.rulebook.network import network

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pertheory.closure import Closure
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.functions.activation import Activation
-from pertheory.infer.conditioning import Conditioned, check_noise, check_targets
+from pertheory.infer.checks import check_noise, check_targets
+from pertheory.infer.conditioning import Conditioned
 from pertheory.infer.contraction import Array, Slabs
 from pertheory.infer.hidden import KernelResponse
 from pertheory.infer.pure import cumulants_of, key_of, pure_part

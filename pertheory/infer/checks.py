@@ -40,8 +40,9 @@ def check_cumulant(key: Cumulant, tensor: Any, samples: int) -> Slabs:
     if not isinstance(tensor, np.ndarray | list | tuple):
         return cast(Slabs, tensor)
     name, needed = f"the cumulant {tuple(key)}", (samples,) * (2 * key.pairs)
-    as_it_is = type(tensor) is np.ndarray and tensor.dtype == np.float64  # not copied: it may be most of the memory
-    array = tensor if as_it_is else real_array(tensor, name)
+    # not copied where there is no need: it may be most of the memory
+    as_it_is = type(tensor) is np.ndarray and tensor.dtype == np.float64
+    array: Array = cast(Array, tensor) if as_it_is else real_array(tensor, name)
     if array.shape != needed:
         raise InputError(f"{name} must be an array of shape {needed}, not {array.shape}")
     slots = list(range(2 * key.pairs))

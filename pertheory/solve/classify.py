@@ -27,6 +27,7 @@ from pertheory.solve.criticality import Criticality, Point
 from pertheory.solve.positive_points import AboveZero
 from pertheory.solve.question import Asked, question
 from pertheory.solve.small_kernels import SmallKernels
+from pertheory.typeset.write import APPROXIMATION
 
 LINE, ZERO, HALF, NONE = "scale-invariant", "K*=0", "half-stable", "none"
 
@@ -68,6 +69,8 @@ def _classified(asked: Asked) -> Criticality:
         notes = (*zero.notes, *above.notes)
         if len(points) > 1:
             notes = (*notes, f"{len(points)} critical points; the first is the one to use")
+        if asked.rule.closure != "exact":
+            notes = (*notes, APPROXIMATION)
         given = {**asked.symbols, **asked.given}
         return Criticality(asked.rule, asked.function, kind, tuple(points), dict(exact), above.range, notes, given)
 

@@ -145,6 +145,17 @@ class Criticality:
         """h at kernels; see `at`."""
         return self.at(kernel, **couplings).h
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The hyperparameters of the network that were given.
+
+        Raises:
+            UnsupportedError: a parameter is a symbol.
+        """
+        if any(value.free_symbols for value in self.given.values()):
+            raise UnsupportedError("numbers are needed for every parameter that is a symbol")
+        return {name: float(v) for name, v in self.given.items() if name in dict(self.network.hyperparameters)}
+
     def couplings(self, **given: float) -> dict[str, float]:
         """Hyperparameters by name: those of the first point, what was given with the question, and these.
 
@@ -152,16 +163,12 @@ class Criticality:
             InputError: a hyperparameter that the network does not have, or both variances missing.
             UnsupportedError: some are symbols.
         """
-        own = outer(self.network)
-        known = {name: value for name, value in self.given.items() if name in dict(self.network.hyperparameters)}
+        own, known = outer(self.network), self.numbers
         if self.points:
             known |= {name: value for name, value in zip(own[:2], self.points[0][:2], strict=True) if name}
         elif missing := [name for name in own[:2] if name and name not in given]:
             raise InputError(f"{self.activation.name} has no critical point; give {' and '.join(missing)}")
-        values = {**known, **given}
-        if any(getattr(value, "free_symbols", None) for value in values.values()):
-            raise UnsupportedError("numbers are needed for every parameter that is a symbol")
-        return {name: float(value) for name, value in values.items()}
+        return {**known, **given}
 
     def phase_diagram(self, C_b: Sequence[float], C_W: Sequence[float], start: float = 1.0) -> PhaseDiagram:
         """Where signals go and whether gradients grow, for all pairs of variances.
@@ -170,8 +177,7 @@ class Criticality:
             C_b, C_W: the values on the two axes.
             start: the kernel of the first layer.
         """
-        given = {name: float(v) for name, v in self.given.items() if name in dict(self.network.hyperparameters)}
-        return phase_diagram(self.network, self.activation, C_b, C_W, start, given)
+        return phase_diagram(self.network, self.activation, C_b, C_W, start, self.numbers)
 
     def to_json(self) -> dict[str, Any]:
         """The record as plain values; what is symbolic as text."""

@@ -72,7 +72,7 @@ def phase_diagram(
         raise InputError("C_b and C_W must be lists of variances: finite numbers from 0 upwards")
     if not FOLLOWED.low < start < FOLLOWED.high:
         raise InputError(f"start must be a kernel between {FOLLOWED.low:g} and {FOLLOWED.high:g}")
-    layer = _Layers(rule, function, given)
+    layer = LayerMap(rule, function, given)
     bias, weight = np.meshgrid(*axes, indexing="ij")
     kernel, moving = np.full(bias.shape, float(start)), np.ones(bias.shape, dtype=bool)
     for _ in range(LAYERS):
@@ -96,7 +96,7 @@ def phase_diagram(
     return PhaseDiagram(axes[0], axes[1], kernel, parallel, perpendicular, phase)
 
 
-class _Layers:
+class LayerMap:
     """K', chi_parallel and chi_perp over arrays: linear in the two variances, interpolated in log K.
 
     Args:

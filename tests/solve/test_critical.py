@@ -18,7 +18,7 @@ from pertheory.solve.critical import (
     susceptibilities,
     zero_point,
 )
-from pertheory.solve.roots import Range, root, roots
+from pertheory.solve.roots import root
 
 MLP = network("mlp")
 #: C_b, C_W, K* of the half-stable points, in the digits of the literature

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pertheory.functions.activation import Activation
 from pertheory.initialise.record import Initialisation, Rates
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.values import whole
-from pertheory.solve.channels import outer
+from pertheory.solve.channels import outer, strengths
 from pertheory.solve.classify import critical
 from pertheory.solve.critical import at_rest
 from pertheory.solve.criticality import Criticality
@@ -66,7 +67,7 @@ def initialise(
     found = critical(activation, network, **parameters)
     if not found.points or found.universality == "none":
         why = "no variances keep both signals and gradients through many layers"
-        warnings = (f"{found.activation.name} is not critical: {why}", *found.notes)
+        warnings = (f"{found.name} is not critical: {why}", *found.notes)
         return Initialisation(found, n, last, None, None, 1.0, None, (), None, None, warnings)
     return _Network(found, n, last).initialisation()
 
@@ -130,35 +131,43 @@ class _Network:
 
     def rates(self, product: float, kernels: Sequence[float]) -> tuple[Rates, ...]:
         """Learning rates with which every group contributes as much to Theta of the last layer, which is one."""
-        if not (self.own.bias_rate and self.own.weight_rate):
-            return ()
         symbols = WithSymbols(Doubles(self.functions, kernels))
         couplings = {name: symbols.constant(value) for name, value in self.couplings.items()}
-        rate = {name: Polynomial.symbol(name, 1.0) for name in (self.own.bias_rate, self.own.weight_rate)}
-        couplings |= rate
+        couplings |= {name: Polynomial.symbol(name, 1.0) for name in self.groups}
         start = first_layer(self.rule, symbols.number, couplings, symbols.constant(product))[1]
         steps = [SingleInputLayer(self.rule, symbols, couplings, symbols.constant(k)) for k in kernels[:-1]]
-        shares = [start, *(step.polynomial(step.node("Theta")).get((), symbols.number(0)) for step in steps)]
+        sources = [start, *(step.polynomial(step.node("Theta")).get((), symbols.number(0)) for step in steps)]
         passed = [float(step.own_coefficient("Theta").coefficient()) for step in steps]
+        through = [math.prod(passed[layer:]) for layer in range(self.depth)]
+        shares = [
+            {name: value * share for name in self.groups if (value := float(source.coefficient((name, 1))))}
+            for source, share in zip(sources, through, strict=True)
+        ]
+        count = sum(map(len, shares))
+        c_b, c_w = float(self.point.C_b), float(self.point.C_W)
         found = []
-        for number, (share, kernel) in enumerate(zip(shares, kernels, strict=True), start=1):
-            through = math.prod(passed[number - 1 :])
-            bias, weight = (1 / (2 * self.depth * float(share.coefficient((name, 1))) * through) for name in rate)
-            c_b, c_w = float(self.point.C_b), float(self.point.C_W)
-            found.append(Rates(number, kernel, bias, weight, bias / c_b if c_b else bias, weight / c_w))
+        for layer, (own, kernel) in enumerate(zip(shares, kernels, strict=True), start=1):
+            rate = {name: 1 / (count * share) for name, share in own.items()}
+            bias, weight = (rate.pop(name, 0.0) for name in (self.own.bias_rate, self.own.weight_rate))
+            ntk = bias / c_b if c_b else bias, weight / c_w
+            found.append(Rates(layer, kernel, bias, weight, *ntk, tuple(rate.items())))
         return tuple(found)
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """The hyperparameters that are learning rates and nothing else."""
+        rates = (own.learning_rate for own in self.rule.parameters if own.learning_rate is not None)
+        used = {symbol for strength in strengths(self.rule) for symbol, _ in strength.powers}
+        return list(dict.fromkeys(symbol for rate in rates for symbol, _ in rate.powers if symbol not in used))
 
     def fluctuations(
         self, product: float, layers: Sequence[Rates], kernels: Sequence[float]
     ) -> tuple[float | None, float | None]:
         """The relative variances of K and of Theta at the last layer."""
         couplings: dict[str, Any] = dict(self.couplings)
-        if layers:
-            couplings |= {
-                self.own.bias_rate: [own.bias for own in layers],
-                self.own.weight_rate: [own.weight for own in layers],
-            }
-        wanted = ["V", "A", "B", "Theta"] if layers else ["V"]
+        for name in self.groups:
+            couplings[name] = [self._rate(own, name) for own in layers]
+        wanted = ["V", "A", "B", "Theta"] if self.groups else ["V"]
         try:
             flow = Flow(self.rule, Doubles(self.functions, kernels), couplings, wanted, 1)
             *_, last = flow.layers(product, self.depth)
@@ -166,7 +175,11 @@ class _Network:
             return None, None
         at = {name: float(flow.at(last, name)) for name in ("K", *wanted)}
         v = at["V"] / (self.width * at["K"] ** 2)
-        return v, (at["A"] + 2 * at["B"]) / (self.width * at["Theta"] ** 2) if layers else None
+        return v, (at["A"] + 2 * at["B"]) / (self.width * at["Theta"] ** 2) if self.groups else None
+
+    def _rate(self, layer: Rates, name: str) -> float:
+        own = {self.own.bias_rate: layer.bias, self.own.weight_rate: layer.weight, **dict(layer.inner)}
+        return own.get(name, 0.0)
 
     def warnings(self, product: float, v: float | None, ntk: float | None) -> Iterator[str]:
         """What a practitioner should know before pasting anything."""
@@ -175,7 +188,7 @@ class _Network:
             side = self.point.stability.rpartition(" ")[2]
             away = {"below": "above", "above": "below"}.get(side, "beside")
             yield (
-                f"{found.activation.name} is half-stable: signals {away} the mean square {self.point.K:.5g} drift away "
+                f"{found.name} is half-stable: signals {away} the mean square {self.point.K:.5g} drift away "
                 f"with depth; scale inputs to mean square {product:.5g}"
             )
         for what, value in (("V/(n K^2)", v), ("the relative variance of the tangent kernel", ntk)):

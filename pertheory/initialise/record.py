@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from pertheory import html
@@ -21,6 +22,7 @@ class Rates(NamedTuple):
             weight at ``weight`` over the fan-in.
         ntk_bias, ntk_weight: the same where parameters of variance one are multiplied by sqrt(C_b) and by
             sqrt(C_W/fan-in); a bias without variance is not multiplied.
+        inner: the learning rates of the other parameters of the rule by name, such as lambda_W1 of a residual block.
     """
 
     layer: int
@@ -29,6 +31,7 @@ class Rates(NamedTuple):
     weight: float
     ntk_bias: float
     ntk_weight: float
+    inner: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +114,7 @@ class Initialisation:
             "weight": own.weight,
             "weight_at_width": at_width,
             "ntk": {"bias": own.ntk_bias, "weight": own.ntk_weight},
+            "inner": dict(own.inner),
         }
 
     def rows(self) -> list[tuple[str, str]]:
@@ -138,22 +142,30 @@ class Initialisation:
     def title(self) -> str:
         """One line."""
         own = self.criticality
-        named = line(own.activation.name)
-        return f"{named} in {own.network.name}, width {self.width}, depth {self.depth}: initialisation"
+        return f"{own.name} in {own.network.name}, width {self.width}, depth {self.depth}: initialisation"
 
     def __str__(self) -> str:
         lines = [self.title, *(f"  {what:<14} {value}" for what, value in self.rows())]
-        if self.layers:
-            lines.append("  learning rates of a layer, for a global rate of 1 (weights: over the fan-in)")
-            lines.append("    layer   bias        weight      NTK parameterisation: bias, weight")
-            lines += [
-                f"    {o.layer:<7} {o.bias:<11.5g} {o.weight:<11.5g} {o.ntk_bias:<11.5g} {o.ntk_weight:.5g}"
-                for o in self.layers
-            ]
+        table = self._table()
+        if len(table) > 1:
+            lines.append("  learning rates by layer, for a global rate of 1 (of weights over the fan-in)")
+            lines += ["    " + "".join(cell.ljust(12) for cell in row).rstrip() for row in table]
         return "\n".join(lines)
 
+    def _table(self) -> list[list[str]]:
+        """A head and the learning rates; layers that learn alike share a row."""
+        inner = list(dict.fromkeys(name for own in self.layers for name, _ in own.inner))
+        table = [["layer", "biases", "weights", "NTK biases", "weights", *inner]]
+        rows = [(own.layer, [*own[2:6], *(dict(own.inner).get(name, 0.0) for name in inner)]) for own in self.layers]
+        shown = [(layer, [f"{rate:.5g}" for rate in rates]) for layer, rates in rows if any(rates)]
+        for rates, same in groupby(shown, key=lambda row: row[1]):
+            layers = [layer for layer, _ in same]
+            table.append([f"{layers[0]}" if len(layers) == 1 else f"{layers[0]}-{layers[-1]}", *rates])
+        return table
+
     def _repr_html_(self) -> str:
-        return html.page(self.title, html.facts(self.rows()), html.table(Rates._fields, self.layers, "layer"))
+        head, *rows = self._table()
+        return html.page(self.title, html.facts(self.rows()), html.table(head, rows, "layer"))
 
 
 def _shown(value: float | None) -> str:

@@ -153,9 +153,7 @@ def snippet(found: Initialisation, framework: str) -> str:
     if criticality.network.name != "mlp":
         raise UnsupportedError(f"code is written for mlp, not for {criticality.network.name}; take its numbers")
     if found.gain is None or found.bias_std is None:
-        raise UnsupportedError(
-            f"{criticality.activation.name} is not critical: there are no numbers to write code with"
-        )
+        raise UnsupportedError(f"{criticality.name} is not critical: there are no numbers to write code with")
     called = code(framework, criticality.activation)
     constants = Template(_CONSTANTS).substitute(
         width=found.width,

@@ -58,7 +58,7 @@ def critical(
         -2
     """
     asked = question(find_network(network), activation, parameters)
-    with progress(f"critical points of {asked.function.name}"):
+    with progress(f"critical points of {asked.name}"):
         return _classified(asked)
 
 

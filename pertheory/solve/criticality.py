@@ -21,7 +21,7 @@ from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.numbers import Doubles, named_functions
 from pertheory.solve.phases import PhaseDiagram, phase_diagram
 from pertheory.solve.roots import Range
-from pertheory.text import line
+from pertheory.text import line, shortened
 
 #: how names are written in LaTeX
 _LATEX = {"nu": r"\nu", "C_b": "C_b", "C_W": "C_W", "K": r"K^\star"}
@@ -92,6 +92,11 @@ class Criticality:
     searched: Range
     notes: tuple[str, ...]
     given: Mapping[str, sympy.Expr]
+
+    @property
+    def name(self) -> str:
+        """The name of the activation, which may be a long formula, on one line."""
+        return shortened(self.activation.name)
 
     @property
     def nu(self) -> Any:
@@ -167,7 +172,7 @@ class Criticality:
         if self.points:
             known |= {name: value for name, value in zip(own[:2], self.points[0][:2], strict=True) if name}
         elif missing := [name for name in own[:2] if name and name not in given]:
-            raise InputError(f"{self.activation.name} has no critical point; give {' and '.join(missing)}")
+            raise InputError(f"{self.name} has no critical point; give {' and '.join(missing)}")
         return {**known, **given}
 
     def phase_diagram(self, C_b: Sequence[float], C_W: Sequence[float], start: float = 1.0) -> PhaseDiagram:
@@ -215,7 +220,7 @@ class Criticality:
         return "\n".join([self._title, *(f"  {what:<14} {value}" for what, value in self.rows())])
 
     def __repr__(self) -> str:
-        return f"Criticality({self.activation.name} in {self.network.name}: {self.universality})"
+        return f"Criticality({self.name} in {self.network.name}: {self.universality})"
 
     def _repr_html_(self) -> str:
         columns = ("C_b", "C_W", "K", "stability")
@@ -226,7 +231,7 @@ class Criticality:
 
     @property
     def _title(self) -> str:
-        return line(f"{self.activation.name} in {self.network.name}: criticality")
+        return f"{self.name} in {self.network.name}: criticality"
 
 
 def _shown_point(point: Point) -> str:

@@ -14,6 +14,7 @@ from pertheory.rulebook.network import Network
 from pertheory.solve.critical import Conditions
 from pertheory.solve.numbers import Doubles, named_functions
 from pertheory.solve.roots import Range
+from pertheory.text import shortened
 
 #: kernels that are followed; below signals have vanished, above they explode
 FOLLOWED = Range(1e-6, 1e4)
@@ -124,7 +125,7 @@ class LayerMap:
                     raise
         table = np.array(rows, dtype=float)
         if not np.isfinite(table).all():
-            raise UnsupportedError(f"the susceptibilities of {function.name} are infinite")
+            raise UnsupportedError(f"the susceptibilities of {shortened(function.name)} are infinite")
         self.of = CubicSpline(np.log(kernels), table)
 
     @staticmethod

@@ -53,7 +53,7 @@ class AboveZero:
     def _searched(self) -> Search | None:
         """What a search over K finds, None where susceptibilities are infinite."""
         if self.function.jump_order == 0:
-            self.notes.append(f"{self.function.name} jumps: <s' s'> is infinite, and gradients explode at every kernel")
+            self.notes.append(f"{self.asked.name} jumps: <s' s'> is infinite, and gradients explode at every kernel")
             return None
         found = search_range(self.rule, self.function, self.asked.numbers)
         self.range = found.looked
@@ -104,7 +104,7 @@ class AboveZero:
             if sympy.simplify(own * scale - one.subs(x, scale * x)) == 0:
                 return scale
         raise UnsupportedError(
-            f"the critical points of {self.function.name} depend on {shown} in no simple way; give numbers"
+            f"the critical points of {self.asked.name} depend on {shown} in no simple way; give numbers"
         )
 
     def _at_one(self) -> Activation:
@@ -148,7 +148,7 @@ class AboveZero:
     def growth(self, weight: float) -> int:
         """The sign of K' - K, without a bias, at the smallest kernel at which double precision sees it."""
         if self.asked.is_symbolic:
-            raise UnsupportedError(f"{self.function.name} is linear near zero; its stability needs numbers")
+            raise UnsupportedError(f"{self.asked.name} is linear near zero; its stability needs numbers")
         found = self._searched
         if found is None:
             return 1

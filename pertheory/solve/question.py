@@ -14,6 +14,7 @@ from pertheory.functions.chosen import choose_functions
 from pertheory.functions.symbols import is_symbolic
 from pertheory.rulebook.network import Network
 from pertheory.solve.channels import inner_values, outer
+from pertheory.text import shortened
 
 #: stands for a parameter that is a symbol where a number is needed to find kinks
 ANY = 1.37
@@ -33,6 +34,11 @@ class Asked(NamedTuple):
     function: Activation
     symbols: dict[str, sympy.Expr]
     given: dict[str, sympy.Expr]
+
+    @property
+    def name(self) -> str:
+        """The name of the activation, which may be a long formula, on one line."""
+        return shortened(self.function.name)
 
     @property
     def is_symbolic(self) -> bool:
@@ -71,7 +77,7 @@ def question(rule: Network, given: Any, parameters: Mapping[str, Any]) -> Asked:
     if not functions:
         chosen = activation(given, **numbers) if not isinstance(given, Activation) else given
         if chosen.coefficients != (0.0, 1.0):
-            raise InputError(f"{rule.name} has no function; its activation is linear, not {chosen.name}")
+            raise InputError(f"{rule.name} has no function; its activation is linear, not {shortened(chosen.name)}")
         functions = {chosen.name: chosen}
     if len(functions) > 1:
         raise UnsupportedError(f"{rule.name} has {len(functions)} functions; criticality is solved for one")

@@ -133,7 +133,7 @@ class SmallKernels:
         if value.is_negative or value.is_positive:
             return -1 if value.is_negative else 1
         raise UnsupportedError(
-            f"the class of {self.function.name} depends on the sign of {value}; give numbers, or symbols with "
+            f"the class of {self.asked.name} depends on the sign of {value}; give numbers, or symbols with "
             "assumptions such as sympy.Symbol('beta', positive=True)"
         )
 

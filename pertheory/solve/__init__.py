@@ -8,8 +8,8 @@ doubles
 `flow`                  a closed theory, layer by layer
 `roots`, `critical`     fixed points and critical points as numbers, all of a range
 `near_zero`             averages at small K from Taylor series on either side of zero
-`question`, `classify`  where an activation is critical, and its class: `small_kernels`, `positive_points` find the points,
-                        `criticality` is the record
+`question`, `classify`  where an activation is critical, and its class; `small_kernels` and `positive_points` find the
+                        points, `criticality` is the record
 `phases`                kernels followed for many variances at once
 `universality`          the universality classes at criticality, solved symbolically
 `induction`             tensors as polynomials in the depth, where the kernel stands still

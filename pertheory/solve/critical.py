@@ -25,7 +25,7 @@ from pertheory.solve.channels import inner_values, outer
 from pertheory.solve.large_depth import KernelDecay, kernel_decay
 from pertheory.solve.layer import SingleInputLayer, Susceptibilities
 from pertheory.solve.numbers import DIGITS, Doubles, HighPrecision, WithSymbols, named_functions
-from pertheory.solve.roots import Range, Roots, root, roots
+from pertheory.solve.roots import MOST_NODES, Range, Roots, root, roots
 from pertheory.solve.universality import expansion_coefficients
 
 #: the range of K in which roots are searched; where averages do not exist up to its end, it is cut by this factor
@@ -124,12 +124,16 @@ class Conditions:
     def relative_gap(self, kernel: float) -> float:
         """The gap of a perceptron by <s' s'>, which is chi_parallel / chi_perpendicular - 1; of others likewise.
 
+        NaN where chi_perpendicular does not depend on the weights: s' vanishes, to rounding.
+
         Raises:
             UnsupportedError: a susceptibility is infinite.
         """
         layer = self.layer(kernel)
         (a, b), (c, d) = (self.line(layer.own_coefficient(name)) for name in ("G{1}", "Theta"))
-        gap = float(((1 - c) * b - (1 - a) * d) / d) if d else math.nan
+        if d == 0:
+            return math.nan
+        gap = float(((1 - c) * b - (1 - a) * d) / d)
         if not math.isfinite(gap):
             raise UnsupportedError(f"the susceptibilities of {self.rule.name} are not finite at K = {kernel:g}")
         return gap
@@ -194,19 +198,31 @@ def search_range(
         looked: the range of K.
 
     Raises:
-        UnsupportedError: averages exist nowhere in the range, or the susceptibilities are infinite.
+        UnsupportedError: averages exist nowhere in the range, susceptibilities are infinite, or points may be missed.
     """
     functions = named_functions(rule, function)
     while True:
         conditions = Conditions(rule, Doubles(functions, looked.nodes), given)
         try:
             gaps = [conditions.relative_gap(kernel) for kernel in looked.nodes]
-            break
         except UnsupportedError:
             if looked.high <= looked.low * SHORTER:
                 raise
-            looked = Range(looked.low, looked.high / SHORTER)
-    found = roots(gaps, looked)
+            looked = looked._replace(high=looked.high / SHORTER)
+            continue
+        if math.isnan(gaps[0]):  # s' vanishes about zero, and small signals do not get to where it does not
+            looked = looked._replace(low=looked.low * SHORTER)
+            if looked.low >= looked.high:
+                raise UnsupportedError("the derivative of the activation vanishes")
+            continue
+        found = roots(gaps, looked)
+        if found.complete:
+            break
+        if looked.size >= MOST_NODES:
+            raise UnsupportedError(
+                "averages vary too fast with K, or are not exact enough, for a search that misses nothing"
+            )
+        looked = looked._replace(size=2 * looked.size)
     kernels = sorted([*found.touching, *(root(conditions.gap, *ends) for ends in found.brackets)])
     points = [conditions.point(kernel) for kernel in kernels] if conditions.own.bias else []
     return Search([point for point in points if conditions.is_possible(point)], conditions, looked, found)

@@ -194,7 +194,7 @@ class Criticality:
             "points": [{name: _json(value) for name, value in point._asdict().items()} for point in self.points],
             "coefficients": {name: _json(value) for name, value in self.coefficients.items()},
             "nu": _json(self.nu),
-            "searched": {"K": list(self.searched)},
+            "searched": {"K": [self.searched.low, self.searched.high]},
             "parameters": {name: _json(plain(value)) for name, value in self.given.items()},
             "notes": list(self.notes),
         }

@@ -59,8 +59,6 @@ class AboveZero:
         self.range = found.looked
         if found.looked.high < HIGHEST:
             self.notes.append(f"it grows so fast that averages exist to about K = {found.looked.high:g} only")
-        if not found.roots.complete:
-            self.notes.append("the search may have missed points: the averages vary too fast with K")
         return found
 
     def _isolated(self) -> Found:
@@ -69,11 +67,13 @@ class AboveZero:
         if found is None:
             return [], {}
         points = list(found.points)
-        if found.roots.flat and self.own.bias and found.conditions.is_possible(one := found.conditions.point(1.0)):
-            points = [one]
-            self.notes.append(
-                "every K > 0 has a critical point of its own, with other C_b and C_W; this is that of K = 1"
-            )
+        if found.roots.flat and self.own.bias:
+            one = found.conditions.point(min(max(1.0, found.looked.low), found.looked.high))
+            if found.conditions.is_possible(one):
+                points = [one]
+                self.notes.append(
+                    f"every K > 0 has a critical point, with its own C_b and C_W; this is that of K = {one.kernel:g}"
+                )
         if not points:
             return [], {}
         numbers = self._at_point(points[0])

@@ -12,14 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-#: nodes that suffice for ratios of averages over six decades, and what the last coefficients may be of the largest
-NODES, TAIL = 160, 1e-10
+from pertheory.errors import UnsupportedError
+
+#: nodes that suffice for averages over six decades, how many are tried where they do not (ratios of averages have
+#: poles), and what the last coefficients may be of the largest
+NODES, MOST_NODES, TAIL = 160, 640, 1e-10
 #: what double precision may leave of a function that vanishes, of its largest value and at least
 FLAT = 1e-12
 #: imaginary parts with which an extremum of the interpolant counts as real
@@ -27,22 +30,24 @@ REAL = 1e-6
 
 
 class Range(NamedTuple):
-    """Kernels from ``low`` to ``high``, looked at on a logarithmic scale."""
+    """Kernels from ``low`` to ``high``, looked at in ``size`` places on a logarithmic scale."""
 
     low: float
     high: float
+    size: int = NODES
 
     @property
     def nodes(self) -> list[float]:
         """Chebyshev's, ascending; interpolation there is close to the best."""
-        return [self.at(x) for x in _NODES]
+        return [self.at(x) for x in _places(self.size)]
 
     def at(self, x: float) -> float:
         """The kernel at a place from -1 to 1."""
         return float(self.low * (self.high / self.low) ** ((x + 1) / 2))
 
 
-_NODES = -np.cos((2 * np.arange(NODES) + 1) * math.pi / (2 * NODES))
+def _places(count: int) -> NDArray[np.float64]:
+    return -np.cos((2 * np.arange(count) + 1) * math.pi / (2 * count))
 
 
 class Roots(NamedTuple):
@@ -66,11 +71,13 @@ def roots(values: Sequence[float], looked: Range) -> Roots:
 
     Stretches on which it is zero to rounding are no roots: nothing in double precision tells where in them it vanishes.
     """
-    coefficients: NDArray[Any] = chebyshev.chebfit(_NODES, np.array(values), NODES - 1)
+    count = len(values)
+    coefficients = 2 / count * np.array(values) @ chebyshev.chebvander(_places(count), count - 1)
+    coefficients[0] /= 2
     largest = float(np.abs(values).max())
     if largest <= FLAT:
         return Roots([], [], True, True)
-    tail = float(np.abs(coefficients[-NODES // 16 :]).max()) / largest
+    tail = float(np.abs(coefficients[-count // 16 :]).max()) / largest
     turns = chebyshev.chebroots(chebyshev.chebder(coefficients))
     inside = sorted(float(x.real) for x in turns if abs(x.imag) < REAL and abs(x.real) < 1)
     places = [-1.0, *inside, 1.0]
@@ -87,7 +94,13 @@ def roots(values: Sequence[float], looked: Range) -> Roots:
 
 
 def root(condition: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that changes its sign vanishes, to the last digits of a double."""
+    """Where a function that changes its sign vanishes, to the last digits of a double.
+
+    Raises:
+        UnsupportedError: it does not; an interpolant did, because values are not exact enough.
+    """
     from scipy.optimize import brentq  # takes a while to import
 
+    if condition(low) * condition(high) > 0:
+        raise UnsupportedError(f"averages between K = {low:g} and {high:g} are not exact enough to find a root")
     return float(brentq(condition, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps))

@@ -237,6 +237,19 @@ def test_all_of_several_points_are_listed() -> None:
     assert kernels[places[0]] < record.points[0].K < kernels[places[0] + 1]
 
 
+def test_points_beside_a_stable_zero() -> None:
+    """x - x^3/6: g = K - K^2 + 5 K^3/12 by Wick's theorem, so K = 2 has chi_parallel = chi_perp with C_W = 1/2."""
+    record = pt.critical("x - x^3/6")
+    assert record.universality == "K*=0"
+    assert list(record.points[1][:3]) == pytest.approx([4 / 3, 0.5, 2.0], rel=1e-12)
+    assert record.points[1].stability == "half-stable, from below"
+
+
+def test_the_search_begins_where_gradients_do() -> None:
+    record = pt.critical("max(0, x - 5)")
+    assert (record.universality, record.searched.low) == ("half-stable", pytest.approx(0.1))
+
+
 def test_the_search_ends_where_averages_do() -> None:
     for name, high in (("exp(x^2)", 0.1), ("exp", 100.0), ("sinh(x)", 10.0)):
         record = pt.critical(name)
@@ -315,7 +328,8 @@ def test_a_rule_that_keeps_pairs_only_is_marked() -> None:
         ("squareplus", {"b": BETA}, "depend on beta in no simple way"),
         ("x - a", {"a": sympy.Symbol("b")}, "depend on b in no simple way"),
         ("tanh(a*x) + x^2", {"a": sympy.Symbol("b")}, "depends on the sign of"),
-        ("skip", {"network": "skip"}, "skip"),
+        ("relu", {"network": "skip"}, "closure"),
+        ("0*x", {}, "the derivative of the activation vanishes"),
     ],
 )
 def test_bad_input_is_one_line(given: str, parameters: dict[str, object], words: str) -> None:

@@ -68,7 +68,7 @@ def initialise(
     if not found.points or found.universality == "none":
         why = "no variances keep both signals and gradients through many layers"
         warnings = (f"{found.name} is not critical: {why}", *found.notes)
-        return Initialisation(found, n, last, None, None, 1.0, None, (), None, None, warnings)
+        return Initialisation(found, n, last, None, None, {}, 1.0, None, (), None, None, warnings)
     return _Network(found, n, last).initialisation()
 
 
@@ -96,6 +96,7 @@ class _Network:
             self.depth,
             self.point.C_b,
             self.point.C_W,
+            self.others,
             product,
             self.kept(),
             layers,
@@ -103,6 +104,12 @@ class _Network:
             ntk,
             tuple(self.warnings(product, v, ntk)),
         )
+
+    @property
+    def others(self) -> dict[str, float]:
+        """The hyperparameters that are neither solved for nor learning rates."""
+        own = (*self.own, *self.groups)
+        return {name: float(value) for name, value in self.couplings.items() if name not in own}
 
     def kernels(self, product: float) -> list[float]:
         """K of every layer."""

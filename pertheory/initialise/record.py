@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ class Initialisation:
         criticality: of the activation in the network.
         width, depth: n, and the number of layers of weights.
         C_b, C_W: variances of biases, and of weights times the fan-in; None where nothing is critical.
+        others: the values of hyperparameters that are neither these nor learning rates, such as the variances of inner
+            parameters of a residual block.
         mean_square: of the components of an input, for which all numbers are.
         kept: the largest mean square with which a signal keeps its size to 10 percent through all layers; None where
             every one does, or none is known.
@@ -57,6 +60,7 @@ class Initialisation:
     depth: int
     C_b: float | None
     C_W: float | None
+    others: Mapping[str, float]
     mean_square: float
     kept: float | None
     layers: tuple[Rates, ...]
@@ -97,6 +101,7 @@ class Initialisation:
             "weight_std_at_width": None if self.gain is None else self.gain / math.sqrt(self.width),
             "uniform_bound": self.uniform,
             "bias_std": self.bias_std,
+            "others": dict(self.others),
             "gain": self.gain,
             "inputs": {"mean_square": self.mean_square, "kept": self.kept},
             "learning_rates": [self._rates(own) for own in self.layers],
@@ -127,6 +132,7 @@ class Initialisation:
                 ("", f"at width {self.width}: std {math.sqrt(self.C_W) / root:.6g}"),
                 ("", f"uniform: within {math.sqrt(3 * self.C_W):.7g}/sqrt(fan-in); orthogonal: gain {self.gain:.7g}"),
                 ("biases", f"variance {self.C_b:.8g}: std {self.bias_std:.7g}"),
+                *(("with", f"{name} = {value:.6g}") for name, value in self.others.items()),
                 ("inputs", f"of mean square {self.mean_square:.6g}"),
             ]
             if self.kept is not None:

@@ -111,6 +111,13 @@ def test_warnings(activation, parameters, words):
     assert all("\n" not in own for own in found.warnings)
 
 
+def test_other_hyperparameters_are_listed():
+    found = initialise("tanh", "residual", depth=2, gamma=0.25)
+    assert found.others == {"C_b1": 0, "C_W1": 1, "gamma": 0.25}
+    assert "gamma = 0.25" in str(found)
+    assert initialise("tanh", depth=2).others == {}
+
+
 def test_no_warning_where_all_is_well():
     assert initialise("relu").warnings == initialise("tanh").warnings == ()
 

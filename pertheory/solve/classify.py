@@ -67,8 +67,6 @@ def _classified(asked: Asked) -> Criticality:
 
     def made(kind: str, points: list[Point], exact: Mapping[str, sympy.Expr]) -> Criticality:
         notes = (*zero.notes, *above.notes)
-        if len(points) > 1:
-            notes = (*notes, f"{len(points)} critical points; the first is the one to use")
         if asked.rule.closure != "exact":
             notes = (*notes, APPROXIMATION)
         given = {**asked.symbols, **asked.given}

@@ -99,6 +99,12 @@ class Criticality:
         return shortened(self.activation.name)
 
     @property
+    def remarks(self) -> list[str]:
+        """The notes, and that there are several points."""
+        several = [f"{len(self.points)} critical points; the first is the one to use"] if len(self.points) > 1 else []
+        return [*self.notes, *several]
+
+    @property
     def nu(self) -> Any:
         """The slope of V/(n K^2) = nu l/n at the first point, None where it is not known."""
         return plain(self.exact["nu"]) if "nu" in self.exact else None
@@ -196,7 +202,7 @@ class Criticality:
             "nu": _json(self.nu),
             "searched": {"K": [self.searched.low, self.searched.high]},
             "parameters": {name: _json(plain(value)) for name, value in self.given.items()},
-            "notes": list(self.notes),
+            "notes": self.remarks,
         }
 
     def to_latex(self) -> str:
@@ -213,7 +219,7 @@ class Criticality:
             *((name, _shown(value)) for name, value in self.coefficients.items()),
             *([("V/(n K^2)", f"{_shown(self.nu)} l/n")] if self.nu is not None else []),
             ("searched", f"every K from {searched}, and K = 0"),
-            *(("note", note) for note in self.notes),
+            *(("note", note) for note in self.remarks),
         ]
 
     def __str__(self) -> str:

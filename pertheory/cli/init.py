@@ -36,11 +36,12 @@ def main(options: argparse.Namespace) -> int:
     check_out(options.out)
     if options.all:
         from pertheory.initialise import table
+        from pertheory.initialise.frameworks import NAME, WITH_GAINS
 
         if options.activation or options.param or options.network != "mlp":
             raise InputError("--all is for every activation in mlp; it takes no activation, --network or --param")
-        if options.framework not in (None, table.FRAMEWORK):
-            raise InputError(f"--all compares with {table.NAME}; {options.framework} has no gains of its own")
+        if options.framework not in (None, WITH_GAINS):
+            raise InputError(f"--all compares with {NAME}; {options.framework} has no gains of its own")
         found = table.rows()
         text = json.dumps(table.to_json(found), indent=1) if options.format == "json" else table.markdown(found)
         write_text(text, options.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -9,6 +10,10 @@ from typing import Any, NamedTuple
 from pertheory.functions.activation import Activation, activation
 from pertheory.functions.formula import constant, parse
 from pertheory.rulebook.files import read_toml, rules_folder
+from pertheory.solve.criticality import Criticality
+
+#: the program that has gains of its own, and how people call it
+WITH_GAINS, NAME = "torch", "PyTorch"
 
 
 class Framework(NamedTuple):
@@ -71,3 +76,18 @@ def own_gain(framework: str, function: Activation) -> float | None:
                 continue
             return float(constant(parse(formula, values), values))
     return None
+
+
+def compared(found: Criticality, gain: float | None, own: float | None) -> str:
+    """Why a program's gain is another one: what it does, without biases and to signals of mean square one."""
+    if own is None:
+        return f"{NAME} has none" + ("" if gain else "; not critical")
+    if gain is not None and math.isclose(own, gain, rel_tol=1e-6):
+        return "the same"
+    diagram = found.phase_diagram([0.0], [own**2])
+    kernel, gradient = float(diagram.kernel[0, 0]), float(diagram.chi_perp[0, 0])
+    signals = "vanish" if kernel == 0 else "explode" if math.isinf(kernel) else f"settle at K = {kernel:.3g}"
+    size = math.sqrt(gradient)
+    grow = f"gradients {'grow' if size > 1 else 'shrink'} by {size:.4g} a layer" if math.isfinite(size) else ""
+    told = f"with it signals {signals}" + (f", {grow}" if grow else "")
+    return told + ("" if gain else "; not critical")

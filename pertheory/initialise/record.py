@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from pertheory import html
+from pertheory.initialise.frameworks import NAME, WITH_GAINS, compared, own_gain
 from pertheory.solve.criticality import Criticality
 from pertheory.text import line
 
@@ -76,6 +78,11 @@ class Initialisation:
         """
         return None if self.C_W is None else math.sqrt(self.C_W)
 
+    @cached_property
+    def framework_gain(self) -> float | None:
+        """What PyTorch's calculate_gain has for the activation, None where it has nothing."""
+        return own_gain(WITH_GAINS, self.criticality.activation)
+
     @property
     def bias_std(self) -> float | None:
         """The root of C_b."""
@@ -103,6 +110,7 @@ class Initialisation:
             "bias_std": self.bias_std,
             "others": dict(self.others),
             "gain": self.gain,
+            "framework_gain": self.framework_gain,
             "inputs": {"mean_square": self.mean_square, "kept": self.kept},
             "learning_rates": [self._rates(own) for own in self.layers],
             "fluctuation": self.fluctuation,
@@ -142,6 +150,8 @@ class Initialisation:
                 ("V/(n K^2)", _shown(self.fluctuation)),
                 ("tangent kernel", f"relative variance {_shown(self.ntk_fluctuation)}"),
             ]
+        if (own := self.framework_gain) is not None:
+            rows.append((f"{NAME}'s gain", f"{own:.6g}: {compared(self.criticality, self.gain, own)}"))
         return [*rows, *(("warning", own) for own in self.warnings)]
 
     @property

@@ -125,6 +125,8 @@ def test_no_warning_where_all_is_well():
 def test_the_record_shows_itself_and_is_plain():
     found = initialise("gelu", depth=3)
     assert str(found).startswith("gelu in mlp, width 512, depth 3: initialisation\n")
+    assert "PyTorch's gain 1.66667: with it signals settle at K = 1.18" in str(initialise("tanh", depth=2))
+    assert "PyTorch's gain 1.41421: the same" in str(initialise("relu", depth=2))
     assert "<table>" in found._repr_html_()
     stored = json.loads(json.dumps(found.to_json()))
     assert stored["schema"] == "pertheory.init/1"

@@ -21,7 +21,7 @@ from pertheory.rulebook.network import Network
 from pertheory.rulebook.values import whole
 from pertheory.solve.channels import outer, strengths
 from pertheory.solve.classify import critical
-from pertheory.solve.critical import at_rest
+from pertheory.solve.critical import at_rest, fixed_points
 from pertheory.solve.criticality import Criticality
 from pertheory.solve.flow import Flow
 from pertheory.solve.layer import SingleInputLayer, first_layer, input_product
@@ -33,6 +33,8 @@ TOO_MUCH = 0.3
 #: a signal keeps its size if its mean square falls by no more than this
 KEPT, LOOKS = 0.81, 400
 MOST_DEPTH, MOST_WIDTH = 1000, 10**7
+#: chi_parallel of a fixed point that is stable beyond rounding lies below one by more
+SETTLED = 1e-7
 
 
 def initialise(
@@ -192,12 +194,7 @@ class _Network:
         """What a practitioner should know before pasting anything."""
         found = self.found
         if found.universality == "half-stable":
-            side = self.point.stability.rpartition(" ")[2]
-            away = {"below": "above", "above": "below"}.get(side, "beside")
-            yield (
-                f"{found.name} is half-stable: signals {away} the mean square {self.point.K:.5g} drift away "
-                f"with depth; scale inputs to mean square {product:.5g}"
-            )
+            yield f"{found.name} is half-stable: {self._drift()}; scale inputs to mean square {product:.5g}"
         for what, value in (("V/(n K^2)", v), ("the relative variance of the tangent kernel", ntk)):
             if value is not None and value > TOO_MUCH:
                 enough = math.ceil(self.width * value / TOO_MUCH)
@@ -206,3 +203,11 @@ class _Network:
                     f"a width of {enough} brings it to {TOO_MUCH}"
                 )
         yield from found.notes
+
+    def _drift(self) -> str:
+        """Where signals beside a half-stable point go, on the side from which they do not come back."""
+        kernel, above = self.point.K, self.point.stability.endswith("below")
+        fixed = fixed_points(self.rule, self.found.activation, self.found.couplings())
+        ends = [p.kernel for p in fixed if p.parallel < 1 - SETTLED and (p.kernel > kernel) == above]
+        to = f"to {min(ends, key=lambda end: abs(end - kernel)):.5g}" if ends else "and do not come back"
+        return f"signals {'above' if above else 'below'} the mean square {kernel:.5g} drift away with depth, {to}"

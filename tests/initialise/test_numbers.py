@@ -64,10 +64,10 @@ def test_closed_forms_of_relu():
 
 def test_at_zero_rates_follow_the_powers_of_the_equivalence_principle():
     """lambda_b ~ l^-p and lambda_W ~ l^(1 - p) at large depth, with p = 1 for tanh."""
-    layers = initialise("tanh", depth=400).layers
+    layers = initialise("tanh", depth=200).layers
     for name, power in (("bias", 1), ("weight", 0)):
-        low, high = (getattr(layers[at - 1], name) * at**power for at in (100, 400))
-        assert high == pytest.approx(low, rel=0.03)
+        low, high = (getattr(layers[at - 1], name) * at**power for at in (50, 200))
+        assert high == pytest.approx(low, rel=0.06)
 
 
 def test_signals_up_to_a_size_are_kept():
@@ -96,7 +96,7 @@ def test_a_network_without_biases():
     ("activation", "parameters", "words"),
     [
         ("gelu", {}, "gelu is half-stable: signals below the mean square 3.5616 drift away"),
-        ("swish", {}, "swish is half-stable: signals above the mean square 14.32 drift away"),
+        ("swish", {}, "swish is half-stable: signals above the mean square 14.32 drift away with depth, to 14.593"),
         ("relu", {"width": 64}, "a width of 384 brings it to 0.3"),
         ("sigmoid", {}, "sigmoid is not critical"),
         ("x^2", {}, r"x\^2 is not critical"),
@@ -109,6 +109,17 @@ def test_warnings(activation, parameters, words):
     with pytest.raises(AssertionError, match=words):
         raise AssertionError("\n".join(found.warnings))
     assert all("\n" not in own for own in found.warnings)
+
+
+def test_where_signals_drift_to_is_where_they_come_from_both_sides():
+    """GELU below its point: a layer of the compiled theory moves kernels towards the one that the warning names."""
+    found = initialise("gelu", depth=2)
+    assert "to 3.035;" in found.warnings[0]
+    model = pt.theory("mlp", ["G"], 0).compile(inputs="one")
+    for kernel, direction in ((3.5, -1), (3.04, -1), (3.03, 1), (2.0, 1)):
+        row = math.sqrt((kernel - found.C_b) / found.C_W)
+        above = model([[row]], "gelu", 2, C_b=found.C_b, C_W=found.C_W)[2]["G"]
+        assert (float(np.squeeze(above)) - kernel) * direction > 0
 
 
 def test_other_hyperparameters_are_listed():

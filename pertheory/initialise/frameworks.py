@@ -12,6 +12,8 @@ from pertheory.functions.formula import constant, parse
 from pertheory.rulebook.files import read_toml, rules_folder
 from pertheory.solve.criticality import Criticality
 
+#: names of activations with parameters that are trained: no function
+LEARNED = {"PReLU"}
 #: the program that has gains of its own, and how people call it
 WITH_GAINS, NAME = "torch", "PyTorch"
 
@@ -61,7 +63,7 @@ def code(framework: str, function: Activation) -> str | None:
     if function.name in calls and function == activation(function.name):
         return str(calls[function.name])
     for name, own in names(framework):
-        if own == function:
+        if own == function and name not in LEARNED:
             return FRAMEWORKS[framework].call.format(name)
     return None
 

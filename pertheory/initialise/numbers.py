@@ -195,6 +195,9 @@ class _Network:
         found = self.found
         if found.universality == "half-stable":
             yield f"{found.name} is half-stable: {self._drift()}; scale inputs to mean square {product:.5g}"
+        usable = [point for point in found.points if point.stability != "unstable"]
+        if len(usable) > 1:
+            yield f"{len(usable)} critical points could be used; these numbers are for that of K = {self.point.K:.5g}"
         for what, value in (("V/(n K^2)", v), ("the relative variance of the tangent kernel", ntk)):
             if value is not None and value > TOO_MUCH:
                 enough = math.ceil(self.width * value / TOO_MUCH)

@@ -99,6 +99,7 @@ def test_a_network_without_biases():
         ("swish", {}, "swish is half-stable: signals above the mean square 14.32 drift away with depth, to 14.593"),
         ("relu", {"width": 64}, "a width of 384 brings it to 0.3"),
         ("sigmoid", {}, "sigmoid is not critical"),
+        ("x - x^3/6", {}, "2 critical points could be used; these numbers are for that of K = 0"),
         ("x^2", {}, r"x\^2 is not critical"),
         ("hard_shrink", {}, "hard_shrink jumps"),
         ("exp(x^2)", {}, "grows so fast"),

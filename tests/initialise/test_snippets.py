@@ -65,6 +65,9 @@ def test_a_name_in_code_is_the_function_that_was_asked_for(framework):
     """Also where a program's name means another function, as gelu in JAX does."""
     for name, function in names(framework):
         written = code(framework, function)
+        if written is None:
+            assert name == "PReLU"  # its slope is trained, and that of leaky_relu is not
+            continue
         own = written.removesuffix("()").rpartition(".")[2]
         prefix = {"torch": "torch.nn", "jax": "jax.nn", "flax": "flax.linen", "keras": "keras.activations"}[framework]
         assert pt.activation(f"{prefix}.{own}") == function, name

@@ -218,7 +218,7 @@ class Chooser:
         if weak.any():
             for row in np.unique(by[weak]).tolist():
                 self._note(row, best, (by == row) & weak)
-        best[1][~np.isfinite(best[0])] = 0.0  # what overflows is an error later, and named there
+        best[1][~np.isfinite(best[0])] = np.inf
         return best
 
     def _note(self, row: int, found: Found, which: Mask) -> None:

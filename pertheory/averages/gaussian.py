@@ -223,6 +223,7 @@ class GaussianAverages:
                 final = np.where(better, error, bound)
                 relative = np.where(where & (final > 0), final / np.where(scale > 0, scale, 1.0), 0.0)
             found[n] = np.where(better, value, found[n])
+            relative[~np.isfinite(found[n])] = 0.0  # named by who asked
             self.account.seen(relative)
             for entry in np.argwhere(relative > allowed).tolist():
                 self.account.judge(asked, n, entry, float(relative[tuple(entry)]), float(final[tuple(entry)]), allowed)

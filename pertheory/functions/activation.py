@@ -137,7 +137,7 @@ class Activation:
 
     def piece_coefficients(self, part: int) -> tuple[float, ...] | None:
         """Coefficients of 1, x, x^2, ... of one piece where it is a polynomial."""
-        polynomial = self._polynomials(part, 0)[0]
+        polynomial = self._parts[part][0].expanded(self._polynomials(part, 0)[0])
         powers = {sum(e for _, e in monomial): float(value) for monomial, value in polynomial.items()}
         if any(variable for monomial in polynomial for variable, _ in monomial):
             return None
@@ -274,7 +274,7 @@ def _build(
             refuse_poles(part, values, low, high)
             pieces.append(Piece(low, high, part))
     function = Activation(name, tuple(pieces), tuple(sorted(values.items())))
-    converted = [part[1][0] for part in function._parts]
+    converted = [ring.expanded(known[0]) for ring, known in function._parts]
     merged: list[Piece] = []
     for index, piece in enumerate(pieces):
         # |x|^2 has no kink: equal polynomials join (rings differ, so pieces with generators are left apart)

@@ -90,9 +90,28 @@ def kinds(text: str) -> set[str]:
 
 
 def test_ordinary_activations_share_nothing() -> None:
-    """What is multiplied out is exact, has closed forms, and is printed in C as it always was."""
-    for text in ("tanh", "gelu", "gelu_tanh", "swish", "mish", "softplus", "squareplus", "x*exp(-x^2)*(1 + x)^3"):
+    """What is multiplied out is printed in C as it always was; what cancels is not, but algebra sees through it."""
+    for text in ("tanh", "gelu", "gelu_tanh", "swish", "mish", "softplus", "squareplus", "x*exp(-x^2)*(1 + x^2)^3"):
         assert not kinds(text) & {"shared", "factor"}
+    ring, (polynomial,) = activation("x*exp(-x^2)*(1 + x)^3").polynomials(0, 0)
+    assert "shared" in {ring.variable(index)[0] for index in range(1, ring.size[0] + 1)}
+    assert sorted(ring.expanded(polynomial).values()) == [1, 1, 3, 3]
+    assert activation("(x - 1)^2*(x + 2)/2").coefficients == (1.0, -1.5, 0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e16*(x-1)^2", "1e16*(x-1)*(1-x)*3", "exp(-(1e8*(x-1))^2)", "1/(1+1e16*(x-1)^2*(x+1)^4)", "(x-1)^9*(x-2)"]
+)
+def test_formulas_keep_the_digits_of_the_form_that_was_written(text: str) -> None:
+    """Next to the peak the derivatives have all their digits; multiplied out, the values had none."""
+    function = replace(activation(text))
+    points = np.array([1 + 2.0**-26, 1 - 3 * 2.0**-30])
+    found = function.tabulate(points, range(3))
+    with mpmath.workdps(60):
+        for n, place in enumerate(points.tolist()):
+            exact = derivatives(function, 0, mpmath.mpf(place), 2)
+            for order in range(3):
+                assert abs(mpmath.mpf(found[order][n]) - exact[order]) <= 1e-14 * abs(exact[order])
 
 
 def test_the_size_of_shared_terms_is_that_of_what_they_hold() -> None:

@@ -45,6 +45,17 @@ def last_degrees(count: int) -> Array:
     return result
 
 
+@lru_cache(maxsize=8)
+def derivatives(count: int) -> Array:
+    """What turns the values at Gauss-Legendre nodes into derivatives there, from the left."""
+    nodes, weights = legendre(count)
+    powers = np.polynomial.legendre.legvander(nodes, count - 1)
+    slopes = np.polynomial.legendre.legval(nodes, np.polynomial.legendre.legder(np.eye(count)))
+    result: Array = (weights[:, None] * powers * (np.arange(count) + 0.5)) @ slopes
+    result.flags.writeable = False
+    return result
+
+
 def sorted_edges(plain: Array, *more: Array) -> Array:
     """Edges of panels, row by row; edges that all rows have in the same place are kept once."""
     shape = more[0].shape[:-1]

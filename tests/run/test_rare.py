@@ -12,7 +12,11 @@ import math
 import numpy as np
 import pytest
 
+from pertheory.averages.account import Account
+from pertheory.averages.choose import Chooser
+from pertheory.averages.estimate import Task, Wanted
 from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.methods.product_panels import ProductPanels
 from pertheory.functions.activation import activation
 from tests.run.one_factor import covariance, exact
 
@@ -54,6 +58,51 @@ def test_where_the_weight_of_four_inputs_lies_beyond_a_lattice_it_is_not_taken_f
     assert own is not None
     found = own.average(((("s", 1),),) * 4)
     assert abs(found.value - exact("softshrink", 1, 0.05, 0.3, 4)) <= found.error
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("steep", [1e4, 1e8, 1e12, 1e16])
+@pytest.mark.parametrize("rho", [0.0, 0.6, -0.9, 0.99])
+def test_narrow_peaks_at_two_inputs_have_gaussian_integrals(rho: float, steep: float) -> None:
+    """exp(-c (x - 1)^2) at both: a Gaussian integral. No grid finds such a peak; zero once passed for it."""
+    k = 1.3 * np.array([[1.0, rho], [rho, 1.0]])
+    averages = GaussianAverages({"s": activation(f"exp(-{steep:g}*(x-1)^2)")})
+    (found,) = averages(k, [request(0, 0)])
+    smeared = k + np.eye(2) / (2 * steep)
+    wanted = math.exp(-np.linalg.solve(smeared, np.ones(2)).sum() / 2) / (2 * steep * math.sqrt(np.linalg.det(smeared)))
+    assert found[0, 1] == pytest.approx(wanted, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("slope", [3.0, 1e3, 1e6])
+@pytest.mark.parametrize("rho", [0.5, -0.95])
+def test_panels_of_two_inputs_give_the_arcsine_law(rho: float, slope: float) -> None:
+    """<erf(a x) erf(a y)> at variance 2 and of its slopes, as panels have them."""
+    function = activation("erf(a*x)", a=slope)
+    method = ProductPanels(Wanted({"s": function}, 1e-9, 1e-8), 0.1)
+    k = np.array([[2.0, 2 * rho], [2 * rho, 2.0]])
+    found = method.average(Task([((("s", 0),),) * 2, ((("s", 1),),) * 2], k[None], {}))
+    assert found is not None
+    power = 1 + 4 * slope**2
+    sine = 4 * rho * slope**2 / power
+    wanted = np.array([2 / math.pi * math.asin(sine), 4 * slope**2 / (math.pi * power * math.sqrt(1 - sine**2))])
+    values, errors, _ = found[:, :, 0]
+    assert (np.abs(values - wanted) <= np.maximum(errors, 1e-15 * np.abs(wanted))).all()
+    assert (errors <= 1e-9 * np.abs(wanted)).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_infinite_or_missed_has_an_infinite_error() -> None:
+    """Overflow at one input; three inputs with a peak between all points of the sums."""
+    wanted = Wanted({"s": activation("x^4"), "t": activation("exp(-1e16*(x-1)^2)")}, 1e-9, 1e-8)
+    chooser = Chooser(wanted, Account(wanted.functions))
+    one = np.array([[0]])
+    value, error, _ = chooser.plain(np.full((1, 1, 1), 1e300), one, [((("s", 0),),)])[:, 0, 0]
+    assert np.isinf([value, error]).all()
+    k = np.eye(3)[None] + 0.1
+    value, error, scale = chooser.plain(k, np.array([[0, 1, 2]]), [((("t", 0),),) * 3])[:, 0, 0]
+    wanted = 1e-24 * (0.5**1.5) * math.exp(-1.5 / 1.3) / math.sqrt(1.3)
+    assert abs(value - wanted) <= error
+    assert error > 1e-9 * scale
 
 
 @pytest.mark.filterwarnings("error")

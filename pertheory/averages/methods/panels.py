@@ -60,8 +60,8 @@ class Resolved(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def table(functions: Functions, products: tuple[Lines, ...], sigma: float) -> Resolved:
-    """Products on panels for spreads up to some."""
+def table(functions: Functions, products: tuple[Lines, ...], sigma: float, widest: float = WIDEST) -> Resolved:
+    """Products on panels for spreads up to some, no panel wider than a part of the spread."""
     named = dict(functions)
 
     def values(nodes: Array) -> Array:
@@ -71,13 +71,14 @@ def table(functions: Functions, products: tuple[Lines, ...], sigma: float) -> Re
     def terms(nodes: Array) -> Array:
         return np.stack([_terms(named, nodes, product) for product in products])
 
-    return _resolved(values, terms, _edges(functions, sigma, reach_of_products(functions, products, sigma)), sigma)
+    edges = _edges(functions, sigma, reach_of_products(functions, products, sigma), widest)
+    return _resolved(values, terms, edges, sigma)
 
 
-def _edges(functions: Functions, sigma: float, reach: float) -> Array:
+def _edges(functions: Functions, sigma: float, reach: float, widest: float = WIDEST) -> Array:
     """Where panels for a spread end before any is halved."""
     limit = reach * sigma
-    plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / WIDEST))
+    plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / widest))
     own = [function for _, function in functions]
     kinks = [kink for function in own for kink in function.kinks if abs(kink) < limit]
     return np.concatenate([plain, [0.0], kinks, ladder(own, limit), edges_of(functions, limit)])

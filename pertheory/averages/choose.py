@@ -89,6 +89,7 @@ TABLE = (
     Choice(SMOOTH, "pairs", Pairs, 2.6, "two, the above not sure", "panels that see steep places, however close"),
     Choice(STEPS, "orthants", None, None, "piecewise polynomials, kink at 0", "exact moments"),
     Choice(KINKS, "smeared", Smeared, None, "enough own noise", "converges like that of a smooth function"),
+    Choice(KINKS, "product panels", ProductPanels, 0.1, "two, no mean, the above not sure, {} left", "see above"),
     Choice(
         KINKS, "pairs", Pairs, 2.6, "two, steep within {} spreads", "see above; nested panels can miss steep places"
     ),

@@ -16,6 +16,7 @@ from pertheory.averages.account import Account
 from pertheory.averages.choose import Chooser
 from pertheory.averages.estimate import Task, Wanted
 from pertheory.averages.gaussian import GaussianAverages
+from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.product_panels import ProductPanels
 from pertheory.functions.activation import activation
 from tests.run.one_factor import covariance, exact
@@ -88,6 +89,24 @@ def test_panels_of_two_inputs_give_the_arcsine_law(rho: float, slope: float) -> 
     values, errors, _ = found[:, :, 0]
     assert (np.abs(values - wanted) <= np.maximum(errors, 1e-15 * np.abs(wanted))).all()
     assert (errors <= 1e-9 * np.abs(wanted)).all()
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.7, -0.99])
+def test_panels_of_two_inputs_end_at_kinks(rho: float) -> None:
+    """The arc-cosine kernels of ReLU, and max(0,x) e^x against panels in rotated variables."""
+    wanted = Wanted({"s": activation("relu"), "t": activation("max(0,x)*exp(x)")}, 1e-9, 1e-8)
+    size, angle = 1.5, math.acos(rho)
+    k = size * np.array([[1.0, rho], [rho, 1.0]])
+    atoms = [((line,), (line,)) for line in (("s", 0), ("s", 1), ("t", 0), ("t", 1))]
+    found = ProductPanels(wanted, 0.1).average(Task(atoms, k[None], {}, np.zeros(2)))
+    assert found is not None
+    values, errors, scales = found[:, :, 0]
+    exact = [size / (2 * math.pi) * (math.sin(angle) + (math.pi - angle) * rho), (math.pi - angle) / (2 * math.pi)]
+    spread = np.full(1, math.sqrt(size))
+    requests = [tuple((0, product) for product in atom) for atom in atoms[2:]]
+    exact += pair_averages(wanted.frozen, requests, np.array([rho]), (spread, spread))[0][:, 0].tolist()
+    assert (np.abs(values - exact) <= errors + 4e-16).all()  # the formulas cancel
+    assert (errors <= 1e-12 * scales).all()
 
 
 @pytest.mark.filterwarnings("ignore")

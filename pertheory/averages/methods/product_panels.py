@@ -1,4 +1,4 @@
-"""Averages of smooth functions that are steep somewhere, at two inputs: panels of one times panels of the other.
+"""Averages of functions with kinks or steep places, at two inputs: panels of one input times panels of the other.
 
 What the functions of each input need is resolved in one dimension, once an octave of spreads; an average is then a
 product of matrices with the density of the two inputs in the middle. The density must be resolved as well, and it is as
@@ -30,7 +30,7 @@ class ProductPanels:
         """Average atoms at two inputs."""
         k = task.k[0]
         spreads = np.sqrt(k.diagonal())
-        if len(k) != 2 or not spreads.all():
+        if len(k) != 2 or not spreads.all() or (task.mean is not None and task.mean.any()):
             return None
         rho = k[0, 1] / spreads[0] / spreads[1]
         own = math.sqrt(max((1 - rho) * (1 + rho), 0.0))

@@ -20,8 +20,9 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.functions.catalogue import aliases, catalogue, find_activation
 from pertheory.functions.conversion import Converter
 from pertheory.functions.derivatives import Ring
-from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
+from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, show, to_symengine
 from pertheory.functions.kinks import refuse_poles, split
+from pertheory.functions.parsing import parse
 from pertheory.functions.polynomials import Polynomial, bounded
 from pertheory.functions.series import taylor_coefficients
 from pertheory.functions.symbols import formula_text, is_symbolic

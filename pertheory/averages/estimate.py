@@ -73,7 +73,7 @@ class Wanted:
 Made = TypeVar("Made")
 
 
-class Once(Generic[Made]):
+class Remembered(Generic[Made]):
     """What is made of requests once; the last ones are known again by identity, since hashes of requests take long."""
 
     def __init__(self, make: Callable[[Mapping[int, Request]], Made]) -> None:

@@ -237,8 +237,11 @@ class Activation:
         0 is a step, 1 a corner as of ReLU.
         """
         for order in range(MAX_ORDER if self.kinks else 0):
-            if any(self.jump(order, position) for position in self.kinks):
-                return order
+            try:
+                if any(self.jump(order, position) for position in self.kinks):
+                    return order
+            except InputError:  # a derivative beyond doubles: all jumps below are next to nothing
+                return None
         return None
 
     def symbolic(self) -> tuple[tuple[float, float, Any], ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -72,6 +73,36 @@ def test_narrow_peaks_at_two_inputs_have_gaussian_integrals(rho: float, steep: f
     smeared = k + np.eye(2) / (2 * steep)
     wanted = math.exp(-np.linalg.solve(smeared, np.ones(2)).sum() / 2) / (2 * steep * math.sqrt(np.linalg.det(smeared)))
     assert found[0, 1] == pytest.approx(wanted, rel=1e-9, abs=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("power", "place", "size"), [(8, "3.1", 1.0), (20, "0.31", 0.01), (41, "3.1", 1.0), (41, "3.1", 9.0)]
+)
+def test_half_a_polynomial_keeps_the_digits_of_its_values(power: int, place: str, size: float) -> None:
+    """max(0,x) (x - c)^n: half-line moments with many digits sum to the average; in doubles they cancel."""
+    averages = GaussianAverages({"s": activation(f"max(0,x)*(x-{place})^{power}")})
+    (found,) = averages(np.array([[size]]), [request(0)])
+    with mpmath.workdps(80):
+        moments = (
+            mpmath.mpf(2 * size) ** (mpmath.mpf(n) / 2) * mpmath.gamma((n + 1) / mpmath.mpf(2))
+            for n in range(1, power + 2)
+        )
+        terms = (
+            mpmath.binomial(power, n) * (-mpmath.mpf(place)) ** (power - n) * moment for n, moment in enumerate(moments)
+        )
+        wanted = mpmath.fsum(terms) / (2 * mpmath.sqrt(mpmath.pi))
+    assert found[0] == pytest.approx(float(wanted), rel=1e-13, abs=0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_kink_below_all_numbers_is_none() -> None:
+    """exp(-1e16) is zero, and so is every jump at zero."""
+    (kinked,), (smooth,) = (
+        GaussianAverages({"s": activation(f"{front}exp(-1e16*(x-1)^2)")})(np.eye(1), [request(0)])
+        for front in ("max(0,x)*", "x*")
+    )
+    assert kinked[0] == pytest.approx(smooth[0], rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("slope", [3.0, 1e3, 1e6])

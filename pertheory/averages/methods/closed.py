@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
 from pertheory.averages.closed_forms import closed_codes
-from pertheory.averages.estimate import Once, Wanted, Whole
+from pertheory.averages.estimate import Remembered, Wanted, Whole
 from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
 from pertheory.averages.request import Request
@@ -54,7 +54,7 @@ class Closed:
 
     def __init__(self, wanted: Wanted, bound: float) -> None:
         self._bound, self._pieced = bound, wanted.pieced
-        self._forms = Once(lambda requests: closed_codes(tuple(requests.values()), wanted.frozen))
+        self._forms = Remembered(lambda requests: closed_codes(tuple(requests.values()), wanted.frozen))
 
     def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
         """Average what has one or two factors and closed forms."""

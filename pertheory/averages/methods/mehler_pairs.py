@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
-from pertheory.averages.estimate import Mask, Once, Wanted, Whole
+from pertheory.averages.estimate import Mask, Remembered, Wanted, Whole
 from pertheory.averages.grids import EPSILON, SHIFTED, Functions, condition, even_size, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
 from pertheory.averages.methods.panelling import FactorValues
@@ -58,7 +58,7 @@ class SmoothPairs:
             least = bound if any(len(r) > 2 for r in requests.values()) else 2
             return list(own), _factors(wanted.frozen, tuple(own.values())), least
 
-        self._prepared = Once(prepared)
+        self._prepared = Remembered(prepared)
 
     def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
         """Average what has two factors."""

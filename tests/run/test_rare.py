@@ -12,6 +12,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from pertheory.averages.account import Account
 from pertheory.averages.choose import Chooser
@@ -19,6 +20,7 @@ from pertheory.averages.estimate import Task, Wanted
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.averages.methods.pairs import pair_averages
 from pertheory.averages.methods.product_panels import ProductPanels
+from pertheory.averages.quadrature import density, panels
 from pertheory.functions.activation import activation
 from tests.run.one_factor import covariance, exact
 
@@ -93,6 +95,22 @@ def test_half_a_polynomial_keeps_the_digits_of_its_values(power: int, place: str
         )
         wanted = mpmath.fsum(terms) / (2 * mpmath.sqrt(mpmath.pi))
     assert found[0] == pytest.approx(float(wanted), rel=1e-13, abs=0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [9.0, 16.0])
+@pytest.mark.parametrize("rho", [0.9, 0.99, -0.5])
+def test_functions_that_grow_are_followed_to_where_both_do(size: float, rho: float) -> None:
+    """<x+ y+ e^(x+y)> is e^m <x+ y+> about the mean m = K (1 + rho), a variable at a time."""
+    averages = GaussianAverages({"s": activation("max(0,x)*exp(x)")}, distinct=True)
+    (found,) = averages(size * np.array([[1.0, rho], [rho, 1.0]]), [request(0, 0)])
+    mean, spread = size * (1 + rho), math.sqrt(size)
+    own = spread * math.sqrt(1 - rho**2)
+    x, weights = panels(np.linspace(0, mean + 12 * spread, 200))
+    other = mean + rho * (x - mean)
+    inner = other * ndtr(other / own) + own * density(other / own)
+    wanted = math.exp(mean) * float((x * inner * density((x - mean) / spread) / spread) @ weights)
+    assert found[0, 1] == pytest.approx(wanted, rel=1e-11, abs=0)
 
 
 @pytest.mark.filterwarnings("error")

@@ -60,8 +60,18 @@ class Resolved(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def table(functions: Functions, products: tuple[Lines, ...], sigma: float, widest: float = WIDEST) -> Resolved:
-    """Products on panels for spreads up to some, no panel wider than a part of the spread."""
+def table(
+    functions: Functions, products: tuple[Lines, ...], sigma: float, widest: float = WIDEST, powers: int = 1
+) -> Resolved:
+    """Products on panels for spreads up to some.
+
+    Args:
+        functions: activations by name.
+        products: what is resolved.
+        sigma: the largest spread.
+        widest: panel, in units of it.
+        powers: of the products are negligible beyond the panels.
+    """
     named = dict(functions)
 
     def values(nodes: Array) -> Array:
@@ -71,7 +81,8 @@ def table(functions: Functions, products: tuple[Lines, ...], sigma: float, wides
     def terms(nodes: Array) -> Array:
         return np.stack([_terms(named, nodes, product) for product in products])
 
-    edges = _edges(functions, sigma, reach_of_products(functions, products, sigma), widest)
+    reach = reach_of_products(functions, tuple(powers * product for product in products), sigma)
+    edges = _edges(functions, sigma, reach, widest)
     return _resolved(values, terms, edges, sigma)
 
 

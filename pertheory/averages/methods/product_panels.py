@@ -2,7 +2,8 @@
 
 What the functions of each input need is resolved in one dimension, once an octave of spreads; an average is then a
 product of matrices with the density of the two inputs in the middle. The density must be resolved as well, and it is as
-narrow as what one input leaves of the other: close inputs are for `pairs.py`.
+narrow as what one input leaves of the other: close inputs are for `pairs.py`. Functions that grow move the weight to
+where both do: panels reach as far as their squares count.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ProductPanels:
         products = [tuple(sorted({atom[side] for atom in task.atoms})) for side in (0, 1)]
         width = 2.0 ** math.floor(math.log2(own))
         first, second = (
-            table(self._frozen, some, 2.0 ** math.ceil(math.log2(sigma)), width)
+            table(self._frozen, some, 2.0 ** math.ceil(math.log2(sigma)), width, 2)
             for some, sigma in zip(products, spreads.tolist(), strict=True)
         )
         if len(first.nodes) * len(second.nodes) > MOST:
@@ -47,7 +48,10 @@ class ProductPanels:
         sides = []
         for found, some in ((first, products[0]), (second, products[1])):
             values, sizes, noise = found.values.reshape(3, len(some), -1)
-            sides.append(np.stack([values, sizes, EPSILON * noise + np.repeat(found.missed, NODES, axis=1)]))
+            doubts = EPSILON * noise + np.repeat(found.missed, NODES, axis=1)
+            for end in (slice(NODES), slice(-NODES, None)):  # beyond lies less than in the last panels
+                doubts[:, end] += sizes[:, end]
+            sides.append(np.stack([values, sizes, doubts]))
         x, y = first.nodes / spreads[0], second.nodes / spreads[1]
         totals = np.zeros((4, len(products[0]), len(products[1])))
         for rows in np.array_split(np.arange(len(x)), 1 + len(x) * len(y) // BLOCK):

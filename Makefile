@@ -64,6 +64,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.averages
 	$(BIN)/python -m benchmarks.c
+	$(BIN)/python -m benchmarks.criticality
 
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)

@@ -41,7 +41,9 @@ ALLOWED = {
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
     "plots": "text rulebook run",
     "memo": "",
-    "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
+    "solve": "text html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages "
+    "memo",
+    "initialise": "text html algebra rulebook functions solve",
     "training": "graphs algebra rulebook",
     "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
@@ -49,7 +51,7 @@ ALLOWED = {
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe infer plots",
+    "book describe solve initialise infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

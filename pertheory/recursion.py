@@ -361,16 +361,21 @@ def read_rule(rule: Any, what: Any) -> Network:
 
     Raises:
         InputError: no such network, or swapped arguments.
-        RuleError: the rule file is wrong or the network is not sound.
+        RuleError: the rule file is wrong, a function that it fixes as well, or the network is not sound.
     """
     try:
-        return network(rule)
+        found = network(rule)
     except InputError:
         if isinstance(rule, Tensor | Observable | tuple) or _is_network(what):
             raise InputError(
                 "arguments are swapped: the network comes first, then the tensor, as in derive('mlp', 'V')"
             ) from None
         raise
+    if found.activations:
+        from pertheory.functions.chosen import fixed_functions  # which loads NumPy
+
+        fixed_functions(found)
+    return found
 
 
 def _is_network(value: Any) -> bool:

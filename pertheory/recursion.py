@@ -22,6 +22,9 @@ from pertheory.store import Store
 from pertheory.text import plural, shortened
 from pertheory.worker import Node, Worker
 
+#: Every order has several times the diagrams of the one before it; what is above would never end.
+MOST_ORDER = 20
+
 if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
     from pertheory.typeset.explain import Explanation
@@ -333,7 +336,7 @@ def derive(
         The `Recursion`.
 
     Raises:
-        InputError: unknown tensor, malformed observable, negative order.
+        InputError: unknown tensor, malformed observable, an order that is negative or above `MOST_ORDER`.
 
     Example:
         >>> derive("mlp", "G").terms.__len__()
@@ -343,17 +346,26 @@ def derive(
     tensor, fixed = any_tensor(what, pairs)
     if pairs is not None and not isinstance(what, Observable):
         raise InputError(f"pairs belong to an Observable; {tensor.name} has its own")
-    order = whole(order, "order")
+    order = check_order(order)
     last = len(chosen_rule.sublayers) - 1
     step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else whole(sublayer, "sublayer", 0, last)
     made = [name for name, _ in chosen_rule.sublayers[step].fields]
     for field in tensor.kind.fields:
         if field not in made:
             raise InputError(f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}")
-    orders = (fixed,) if fixed is not None else tuple(range(order + 1))
+    orders = tuple(range(order + 1)) if fixed is None else (check_order(fixed, f"the order of {tensor.name}"),)
     nodes = [Node(step, tensor.kind, k) for k in orders]
     found = Worker(chosen_rule, executor, store).gather(nodes)
     return Recursion(chosen_rule, step, tensor, orders, tuple(d for own in found.values() for d in own))
+
+
+def check_order(order: Any, what: str = "order") -> int:
+    """An order up to which recursions can be derived.
+
+    Raises:
+        InputError: it is none, or above `MOST_ORDER`.
+    """
+    return whole(order, what, 0, MOST_ORDER)
 
 
 def read_rule(rule: Any, what: Any) -> Network:

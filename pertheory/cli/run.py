@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.cli.inputs import read_inputs
 from pertheory.cli.options import (
-    LayerProgress,
     add_network,
     add_order,
     add_output,
@@ -30,6 +29,7 @@ from pertheory.cli.options import (
     working,
 )
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
+from pertheory.cli.work import COMBINED, LOWERED, CheckedProgress, check_program
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.progress import show_time
 from pertheory.rulebook.tensors import Tensor, find_tensor
@@ -101,6 +101,7 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.functions.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.run.arguments import check_accuracy, check_hyperparameters, check_inputs, check_widths
+    from pertheory.run.model import PLAIN
     from pertheory.theory import theory
 
     rule = network(options.network, options.closure)
@@ -126,6 +127,8 @@ def main(options: argparse.Namespace) -> int:
         raise InputError(f"{error}{hint}") from None
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    if len(table) > 1:
+        check_program(closed, LOWERED if function.is_smooth or len(table) <= PLAIN else COMBINED, options)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     shown = _shown(closed, names)
     _check_size(_shown(closed, ["all"]), len(table))
@@ -141,7 +144,7 @@ def main(options: argparse.Namespace) -> int:
         widths=widths,
         rtol=options.rtol,
         parameters=own,
-        progress=LayerProgress(),
+        progress=CheckedProgress(options),
         **counted,
         **hyper,
     )

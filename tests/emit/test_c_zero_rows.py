@@ -23,7 +23,7 @@ def fast_builds(tmp_path_factory):
     """A cache of its own, and a quick compiler: speed is not what is tested here."""
     kept = ccompile.FLAGS, ccompile.cache_folder
     folder = tmp_path_factory.mktemp("cache")
-    ccompile.FLAGS = ("-std=c99", "-O1", "-fPIC", "-shared")
+    ccompile.FLAGS = ("-std=c99", "-O0", "-fPIC", "-shared")
     ccompile.cache_folder = lambda: folder
     yield
     ccompile.FLAGS, ccompile.cache_folder = kept

@@ -12,7 +12,7 @@ from pertheory import html
 from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram
 from pertheory.errors import InputError, PertheoryError
-from pertheory.forms.expand import expand
+from pertheory.forms.expand import count_ways, expand
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, Network, network
 from pertheory.rulebook.observable import Observable
@@ -81,6 +81,11 @@ class Recursion:
     def terms(self) -> Terms:
         """The expanded form for distinct samples; samples are slot numbers from 0."""
         return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram).items())
+
+    @cached_property
+    def ways(self) -> int:
+        """How many terms `terms` adds up: what expanding costs, counted without doing it."""
+        return sum(map(count_ways, self.diagrams))
 
     def expanded(self, diagram: Diagram) -> Terms:
         """One of the `diagrams` (with its orbit) as terms, all samples distinct."""

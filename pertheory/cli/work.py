@@ -44,11 +44,8 @@ def check_expansion(recursions: Iterable[Recursion], options: argparse.Namespace
     Raises:
         InputError: as `check_time`.
     """
-    from pertheory.forms.expand import count_ways
-
     for recursion in recursions:
-        ways = sum(map(count_ways, recursion.diagrams))
-        check_time(EXPANDED * ways, f"the expanded form of {recursion.tensor.name}", options)
+        check_time(EXPANDED * recursion.ways, f"the expanded form of {recursion.tensor.name}", options)
 
 
 def check_program(closed: Theory, each: float, options: argparse.Namespace) -> None:
@@ -62,9 +59,7 @@ def check_program(closed: Theory, each: float, options: argparse.Namespace) -> N
     Raises:
         InputError: as `check_time`.
     """
-    from pertheory.forms.expand import count_ways
-
-    ways = sum(count_ways(diagram) for own in closed.diagrams.values() for diagram in own)
+    ways = sum(closed.recursion(node).ways for node in closed.nodes)
     check_time(each * ways, f"the program of {closed.network.name} to order 1/n^{closed.order}", options)
 
 

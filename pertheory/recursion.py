@@ -22,13 +22,13 @@ from pertheory.store import Store
 from pertheory.text import plural, shortened
 from pertheory.worker import Node, Worker
 
-#: Every order has several times the diagrams of the one before it; what is above would never end.
-MOST_ORDER = 20
-
 if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
     from pertheory.typeset.explain import Explanation
     from pertheory.typeset.gallery import Gallery
+
+#: Every order has several times the diagrams of the one before it; what is above would never end.
+MOST_ORDER = 20
 
 
 @dataclass(frozen=True, eq=False)

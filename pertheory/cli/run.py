@@ -148,7 +148,7 @@ def main(options: argparse.Namespace) -> int:
         **counted,
         **hyper,
     )
-    _announce(layers, len(table))
+    _announce(layers, len(table), options.yes)
     divergent = _Divergent(shown, set(_shown(closed, [name for name in names if name not in ("all", "every")])))
     if options.format == "text":
         shown = _shown(closed, names, leading=True)
@@ -237,13 +237,14 @@ def _check_size(shown: dict[str, Any], inputs: int) -> None:
         )
 
 
-def _announce(layers: Layers, inputs: int) -> None:
-    """Say before it starts what a run will take, where a person looks on or it is much."""
+def _announce(layers: Layers, inputs: int, agreed: bool) -> None:
+    """Say before it starts what a run will take, where a person looks on or it is much and has been agreed to."""
     from pertheory.run.memory import available_memory, show_bytes
 
     sets, size = layers.largest_sets()
     seconds = layers.seconds_per_layer() if sets >= MANY_SETS and layers.depth > 1 else 0.0
-    if not sys.stderr.isatty() and layers.needed < MUCH_MEMORY and seconds * (layers.depth - 1) < MUCH_TIME:
+    much = layers.needed >= MUCH_MEMORY or (agreed and seconds * (layers.depth - 1) >= MUCH_TIME)
+    if not much and not sys.stderr.isatty():
         return
     free = available_memory()
     text = f"{inputs} input{'s' if inputs > 1 else ''}: about {show_bytes(layers.needed)} of memory"

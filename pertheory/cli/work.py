@@ -75,6 +75,6 @@ class CheckedProgress(LayerProgress):
         if self._begun < 0:
             self._begun = time.process_time()
         used, part = time.process_time() - self._begun, self.part(layer, depth, done)
-        if used > TELLING and part:
+        if used > TELLING and part and used / part - used > QUICK:  # what is nearly done goes on
             check_time(used / part, "the run", self._options)
         super().__call__(layer, depth, done)

@@ -25,6 +25,7 @@ from pertheory.cli.options import (
     write_text,
 )
 from pertheory.cli.run import add_hyperparameters, split_parameters, whole_widths
+from pertheory.cli.work import LOWERED, CheckedProgress, check_program
 from pertheory.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def main(options: argparse.Namespace) -> int:
     check_work(names, options.order, False, options)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    check_program(closed, LOWERED, options)
     found = _flagged(
         lambda: posterior(
             closed,
@@ -90,6 +92,7 @@ def main(options: argparse.Namespace) -> int:
             widths=whole_widths(options),
             parameters=own,
             rtol=options.rtol,
+            progress=CheckedProgress(options),
             **hyper,
         )
     )

@@ -9,7 +9,7 @@ their names.
 * ``toml``: a file, if the first line is ``# name.toml``.
 * the rest (`SHOWN`) is only shown.
 
-Of printed numbers that are written to the last digit nine digits are compared: the others are rounding, and the machine's.
+Of long printed numbers nine digits are compared: the others are rounding, and the machine's.
 
 Pictures of a page, ``![..](pictures/V.svg)``, are what its blocks write as ``V.svg``. They are kept, so that the pages
 have them wherever they are read; ``python -m tests.docs.blocks`` draws them anew.

@@ -1,0 +1,209 @@
+"""Means and covariances of trained networks to order 1/n, by part.
+
+What an output at the end of training is made of (`growth.py`) is averaged over initialisations, cumulant by cumulant
+(`averages.py`), with the sums over times (`times.py`) as weights. All arrays are over the modes of the training set, in
+which weights are diagonal, and then over the test inputs: nothing has more axes than the largest tensor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from pertheory.graphs.tensor import TensorType
+from pertheory.training.arithmetic import FLOATS
+from pertheory.training.averages import Cumulant, cumulants
+from pertheory.training.contraction import Labelled, layout
+from pertheory.training.formula import Object
+from pertheory.training.growth import HIGHEST, Grown, grown
+from pertheory.training.times import Array, Course
+
+LEADING = "leading"
+#: the parts of what is of order 1/n, by the trees of the joint cumulant that makes it so
+PARTS: Mapping[tuple[str, ...], str] = {
+    ("z", "z"): "G1",
+    ("H",): "H1",
+    ("H", "z", "z"): "DF",
+    ("H", "H"): "AB",
+    ("dH", "z"): "PQ",
+    ("ddH_I",): "RSTU",
+    ("ddH_II",): "RSTU",
+}
+
+#: T{k} of a type over modes and test inputs, axes in the order of its vertices; None if there is none
+Tensors: TypeAlias = Callable[[TensorType, int], Array | None]
+Parts: TypeAlias = dict[str, Array]
+
+
+class Averaged(NamedTuple):
+    """A term of an average.
+
+    Attributes:
+        part: "leading", or a value of `PARTS`.
+        sign: of the targets in it.
+        grown: what is averaged, one or two factors.
+        fixed: mean kernels and targets.
+        cumulants: tensors.
+    """
+
+    part: str
+    sign: int
+    grown: tuple[Grown, ...]
+    fixed: tuple[Object, ...]
+    cumulants: tuple[Cumulant, ...]
+
+
+@lru_cache(maxsize=16)
+def averaged(shape: str, outside: str, most: int) -> tuple[Averaged, ...]:
+    """The average of what a tree has become, to order 1/n; arguments as for `grown`."""
+    return tuple(term for item in grown(shape, outside, most) for term in _averaged((item,)))
+
+
+@lru_cache(maxsize=16)
+def correlated(most: int) -> tuple[Averaged, ...]:
+    """The covariance of two outputs: cumulants that tie one to the other.
+
+    Of two terms that go over into each other when the outputs change places the first stands for both.
+    """
+    found = []
+    own = grown("z", "0", most)
+    for first, second in product(own, own):
+        if first.order >= second.order and first.order + second.order <= HIGHEST:
+            other = second._replace(factors=tuple(_other(item) for item in second.factors))
+            found += [term for term in _averaged((first, other)) if any(map(_ties_both, term.cumulants))]
+    return tuple(found)
+
+
+def _other(item: Object) -> Object:
+    """The same in the second output: its test input is 1, its modes are capitals."""
+    return item._replace(labels=tuple("1" if label == "0" else label.upper() for label in item.labels))
+
+
+def _ties_both(item: Cumulant) -> bool:
+    return len({label == "1" or label.isupper() for label in item.labels}) == 2
+
+
+def _averaged(factors: tuple[Grown, ...]) -> Iterator[Averaged]:
+    everything = [item for own in factors for item in own.factors]
+    trees = [item for item in everything if item.name not in ("r", "Theta")]
+    means = [item for item in everything if item.name == "Theta"]
+    errors = [item for item in everything if item.name == "r"]
+    for choice in product("zy", repeat=len(errors)):
+        chosen = [item._replace(name=name) for name, item in zip(choice, errors, strict=True)]
+        random = trees + [item for item in chosen if item.name == "z"]
+        fixed = tuple(means + [item for item in chosen if item.name == "y"])
+        for order in range(HIGHEST // 2 + 1):
+            for group in cumulants(random, order, corrections=True):
+                beyond = [item.trees for item in group if len(item.labels) // 2 - 1 + item.order]
+                part = PARTS[tuple(sorted(beyond[0]))] if beyond else LEADING
+                yield Averaged(part, (-1) ** choice.count("y"), factors, fixed, group)
+
+
+class Moments:
+    """Averages over networks that are trained alike.
+
+    Args:
+        course: how they are trained.
+        tensors: their statistics at the start.
+        theta: the mean tangent kernel between test inputs and modes, shape (M, N).
+        targets: over modes and outputs, shape (N, n_L).
+    """
+
+    def __init__(self, course: Course, tensors: Tensors, theta: Array, targets: Array) -> None:
+        self.course, self.tensors, self.theta, self.targets = course, tensors, theta, targets
+        self.neurons = targets.shape[1]
+        self.weights: dict[Grown, tuple[str, Array]] = {}
+
+    def mean(self, shape: str = "z", outside: str = "0") -> Parts:
+        """The mean of a tree at test inputs, by part; axes are input and output neuron of one vertex after the other.
+
+        The tree H is what the tangent kernel differs from its mean at infinite width.
+        """
+        return self.total(averaged(shape, outside, self.course.most), outside)
+
+    def covariance(self) -> Parts:
+        """The covariance of outputs at test inputs, by part, shape (M, n_L, M, n_L)."""
+        terms = correlated(self.course.most)
+        alike = self.total((term for term in terms if term.grown[0].order == term.grown[1].order), "01")
+        once = self.total((term for term in terms if term.grown[0].order > term.grown[1].order), "01")
+        both = {part: array + array.transpose(2, 3, 0, 1) for part, array in once.items()}
+        nothing = np.zeros(())
+        return {part: alike.get(part, nothing) + both.get(part, nothing) for part in {**alike, **both}}
+
+    def total(self, terms: Iterator[Averaged] | tuple[Averaged, ...], outside: str) -> Parts:
+        """The sum of averages."""
+        found: dict[str, Array] = defaultdict(lambda: np.zeros(()))
+        for term in terms:
+            array = self.average(term, outside)
+            if array is not None:
+                found[term.part] = found[term.part] + array
+        return dict(found)
+
+    def average(self, term: Averaged, outside: str) -> Array | None:
+        """One term; None if a tensor vanishes."""
+        factors = [self.fixed(item) for item in term.fixed]
+        for item in term.cumulants:
+            array = self.tensors(item.kind, item.order)
+            if array is None:
+                return None
+            entries = array.transpose(item.vertex_of)[tuple(map(self.cut, item.labels))]
+            factors.append(_labelled(entries, item.labels, item.ties))
+        for number, own in enumerate(term.grown):
+            modes, weight = self.weight(own)
+            factors.append(_labelled(weight, tuple(modes.upper() if number else modes)))
+        return self.contracted(term.sign, factors, outside)
+
+    def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
+        """A product of factors, its axes input and neuron in turn."""
+        texts, wanted, loops, outer = layout(factors, outside)
+        arrays = [factor.array.value for factor in factors]
+        expression = f"{','.join(texts)}->{wanted}"
+        found: Array = np.einsum(expression, *arrays, optimize="greedy" if len(arrays) > 2 else False)
+        found = sign * self.neurons**loops * found
+        if len(outside) == 1:
+            return found
+        equal = np.eye(self.neurons)
+        if not any(outer):
+            found = np.multiply.outer(found, equal)
+        elif outer[0] == outer[1]:
+            found = np.einsum("abi,ij->abij", found, equal)
+        return found.transpose(0, 2, 1, 3)
+
+    def fixed(self, item: Object) -> Labelled:
+        """A mean kernel or a target."""
+        if item.name == "Theta":
+            a, b = item.labels
+            return _labelled(self.theta, item.labels, ((a, b),))
+        return Labelled(FLOATS.constant(self.targets), item.labels, item.labels)
+
+    def cut(self, label: str) -> slice:
+        """The entries over which a label runs: a digit over test inputs, a letter over modes."""
+        modes = len(self.course.eigenvalues)
+        return slice(modes, None) if label.isdigit() else slice(modes)
+
+    def weight(self, own: Grown) -> tuple[str, Array]:
+        """The coefficient of a product at the start of training: its modes, and an array over them.
+
+        Equation:
+            For z these are the algorithm projectors of (inf.154) in the eigenbasis, and what of errors is left.
+        """
+        labels = dict.fromkeys(label for item in own.factors for label in item.labels)
+        key = own._replace(factors=tuple(_first(item) for item in own.factors))
+        if key not in self.weights:
+            modes = "".join(label.lower() for label in labels if not label.isdigit())
+            self.weights[key] = modes, sum((self.course.weight(chain, modes) for chain in own.chains), np.zeros(()))
+        return self.weights[key]
+
+
+def _first(item: Object) -> Object:
+    """What `_other` has made another of."""
+    return item._replace(labels=tuple("0" if label == "1" else label.lower() for label in item.labels))
+
+
+def _labelled(array: Array, labels: tuple[str, ...], ties: tuple[tuple[str, str], ...] = ()) -> Labelled:
+    return Labelled(FLOATS.constant(array), labels, (), ties)

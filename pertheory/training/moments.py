@@ -8,14 +8,16 @@ which weights are diagonal, and then over the test inputs: nothing has more axes
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import product
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from pertheory.graphs.tensor import TensorType
+from pertheory.rulebook.tensors import tensor_of
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.averages import Cumulant, cumulants
 from pertheory.training.contraction import Labelled, layout
@@ -35,8 +37,8 @@ PARTS: Mapping[tuple[str, ...], str] = {
     ("ddH_II",): "RSTU",
 }
 
-#: T{k} of a type over modes and test inputs, axes in the order of its vertices; None if there is none
-Tensors: TypeAlias = Callable[[TensorType, int], Array | None]
+#: T{k} of a type over modes and test inputs, axes in the order of its vertices
+Tensors: TypeAlias = Callable[[TensorType, int], Array]
 Parts: TypeAlias = dict[str, Array]
 
 
@@ -44,18 +46,33 @@ class Averaged(NamedTuple):
     """A term of an average.
 
     Attributes:
-        part: "leading", or a value of `PARTS`.
+        first: the tensor that makes it of order 1/n; none at infinite width.
         sign: of the targets in it.
         grown: what is averaged, one or two factors.
         fixed: mean kernels and targets.
         cumulants: tensors.
     """
 
-    part: str
+    first: Cumulant | None
     sign: int
     grown: tuple[Grown, ...]
     fixed: tuple[Object, ...]
     cumulants: tuple[Cumulant, ...]
+
+    @property
+    def part(self) -> str:
+        """ "leading", or a value of `PARTS`."""
+        return LEADING if self.first is None else PARTS[tuple(sorted(self.first.trees))]
+
+    @property
+    def tensor(self) -> str:
+        """The name of the tensor that makes it of order 1/n."""
+        return LEADING if self.first is None else name_of(self.first.kind, self.first.order)
+
+
+def name_of(kind: TensorType, order: int) -> str:
+    """The name of T{k} as a state has it, such as A or H{1}."""
+    return tensor_of(kind).name + (f"{{{order}}}" if order else "")
 
 
 @lru_cache(maxsize=16)
@@ -99,9 +116,13 @@ def _averaged(factors: tuple[Grown, ...]) -> Iterator[Averaged]:
         fixed = tuple(means + [item for item in chosen if item.name == "y"])
         for order in range(HIGHEST // 2 + 1):
             for group in cumulants(random, order, corrections=True):
-                beyond = [item.trees for item in group if len(item.labels) // 2 - 1 + item.order]
-                part = PARTS[tuple(sorted(beyond[0]))] if beyond else LEADING
-                yield Averaged(part, (-1) ** choice.count("y"), factors, fixed, group)
+                first = next((item for item in group if len(item.labels) // 2 - 1 + item.order), None)
+                yield Averaged(first, (-1) ** choice.count("y"), factors, fixed, group)
+
+
+By: TypeAlias = Callable[[Averaged], str]
+PART: By = attrgetter("part")
+TENSOR: By = attrgetter("tensor")
 
 
 class Moments:
@@ -119,43 +140,35 @@ class Moments:
         self.neurons = targets.shape[1]
         self.weights: dict[Grown, tuple[str, Array]] = {}
 
-    def mean(self, shape: str = "z", outside: str = "0") -> Parts:
+    def mean(self, shape: str = "z", outside: str = "0", by: By = PART) -> Parts:
         """The mean of a tree at test inputs, by part; axes are input and output neuron of one vertex after the other.
 
         The tree H is what the tangent kernel differs from its mean at infinite width.
         """
-        return self.total(averaged(shape, outside, self.course.most), outside)
+        return self.total(averaged(shape, outside, self.course.most), outside, by)
 
-    def covariance(self) -> Parts:
+    def covariance(self, by: By = PART) -> Parts:
         """The covariance of outputs at test inputs, by part, shape (M, n_L, M, n_L)."""
         terms = correlated(self.course.most)
-        alike = self.total((term for term in terms if term.grown[0].order == term.grown[1].order), "01")
-        once = self.total((term for term in terms if term.grown[0].order > term.grown[1].order), "01")
+        alike = self.total((term for term in terms if term.grown[0].order == term.grown[1].order), "01", by)
+        once = self.total((term for term in terms if term.grown[0].order > term.grown[1].order), "01", by)
         both = {part: array + array.transpose(2, 3, 0, 1) for part, array in once.items()}
         nothing = np.zeros(())
         return {part: alike.get(part, nothing) + both.get(part, nothing) for part in {**alike, **both}}
 
-    def total(self, terms: Iterator[Averaged] | tuple[Averaged, ...], outside: str) -> Parts:
-        """The sum of averages."""
+    def total(self, terms: Iterable[Averaged], outside: str, by: By = PART) -> Parts:
+        """The sum of averages of each part, or of each tensor."""
         found: dict[str, Array] = defaultdict(lambda: np.zeros(()))
         for term in terms:
-            array = self.average(term, outside)
-            if array is not None:
-                found[term.part] = found[term.part] + array
+            found[by(term)] = found[by(term)] + self.average(term, outside)
         return dict(found)
 
-    def average(self, term: Averaged, outside: str) -> Array | None:
-        """One term; None if a tensor vanishes."""
-        factors = [self.fixed(item) for item in term.fixed]
-        for item in term.cumulants:
-            array = self.tensors(item.kind, item.order)
-            if array is None:
-                return None
-            entries = array.transpose(item.vertex_of)[tuple(map(self.cut, item.labels))]
-            factors.append(_labelled(entries, item.labels, item.ties))
+    def average(self, term: Averaged, outside: str) -> Array:
+        """One term."""
+        factors = [*map(self.fixed, term.fixed), *map(self.cumulant, term.cumulants)]
         for number, own in enumerate(term.grown):
             modes, weight = self.weight(own)
-            factors.append(_labelled(weight, tuple(modes.upper() if number else modes)))
+            factors.append(labelled(weight, tuple(modes.upper() if number else modes)))
         return self.contracted(term.sign, factors, outside)
 
     def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
@@ -178,8 +191,13 @@ class Moments:
         """A mean kernel or a target."""
         if item.name == "Theta":
             a, b = item.labels
-            return _labelled(self.theta, item.labels, ((a, b),))
+            return labelled(self.theta, item.labels, ((a, b),))
         return Labelled(FLOATS.constant(self.targets), item.labels, item.labels)
+
+    def cumulant(self, item: Cumulant) -> Labelled:
+        """The components of a tensor at labels."""
+        entries = self.tensors(item.kind, item.order).transpose(item.vertex_of)[tuple(map(self.cut, item.labels))]
+        return labelled(entries, item.labels, item.ties)
 
     def cut(self, label: str) -> slice:
         """The entries over which a label runs: a digit over test inputs, a letter over modes."""
@@ -205,5 +223,6 @@ def _first(item: Object) -> Object:
     return item._replace(labels=tuple("0" if label == "1" else label.lower() for label in item.labels))
 
 
-def _labelled(array: Array, labels: tuple[str, ...], ties: tuple[tuple[str, str], ...] = ()) -> Labelled:
+def labelled(array: Array, labels: tuple[str, ...], ties: tuple[tuple[str, str], ...] = ()) -> Labelled:
+    """An array over samples."""
     return Labelled(FLOATS.constant(array), labels, (), ties)

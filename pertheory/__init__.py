@@ -44,6 +44,8 @@ _HOMES = {
     "Recursion": "pertheory.recursion",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
+    "trained": "pertheory.training.prediction",
+    "Trained": "pertheory.training.prediction",
     "PertheoryError": "pertheory.errors",
     "InputError": "pertheory.errors",
     "RuleError": "pertheory.errors",
@@ -65,6 +67,7 @@ __all__ = [
     "Recursion",
     "RuleError",
     "Theory",
+    "Trained",
     "UnsupportedError",
     "__version__",
     "activation",
@@ -78,6 +81,7 @@ __all__ = [
     "name",
     "network",
     "theory",
+    "trained",
     "tree",
     "z",
 ]
@@ -102,6 +106,7 @@ if TYPE_CHECKING:
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
+    from pertheory.training.prediction import Trained, trained
 
 
 def __getattr__(name: str) -> Any:

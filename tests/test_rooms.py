@@ -41,13 +41,13 @@ ALLOWED = {
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
     "memo": "",
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
-    "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
+    "training": "text html graphs algebra rulebook functions run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe",
+    "book describe training",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

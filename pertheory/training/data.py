@@ -44,19 +44,21 @@ class Schedule(NamedTuple):
     """How training goes.
 
     Attributes:
-        eta: the learning rate.
+        eta: the learning rate; gradient flow needs none.
         steps: how many steps of gradient descent, infinity included; None for gradient flow.
         time: of gradient flow.
         update: one of `UPDATES`.
     """
 
-    eta: float
+    eta: float | None
     steps: float | None
     time: float
     update: str
 
     def __str__(self) -> str:
-        return str(self.given)
+        if self.steps is None:
+            return f"gradient flow to time {self.time:g}"
+        return f"{self.given} steps of {self.update} descent, eta {self.eta:g}"
 
     @property
     def given(self) -> int | str:
@@ -129,13 +131,15 @@ def check_schedule(eta: Any, steps: Any, update: Any = "gradient") -> Schedule:
         InputError: none of these; an eta that is not positive; a negative time.
     """
     one_of(UPDATES, update, "update")
-    if isinstance(eta, bool) or not isinstance(eta, int | float | np.number) or not 0 < eta < inf:
+    if eta is not None and (isinstance(eta, bool) or not isinstance(eta, int | float | np.number) or not 0 < eta < inf):
         raise InputError(f"eta must be a positive number, not {shown(eta)}")
     if isinstance(steps, str) and steps.startswith(FLOW):
         if update != "gradient":
             raise InputError(f"update {update!r} takes steps; steps={shown(steps)} is gradient flow")
-        return Schedule(float(eta), None, _time(steps), update)
-    if steps in ("inf", inf):
+        return Schedule(None if eta is None else float(eta), None, _time(steps), update)
+    if eta is None:
+        raise InputError("eta is missing: steps of gradient descent need a learning rate; gradient flow does not")
+    if isinstance(steps, str | float) and steps in ("inf", inf):
         return Schedule(float(eta), inf, 0.0, update)
     try:
         number = whole(int(steps) if isinstance(steps, str) and steps.isdecimal() else steps, "steps")
@@ -167,15 +171,18 @@ def course_of(schedule: Schedule, eigenvalues: Array) -> Course:
             f"the tangent kernel of the training set is singular (eigenvalues from {eigenvalues.min():.3g} to "
             f"{largest:.3g}), so that training does not end; leave out repeated inputs, or give a number of steps"
         )
-    if schedule.steps is None:
+    if not largest:
+        raise InputError("the tangent kernel vanishes on the training set, so that nothing is learned")
+    if schedule.steps is None or schedule.eta is None:
         return Flow(eigenvalues, np.ones_like(eigenvalues), time=schedule.time)
-    stable = 2.0 if schedule.update == "newton" else 2 / largest if largest else inf
+    newton = schedule.update == "newton"
+    stable = 2.0 if newton else 2 / largest
     if schedule.eta >= stable:
         raise InputError(
             f"eta {schedule.eta:g} is beyond stability: gradient descent diverges; on this training set it must be "
             f"below {stable:.6g}"
         )
-    over = eigenvalues if schedule.update == "newton" else np.ones_like(eigenvalues)
+    over = eigenvalues if newton else np.ones_like(eigenvalues)
     return Descent(eigenvalues, schedule.eta / over, steps=schedule.steps)
 
 

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pertheory import html
-from pertheory.closure import Closure
 from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
-from pertheory.rulebook.values import whole
-from pertheory.run.model import Model
+from pertheory.rulebook.values import one_of, whole
 from pertheory.text import plural
+from pertheory.theory import Theory
 from pertheory.training.data import Data, Schedule, check_data, check_schedule, check_targets, check_width, course_of
 from pertheory.training.moments import LEADING, TENSOR, Moments, Parts, averaged, correlated
 from pertheory.training.series import Expansion, Loss
@@ -29,6 +28,8 @@ from pertheory.training.times import Array
 MEAN, COVARIANCE = ("H1", "AB", "PQ", "RSTU"), ("G1", "H1", "DF", "AB", "PQ", "RSTU")
 #: the expansion parameter above which the first order is no small correction
 LARGEST_EXPANSION = 0.3
+#: what happens above it
+LARGE = ("refuse", "warn")
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,12 +109,14 @@ class Trained:
         at = "1/n" if self.width is None else f"at n = {self.width:g}"
         shift = float(self.eta_max.first)
         lines: list[tuple[str, Any]] = [
-            ("training", f"eta {self.schedule.eta:g}, steps {self.schedule}, {self.schedule.update} update"),
+            ("training", str(self.schedule)),
             ("largest stable eta", f"{float(self.eta_max.leading):.6g} {'-' if shift < 0 else '+'} {abs(shift):.4g}/n"),
             ("expansion parameter", f"{self.expansion:.4g} {at if self.width else 'times ' + at}"),
         ]
         for name, own in (("mean", self.mean), ("covariance", self.covariance)):
-            lines.append((f"{name} within 10% of infinite width from", f"n = {own.width_for(10):.4g}"))
+            near = own.width_for(10)
+            text = "no width: it is 0 there" if near is None else f"n = {near:.4g}"
+            lines.append((f"{name} within 10% of infinite width from", text))
         return lines if self.ensemble == 1 else [*lines, ("averaged over", plural(self.ensemble, "network"))]
 
     def rows(self) -> tuple[list[str], list[list[Any]]]:
@@ -141,12 +144,12 @@ class Trained:
             "covariance": self.covariance.record(self.width),
             "expansion": self.expansion,
             "eta_max": {"leading": float(self.eta_max.leading), "first": float(self.eta_max.first)},
-            "width_for_10_percent": {name: getattr(self, name).width_for(10) for name in ("mean", "covariance")},
+            "width_for_10_percent": {"mean": self.mean.width_for(10), "covariance": self.covariance.width_for(10)},
         }
 
     def __repr__(self) -> str:
         tests = plural(len(self.data.test), "test input")
-        return f"Trained({self.heading}, steps {self.schedule}; {tests}, {plural(self.outputs, 'output')})"
+        return f"Trained({self.heading}, {self.schedule}; {tests}, {plural(self.outputs, 'output')})"
 
     def _repr_html_(self) -> str:
         return html.page(
@@ -157,12 +160,12 @@ class Trained:
 
 
 def trained(
-    theory: Closure,
+    theory: Theory,
     train: npt.ArrayLike,
     targets: npt.ArrayLike,
     test: npt.ArrayLike,
-    eta: float,
-    steps: float | str,
+    eta: float | None = None,
+    steps: float | str = "inf",
     *,
     activation: str | Path | Activation | Mapping[str, Any] = "tanh",
     depth: int,
@@ -171,6 +174,7 @@ def trained(
     ensemble: int = 1,
     update: str = "gradient",
     large: str = "refuse",
+    backend: str = "numpy",
     **options: Any,
 ) -> Trained:
     """Mean and covariance of the outputs of trained networks at finite width, by a closed formula.
@@ -190,6 +194,7 @@ def trained(
         ensemble: how many networks a prediction is averaged over.
         update: "gradient", or "newton": leaves carry the inverse of the mean tangent kernel as well.
         large: "refuse" or "warn" where the expansion parameter at the width is above 0.3.
+        backend: what computes the tensors, "numpy" or "c".
         options: of a run, such as ``C_b``, ``C_W``, ``lambda_b``, ``lambda_W``, ``parameters``, ``rtol``.
 
     Raises:
@@ -200,10 +205,11 @@ def trained(
     Equation:
         The average over networks of (inf.154) and of its counterparts for any number of steps.
     """
+    one_of(LARGE, large, "large")
     data, schedule = check_data(train, targets, test), check_schedule(eta, steps, update)
     depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1)
     own = check_width(widths[-1] if width is None and widths else width)
-    start = _start(theory, data, activation, depth, dict(options, widths=widths))
+    start = _start(theory, backend, data, activation, depth, dict(options, widths=widths))
     course = course_of(schedule, start.eigenvalues)
     start.check((*averaged("z", "0", course.most), *correlated(course.most)))
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
@@ -226,9 +232,9 @@ def trained(
     )
 
 
-def _start(theory: Closure, data: Data, activation: Any, depth: int, options: dict[str, Any]) -> Start:
+def _start(theory: Theory, backend: str, data: Data, activation: Any, depth: int, options: dict[str, Any]) -> Start:
     """The tensors of the last layer."""
-    layers = Model(theory).layers(data.inputs, activation, depth, **options)
+    layers = theory.compile(backend).layers(data.inputs, activation, depth, **options)
     for state in layers:
         last = state
     return Start(last, len(data.train), layers.divergences)
@@ -257,6 +263,6 @@ def _check_expansion(expansion: float, width: float, large: str) -> None:
         f"the expansion parameter is {expansion:.3g} at width {width:g}, above {LARGEST_EXPANSION:g}: orders beyond "
         f"1/n are not small; from width {np.ceil(expansion * width / LARGEST_EXPANSION):.0f} on they are"
     )
-    if large != "warn":
+    if large == "refuse":
         raise InputError(text)
     warnings.warn(text, stacklevel=3)

@@ -32,10 +32,10 @@ class Expansion:
         """leading + first / n."""
         return np.asarray(self.leading + self.first / width)
 
-    def width_for(self, percent: float) -> float:
-        """The width n at which first / n is so small against leading, both measured by their norms."""
+    def width_for(self, percent: float) -> float | None:
+        """The width n at which first / n is so small against leading, both by their norms; None if that is 0."""
         norm = float(np.linalg.norm(self.leading))
-        return float(np.linalg.norm(self.first)) / (percent / 100 * norm) if norm else np.inf
+        return float(np.linalg.norm(self.first)) / (percent / 100 * norm) if norm else None
 
     def divided(self, number: float) -> Expansion:
         """Over a number."""
@@ -67,3 +67,16 @@ class Loss:
         nothing = np.zeros(())
         parts = {name: self.bias.parts.get(name, nothing) + self.variance.parts.get(name, nothing) for name in names}
         return Expansion(self.bias.leading + self.variance.leading, parts)
+
+    def record(self, width: float | None) -> dict[str, Any]:
+        """As the command line writes it in JSON."""
+        return {name: getattr(self, name).record(width) for name in ("bias", "variance", "total")}
+
+    def facts(self, width: float | None) -> list[tuple[str, str]]:
+        """A line each."""
+        found = []
+        for name in ("bias", "variance", "total"):
+            own = getattr(self, name)
+            text = f"{float(own.leading):.6g} + {float(own.first):.6g}/n"
+            found.append((f"test loss, {name}", text if width is None else f"{text} = {float(own.at(width)):.6g}"))
+        return found

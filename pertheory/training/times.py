@@ -64,8 +64,7 @@ class Course(ABC):
         factors = [self.over_times(chain.stages, modes)]
         factors += [_along(self.rates, modes.index(label), len(modes)) for label in chain.leaves]
         factors += [_along(self.idle(self.decay), modes.index(label), len(modes)) for label in chain.idle]
-        shape = (len(self.rates),) * len(modes)
-        return np.asarray(np.broadcast_to(float(chain.coefficient) * reduce(mul, factors), shape))
+        return np.asarray(chain.coefficient.numerator * reduce(mul, factors) / chain.coefficient.denominator)
 
     def over_times(self, stages: Sequence[Sequence[str]], modes: str) -> Array:
         """The divided difference for the stages of a chain; chains that differ in names of modes share theirs."""
@@ -74,9 +73,9 @@ class Course(ABC):
         key = tuple(tuple(sorted(place[label] for label in stage)) for stage in stages)
         if key not in self.known:
             decays = [_along(self.decay, number, len(order)) for number in range(len(order))]
-            self.known[key] = self.divided([self.rate([decays[number] for number in stage]) for stage in key])
-        array = self.known[key]
-        return array.transpose([place[label] for label in modes]) if array.ndim else array
+            found = self.divided([self.rate([decays[number] for number in stage]) for stage in key])
+            self.known[key] = np.broadcast_to(found, (len(self.rates),) * len(order))
+        return self.known[key].transpose([place[label] for label in modes])
 
     @property
     def decay(self) -> Array:

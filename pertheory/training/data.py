@@ -166,13 +166,13 @@ def course_of(schedule: Schedule, eigenvalues: Array) -> Course:
             the kernel is singular.
     """
     largest = float(eigenvalues.max(initial=0.0))
+    if not largest:
+        raise InputError("the tangent kernel vanishes on the training set, so that nothing is learned")
     if (schedule.ends or schedule.update == "newton") and not eigenvalues.min() > ROUNDING * largest:
         raise InputError(
             f"the tangent kernel of the training set is singular (eigenvalues from {eigenvalues.min():.3g} to "
             f"{largest:.3g}), so that training does not end; leave out repeated inputs, or give a number of steps"
         )
-    if not largest:
-        raise InputError("the tangent kernel vanishes on the training set, so that nothing is learned")
     if schedule.steps is None or schedule.eta is None:
         return Flow(eigenvalues, np.ones_like(eigenvalues), time=schedule.time)
     newton = schedule.update == "newton"

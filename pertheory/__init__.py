@@ -44,6 +44,7 @@ _HOMES = {
     "Recursion": "pertheory.recursion",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
+    "QuadraticModel": "pertheory.training.nearly_kernel",
     "trained": "pertheory.training.prediction",
     "Trained": "pertheory.training.prediction",
     "PertheoryError": "pertheory.errors",
@@ -64,6 +65,7 @@ __all__ = [
     "Network",
     "Observable",
     "PertheoryError",
+    "QuadraticModel",
     "Recursion",
     "RuleError",
     "Theory",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
+    from pertheory.training.nearly_kernel import QuadraticModel
     from pertheory.training.prediction import Trained, trained
 
 

@@ -2,8 +2,8 @@
 
 z_i = sum_j W_ij phi_j + epsilon/2 sum_jk W_ij W_ik psi_jk, with features phi and meta features psi of the input. To
 first order in epsilon its predictions follow from two functions of the inputs: the kernel k(0,1) = phi_0 . phi_1 and
-the meta-kernel mu(0;1,2) = epsilon phi_1 . psi_0 . phi_2. They are the tangent kernel and its differential at W = 0, and
-a network of finite width is such a model too, one that is drawn anew with each initialisation.
+the meta-kernel mu(0;1,2) = epsilon phi_1 . psi_0 . phi_2. They are the tangent kernel and its differential at W = 0,
+and a network of finite width is such a model too, one that is drawn anew with each initialisation.
 
 Equation:
     Chapter 11 of the book, on nonlinear models and nearly-kernel methods.

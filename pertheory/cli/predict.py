@@ -35,7 +35,20 @@ EXAMPLE = (
 )
 
 #: arguments of `trained` that are flags
-FLAGS = ("train", "targets", "test", "eta", "steps", "width", "widths", "ensemble", "update", "depth", "rtol")
+FLAGS = (
+    "train",
+    "targets",
+    "test",
+    "test_targets",
+    "eta",
+    "steps",
+    "width",
+    "widths",
+    "ensemble",
+    "update",
+    "depth",
+    "rtol",
+)
 T = TypeVar("T")
 
 
@@ -129,8 +142,9 @@ def _flagged(call: Callable[[], T]) -> T:
     try:
         return call()
     except InputError as error:
-        if str(error).replace(":", " ").replace("=", " ").split()[0] in FLAGS:
-            raise InputError(f"--{error}") from None
+        name = str(error).replace(":", " ").replace("=", " ").split()[0]
+        if name in FLAGS:
+            raise InputError(f"--{name.replace('_', '-')}{str(error).removeprefix(name)}") from None
         raise
 
 

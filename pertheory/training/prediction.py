@@ -14,14 +14,16 @@ import numpy.typing as npt
 from pertheory import html
 from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
+from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.values import one_of, whole
 from pertheory.text import plural
 from pertheory.theory import Theory
 from pertheory.training.data import Data, Schedule, check_data, check_schedule, check_targets, check_width, course_of
+from pertheory.training.descent import LARGEST
 from pertheory.training.moments import LEADING, TENSOR, Moments, Parts, averaged, correlated
 from pertheory.training.series import Expansion, Loss
 from pertheory.training.spectrum import expansion_parameter, largest_eta
-from pertheory.training.start import Start
+from pertheory.training.start import Start, check_state
 from pertheory.training.times import Array
 
 #: the parts of mean and covariance, in the order in which they are shown
@@ -75,11 +77,9 @@ class Trained:
         Raises:
             InputError: another shape.
         """
-        wanted = check_targets(targets, len(self.data.test), "targets of the test inputs")
+        wanted = check_targets(targets, len(self.data.test), "test_targets")
         if wanted.shape != self.mean.leading.shape:
-            raise InputError(
-                f"targets of the test inputs have {wanted.shape[1]} columns, those of training {self.outputs}"
-            )
+            raise InputError(f"test_targets has {wanted.shape[1]} columns, targets {self.outputs}")
         off = self.mean.leading - wanted
         parts = {name: np.asarray(np.sum(off * part)) for name, part in self.mean.parts.items()}
         bias = Expansion(np.asarray(np.sum(off**2) / 2), parts)
@@ -211,7 +211,6 @@ def trained(
     own = check_width(widths[-1] if width is None and widths else width)
     start = _start(theory, backend, data, activation, depth, dict(options, widths=widths))
     course = course_of(schedule, start.eigenvalues)
-    start.check((*averaged("z", "0", course.most), *correlated(course.most)))
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
     expansion = expansion_parameter(moments) / (own or 1.0)
     if own:
@@ -233,11 +232,21 @@ def trained(
 
 
 def _start(theory: Theory, backend: str, data: Data, activation: Any, depth: int, options: dict[str, Any]) -> Start:
-    """The tensors of the last layer."""
-    layers = theory.compile(backend).layers(data.inputs, activation, depth, **options)
-    for state in layers:
-        last = state
-    return Start(last, len(data.train), layers.divergences)
+    """The tensors of the last layer, all that are needed; with kinks on one input first, which takes no time.
+
+    Raises:
+        InputError: the theory lacks one.
+        DivergentAverageError: one is infinite.
+    """
+    functions = choose_functions(theory.network, activation, options.get("parameters") or {})
+    smooth = all(function.is_smooth for function in functions.values())
+    needed = (*averaged("z", "0", LARGEST), *correlated(LARGEST))
+    for form, inputs in (("one", data.train[:1]), ("many", data.inputs))[smooth:]:
+        layers = theory.compile(backend, form).layers(inputs, activation, depth, **options)
+        for state in layers:
+            last = state
+        check_state(last, layers.divergences, needed)
+    return Start(last, len(data.train))
 
 
 def _expansion(parts: Parts, names: Sequence[str], shape: tuple[int, ...]) -> Expansion:

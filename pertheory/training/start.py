@@ -21,15 +21,14 @@ class Start:
     Args:
         state: the tensors of the last layer over training and then test inputs.
         training: how many inputs are trained on.
-        reasons: why entries are NaN, if some are.
 
     Attributes:
         eigenvalues: of Theta on the training set, ascending.
         modes: its eigenvectors, one a column.
     """
 
-    def __init__(self, state: LayerState, training: int, reasons: Iterable[str] = ()) -> None:
-        self.state, self.training, self.reasons = state, training, tuple(reasons)
+    def __init__(self, state: LayerState, training: int) -> None:
+        self.state, self.training = state, training
         kernel = self.named("Theta")
         self.eigenvalues, self.modes = np.linalg.eigh(kernel[:training, :training])
         self.eigenvalues = np.maximum(self.eigenvalues, 0.0)
@@ -52,26 +51,32 @@ class Start:
             self._known[kind, order] = array.transpose(np.argsort(tensor.slots))
         return self._known[kind, order]
 
-    def check(self, terms: Iterable[Averaged]) -> None:
-        """See that all tensors of some averages are there and are numbers.
 
-        Raises:
-            InputError: the theory has not derived one.
-            DivergentAverageError: one has no value, as the second differentials of a kinked activation at one input.
-        """
-        part_of: dict[str, str] = {}
-        for term in terms:
-            part_of |= {name_of(item.kind, item.order): LEADING for item in term.cumulants if item is not term.first}
-            if term.first is not None:
-                part_of[name_of(term.first.kind, term.first.order)] = term.part
-        missing = [name for name in part_of if name not in self.state]
-        if missing:
-            raise InputError(f"the theory lacks {listed(sorted(missing))}; make it with order=1 and all tensors")
-        bad = {name: part for name, part in part_of.items() if not np.isfinite(self.named(name)).all()}
-        if bad:
-            left = sorted({*part_of.values()} - {*bad.values(), LEADING})
-            reason = "; ".join(self.reasons) or "an average is infinite"
-            raise DivergentAverageError(
-                f"{listed(sorted(bad))} diverge, so that trained networks have no expansion in 1/n (the parts "
-                f"{', '.join(left)} exist, but mean nothing without the rest): {reason}"
-            )
+def check_state(state: LayerState, reasons: Iterable[str], terms: Iterable[Averaged]) -> None:
+    """See that all tensors of some averages are there and are numbers.
+
+    Args:
+        state: the last layer.
+        reasons: why entries are NaN, if some are.
+        terms: what is averaged.
+
+    Raises:
+        InputError: the theory has not derived one.
+        DivergentAverageError: one has no value, as the second differentials of a kinked activation at one input.
+    """
+    part_of: dict[str, str] = {}
+    for term in terms:
+        part_of |= {name_of(item.kind, item.order): LEADING for item in term.cumulants if item is not term.first}
+        if term.first is not None:
+            part_of[name_of(term.first.kind, term.first.order)] = term.part
+    missing = [name for name in part_of if name not in state]
+    if missing:
+        raise InputError(f"the theory lacks {listed(sorted(missing))}; make it with order=1 and all tensors")
+    bad = {name: part for name, part in part_of.items() if not np.isfinite(np.asarray(state[name])).all()}
+    if bad:
+        left = sorted({*part_of.values()} - {*bad.values(), LEADING})
+        reason = "; ".join(reasons) or "an average is infinite"
+        raise DivergentAverageError(
+            f"{listed(sorted(bad))} diverge, so that trained networks have no expansion in 1/n (the parts "
+            f"{', '.join(left)} exist, but mean nothing without the rest): {reason}"
+        )

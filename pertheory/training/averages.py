@@ -7,11 +7,13 @@ trees; a cumulant of 2p vertices is of order 1/n^(p-1) and a sum over pairings o
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import count, product
 from operator import mul
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -131,7 +133,9 @@ class Cumulant(NamedTuple):
     ties: tuple[tuple[str, str], ...]
 
 
-def cumulants(trees: Sequence[Object], order: int, corrections: bool = False) -> Iterator[tuple[Cumulant, ...]]:
+def cumulants(
+    trees: Sequence[Object], order: int, corrections: bool = False, field_of: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Cumulant, ...]]:
     """The average of a product of trees at one order of 1/n: products of joint cumulants with paired vertices.
 
     Args:
@@ -139,6 +143,7 @@ def cumulants(trees: Sequence[Object], order: int, corrections: bool = False) ->
         order: the power of 1/n.
         corrections: whether tensors enter beyond their leading order too; without them H is the fluctuation about the
             mean at finite width.
+        field_of: the fields of labels, where they are not "z".
     """
     for partition in set_partitions(trees):
         sizes = [sum(len(tree.labels) for tree in group) for group in partition]
@@ -151,13 +156,14 @@ def cumulants(trees: Sequence[Object], order: int, corrections: bool = False) ->
         for extra in product(range(rest + 1), repeat=len(partition)):
             if sum(extra) == rest:
                 orders = [a + b for a, b in zip(least, extra, strict=True)]
-                yield from product(*(list(_cumulants(g, k)) for g, k in zip(partition, orders, strict=True)))
+                own = (list(_cumulants(g, k, field_of)) for g, k in zip(partition, orders, strict=True))
+                yield from product(*own)
 
 
-def _cumulants(group: Sequence[Object], order: int) -> Iterator[Cumulant]:
+def _cumulants(group: Sequence[Object], order: int, field_of: Mapping[str, str]) -> Iterator[Cumulant]:
     names = tuple(tree.name for tree in group)
     labels = tuple(label for tree in group for label in tree.labels)
-    for kind, vertex_of, chosen in _pairings(names):
+    for kind, vertex_of, chosen in _pairings(names, tuple(field_of.get(label, "z") for label in labels)):
         ties = tuple((labels[u], labels[v]) for u, v in chosen)
         yield Cumulant(names, kind, order, labels, vertex_of, ties)
 
@@ -171,8 +177,11 @@ def random_tensor(kind: TensorType, samples: int, seed: str, arithmetic: Arithme
 
 
 @lru_cache(maxsize=200)
-def _pairings(names: tuple[str, ...]) -> tuple[tuple[TensorType, Permutation, tuple[Pair, ...]], ...]:
-    return tuple(forest(names).pairings())
+def _pairings(
+    names: tuple[str, ...], fields: tuple[str, ...]
+) -> tuple[tuple[TensorType, Permutation, tuple[Pair, ...]], ...]:
+    """The ways to pair the vertices of trees; fields that differ are never paired."""
+    return tuple(replace(forest(names), fields=fields).pairings())
 
 
 def parts(formula: Formula) -> Iterator[RandomTerm]:

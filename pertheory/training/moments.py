@@ -76,9 +76,21 @@ def name_of(kind: TensorType, order: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def averaged(shape: str, outside: str, most: int) -> tuple[Averaged, ...]:
-    """The average of what a tree has become, to order 1/n; arguments as for `grown`."""
-    return tuple(term for item in grown(shape, outside, most) for term in _averaged((item,)))
+def averaged(shape: str, outside: str, most: int, field: str = "z") -> tuple[Averaged, ...]:
+    """The average of what a tree has become, to order 1/n.
+
+    Args:
+        shape, outside, most: as for `grown`.
+        field: of the labels outside.
+    """
+    return tuple(
+        term for item in grown(shape, outside, most) for term in _averaged((item,), dict.fromkeys(outside, field))
+    )
+
+
+def moved(most: int, field: str = "z") -> tuple[Averaged, ...]:
+    """What training adds on average to the tangent kernel of a field; arguments as for `averaged`."""
+    return tuple(term for term in averaged("H", "01", most, field) if term.grown[0].factors[0].name != "H")
 
 
 @lru_cache(maxsize=16)
@@ -92,7 +104,7 @@ def correlated(most: int) -> tuple[Averaged, ...]:
     for first, second in product(own, own):
         if first.order >= second.order and first.order + second.order <= HIGHEST:
             other = second._replace(factors=tuple(_other(item) for item in second.factors))
-            found += [term for term in _averaged((first, other)) if any(map(_ties_both, term.cumulants))]
+            found += [term for term in _averaged((first, other), {}) if any(map(_ties_both, term.cumulants))]
     return tuple(found)
 
 
@@ -105,7 +117,7 @@ def _ties_both(item: Cumulant) -> bool:
     return len({label == "1" or label.isupper() for label in item.labels}) == 2
 
 
-def _averaged(factors: tuple[Grown, ...]) -> Iterator[Averaged]:
+def _averaged(factors: tuple[Grown, ...], field_of: dict[str, str]) -> Iterator[Averaged]:
     everything = [item for own in factors for item in own.factors]
     trees = [item for item in everything if item.name not in ("r", "Theta")]
     means = [item for item in everything if item.name == "Theta"]
@@ -115,7 +127,7 @@ def _averaged(factors: tuple[Grown, ...]) -> Iterator[Averaged]:
         random = trees + [item for item in chosen if item.name == "z"]
         fixed = tuple(means + [item for item in chosen if item.name == "y"])
         for order in range(HIGHEST // 2 + 1):
-            for group in cumulants(random, order, corrections=True):
+            for group in cumulants(random, order, corrections=True, field_of=field_of):
                 first = next((item for item in group if len(item.labels) // 2 - 1 + item.order), None)
                 yield Averaged(first, (-1) ** choice.count("y"), factors, fixed, group)
 
@@ -140,12 +152,13 @@ class Moments:
         self.neurons = targets.shape[1]
         self.weights: dict[Grown, tuple[str, Array]] = {}
 
-    def mean(self, shape: str = "z", outside: str = "0", by: By = PART) -> Parts:
-        """The mean of a tree at test inputs, by part; axes are input and output neuron of one vertex after the other.
+    def mean(self, by: By = PART) -> Parts:
+        """The mean of outputs at test inputs, by part, shape (M, n_L)."""
+        return self.total(averaged("z", "0", self.course.most), "0", by)
 
-        The tree H is what the tangent kernel differs from its mean at infinite width.
-        """
-        return self.total(averaged(shape, outside, self.course.most), outside, by)
+    def change(self, field: str = "z", by: By = TENSOR) -> Parts:
+        """What training adds on average to the tangent kernel, shape (M, n_L, M, n_L)."""
+        return self.total(moved(self.course.most, field), "01", by)
 
     def covariance(self, by: By = PART) -> Parts:
         """The covariance of outputs at test inputs, by part, shape (M, n_L, M, n_L)."""

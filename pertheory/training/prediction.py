@@ -14,16 +14,15 @@ import numpy.typing as npt
 from pertheory import html
 from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
-from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.values import one_of, whole
 from pertheory.text import plural
 from pertheory.theory import Theory
 from pertheory.training.data import Data, Schedule, check_data, check_schedule, check_targets, check_width, course_of
-from pertheory.training.descent import LARGEST
-from pertheory.training.moments import LEADING, TENSOR, Moments, Parts, averaged, correlated
-from pertheory.training.series import Expansion, Loss
+from pertheory.training.moments import LEADING, PART, Moments, Parts
+from pertheory.training.probe import PROBE, hidden_moments
+from pertheory.training.series import Expansion, Loss, full
 from pertheory.training.spectrum import expansion_parameter, largest_eta
-from pertheory.training.start import Start, check_state
+from pertheory.training.start import Setup, start_of
 from pertheory.training.times import Array
 
 #: the parts of mean and covariance, in the order in which they are shown
@@ -61,6 +60,7 @@ class Trained:
     eta_max: Expansion
     width: float | None
     ensemble: int
+    setup: Setup = field(repr=False)
     moments: Moments = field(repr=False)
 
     @property
@@ -99,10 +99,23 @@ class Trained:
         Equation:
             The mean of H(t) - H(0), of which the step is "inf.H step" in rules/book.
         """
-        found = self.moments.mean("H", "01", TENSOR)
-        found.pop("H{1}")
         shape = np.shape(self.covariance.leading)
-        return Expansion(np.zeros(shape), {name: _full(part, shape) for name, part in sorted(found.items())})
+        parts = sorted(self.moments.change().items())
+        return Expansion(np.zeros(shape), {name: full(part, shape) for name, part in parts})
+
+    def hidden_change(self) -> Expansion:
+        """How far training moves the kernel of the last hidden layer on average, by what moves it; shape (M, M).
+
+        That is the mean of s(z_a) s(z_b) over the neurons of the layer: what features of a network mean to a new output
+        that is trained on them. It is of order 1/n too.
+
+        Raises:
+            InputError: there is no hidden layer.
+            UnsupportedError: outputs of the network are more than one weight matrix away from functions of a layer.
+        """
+        shape = (len(self.data.test),) * 2
+        parts = hidden_moments(self.setup, self.moments).change(PROBE, PART)
+        return Expansion(np.zeros(shape), {name: full(part[:, 0, :, 0], shape) for name, part in sorted(parts.items())})
 
     def facts(self) -> list[tuple[str, Any]]:
         """What holds for all test inputs, a line each."""
@@ -209,7 +222,8 @@ def trained(
     data, schedule = check_data(train, targets, test), check_schedule(eta, steps, update)
     depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1)
     own = check_width(widths[-1] if width is None and widths else width)
-    start = _start(theory, backend, data, activation, depth, dict(options, widths=widths))
+    setup = Setup(theory, backend, data, activation, depth, dict(options, widths=widths))
+    start = start_of(setup)
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
     expansion = expansion_parameter(moments) / (own or 1.0)
@@ -227,37 +241,16 @@ def trained(
         largest_eta(moments),
         own,
         ensemble,
+        setup,
         moments,
     )
-
-
-def _start(theory: Theory, backend: str, data: Data, activation: Any, depth: int, options: dict[str, Any]) -> Start:
-    """The tensors of the last layer, all that are needed; with kinks on one input first, which takes no time.
-
-    Raises:
-        InputError: the theory lacks one.
-        DivergentAverageError: one is infinite.
-    """
-    functions = choose_functions(theory.network, activation, options.get("parameters") or {})
-    smooth = all(function.is_smooth for function in functions.values())
-    needed = (*averaged("z", "0", LARGEST), *correlated(LARGEST))
-    for form, inputs in (("one", data.train[:1]), ("many", data.inputs))[smooth:]:
-        layers = theory.compile(backend, form).layers(inputs, activation, depth, **options)
-        for state in layers:
-            last = state
-        check_state(last, layers.divergences, needed)
-    return Start(last, len(data.train))
 
 
 def _expansion(parts: Parts, names: Sequence[str], shape: tuple[int, ...]) -> Expansion:
     nothing = np.zeros(())
     return Expansion(
-        _full(parts.get(LEADING, nothing), shape), {name: _full(parts.get(name, nothing), shape) for name in names}
+        full(parts.get(LEADING, nothing), shape), {name: full(parts.get(name, nothing), shape) for name in names}
     )
-
-
-def _full(array: Array, shape: tuple[int, ...]) -> Array:
-    return np.array(np.broadcast_to(array, shape))
 
 
 def _check_expansion(expansion: float, width: float, large: str) -> None:

@@ -80,3 +80,8 @@ class Loss:
             text = f"{float(own.leading):.6g} + {float(own.first):.6g}/n"
             found.append((f"test loss, {name}", text if width is None else f"{text} = {float(own.at(width)):.6g}"))
         return found
+
+
+def full(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array of this shape; a part that vanishes has none of its own."""
+    return np.array(np.broadcast_to(array, shape))

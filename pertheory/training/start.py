@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pertheory.errors import DivergentAverageError, InputError
+from pertheory.functions.chosen import choose_functions
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.run.states import LayerState
 from pertheory.text import listed
-from pertheory.training.moments import LEADING, Averaged, name_of
+from pertheory.theory import Theory
+from pertheory.training.data import Data
+from pertheory.training.descent import LARGEST
+from pertheory.training.moments import LEADING, Averaged, averaged, correlated, name_of
 from pertheory.training.times import Array
+
+
+class Setup(NamedTuple):
+    """What is trained: a theory, what computes it, data, and the arguments of a run."""
+
+    theory: Theory
+    backend: str
+    data: Data
+    activation: Any
+    depth: int
+    options: dict[str, Any]
+
+    def last_layer(self, form: str = "many") -> tuple[LayerState, tuple[str, ...]]:
+        """The tensors of the last layer over all inputs, or ("one") over the first; and why entries are NaN."""
+        inputs = self.data.inputs if form == "many" else self.data.train[:1]
+        layers = self.theory.compile(self.backend, form).layers(inputs, self.activation, self.depth, **self.options)
+        last = deque(layers, maxlen=1).pop()
+        return last, layers.divergences
 
 
 class Start:
@@ -80,3 +104,19 @@ def check_state(state: LayerState, reasons: Iterable[str], terms: Iterable[Avera
             f"{listed(sorted(bad))} diverge, so that trained networks have no expansion in 1/n (the parts "
             f"{', '.join(left)} exist, but mean nothing without the rest): {reason}"
         )
+
+
+def start_of(setup: Setup) -> Start:
+    """The last layer with all that predictions need; of a kinked activation on one input first, which takes no time.
+
+    Raises:
+        InputError: the theory lacks a tensor.
+        DivergentAverageError: one is infinite.
+    """
+    functions = choose_functions(setup.theory.network, setup.activation, setup.options.get("parameters") or {})
+    smooth = all(function.is_smooth for function in functions.values())
+    needed = (*averaged("z", "0", LARGEST), *correlated(LARGEST))
+    for form in ("one", "many")[smooth:]:
+        state, reasons = setup.last_layer(form)
+        check_state(state, reasons, needed)
+    return Start(state, len(setup.data.train))

@@ -148,6 +148,23 @@ def test_what_training_does_to_the_kernel_couples_outputs(theory):
     assert np.abs(change.first[:, 0, :, 1]).min() > 1e-3
 
 
+def test_the_hidden_kernel_of_deep_linear_networks_by_hand():
+    """Depth 2, one input, one step: W_2 moves W_1, and h.h/n changes by eta^2 lambda^2 E[W_2 W_2 r r] and a cross term.
+
+    h = W_1 x, z = W_2 h, dW_1 = -eta lambda r W_2^T x^T / n_0, so that h.h/n changes by (2 h.dh + dh.dh)/n; with
+    c = eta lambda x.x/n_0: -2 c r z/n + c^2 r^2 |W_2|^2/n, averaged with |W_2|^2 = C_W, and z of variance C_W x.x/n_0.
+    """
+    x, y, eta, rate = np.array([1.0, 0.5]), 0.7, 0.2, 0.8
+    given = {"activation": "linear", "depth": 2, "lambda_W": rate, "eta": eta, "steps": 1}
+    found = pt.trained(pt.theory("mlp", order=1), [x], [[y]], [x], **given).hidden_change()
+    K = x @ x / 2
+    c = eta * rate * K
+    assert found.first.item() == pytest.approx(-2 * c * K + c**2 * (K + y**2), rel=1e-9)
+    assert set(found.parts) == {"PQ", "RSTU"}
+    with pytest.raises(InputError, match="no hidden layer"):
+        pt.trained(pt.theory("mlp", order=1), [x], [[y]], [x], **given | {"depth": 1}).hidden_change()
+
+
 def test_the_largest_eta_and_the_expansion_parameter_of_deep_linear_networks():
     """One input: H is n independent chi-squares away, so that both follow from A and B."""
     theory = pt.theory("mlp", order=1)

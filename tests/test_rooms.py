@@ -43,7 +43,7 @@ ALLOWED = {
     "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
-    "training": "text html graphs algebra rulebook functions run theory",
+    "training": "text html progress graphs algebra rulebook functions run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "

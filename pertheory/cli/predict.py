@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pertheory.cli.inputs import read_inputs
 from pertheory.cli.options import (
+    LayerProgress,
     add_network,
     add_output,
     add_work,
@@ -112,6 +113,7 @@ def main(options: argparse.Namespace) -> int:
             large="warn" if options.allow_large else "refuse",
             backend=options.backend,
             parameters=own,
+            progress=LayerProgress(),
             rtol=options.rtol,
             **hyper,
         )

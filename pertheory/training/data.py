@@ -186,7 +186,7 @@ def course_of(schedule: Schedule, eigenvalues: Array) -> Course:
     return Descent(eigenvalues, schedule.eta / over, steps=schedule.steps)
 
 
-def check_width(width: Any) -> float | None:
+def check_width(width: Any) -> int | None:
     """A hidden width, if there is one."""
     if width is None:
         return None
@@ -194,4 +194,4 @@ def check_width(width: Any) -> float | None:
         raise InputError(f"width must be a whole number from 1, not {shown(width)}")
     if not isfinite(width) or width < 1 or width != int(width):
         raise InputError(f"width must be a whole number from 1, not {shown(width)}")
-    return float(width)
+    return int(width)

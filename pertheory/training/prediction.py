@@ -15,6 +15,7 @@ from pertheory import html
 from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
 from pertheory.rulebook.values import one_of, whole
+from pertheory.run.memory import check_memory
 from pertheory.text import plural
 from pertheory.theory import Theory
 from pertheory.training.data import Data, Schedule, check_data, check_schedule, check_targets, check_width, course_of
@@ -27,6 +28,8 @@ from pertheory.training.times import Array
 
 #: the parts of mean and covariance, in the order in which they are shown
 MEAN, COVARIANCE = ("H1", "AB", "PQ", "RSTU"), ("G1", "H1", "DF", "AB", "PQ", "RSTU")
+#: arrays with an axis for each of four inputs that are held at once: tensors, over inputs and over modes, and weights
+ARRAYS = 30
 #: the expansion parameter above which the first order is no small correction
 LARGEST_EXPANSION = 0.3
 #: what happens above it
@@ -58,7 +61,7 @@ class Trained:
     covariance: Expansion
     expansion: float
     eta_max: Expansion
-    width: float | None
+    width: int | None
     ensemble: int
     setup: Setup = field(repr=False)
     moments: Moments = field(repr=False)
@@ -222,11 +225,12 @@ def trained(
     data, schedule = check_data(train, targets, test), check_schedule(eta, steps, update)
     depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1)
     own = check_width(widths[-1] if width is None and widths else width)
+    check_memory(ARRAYS * 8 * len(data.inputs) ** 4, f"{plural(len(data.inputs), 'input')}: training needs")
     setup = Setup(theory, backend, data, activation, depth, dict(options, widths=widths))
     start = start_of(setup)
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
-    expansion = expansion_parameter(moments) / (own or 1.0)
+    expansion = expansion_parameter(moments) / (own or 1)
     if own:
         _check_expansion(expansion, own, large)
     shape = (len(data.test), data.targets.shape[1])

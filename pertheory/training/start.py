@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -11,14 +12,18 @@ import numpy as np
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.functions.chosen import choose_functions
 from pertheory.graphs.tensor import TensorType
+from pertheory.progress import show_time
 from pertheory.rulebook.tensors import tensor_of
 from pertheory.run.states import LayerState
-from pertheory.text import listed
+from pertheory.text import listed, plural
 from pertheory.theory import Theory
 from pertheory.training.data import Data
 from pertheory.training.descent import LARGEST
 from pertheory.training.moments import LEADING, Averaged, averaged, correlated, name_of
 from pertheory.training.times import Array
+
+#: sets of inputs from which a trial tells how long their averages take, and seconds that are worth a warning
+MANY_SETS, LONG = 5000, 600.0
 
 
 class Setup(NamedTuple):
@@ -35,6 +40,14 @@ class Setup(NamedTuple):
         """The tensors of the last layer over all inputs, or ("one") over the first; and why entries are NaN."""
         inputs = self.data.inputs if form == "many" else self.data.train[:1]
         layers = self.theory.compile(self.backend, form).layers(inputs, self.activation, self.depth, **self.options)
+        sets, size = layers.largest_sets()
+        seconds = layers.seconds_per_layer() * (self.depth - 1) if sets > MANY_SETS else 0.0
+        if seconds > LONG:
+            warnings.warn(
+                f"averages over {plural(sets, 'set')} of {size} inputs take about {show_time(seconds)}; fewer training or test "
+                "inputs take less",
+                stacklevel=4,
+            )
         last = deque(layers, maxlen=1).pop()
         return last, layers.divergences
 

@@ -13,6 +13,7 @@ import pertheory as pt
 from pertheory.book.chapters import book_folder, read_chapter
 from pertheory.book.kinds.training import abbreviations_of, prediction_of
 from pertheory.errors import DivergentAverageError, InputError
+from pertheory.training import start
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.averages import Ensemble
 from pertheory.training.prediction import COVARIANCE, MEAN
@@ -166,7 +167,7 @@ def test_the_hidden_kernel_of_deep_linear_networks_by_hand():
 
 
 def test_the_largest_eta_and_the_expansion_parameter_of_deep_linear_networks():
-    """One input: H is n independent chi-squares away, so that both follow from A and B."""
+    """One input: all is scalar and follows from A and B."""
     theory = pt.theory("mlp", order=1)
     one = {"train": [[1.0]], "targets": [[1.0]], "test": [[0.3]], "activation": "linear", "depth": 3, "lambda_W": 0.7}
     top = theory.compile()([[1.0]], activation="linear", depth=3, lambda_W=0.7)[3]
@@ -175,6 +176,8 @@ def test_the_largest_eta_and_the_expansion_parameter_of_deep_linear_networks():
     assert found.eta_max.leading == pytest.approx(2 / theta)
     assert found.expansion == pytest.approx((A + 2 * B) / theta**2, rel=1e-10)
     assert pt.trained(theory, steps="inf", eta=0.1, width=64, **one).expansion == pytest.approx(found.expansion / 64)
+    two = pt.trained(theory, steps="inf", eta=0.1, **one | {"targets": [[1.0, 2.0]]})
+    assert two.expansion == pytest.approx((A + 3 * B) / theta**2, rel=1e-10)  # H_ij H_jk: j is i, or a closed loop
 
 
 BAD = [
@@ -212,6 +215,19 @@ def test_a_large_expansion_parameter_warns_where_asked(theory):
     with pytest.warns(UserWarning, match="orders beyond 1/n are not small"):
         found = pt.trained(theory, steps="inf", width=4, large="warn", **SETTING)
     assert found.expansion > 0.3
+
+
+def test_a_run_that_takes_long_says_so(theory, monkeypatch):
+    monkeypatch.setattr(start, "MANY_SETS", 0)
+    monkeypatch.setattr(start, "LONG", -1.0)
+    with pytest.warns(UserWarning, match="averages over 1 set.? of 3 inputs take about"):
+        pt.trained(theory, steps=1, **SETTING)
+
+
+def test_what_no_memory_holds_is_refused(theory):
+    many = np.random.default_rng(1).normal(size=(2000, 3))
+    with pytest.raises(InputError, match="2001 inputs: training needs about"):
+        pt.trained(theory, steps=1, **SETTING | {"train": many, "targets": many[:, :1]})
 
 
 def test_kinked_networks_are_refused_with_what_exists(theory):

@@ -58,6 +58,12 @@ class Grown(NamedTuple):
         """The power of 1/sqrt(n) with which it begins."""
         return order_of(self.factors)
 
+    @property
+    def modes(self) -> str:
+        """Its modes, in the order in which its factors name them."""
+        labels = dict.fromkeys(label for item in self.factors for label in item.labels)
+        return "".join(label for label in labels if not label.isdigit())
+
 
 def order_of(factors: Factors) -> int:
     """The power of 1/sqrt(n) with which a product of trees and errors begins.

@@ -150,7 +150,7 @@ class Moments:
     def __init__(self, course: Course, tensors: Tensors, theta: Array, targets: Array) -> None:
         self.course, self.tensors, self.theta, self.targets = course, tensors, theta, targets
         self.neurons = targets.shape[1]
-        self.weights: dict[Grown, tuple[str, Array]] = {}
+        self.weights: dict[Grown, Array] = {}
 
     def mean(self, by: By = PART) -> Parts:
         """The mean of outputs at test inputs, by part, shape (M, n_L)."""
@@ -179,9 +179,7 @@ class Moments:
     def average(self, term: Averaged, outside: str) -> Array:
         """One term."""
         factors = [*map(self.fixed, term.fixed), *map(self.cumulant, term.cumulants)]
-        for number, own in enumerate(term.grown):
-            modes, weight = self.weight(own)
-            factors.append(labelled(weight, tuple(modes.upper() if number else modes)))
+        factors += map(self.weight, term.grown)
         return self.contracted(term.sign, factors, outside)
 
     def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
@@ -217,18 +215,12 @@ class Moments:
         modes = len(self.course.eigenvalues)
         return slice(modes, None) if label.isdigit() else slice(modes)
 
-    def weight(self, own: Grown) -> tuple[str, Array]:
-        """The coefficient of a product at the start of training: its modes, and an array over them.
-
-        Equation:
-            For z these are the algorithm projectors of (inf.154) in the eigenbasis, and what of errors is left.
-        """
-        labels = dict.fromkeys(label for item in own.factors for label in item.labels)
+    def weight(self, own: Grown) -> Labelled:
+        """The coefficient of a product at the start of training, which both outputs share."""
         key = own._replace(factors=tuple(_first(item) for item in own.factors))
         if key not in self.weights:
-            modes = "".join(label.lower() for label in labels if not label.isdigit())
-            self.weights[key] = modes, sum((self.course.weight(chain, modes) for chain in own.chains), np.zeros(()))
-        return self.weights[key]
+            self.weights[key] = self.course.coefficient(key)
+        return labelled(self.weights[key], tuple(own.modes))
 
 
 def _first(item: Object) -> Object:

@@ -26,7 +26,7 @@ from pertheory.training.contraction import Labelled, contract
 from pertheory.training.data import check_schedule, check_targets, course_of
 from pertheory.training.formula import Object
 from pertheory.training.growth import grown
-from pertheory.training.moments import Moments, labelled
+from pertheory.training.moments import Moments
 from pertheory.training.series import Expansion
 from pertheory.training.times import Array
 
@@ -147,8 +147,7 @@ class QuadraticModel:
         for own in grown("z", "0", moments.course.most):
             names = {item.name for item in own.factors}
             if names <= {"z", "r", "Theta", "dH"}:
-                labels, weight = moments.weight(own)
-                factors = [labelled(weight, tuple(labels))]
+                factors = [moments.weight(own)]
                 factors += [self._factor(moments, item, arrays) for item in own.factors]
                 term = contract(FLOATS, 1.0, factors, "0", outputs, True).value
                 found["dH" in names] = found["dH" in names] + term

@@ -36,7 +36,7 @@ def expansion_parameter(moments: Moments) -> float:
     stands for 1/Theta, so that small eigenvalues count as far as they have been learned.
     """
     (linear,) = (own for own in grown("z", "0", moments.course.most) if [f.name for f in own.factors] == ["H", "r"])
-    undone = -moments.weight(linear)[1]
+    undone = -moments.course.coefficient(linear)
     root = np.sqrt(np.maximum(undone, 0.0))
     return float(np.linalg.eigvalsh(root[:, None] * fluctuation(moments, undone) * root).max(initial=0.0))
 

@@ -44,7 +44,7 @@ class Setup(NamedTuple):
         seconds = layers.seconds_per_layer() * (self.depth - 1) if sets > MANY_SETS else 0.0
         if seconds > LONG:
             warnings.warn(
-                f"averages over {plural(sets, 'set')} of {size} inputs take about {show_time(seconds)}; fewer training or test "
+                f"averages over {plural(sets, 'set')} of {size} inputs take about {show_time(seconds)}; fewer "
                 "inputs take less",
                 stacklevel=4,
             )

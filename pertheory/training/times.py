@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pertheory.training.descent import LARGEST
-from pertheory.training.growth import Chain
+from pertheory.training.growth import Chain, Grown
 
 Array: TypeAlias = npt.NDArray[np.float64]
 #: an upper triangular matrix, entries by row and column; entries are arrays over modes that broadcast
@@ -58,6 +58,14 @@ class Course(ABC):
     @abstractmethod
     def divided(self, rates: Sequence[Array]) -> Array:
         """The divided difference at the rates of all stages, the first of which has no error."""
+
+    def coefficient(self, own: Grown) -> Array:
+        """The coefficient of a product at the start of training, an array over its modes.
+
+        Equation:
+            For outputs these are the algorithm projectors of (inf.154) in the eigenbasis, and what of errors is left.
+        """
+        return sum((self.weight(chain, own.modes) for chain in own.chains), np.zeros(()))
 
     def weight(self, chain: Chain, modes: str) -> Array:
         """The sum over times of a chain of events, with its factors; one axis for each of the modes."""

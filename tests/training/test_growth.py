@@ -15,7 +15,7 @@ from pertheory.training.arithmetic import FLOATS
 from pertheory.training.contraction import Labelled, contract
 from pertheory.training.descent import size_of
 from pertheory.training.growth import grown
-from pertheory.training.moments import Moments, labelled
+from pertheory.training.moments import Moments
 from pertheory.training.state import symmetric
 from pertheory.training.times import Descent, Flow
 
@@ -79,7 +79,7 @@ def closed(network, course, shape, outside):
     moments = Moments(course, None, network.theta[TRAINED:, :TRAINED], network.y)
     found = [0.0, 0.0, 0.0]
     for own in grown(shape, outside, course.most):
-        factors = [labelled(moments.weight(own)[1], tuple(moments.weight(own)[0]))]
+        factors = [moments.weight(own)]
         for item in own.factors:
             if item.name == "Theta":
                 factors.append(moments.fixed(item))
@@ -147,7 +147,6 @@ def test_one_training_point_symbolically():
     _, *state = sympy.ring("z0 za y H0a Haa dH0aa dHa0a dHaaa I0 Ia Ia0 II0 IIa IIa0", field)
     z0, za, y, H0a, Haa, dH0aa, dHa0a, dHaaa, I0, Ia, Ia0, II0, IIa, IIa0 = state
     exact = Descent(np.array([h], dtype=object), np.array([eta], dtype=object))
-    moments = Moments(exact, None, np.zeros((1, 1)), np.zeros((1, 1)))
     symbol = {
         ("z", "0"): z0, ("H", "0a"): H0a, ("H", "aa"): Haa,
         ("dH", "0aa"): dH0aa, ("dH", "a0a"): dHa0a, ("dH", "aaa"): dHaaa,
@@ -168,7 +167,7 @@ def test_one_training_point_symbolically():
         """Where training ends."""
         total = 0
         for own in grown("z", "0"):
-            weight = field.from_sympy(sympy.nsimplify(moments.weight(own)[1].item(), rational=True))
+            weight = field.from_sympy(sympy.nsimplify(exact.coefficient(own).item(), rational=True))
             total += weight * prod(of(item, now) for item in own.factors)
         return total
 

@@ -31,6 +31,7 @@ _HOMES = {
     "Formula": "pertheory.symbols.formula",
     "asymptotics": "pertheory.solve.asymptotics",
     "average": "pertheory.symbols.averages",
+    "critical": "pertheory.solve.classify",
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
@@ -75,6 +76,7 @@ __all__ = [
     "activation",
     "asymptotics",
     "average",
+    "critical",
     "dH",
     "ddH_I",
     "ddH_II",
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
     from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
     from pertheory.solve.asymptotics import asymptotics
+    from pertheory.solve.classify import critical
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory

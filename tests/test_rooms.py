@@ -39,15 +39,18 @@ ALLOWED = {
     "witness": "graphs algebra functions recursion closure worker kernels averages",
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
+    "plots": "text rulebook run",
     "memo": "",
-    "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
+    "solve": "text html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages "
+    "memo",
+    "initialise": "text html algebra rulebook functions solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "training": "text html progress graphs algebra rulebook functions run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe training",
+    "book describe solve initialise training",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

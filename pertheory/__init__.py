@@ -47,7 +47,7 @@ _HOMES = {
     "Theory": "pertheory.theory",
     "QuadraticModel": "pertheory.training.nearly_kernel",
     "trained": "pertheory.training.prediction",
-    "Trained": "pertheory.training.prediction",
+    "Trained": "pertheory.training.result",
     "PertheoryError": "pertheory.errors",
     "InputError": "pertheory.errors",
     "RuleError": "pertheory.errors",
@@ -112,7 +112,8 @@ if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
     from pertheory.training.nearly_kernel import QuadraticModel
-    from pertheory.training.prediction import Trained, trained
+    from pertheory.training.prediction import trained
+    from pertheory.training.result import Trained
 
 
 def __getattr__(name: str) -> Any:

@@ -28,7 +28,7 @@ from pertheory.errors import InputError
 from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
-    from pertheory.training.prediction import Trained
+    from pertheory.training.result import Trained
 
 SUMMARY = "Predict trained networks at finite width: mean and covariance of the outputs to order 1/n, by part."
 EXAMPLE = (

@@ -6,8 +6,9 @@
 `averages`    averages over initialisations, by joint cumulants of trees
 `moments`     means and covariances of what chains of events have made, by part
 `start`       the tensors at initialisation, over modes of the training set
-`prediction`  trained networks: `trained` and what it returns; `data` checks what is given, `series` is of order 1/n,
-              `spectrum` tells how far the tangent kernel fluctuates, `probe` looks into the last hidden layer
+`prediction`  trained networks: `trained`, and in `result` what it returns; `data` checks what is given, `series` holds
+              what is of order 1/n, `spectrum` tells how far the tangent kernel fluctuates, `probe` looks into the last
+              hidden layer
 `nearly_kernel`  quadratic models, and networks as such models
 
 Formulas of the book are decided with

@@ -111,7 +111,7 @@ class QuadraticModel:
         return self._predict(Moments(course, _none, self.kernel[size:, :size] @ modes, modes.T @ wanted), modes)
 
     def minimal_norm(self, targets: npt.ArrayLike) -> Expansion:
-        """Predictions of the model of least |W|^2 that fits the targets, to first order in the meta-kernel.
+        """Predictions of the model of least norm of W that fits the targets, to first order in the meta-kernel.
 
         For models that start at W = 0. Gradient descent ends elsewhere: there Z_A is not k^-1 k^-1, nor is Z_B half of
         it; the book's direct optimisation leaves out how the least norm itself moves, Z_A = 0.

@@ -16,7 +16,7 @@ from pertheory.errors import DivergentAverageError, InputError
 from pertheory.training import start
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.averages import Ensemble
-from pertheory.training.prediction import COVARIANCE, MEAN
+from pertheory.training.result import COVARIANCE, MEAN
 from pertheory.training.state import Objects, TrainingState
 
 KNOWN = json.loads((Path(__file__).parent / "trained.json").read_text(encoding="utf-8"))
@@ -238,6 +238,20 @@ def test_kinked_networks_are_refused_with_what_exists(theory):
 def test_a_theory_without_all_tensors_is_refused():
     with pytest.raises(InputError, match=r"lacks .*; make it with order=1"):
         pt.trained(pt.theory("mlp", ["G", "H"], order=0), steps=20, **SETTING)
+
+
+def test_what_is_no_theory_is_refused():
+    with pytest.raises(InputError, match=r"theory must be one that pt.theory makes.*not 'mlp'"):
+        pt.trained("mlp", steps=20, **SETTING)
+
+
+def test_rules_that_are_not_sound_are_marked():
+    skip = {name: value for name, value in SETTING.items() if name not in ("C_b", "C_W")}
+    with pytest.warns(UserWarning, match="approximation"):
+        rule = pt.network("skip", closure="pairs")
+    found = pt.trained(pt.theory(rule, order=1), steps=5, **skip | {"eta": 0.05})
+    assert "approximation" in repr(found)
+    assert found.record()["closure"] == "pairs"
 
 
 def test_it_shows_itself(theory):

@@ -33,7 +33,7 @@ ALLOWED = {
     "symbols": "progress graphs algebra rulebook averages functions derive typeset",
     "store": "graphs rulebook derive files",
     "worker": "text progress graphs rulebook derive store",
-    "recursion": "text html algebra rulebook derive forms typeset symbols store worker",
+    "recursion": "text html algebra rulebook functions derive forms typeset symbols store worker",
     "closure": "text html progress graphs draw rulebook derive recursion store worker",
     "kernels": "graphs algebra rulebook averages typeset closure worker",
     "witness": "graphs algebra functions recursion closure worker kernels averages",

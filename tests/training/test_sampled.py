@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import pertheory as pt
 from tests.training.sampling import Networks, Task, extrapolated, sampled
 
+NETWORK = {name: getattr(Task, name) for name in ("activation", "depth", "C_b", "C_W", "lambda_b", "lambda_W")}
 LINEAR = Task(activation="linear", C_b=0.0, C_W=1.0, lambda_b=0.0, test=((0.5, 0.5, -0.9),), steps=4)
 
 
@@ -53,3 +55,32 @@ def hidden_changes(task, width, count, seed):
             for _ in range(task.steps * (sign < 0)):
                 network.step()
     return total.reshape(count, -1) / 2
+
+
+def test_the_spectrum_of_the_tangent_kernel():
+    """How others repel its two largest eigenvalues, one for each output, and the expansion parameter in the end."""
+    task = Task()
+    found = pt.trained(pt.theory("mlp", order=1), **vars(task) | {"steps": "inf"})
+    top = pt.theory("mlp", ["H"], order=0).compile()(np.array(task.train), **NETWORK)[3]["Theta"]
+    theta, modes = np.linalg.eigh(top)
+    theta, modes = np.repeat(theta, 2), np.kron(modes, np.eye(2))
+    estimates = {}
+    for width, count in ((32, 8000), (64, 4000), (128, 2000)):
+        rows = []
+        for seed in range(count // 500):
+            networks = Networks(task, width, 500, np.random.default_rng([width, seed]))
+            kernel = networks.kernel()[:, :2, :, :2].reshape(500, 4, 4)
+            turned = modes.T @ kernel @ modes
+            own = np.einsum("rii->ri", turned)[:, -2:].mean(axis=1)  # of which the mean is Theta + H{1}/n
+            highest = np.linalg.eigvalsh(kernel)[:, -2:].mean(axis=1) - own
+            off = (turned - np.diag(theta)) / np.sqrt(np.outer(theta, theta))
+            rows.append(np.concatenate([highest[:, None], (off @ off).reshape(500, 16)], axis=1))
+        table = width * np.concatenate(rows)
+        estimates[width] = table.mean(axis=0), np.cov(table.T) / len(table)
+    values, errors = extrapolated(estimates, powers=1)
+    shift = -found.eta_max.parts["AB"] * theta[-1] ** 2 / 2
+    assert abs(values[0] - shift) < 4 * errors[0]
+    assert abs(shift) > 4 * errors[0]
+    largest = np.linalg.eigvalsh(values[1:].reshape(4, 4))[-1]
+    assert largest == pytest.approx(found.expansion, abs=6 * errors[1:].max())
+    assert found.expansion > 10 * errors[1:].max()

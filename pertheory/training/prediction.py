@@ -86,6 +86,8 @@ def trained(
     data, schedule = check_data(train, targets, test), check_schedule(eta, steps, update)
     depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1)
     own = check_width(widths[-1] if width is None and widths else width)
+    if widths and own != widths[-1]:
+        raise InputError(f"width is the last of widths, {shown(widths[-1])}, not {own}")
     check_memory(ARRAYS * 8 * len(data.inputs) ** 4, f"{plural(len(data.inputs), 'input')}: training needs")
     setup = Setup(theory, backend, data, activation, depth, dict(options, widths=widths))
     start = start_of(setup)

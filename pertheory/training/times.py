@@ -27,8 +27,8 @@ Array: TypeAlias = npt.NDArray[np.float64]
 #: an upper triangular matrix, entries by row and column; entries are arrays over modes that broadcast
 Triangle: TypeAlias = list[list[Any]]
 
-#: terms of the exponential series of a matrix with rates below 1/4: their remainder is below 1e-17
-TERMS = 12
+#: terms of the exponential series of a matrix with entries up to 1/4: what is left is below 1e-18 of it
+TERMS = 16
 
 
 @dataclass(frozen=True)

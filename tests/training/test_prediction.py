@@ -198,6 +198,7 @@ BAD = [
     ({"train": [[np.inf, 2.0, 3.0]] * 2}, "train: row 1"),
     ({"width": 4}, "expansion parameter is 0.687 at width 4, above 0.3: .* from width 10"),
     ({"width": 0}, "width must be"),
+    ({"width": 64, "widths": [64, 128]}, "width is the last of widths, 128, not 64"),
     ({"ensemble": 0}, "ensemble must be"),
     ({"lambda_b": 0, "lambda_W": 0}, "vanishes"),
     ({"large": "ignore"}, "large must be one of refuse, warn"),
@@ -209,6 +210,15 @@ def test_bad_input_is_refused_with_the_reason(wrong, message, theory):
     with pytest.raises(InputError, match=message) as caught:
         pt.trained(theory, **{"steps": "inf"} | SETTING | wrong)
     assert "\n" not in str(caught.value)
+
+
+def test_widths_that_differ_enter_by_their_ratios(theory):
+    """Coefficients are of 1 over the last width; the narrow layer below weighs twice."""
+    one, two = (pt.trained(theory, steps=5, widths=widths, **SETTING) for widths in ([64, 64], [32, 64]))
+    assert (one.width, two.width) == (64, 64)
+    assert one.mean.first == pytest.approx(pt.trained(theory, steps=5, **SETTING).mean.first)
+    ones = pt.trained(theory, steps=5, widths=[10**9, 64], **SETTING)  # the first layer as wide as can be
+    assert two.mean.first - ones.mean.first == pytest.approx(2 * (one.mean.first - ones.mean.first), rel=1e-6)
 
 
 def test_a_large_expansion_parameter_warns_where_asked(theory):

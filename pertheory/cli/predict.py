@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pertheory.cli.inputs import read_inputs
+from pertheory.cli.data import add_data, flagged, read_data
 from pertheory.cli.options import (
-    LayerProgress,
     add_network,
     add_output,
     add_work,
@@ -24,7 +21,7 @@ from pertheory.cli.options import (
     write_text,
 )
 from pertheory.cli.run import add_hyperparameters, split_parameters, whole_widths
-from pertheory.errors import InputError
+from pertheory.cli.work import LOWERED, CheckedProgress, check_program
 from pertheory.targets import TARGETS
 
 if TYPE_CHECKING:
@@ -35,30 +32,11 @@ EXAMPLE = (
     "pertheory predict --activation tanh --train X.csv --targets Y.csv --test T.csv --depth 3 --eta 0.18 --steps inf"
 )
 
-#: arguments of `trained` that are flags
-FLAGS = (
-    "train",
-    "targets",
-    "test",
-    "test_targets",
-    "eta",
-    "steps",
-    "width",
-    "widths",
-    "ensemble",
-    "update",
-    "depth",
-    "rtol",
-)
-T = TypeVar("T")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--activation", required=True, help="name of an activation, a formula, or a rule file")
-    parser.add_argument("--train", type=place, required=True, help=".csv, .json or .npy file, one row a training input")
-    parser.add_argument("--targets", type=place, required=True, help="likewise, one column an output")
-    parser.add_argument("--test", type=place, required=True, help="likewise, one row a test input")
+    add_data(parser)
     parser.add_argument("--test-targets", type=place, help="targets of the test inputs, for the expected test loss")
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     parser.add_argument("--eta", type=number, help="learning rate; multiplies the error z - y (not for gradient flow)")
@@ -83,8 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Derive, compute, train, print."""
     check_out(options.out)
-    tables = {flag: _read(flag, getattr(options, flag)) for flag in ("train", "targets", "test")}
-    wanted = None if options.test_targets is None else _read("test-targets", options.test_targets)
+    tables = read_data(options, "train", "targets", "test")
+    wanted = None if options.test_targets is None else read_data(options, "test_targets")["test_targets"]
     from pertheory.rulebook.network import network
     from pertheory.theory import theory
     from pertheory.training.data import check_data, check_schedule
@@ -92,13 +70,13 @@ def main(options: argparse.Namespace) -> int:
 
     rule = network(options.network, options.closure)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
-    _flagged(
-        lambda: check_schedule(options.eta, options.steps, options.update)
-    )  # a wrong value is an error before work
-    _flagged(lambda: check_data(**tables))
+    flagged(options, lambda: check_schedule(options.eta, options.steps, options.update))  # before any work
+    flagged(options, lambda: check_data(**tables))
     with working(options) as how:
         closed = theory(rule, "all", 1, limit=limit(options), progress=closure_progress, **how)
-    found = _flagged(
+    check_program(closed, LOWERED, options)
+    found = flagged(
+        options,
         lambda: trained(
             closed,
             **tables,
@@ -113,12 +91,12 @@ def main(options: argparse.Namespace) -> int:
             large="warn" if options.allow_large else "refuse",
             backend=options.backend,
             parameters=own,
-            progress=LayerProgress(),
+            progress=CheckedProgress(options),
             rtol=options.rtol,
             **hyper,
-        )
+        ),
     )
-    losses = None if wanted is None else _flagged(lambda: found.loss(wanted))
+    losses = None if wanted is None else flagged(options, lambda: found.loss(wanted))
     if options.format == "json":
         record = {"schema": "pertheory.predict/1", "activation": options.activation, **found.record()}
         if losses is not None:
@@ -130,24 +108,6 @@ def main(options: argparse.Namespace) -> int:
             lines += [f"  {name}: {text}" for name, text in losses.facts(found.width)]
         write_text("\n".join(lines), options.out)
     return 0
-
-
-def _read(flag: str, path: Path) -> list[list[float]]:
-    try:
-        return read_inputs(path)
-    except InputError as error:
-        raise InputError(str(error).replace("--inputs", f"--{flag}", 1)) from None
-
-
-def _flagged(call: Callable[[], T]) -> T:
-    """Do it; of an error about a flag the name of the flag comes first."""
-    try:
-        return call()
-    except InputError as error:
-        name = str(error).replace(":", " ").replace("=", " ").split()[0]
-        if name in FLAGS:
-            raise InputError(f"--{name.replace('_', '-')}{str(error).removeprefix(name)}") from None
-        raise
 
 
 def _text(found: Trained) -> list[str]:

@@ -40,7 +40,7 @@ ALLOWED = {
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
     "memo": "",
-    "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
+    "solve": "html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",

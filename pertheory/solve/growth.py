@@ -12,22 +12,32 @@ from pertheory.algebra.polynomial import add_sums, multiply_sums, without_zeros
 from pertheory.errors import InputError
 from pertheory.solve.averages import Element
 
+#: more logarithms than any term has
+MANY = 10**4
+
 
 class DepthPower(NamedTuple):
-    """``l^-power log(l)^-minus_logs``; the smaller the tuple, the larger the term."""
+    """``l^-power log(l)^-minus_logs`` times constants of integration; the smaller the tuple, the larger the term."""
 
     power: Fraction
-    minus_logs: int
+    minus_logs: int = 0
+    constants: tuple[str, ...] = ()
 
     def times(self, other: DepthPower) -> DepthPower:
         """The product; beyond every term stays beyond."""
         if NEVER in (self, other):
             return NEVER
-        return DepthPower(self.power + other.power, self.minus_logs + other.minus_logs)
+        constants = tuple(sorted((*self.constants, *other.constants)))
+        return DepthPower(self.power + other.power, self.minus_logs + other.minus_logs, constants)
 
 
 #: beyond every term
-NEVER = DepthPower(Fraction(10**6), 0)
+NEVER = DepthPower(Fraction(10**6))
+
+
+def order(power: Fraction | int) -> DepthPower:
+    """What is larger than all terms of a power of l, whatever their logarithms."""
+    return DepthPower(Fraction(power), -MANY)
 
 
 class Growth:
@@ -36,19 +46,24 @@ class Growth:
     Args:
         terms: the coefficient of each power.
         edges: how many factors l^(1-p).
-        known: terms from this power on are not known.
+        known: terms from this power on are not known, and are dropped.
     """
 
     def __init__(self, terms: Mapping[DepthPower, Element], edges: int = 0, known: DepthPower = NEVER) -> None:
-        self.terms, self.edges, self.known = without_zeros(terms), edges, known
+        self.terms = without_zeros({power: value for power, value in terms.items() if power < known})
+        self.edges, self.known = edges, known
 
     @property
     def lead(self) -> DepthPower:
         """The largest power; that from which on nothing is known, if there is none."""
         return min(self.terms, default=self.known)
 
+    def below(self, known: DepthPower) -> Growth:
+        """Without the terms from a power on."""
+        return Growth(self.terms, self.edges, min(known, self.known))
+
     def __add__(self, other: Growth) -> Growth:
-        edges = {side.edges for side in (self, other) if side.terms or side.known != NEVER} or {0}
+        edges = {side.edges for side in (self, other) if side.terms} or {max(self.edges, other.edges)}
         if len(edges) > 1:
             raise InputError("a sum of terms that grow with different powers l^(1-p)")
         return Growth(add_sums(self.terms, other.terms), edges.pop(), min(self.known, other.known))
@@ -60,8 +75,8 @@ class Growth:
         return self + (-other)
 
     def __mul__(self, other: Growth) -> Growth:
-        terms = multiply_sums(self.terms, other.terms, DepthPower.times)
         known = min(self.known.times(other.lead), other.known.times(self.lead))
+        terms = multiply_sums(self.terms, other.terms, lambda a, b: None if (c := a.times(b)) >= known else c)
         return Growth(terms, self.edges + other.edges, known)
 
     def __pow__(self, exponent: int) -> Growth:
@@ -80,4 +95,5 @@ class Growth:
         return bool(self.terms)
 
     def __str__(self) -> str:
-        return " + ".join(f"({value}) l^{-p} log^{-m}" for (p, m), value in sorted(self.terms.items())) or "0"
+        rows = sorted(self.terms.items())
+        return " + ".join(f"({value}) l^{-p} log^{-m}{''.join(c)}" for (p, m, c), value in rows) or "0"

@@ -77,14 +77,6 @@ def test_bad_input_is_one_line(given: tuple[str, ...], words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_tensors_of_training_are_refused_where_inner_parameters_learn() -> None:
-    """Inner learning rates have no place in the solution; without them Theta would be another one."""
-    for rule, rate in (("residual", "lambda_W1"), ("projection", "lambda_P")):
-        with pytest.raises(pt.UnsupportedError, match=rate):
-            pt.asymptotics(rule, "Theta", "relu")
-        assert pt.asymptotics(rule, "V", "relu").universality == "scale-invariant"
-
-
 @pytest.mark.parametrize("rule", ["projection", "residual"])
 def test_a_strength_may_stay_free(rule: str) -> None:
     """The class is found though gamma is a symbol, and the layers of a run approach the power."""

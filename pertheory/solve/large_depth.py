@@ -134,13 +134,15 @@ class LargeDepth:
 
     def at_depth(self, coefficient: TaylorSeries, terms: int) -> Growth:
         """A coefficient of the step from layer l, to relative order ``terms`` at least."""
-        kernel, power = self._kernel(terms), self.power(0)
         total = Growth({}, known=order(len(coefficient.coefficients)))
-        for value in coefficient.coefficients:
+        for power, value in enumerate(coefficient.coefficients):
             if value:
-                total = total + self._with_rates(value, terms) * power
-            power = power * kernel
+                total = total + self._with_rates(value, terms) * self._power_of_kernel(power, terms)
         return total
+
+    @kept
+    def _power_of_kernel(self, power: int, terms: int) -> Growth:
+        return self._power_of_kernel(power - 1, terms) * self._kernel(terms) if power else self.power(0)
 
     def _enters(self, coefficient: TaylorSeries, name: str) -> int | None:
         """The lowest power of K at which a learning rate stands."""
@@ -178,6 +180,7 @@ class LargeDepth:
             found, rest = found + term, rest + slopes * term - self.above(term, cut)
         return Growth(found.terms, edges, order(rest.lead.power - 1))
 
+    @kept
     def _kernel(self, terms: int) -> Growth:
         """K itself, whose recursion is not linear; the change of K' with K is 1 - 2/l."""
         cut, lead = terms + 3, -1 / self.a_1

@@ -40,7 +40,8 @@ class VanishingKernel:
         rule: the network.
         odd: whether even derivatives at 0 vanish, which makes p = 1.
         order: the highest power of K that is kept; 2 gives leading powers, 3 also a_2 and the logarithm of the kernel.
-        known: derivatives at 0 that are not symbols: numbers, or, of those in ``ratios``, multiples of sigma_1.
+        known: what is no symbol: derivatives at 0 or others as numbers, or, of those in ``ratios``, as multiples of
+            sigma_1.
         ratios: their names.
         named: whether p (of odd functions a_1) is a symbol in the place of sigma_3 and a_2 in that of sigma_5, even
             derivatives being multiples of sigma_2; formulas are much shorter.

@@ -10,7 +10,6 @@ import mpmath
 import pytest
 
 from pertheory.rulebook.network import network
-from pertheory.rulebook.tensors import find_tensor
 from pertheory.solve.averages import MoreOrders
 from pertheory.solve.growth import DepthPower
 from pertheory.solve.iterate import Iteration

@@ -27,6 +27,9 @@ from pertheory.worker import Node
 
 #: the layer, counted from 1
 DEPTH = sympy.Symbol("l")
+#: the last layer
+LAST = sympy.Symbol("L")
+EXPONENTS = ("p_0", "p_parallel", "p_perp")
 SCALE_INVARIANT, DECAYING, HALF_STABLE = "scale-invariant", "K*=0", "half-stable"
 #: digits of averages at a critical point, and how many powers of K more than usual are kept where they are needed
 SHOWN, MOST = 15, 8
@@ -63,8 +66,18 @@ class InClass(Protocol):
     couplings: dict[str, sympy.Expr]
     coefficients: dict[str, sympy.Expr]
 
+    @property
+    def exponents(self) -> dict[str, sympy.Expr]:
+        """p_0, p_parallel, p_perp: with which powers of 1/l K and differences of two inputs fall."""
+
     def solution(self, node: Node, terms: int = 0) -> Solution:
         """A tensor, with so many powers of l below the largest one where the solution does not end."""
+
+    def rate(self, name: str) -> sympy.Expr:
+        """A learning rate with which every layer adds equally to Theta, and all together what does not depend on L."""
+
+    def at_last(self, value: sympy.Expr, edges: int) -> sympy.Expr:
+        """A power of l at the last layer L with such learning rates."""
 
 
 class StandingStill:
@@ -101,6 +114,20 @@ class StandingStill:
         power = max((power for power, value in found.items() if value != 0), default=0)
         series = sympy.expand(sympy.Add(*(value * DEPTH**power for power, value in found.items())))
         return Solution(found.get(power, sympy.S.Zero) * DEPTH**power, series, sympy.Integer(power), None)
+
+    @property
+    def exponents(self) -> dict[str, sympy.Expr]:
+        """Nothing falls: the susceptibilities are one at every layer."""
+        return dict.fromkeys(EXPONENTS, sympy.S.Zero)
+
+    def rate(self, name: str) -> sympy.Expr:
+        """The same at all layers."""
+        return sympy.Symbol(rates(self.rule)[name]) / LAST
+
+    def at_last(self, value: sympy.Expr, edges: int) -> sympy.Expr:
+        """Every edge brings a learning rate."""
+        tilde = {sympy.Symbol(name): sympy.Symbol(to) for name, to in rates(self.rule).items()}
+        return value.subs({**tilde, DEPTH: LAST}) / LAST**edges
 
     def _solved(self, node: Node) -> ClassInDepth:
         if self.name == SCALE_INVARIANT:
@@ -151,6 +178,26 @@ class Decaying:
         # where the sign depends on what stays free, that at the values of the rule counts
         slope = expression(found.solved(2).symbols["a_1"], {**usual, **found._derivatives(2)})
         return found if slope.is_negative else None
+
+    @property
+    def exponents(self) -> dict[str, sympy.Expr]:
+        """From K, and from the slopes of the susceptibilities in 1/l."""
+        first = self.solved(2)
+        step, tensors = first.step, first.tensors
+        fall = [
+            self.shown(first, tensors.rate(step.linear(node)[0], node)) for node in map(step.node, ("G{1}", "Theta"))
+        ]
+        return dict(zip(EXPONENTS, (-self.solution(step.node("K")).power, *fall), strict=True))
+
+    def rate(self, name: str) -> sympy.Expr:
+        """As a power of l, and of L so that Theta does not grow."""
+        found = self.solved(2).tensors.rates[name]
+        grows = found.edges * (1 - self.p) - sympy.Rational(found.lead.power)
+        return sympy.Symbol(rates(self.rule)[name]) * DEPTH**grows * LAST ** (self.p - 1)
+
+    def at_last(self, value: sympy.Expr, edges: int) -> sympy.Expr:
+        """Every edge brings l^(1-p)."""
+        return sympy.powsimp(sympy.expand_power_base(value.subs(DEPTH, LAST)) / LAST ** (edges * (1 - self.p)))
 
     def _derivatives(self, order: int) -> Numbers:
         """The derivatives at 0 that a solution with so many powers of K may need."""

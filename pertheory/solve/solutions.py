@@ -164,7 +164,7 @@ class Decaying:
     def __init__(self, rule: Network, function: Activation | None = None, odd: bool = False) -> None:
         self.rule, self.function, self.odd = rule, function, odd
         first, plain = self.solved(2), self.solved(3, named=False)
-        own = {name: self.shown(first, first.symbols[name]) for name, _ in rule.hyperparameters}
+        own = {name: sympy.expand(self.shown(first, first.symbols[name])) for name, _ in rule.hyperparameters}
         self.couplings = {name: value for name, value in own.items() if value != sympy.Symbol(name)}
         values = self._derivatives(3)
         self.coefficients = {name: sympy.factor(expression(plain.symbols[name], values)) for name in NAMES}
@@ -246,7 +246,7 @@ class Decaying:
         if not self.odd:  # even derivatives are multiples of sigma_2, whose square stands for a_1
             second, square = sympy.Symbol("sigma_2"), sympy.Symbol("a_1") / expression(own.symbols["a_1"])
             even = {sympy.Symbol(name): sympy.Symbol(name) / second for name in own.sigma[3::2]}
-            found = found.subs({second: second * sympy.sqrt(sympy.cancel(square)), **even}, simultaneous=True)
+            found = found.xreplace({second: second * sympy.sqrt(sympy.cancel(square)), **even})
         return sympy.factor(found)
 
 
@@ -261,8 +261,8 @@ def expression(element: Any, numbers: Numbers | None = None) -> sympy.Expr:
     """A rational function as sympy writes it, some of its symbols known."""
     if isinstance(element, int | Fraction):
         return sympy.Rational(element)
-    pairs = {sympy.Symbol(name): value for name, value in (numbers or {}).items()}
-    return element.numer.as_expr().subs(pairs) / element.denom.as_expr().subs(pairs)
+    symbols = [(numbers or {}).get(str(symbol), symbol) for symbol in element.numer.ring.symbols]
+    return element.numer.as_expr(*symbols) / element.denom.as_expr(*symbols)
 
 
 def _float(value: Any) -> sympy.Expr:

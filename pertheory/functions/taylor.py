@@ -120,5 +120,6 @@ def _integrated(u: TaylorSeries, head: Any, derivative: Callable[[TaylorSeries],
     slope, own = u.derivative().coefficients, [head]
     for n in range(u.order):
         outer = derivative(_series(own, u.order)).coefficients
-        own.append(sum(outer[i] * slope[n - i] for i in range(n + 1)) / (n + 1))
+        total = sum(outer[i] * slope[n - i] for i in range(n + 1)) / (n + 1)
+        own.append(total.expand() if hasattr(total, "expand") else total)  # or sums of sympy's swell
     return TaylorSeries(own)

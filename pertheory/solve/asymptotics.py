@@ -21,7 +21,7 @@ from pertheory.typeset.write import APPROXIMATION, LatexStyle
 from pertheory.worker import Node
 
 #: the most powers of l below the leading one that are solved for
-MOST_TERMS = 6
+MOST_TERMS = 4
 
 
 class Asymptotics(NamedTuple):

@@ -16,7 +16,7 @@ from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.solve.averages import MoreOrders
 from pertheory.solve.channels import rates
-from pertheory.solve.critical import CriticalPoint
+from pertheory.solve.critical import ZERO, CriticalPoint, zero_point
 from pertheory.solve.derivatives import derivatives_at_zero
 from pertheory.solve.growth import DepthPower, Growth
 from pertheory.solve.numbers import DIGITS
@@ -172,7 +172,12 @@ class Decaying:
 
     @classmethod
     def of(cls, rule: Network, function: Activation) -> Decaying | None:
-        """The class of an activation; None where K* = 0 is not stable."""
+        """The class of an activation; None where K* = 0 is not stable.
+
+        Numbers come first: exact derivatives of what is not in this class may take long.
+        """
+        if zero_point(rule, function).coefficients["a_1"] > ZERO:
+            return None
         found = cls(rule, function, odd=not any(derivatives_at_zero(function, DERIVATIVES)[2::2]))
         usual = {name: sympy.Rational(Fraction(value)) for name, value in rule.hyperparameters}
         # where the sign depends on what stays free, that at the values of the rule counts
@@ -242,7 +247,7 @@ class Decaying:
         """An element with numbers for derivatives, or in a_1, a_2 and p."""
         found = expression(value, self._derivatives(own.order))
         if self.function is not None:
-            return sympy.factor(found) if found.free_symbols else sympy.expand(found)
+            return sympy.factor(found)
         if not self.odd:  # even derivatives are multiples of sigma_2, whose square stands for a_1
             second, square = sympy.Symbol("sigma_2"), sympy.Symbol("a_1") / expression(own.symbols["a_1"])
             even = {sympy.Symbol(name): sympy.Symbol(name) / second for name in own.sigma[3::2]}

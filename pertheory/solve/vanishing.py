@@ -16,7 +16,7 @@ from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.universality import off_and_inner
 
 #: derivatives of s at 0 that are kept, besides two for each power of K
-DERIVATIVES = 8
+DERIVATIVES = 12
 #: the coefficients that may be symbols in the place of derivatives
 NAMES = ("a_1", "a_2", "p")
 #: sigma_1, sigma_2, sigma_3 with a_1 < 0, or instead of the last one p, at which signs are looked up

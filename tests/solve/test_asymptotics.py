@@ -78,6 +78,23 @@ def test_bad_input_is_one_line(given: tuple[str, ...], words: str) -> None:
 
 
 @pytest.mark.parametrize("rule", ["projection", "residual"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_inner_parameters_may_learn(rule: str, activation: str) -> None:
+    """Where the kernel stands still the tensors of training are those of a run, at every layer."""
+    names, kernel, gamma = ["Theta", "D", "A", "Q"], 1.4, 0.5
+    found = {name: pt.asymptotics(rule, name, activation) for name in names}
+    fixed = {name: float(sympy.sympify(value).subs("gamma", gamma)) for name, value in found["D"].couplings.items()}
+    kernel = fixed.pop("K", kernel)
+    rates = {name: 0.3 + 0.1 * i for i, (name, _) in enumerate(pt.network(rule).hyperparameters) if "lambda" in name}
+    row = math.sqrt((kernel - fixed["C_b"]) / fixed["C_W"])
+    given = {**fixed, **rates, "gamma": gamma}
+    state = pt.theory(rule, names, 1).compile(inputs="one")([[row]], activation=activation, depth=5, **given)
+    for name, own in found.items():
+        value = float(own.value.subs({"l": 5, "K": kernel, **given}))
+        assert entry(state, 5, name) == pytest.approx(value, rel=1e-6), name
+
+
+@pytest.mark.parametrize("rule", ["projection", "residual"])
 def test_a_strength_may_stay_free(rule: str) -> None:
     """The class is found though gamma is a symbol, and the layers of a run approach the power."""
     own, depth = pt.asymptotics(rule, "V", "tanh"), 400

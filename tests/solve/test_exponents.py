@@ -53,6 +53,23 @@ def test_rows_that_nobody_printed() -> None:
     assert [table[name].cost for name in ("V6", "G{2}", "V{1}")] == [2, 2, 2]
 
 
+def test_the_six_point_vertex_is_that_of_a_random_walk() -> None:
+    """The squared size of a signal goes as x' = f(x) + noise, the noise a mean of n squares of one neuron.
+
+    Its variance is 2 x^2/n and its third cumulant 8 x^3/n^2 where s is z but for small terms, so that by hand
+
+        V' = f'^2 V + 2 K^2,    V6' = f'^3 V6 + 3 f'^2 f'' V^2 + 3 f' (4 K) V + 8 K^3,
+
+    with f = K + a_1 K^2 and K = 1/(-a_1 l); for ReLU x' = x (1 + noise) is a product, its logarithm a sum.
+    """
+    kernel, slope, bend = 1 / (-A1 * L), 1 - 2 / L, 2 * A1
+    v = sympy.Rational(2, 3) * kernel**2 * L
+    source = sympy.limit(L**2 * (3 * slope**2 * bend * v**2 + 12 * slope * kernel * v + 8 * kernel**3), L, sympy.oo)
+    six = source / (6 - 1) / L  # c/l with 6 c/l^2 lost in a layer and c/l^2 by the power
+    assert sympy.simplify(pt.exponents("mlp", "K*=0", "V6")["V6"].leading / six) == 1
+    assert pt.exponents("mlp", "relu", "V6")["V6"].ratio == 3 * (5 * L) ** 2
+
+
 def test_half_stable_points_have_asymptotics_of_their_own() -> None:
     """h K* is not zero there: D and A grow faster than l/n (the book's classes have h K l bounded)."""
     table = pt.exponents("mlp", "half-stable", ["V", "D", "A", "G{1}"])

@@ -115,8 +115,10 @@ class LargeDepth:
         held = {key: others.get(key, own * 0) for key in self.step.factors(node) if node not in key}
         if not held:
             return Growth({})
+        if terms:
+            self._ensure_in_order(node, own, terms)
         for more in range(terms, terms + EXTRA):  # where leading terms cancel, more of the lower tensors is needed
-            source = reduce(add, (self._product(factors, value, more) for factors, value in held.items()))
+            source = reduce(add, (self._product(node, factors, value, more) for factors, value in held.items()))
             if source.terms:
                 found = self._solved(node, own, source, terms)
                 if found.known.power > found.lead.power + terms:
@@ -125,6 +127,20 @@ class LargeDepth:
                 return Growth({})
         raise MoreOrders(f"{node.key} vanishes at large depth to the order in K that is kept; keep more")
 
+    def _ensure_in_order(self, node: Node, own: TaylorSeries, terms: int) -> None:
+        """See that no homogeneous solution which is left out is larger than what is kept."""
+        leading = self.series(node)
+        below = self._gap(node, own, leading.edges) - leading.lead.power
+        if number_of(below) is None and not self.positive(below - terms):
+            raise UnsupportedError(
+                f"{node.key} has, before the order that is asked for, a power of the depth that depends on p otherwise "
+                "than its leading one; ask for fewer terms, or for an activation with a rational p"
+            )
+
+    def _gap(self, node: Node, own: TaylorSeries, edges: int) -> Element:
+        """A + e (1 - p)."""
+        return self.rate(own, node) + (edges * (1 - self.p) if edges else self.p * 0)
+
     def rate(self, own: TaylorSeries, node: Node) -> Element:
         """A of own = 1 - A/l + ..."""
         head, slope = own.coefficients[:2]
@@ -132,9 +148,16 @@ class LargeDepth:
             raise UnsupportedError(f"the coefficient of {node.key} in its own recursion does not tend to one")
         return slope / self.a_1
 
-    def at_depth(self, coefficient: TaylorSeries, terms: int) -> Growth:
-        """A coefficient of the step from layer l, to relative order ``terms`` at least."""
-        total = Growth({}, known=order(len(coefficient.coefficients)))
+    def at_depth(self, coefficient: TaylorSeries, terms: int, rates: int = 0) -> Growth:
+        """A coefficient of the step from layer l, to relative order ``terms`` if the powers of K suffice.
+
+        Args:
+            coefficient: in powers of K.
+            terms: so many powers of l below the leading one.
+            rates: how many learning rates stand in every term.
+        """
+        largest = min((rate.lead.power for rate in self.rates.values()), default=Fraction(0))
+        total = Growth({}, known=order(len(coefficient.coefficients) + rates * largest))
         for power, value in enumerate(coefficient.coefficients):
             if value:
                 total = total + self._with_rates(value, terms) * self._power_of_kernel(power, terms)
@@ -160,14 +183,15 @@ class LargeDepth:
             parts = [(own, factor * above**k if k else factor) for found, factor in split for k, own in found.items()]
         return reduce(add, (Growth({DepthPower(Fraction(0)): own}) * factor for own, factor in parts))
 
-    def _product(self, factors: Factors, value: TaylorSeries, terms: int) -> Growth:
-        """A term of a recursion."""
-        return reduce(mul, [self.series(factor, terms) for factor in factors], self.at_depth(value, terms))
+    def _product(self, node: Node, factors: Factors, value: TaylorSeries, terms: int) -> Growth:
+        """A term of a recursion; edges of the tensor that are not those of tensors below come from learning rates."""
+        learned = len(node.kind.edges) - sum(len(factor.kind.edges) for factor in factors)
+        return reduce(mul, [self.series(factor, terms) for factor in factors], self.at_depth(value, terms, learned))
 
     def _solved(self, node: Node, own: TaylorSeries, source: Growth, terms: int) -> Growth:
         """The solution of a linear recursion, as far as its source is known."""
         edges, head = source.edges, source.lead.power - 1
-        gap = self.rate(own, node) + (edges * (1 - self.p) if edges else self.p * 0)  # A + e (1 - p)
+        gap = self._gap(node, own, edges)
         if gap != head and not self.positive(gap - head):
             raise UnsupportedError(f"the homogeneous solution of {node.key} is not subdominant at large depth")
         cut, slopes = head + terms + 2, self.at_depth(own, terms + 1)

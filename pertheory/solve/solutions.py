@@ -96,15 +96,16 @@ class StandingStill:
         if point is not None:
             with mpmath.workdps(DIGITS):
                 numbers = self._numbers(solved)
-                for name, value in solved.given.items():
-                    numbers[name] = solved.field.at(value, numbers, point.averages.number)
+                for key, value in solved.given.items():
+                    numbers[key] = solved.field.at(value, numbers, point.averages.number)
             held = {**point.couplings, "K": point.kernel}
-            self.couplings = {name: _float(value) for name, value in held.items() if name not in rates(rule)}
-            self.coefficients = {name: _float(numbers[name]) for name in solved.given}
+            self.couplings = {key: _float(value) for key, value in held.items() if key not in rates(rule)}
+            self.coefficients = {key: _float(numbers[key]) for key in solved.given}
         else:
-            fixed = {name: expression(solved.symbols[name], self._averages(solved)) for name, _ in rule.hyperparameters}
-            self.couplings = {name: value for name, value in fixed.items() if value != sympy.Symbol(name)}
-            self.coefficients = {name: expression(own, self._averages(solved)) for name, own in solved.given.items()}
+            averages = self._averages(solved)
+            fixed = {key: expression(solved.symbols[key], averages) for key, _ in rule.hyperparameters}
+            self.couplings = {key: value for key, value in fixed.items() if value != sympy.Symbol(key)}
+            self.coefficients = {key: expression(value, averages) for key, value in solved.given.items()}
 
     def solution(self, node: Node, terms: int = 0) -> Solution:
         """A polynomial."""
@@ -156,7 +157,7 @@ class Decaying:
     Args:
         rule: the network.
         function: the activation; derivatives at 0 are symbols if left out.
-        odd: whether the even ones vanish.
+        odd: whether the even ones of these vanish.
     """
 
     name = DECAYING
@@ -178,7 +179,7 @@ class Decaying:
         """
         if zero_point(rule, function).coefficients["a_1"] > ZERO:
             return None
-        found = cls(rule, function, odd=not any(derivatives_at_zero(function, DERIVATIVES)[2::2]))
+        found = cls(rule, function)
         usual = {name: sympy.Rational(Fraction(value)) for name, value in rule.hyperparameters}
         # where the sign depends on what stays free, that at the values of the rule counts
         slope = expression(found.solved(2).symbols["a_1"], {**usual, **found._derivatives(2)})

@@ -46,6 +46,18 @@ def test_the_table_of_the_book() -> None:
     assert table.nu == sympy.Rational(2, 3)
 
 
+@pytest.mark.parametrize("name", ["Theta", "V", "F", "H{1}"])
+def test_numbers_and_symbols_agree(name: str) -> None:
+    """A polynomial with p = -8, where powers of l depend on p by far, against the formula in p, correction included."""
+    given = {"sigma_1": 1, "sigma_2": 3, "sigma_3": -7, "sigma_4": 0, "a_1": -sympy.Rational(1, 4), "p": -8}
+    formula = pt.asymptotics("mlp", name, "K*=0", terms=1)
+    own = pt.asymptotics("mlp", name, "x + 3*x^2/2 - 7*x^3/6", terms=1)
+    given["a_2"] = own.coefficients["a_2"]
+    assert own.coefficients["p"] == -8
+    assert sympy.expand(formula.series.subs(given) - own.series) == 0
+    assert formula.left_out.subs(given) == own.left_out
+
+
 def test_rows_that_nobody_printed() -> None:
     """The six-point vertex and next orders of odd functions, whose numbers an iteration has (test_large_depth.py)."""
     table = pt.exponents("mlp", "tanh", ["V6", "G{2}", "V{1}"])
@@ -195,6 +207,7 @@ def test_a_class_may_stand_for_its_activations(given: str) -> None:
     [
         (lambda: pt.asymptotics("mlp", "V", "tanh", terms=-1), "terms must be a whole number"),
         (lambda: pt.asymptotics("mlp", "V", "tanh", terms=1000), "terms must be a whole number"),
+        (lambda: pt.asymptotics("mlp", "U", "erf(x) + x^2/10", terms=4), "depends on p otherwise"),
         (lambda: pt.exponents("mlp", "sigmoid"), "no critical point"),
         (lambda: pt.exponents("mlp", "tanh", ["V"])["X"], "X is not in this table"),
         (lambda: pt.exponents("mlp", "tanh", ["V"]).trust(-5), "must be positive"),

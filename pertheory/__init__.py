@@ -33,6 +33,7 @@ _HOMES = {
     "exponents": "pertheory.solve.exponents",
     "scaling": "pertheory.solve.scaling",
     "average": "pertheory.symbols.averages",
+    "critical": "pertheory.solve.classify",
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
@@ -72,6 +73,7 @@ __all__ = [
     "activation",
     "asymptotics",
     "average",
+    "critical",
     "dH",
     "ddH_I",
     "ddH_II",
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
     from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
     from pertheory.solve.asymptotics import asymptotics
+    from pertheory.solve.classify import critical
     from pertheory.solve.exponents import exponents
     from pertheory.solve.scaling import scaling
     from pertheory.symbols.averages import average

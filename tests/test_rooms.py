@@ -33,21 +33,24 @@ ALLOWED = {
     "symbols": "progress graphs algebra rulebook averages functions derive typeset",
     "store": "graphs rulebook derive files",
     "worker": "text progress graphs rulebook derive store",
-    "recursion": "text html algebra rulebook derive forms typeset symbols store worker",
+    "recursion": "text html algebra rulebook functions derive forms typeset symbols store worker",
     "closure": "text html progress graphs draw rulebook derive recursion store worker",
     "kernels": "graphs algebra rulebook averages typeset closure worker",
     "witness": "graphs algebra functions recursion closure worker kernels averages",
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
+    "plots": "text rulebook run",
     "memo": "",
-    "solve": "html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
+    "solve": "text html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages "
+    "memo",
+    "initialise": "text html algebra rulebook functions solve",
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe",
+    "book describe solve initialise",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -32,7 +32,8 @@ class Row(NamedTuple):
 
     Attributes:
         tensor: its name.
-        kernels, tangents: the powers of K and Theta that it is compared with: 2 and 0 for V.
+        kernels: the power of K that it is compared with, 2 for V.
+        tangents: that of Theta, 0 for V.
         cost: the power of 1/n that it comes with.
         leading: the leading power of the layer l; None where the tensor has no finite value.
         power: its exponent.
@@ -86,7 +87,8 @@ class DepthTable:
     Attributes:
         network: the name of the rule.
         universality: the class.
-        couplings, coefficients: as in `Asymptotics`.
+        couplings: what criticality fixes, as in `Asymptotics`.
+        coefficients: of the expansion, or of the half-stable point, as there.
         exponents: p_0, p_parallel and p_perp: K falls as l^-p_0, a difference of sizes of two inputs as l^-p_parallel,
             one of directions as l^-p_perp.
         nodes: the tensors, by name.

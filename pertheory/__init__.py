@@ -37,6 +37,10 @@ _HOMES = {
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
+    "Conditioned": "pertheory.infer.conditioning",
+    "Posterior": "pertheory.infer.record",
+    "aspect": "pertheory.infer.aspect",
+    "posterior": "pertheory.infer.posterior",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
     "dH": "pertheory.rulebook.trees",
@@ -57,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "Activation",
+    "Conditioned",
     "DivergentAverageError",
     "Formula",
     "H",
@@ -65,12 +70,14 @@ __all__ = [
     "Network",
     "Observable",
     "PertheoryError",
+    "Posterior",
     "Recursion",
     "RuleError",
     "Theory",
     "UnsupportedError",
     "__version__",
     "activation",
+    "aspect",
     "asymptotics",
     "average",
     "critical",
@@ -82,6 +89,7 @@ __all__ = [
     "exponents",
     "name",
     "network",
+    "posterior",
     "scaling",
     "theory",
     "tree",
@@ -99,6 +107,10 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from pertheory.functions.activation import Activation, activation
+    from pertheory.infer.aspect import aspect
+    from pertheory.infer.conditioning import Conditioned
+    from pertheory.infer.posterior import posterior
+    from pertheory.infer.record import Posterior
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable

@@ -45,12 +45,13 @@ ALLOWED = {
     "memo",
     "initialise": "text html algebra rulebook functions solve",
     "training": "graphs algebra rulebook",
+    "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
-    "training theory",
+    "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe solve initialise",
+    "book describe solve initialise infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import mul
 from typing import NamedTuple
 
-from pertheory.algebra.polynomial import add_sums, multiply_sums, without_zeros
+from pertheory.algebra.polynomial import add_sums, add_term, multiply_sums, without_zeros
+from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import InputError
 from pertheory.solve.averages import Element
 
@@ -97,3 +99,34 @@ class Growth:
     def __str__(self) -> str:
         rows = sorted(self.terms.items())
         return " + ".join(f"({value}) l^{-p} log^{-m}{''.join(c)}" for (p, m, c), value in rows) or "0"
+
+
+def one_layer_up(growth: Growth, offset: Element, cut: Fraction | int) -> Growth:
+    """The same at l + 1, in powers of l.
+
+    Args:
+        growth: a sum.
+        offset: edges times 1 - p, in the arithmetic of the coefficients.
+        cut: the power 1/l^cut and all below are left out.
+    """
+    total: dict[DepthPower, Element] = {}
+    for (power, minus_logs, constants), value in growth.terms.items():
+        count, exponent = math.ceil(cut - power), offset - power
+        binomials = [value]
+        for k in range(1, count):
+            binomials.append(binomials[-1] * (exponent - (k - 1)) / k)
+        for lost in range(-minus_logs + 1):
+            of_log = [c * math.comb(-minus_logs, lost) for c in _powers_of_log(lost, count)]
+            for k, binomial in enumerate(binomials):
+                for more, factor in enumerate(of_log[: count - k]):
+                    if factor:
+                        key = DepthPower(power + k + more, minus_logs + lost, constants)
+                        add_term(total, key, binomial * factor)
+    return Growth(total, growth.edges, min(growth.known, order(cut)))
+
+
+@lru_cache(maxsize=256)
+def _powers_of_log(power: int, count: int) -> tuple[Fraction, ...]:
+    """The first coefficients of log(1 + x)^power in x."""
+    one = TaylorSeries([Fraction(1), Fraction(1), *[Fraction(0)] * count])
+    return (one.logarithm() ** power).coefficients[:count]

@@ -20,20 +20,18 @@ K = 1/((-a_1) (l - l_0 + ..)). Homogeneous solutions whose power is not one of t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import add, mul
 from typing import Any, NamedTuple
 
-from pertheory.algebra.polynomial import add_term
 from pertheory.algebra.series import TaylorSeries
 from pertheory.errors import UnsupportedError
 from pertheory.memo import kept
 from pertheory.solve.averages import Element, MoreOrders
 from pertheory.solve.fields import RationalFunctions, number_of
-from pertheory.solve.growth import NEVER, DepthPower, Growth, order
+from pertheory.solve.growth import NEVER, DepthPower, Growth, one_layer_up, order
 from pertheory.solve.layer import KERNEL, NTK, Factors, SingleInputLayer
 from pertheory.worker import Node
 
@@ -228,21 +226,7 @@ class LargeDepth:
 
     def above(self, growth: Growth, cut: Fraction | int) -> Growth:
         """The same one layer up, in powers of l down to one that is left out."""
-        total: dict[DepthPower, Element] = {}
-        for (power, minus_logs, constants), value in growth.terms.items():
-            offset = growth.edges * (1 - self.p) if growth.edges else self.p * 0
-            count, exponent = math.ceil(cut - power), offset - power
-            binomials = [value]
-            for k in range(1, count):
-                binomials.append(binomials[-1] * (exponent - (k - 1)) / k)
-            for lost in range(-minus_logs + 1):
-                of_log = [c * math.comb(-minus_logs, lost) for c in _powers_of_log(lost, count)]
-                for k, binomial in enumerate(binomials):
-                    for more, factor in enumerate(of_log[: count - k]):
-                        if factor:
-                            key = DepthPower(power + k + more, minus_logs + lost, constants)
-                            add_term(total, key, binomial * factor)
-        return Growth(total, growth.edges, min(growth.known, order(cut)))
+        return one_layer_up(growth, growth.edges * (1 - self.p) if growth.edges else self.p * 0, cut)
 
 
 def _resolved(rest: Growth, gap: Element) -> tuple[DepthPower, Element]:
@@ -253,13 +237,6 @@ def _resolved(rest: Growth, gap: Element) -> tuple[DepthPower, Element]:
     if factor:
         return DepthPower(power - 1, minus_logs, constants), rest.terms[lead] / factor
     return DepthPower(power - 1, minus_logs - 1, constants), rest.terms[lead] / (1 - minus_logs)
-
-
-@lru_cache(maxsize=256)
-def _powers_of_log(power: int, count: int) -> tuple[Fraction, ...]:
-    """The first coefficients of log(1 + x)^power in x."""
-    one = TaylorSeries([Fraction(1), Fraction(1), *[Fraction(0)] * count])
-    return (one.logarithm() ** power).coefficients[:count]
 
 
 class KernelDecay(NamedTuple):

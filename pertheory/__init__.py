@@ -51,6 +51,9 @@ _HOMES = {
     "Recursion": "pertheory.recursion",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
+    "QuadraticModel": "pertheory.training.nearly_kernel",
+    "trained": "pertheory.training.prediction",
+    "Trained": "pertheory.training.result",
     "PertheoryError": "pertheory.errors",
     "InputError": "pertheory.errors",
     "RuleError": "pertheory.errors",
@@ -71,9 +74,11 @@ __all__ = [
     "Observable",
     "PertheoryError",
     "Posterior",
+    "QuadraticModel",
     "Recursion",
     "RuleError",
     "Theory",
+    "Trained",
     "UnsupportedError",
     "__version__",
     "activation",
@@ -92,6 +97,7 @@ __all__ = [
     "posterior",
     "scaling",
     "theory",
+    "trained",
     "tree",
     "z",
 ]
@@ -123,6 +129,9 @@ if TYPE_CHECKING:
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
+    from pertheory.training.nearly_kernel import QuadraticModel
+    from pertheory.training.prediction import trained
+    from pertheory.training.result import Trained
 
 
 def __getattr__(name: str) -> Any:

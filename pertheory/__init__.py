@@ -30,6 +30,8 @@ _HOMES = {
     "Activation": "pertheory.functions.activation",
     "Formula": "pertheory.symbols.formula",
     "asymptotics": "pertheory.solve.asymptotics",
+    "exponents": "pertheory.solve.exponents",
+    "scaling": "pertheory.solve.scaling",
     "average": "pertheory.symbols.averages",
     "critical": "pertheory.solve.classify",
     "Observable": "pertheory.rulebook.observable",
@@ -89,9 +91,11 @@ __all__ = [
     "ddH_II",
     "derive",
     "describe",
+    "exponents",
     "name",
     "network",
     "posterior",
+    "scaling",
     "theory",
     "trained",
     "tree",
@@ -120,6 +124,8 @@ if TYPE_CHECKING:
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
     from pertheory.solve.asymptotics import asymptotics
     from pertheory.solve.classify import critical
+    from pertheory.solve.exponents import exponents
+    from pertheory.solve.scaling import scaling
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory

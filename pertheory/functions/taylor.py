@@ -27,7 +27,7 @@ def jet(node: Node, x: Any, order: int, parameters: Mapping[str, Any], library: 
         node: the formula.
         x: a number of the library.
         order: the highest power.
-        parameters: the values of its names.
+        parameters: the values of its names, with sympy symbols as well.
         library: the module whose numbers and functions are used, `mpmath` or `sympy`.
 
     Raises:
@@ -68,18 +68,26 @@ def _exact(node: Node, parameters: Mapping[str, Any], library: Any) -> Any:
 
     def applied(function: str, values: list[Any]) -> Any:
         known: dict[str, Callable[..., Any]] = {"max": max, "min": min, "abs": abs}
+        if function in known and library is not mpmath:
+            return getattr(library, function.capitalize())(*values)
         return known[function](*values) if function in known else getattr(library, function)(*values)
 
     return evaluated(node, given, applied)
 
 
 def _number(value: Any, library: Any) -> Any:
+    if _is_symbolic(value):
+        return value
     exact, whole = Fraction(value), mpmath.mpf if library is mpmath else library.Integer
     return whole(exact.numerator) / exact.denominator
 
 
+def _is_symbolic(value: Any) -> bool:
+    return bool(getattr(value, "free_symbols", None))
+
+
 def _power(a: TaylorSeries, exponent: Any) -> TaylorSeries:
-    if exponent == int(exponent):
+    if not _is_symbolic(exponent) and exponent == int(exponent):
         return a ** int(exponent)
     own, found = a.coefficients, [a.coefficients[0] ** exponent]  # f = a^e solves a f' = e a' f
     for n in range(1, len(own)):

@@ -16,7 +16,8 @@ from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
 from pertheory.errors import DivergentAverageError, UnsupportedError
 from pertheory.functions.activation import Activation
-from pertheory.functions.formula import KINKED, Name, Node, Number, evaluated
+from pertheory.functions.formula import Name, Node, Number, evaluated
+from pertheory.functions.taylor import jet
 from pertheory.solve.averages import functions_of, hermite
 
 #: a number below this is zero, in so many digits
@@ -62,44 +63,13 @@ def one_sided(function: Activation, order: int, symbols: Mapping[str, sympy.Expr
 
 
 def _derivatives(formula: Node, order: int, values: Mapping[str, sympy.Expr]) -> list[sympy.Expr]:
-    """By power series, which do not swell as derivatives do."""
-    y = sympy.Symbol("y")
-
-    def given(part: Node) -> TaylorSeries | None:
-        if isinstance(part, Number):
-            return TaylorSeries.constant(sympy.Rational(part.value), order)
-        if not isinstance(part, Name):
-            return None
-        if part.name == "x":
-            return TaylorSeries([sympy.S.Zero, sympy.S.One, *[sympy.S.Zero] * (order - 1)])
-        return TaylorSeries.constant(sympy.pi if part.name == "pi" else values[part.name], order)
-
-    def composed(outer: sympy.Expr, inner: TaylorSeries) -> TaylorSeries:
-        head = inner.coefficients[0]
-        step, raised = inner - head, TaylorSeries.constant(sympy.S.One, order)
-        total = TaylorSeries.constant(_at(outer, y, head), order)
-        for power in range(1, order + 1):
-            outer, raised = sympy.diff(outer, y), raised * step
-            total = total + raised * (_at(outer, y, head) / sympy.factorial(power))
-        return TaylorSeries([sympy.expand(value) for value in total.coefficients])
-
-    def applied(name: str, arguments: list[TaylorSeries]) -> TaylorSeries:
-        if name in KINKED:  # of numbers: those of x have made pieces
-            of = {"abs": sympy.Abs, "max": sympy.Max, "min": sympy.Min}[name]
-            return TaylorSeries.constant(of(*(own.coefficients[0] for own in arguments)), order)
-        return composed(getattr(sympy, name)(y), arguments[0])
-
-    def power(base: TaylorSeries, exponent: TaylorSeries) -> TaylorSeries:
-        return composed(y ** exponent.coefficients[0], base)
-
-    series: TaylorSeries = evaluated(formula, given, applied, power)
-    return [sympy.expand(value * sympy.factorial(power)) for power, value in enumerate(series.coefficients)]
+    series = jet(formula, sympy.S.Zero, order, values, sympy)
+    return [sympy.expand(_plain(value) * sympy.factorial(power)) for power, value in enumerate(series.coefficients)]
 
 
-def _at(value: sympy.Expr, y: sympy.Symbol, head: sympy.Expr) -> sympy.Expr:
-    """A function at a point; exponentials show what is rational, as of tanh(log(2))."""
-    found = value.subs(y, head)
-    return found.rewrite(sympy.exp) if head and found.has(sympy.Function) else found
+def _plain(value: sympy.Expr) -> sympy.Expr:
+    """Exponentials show what is rational, as of tanh(log(2))."""
+    return value.rewrite(sympy.exp) if value.has(sympy.Function) else value
 
 
 class NearZero:

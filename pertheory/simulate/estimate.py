@@ -8,6 +8,7 @@ from itertools import product as choices
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import group_elements
@@ -123,9 +124,23 @@ class BlockProgram:
         self.sampled = Sampled(estimators.setting)
 
     @cached_property
-    def run(self) -> Any:
-        """From the numbers of blocks to their estimates, a row each; every block is computed by the same program."""
-        return jax.jit(lambda numbers: jax.lax.map(self.block, numbers))
+    def _mapped(self) -> Any:
+        """From the numbers of blocks, one a device, to their estimates; every block is computed by the same program."""
+        one = lambda numbers: self.block(numbers[0])[None]  # noqa: E731
+        spec = self._sharding.spec
+        return jax.jit(jax.shard_map(one, mesh=self._sharding.mesh, in_specs=spec, out_specs=spec))
+
+    @cached_property
+    def _sharding(self) -> Any:
+        mesh = jax.make_mesh((len(jax.devices()),), ("blocks",))
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("blocks"))
+
+    def run(self, first: int, count: int) -> npt.NDArray[np.float64]:
+        """The estimates of some blocks, a row each, on all devices."""
+        found, step = [], len(jax.devices())
+        for number in range(first, first + count, step):  # one may be left over, which is not kept
+            found.append(self._mapped(jax.device_put(np.arange(number, number + step), self._sharding)))
+        return np.concatenate([np.asarray(own) for own in found])[:count]
 
     def block(self, number: Any) -> Any:
         """The estimates of one block, one for each component."""

@@ -44,10 +44,11 @@ ALLOWED = {
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
+    "simulate": "text progress graphs rulebook functions files run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe",
+    "simulate book describe",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

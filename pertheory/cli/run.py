@@ -65,6 +65,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names or observables; or all, which shows what they need as well (default all)",
     )
     add_order(parser, 1, "power of 1/n that is kept")
+    add_hyperparameters(parser)
+    parser.add_argument("--backend", choices=tuple(TARGETS), default="numpy", help="what computes (default numpy)")
+    parser.add_argument(
+        "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
+    )
+    add_work(parser)
+    add_output(parser, ("text", "json", "npz"))
+
+
+def add_hyperparameters(parser: argparse.ArgumentParser) -> None:
+    """What a run on given inputs may be told besides: hyperparameters, widths, accuracy."""
     for name, meaning in (
         ("C_b", "variance of the biases"),
         ("C_W", "variance of the weights times the width below"),
@@ -84,12 +95,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a parameter of the activation or a further hyperparameter of the network",
     )
     parser.add_argument("--rtol", type=number, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
-    parser.add_argument("--backend", choices=tuple(TARGETS), default="numpy", help="what computes (default numpy)")
-    parser.add_argument(
-        "--explain-averages", action="store_true", help="say at the end which method averaged what (on standard error)"
-    )
-    add_work(parser)
-    add_output(parser, ("text", "json", "npz"))
 
 
 def main(options: argparse.Namespace) -> int:
@@ -106,8 +111,8 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     names = tensor_list(options.tensors)
     check_work(names, options.order, False, options)
-    hyper, own = _split_parameters(options, dict(rule.hyperparameters))
-    widths = None if options.widths is None else [_width(value) for value in options.widths]
+    hyper, own = split_parameters(options, dict(rule.hyperparameters))
+    widths = whole_widths(options)
     try:  # here and below: a wrong value is an error before any work
         check_inputs(table)
     except InputError as error:
@@ -173,13 +178,15 @@ def _results(
     return TextResults(handle, shown, "" if rule.closure == "exact" else APPROXIMATION)
 
 
-def _width(value: float) -> int:
-    if value != int(value) or value < 1:
-        raise InputError(f"--widths: {value:g} is not a whole number from 1")
-    return int(value)
+def whole_widths(options: argparse.Namespace) -> list[int] | None:
+    """``--widths`` as whole numbers."""
+    for value in options.widths or ():
+        if value != int(value) or value < 1:
+            raise InputError(f"--widths: {value:g} is not a whole number from 1")
+    return None if options.widths is None else [int(value) for value in options.widths]
 
 
-def _split_parameters(options: argparse.Namespace, known: dict[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
+def split_parameters(options: argparse.Namespace, known: dict[str, float]) -> tuple[dict[str, Any], dict[str, float]]:
     """Hyperparameters of the network, and parameters of the activation."""
     hyper: dict[str, Any] = {}
     for name in ("C_b", "C_W", "lambda_b", "lambda_W"):

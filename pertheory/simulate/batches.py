@@ -40,7 +40,7 @@ class Span(NamedTuple):
     """Blocks of one batch."""
 
     first: int
-    count: int
+    length: int
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +77,7 @@ class Kept:
 
     def path(self, span: Span) -> Path:
         """The file of a batch."""
-        return self.folder / f"{span.first}-{span.count}.batch"
+        return self.folder / f"{span.first}-{span.length}.batch"
 
     def write(self, span: Span, found: Array) -> None:
         """Keep a batch, whole or not at all.
@@ -96,7 +96,7 @@ class Kept:
 
     def head(self, span: Span) -> dict[str, Any]:
         """What the first line of a batch says, but for the checksum."""
-        return {"schema": SCHEMA, "run": self.name, "first": span.first, "count": span.count}
+        return {"schema": SCHEMA, "run": self.name, "first": span.first, "count": span.length}
 
     def read(self, span: Span) -> Array | None:
         """A batch that is there.
@@ -112,13 +112,15 @@ class Kept:
             head = json.loads(line)
             if head != {**self.head(span), "sha256": hashlib.sha256(data).hexdigest()}:
                 raise ValueError("its first line or its checksum is wrong")
-            return np.frombuffer(data, "<f8").reshape(span.count, self.components)
+            return np.frombuffer(data, "<f8").reshape(span.length, self.components)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise InputError(f"batch {path}: cannot be read ({error.strerror or error})") from None
         except (ValueError, RecursionError) as error:
-            raise InputError(f"batch {path}: is damaged ({str(error)[:80]}); delete it, and it is drawn again") from None
+            raise InputError(
+                f"batch {path}: is damaged ({str(error)[:80]}); delete it, and it is drawn again"
+            ) from None
 
     def spans(self) -> list[Span]:
         """All batches that there are, in order.
@@ -179,7 +181,7 @@ def run(
             if new and kept is not None:
                 kept.write(span, own)
             found[span] = own
-            report(sum(span.count for span in found), sum(span.count for span in wanted))
+            report(sum(span.length for span in found), sum(span.length for span in wanted))
 
         missing = []
         for span in wanted:
@@ -220,8 +222,7 @@ def _drawn(estimators: Estimators, missing: list[Span], executor: Executor | Non
 def _disjoint(found: list[Span]) -> list[Span]:
     """Batches without those that overlap with ones before: they may have been drawn in several sizes."""
     chosen: list[Span] = []
-    for span in sorted(found, key=lambda own: (own.first, -own.count)):
-        if not chosen or span.first >= chosen[-1].first + chosen[-1].count:
+    for span in sorted(found, key=lambda own: (own.first, -own.length)):
+        if not chosen or span.first >= chosen[-1].first + chosen[-1].length:
             chosen.append(span)
     return chosen
-

@@ -10,7 +10,7 @@ from pertheory.simulate.forest import Half, Metric, Tree
 from pertheory.simulate.jaxed import jax, jnp
 from pertheory.simulate.network import Direction, Sampled, push
 
-Heads = dict[str, Any]
+Heads = Mapping[str, Any]
 
 
 class Outputs:
@@ -53,9 +53,9 @@ class Outputs:
     def head(self, field: str, number: int) -> Heads:
         """Output weights: random signs of the right size, or for a dual head the weights times a preactivation.
 
-        What a layer passes on comes from a neuron of its own for each number: from the front, for dual heads from behind.
+        What a layer passes on comes from a neuron of its own for each number: for dual heads from the last ones.
         """
-        found = {}
+        found: dict[str, Any] = {}
         for place, (name, value) in enumerate(sorted(self.features(field).items())):
             columns = value.shape[-1]
             if not name:

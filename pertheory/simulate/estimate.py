@@ -110,7 +110,7 @@ def dropped(setting: Setting, tensor: Tensor) -> str:
 def representatives(tensor: Tensor, inputs: int) -> list[tuple[int, ...]]:
     """Inputs in the slots, one choice of those that are equal by symmetry."""
     elements = group_elements(tensor.symmetries(), tensor.kind.size)
-    found = {}
+    found: dict[tuple[int, ...], None] = {}
     for slots in choices(range(inputs), repeat=tensor.kind.size):
         found.setdefault(min(tuple(slots[g] for g in element) for element in elements), None)
     return sorted(found)
@@ -128,7 +128,7 @@ class BlockProgram:
         """From the numbers of blocks, one a device, to their estimates; every block is computed by the same program."""
         one = lambda numbers: self.block(numbers[0])[None]  # noqa: E731
         spec = self._sharding.spec
-        return jax.jit(jax.shard_map(one, mesh=self._sharding.mesh, in_specs=spec, out_specs=spec))
+        return jax.jit(jax.shard_map(one, mesh=self._sharding.mesh, in_specs=spec, out_specs=spec, check_vma=False))
 
     @cached_property
     def _sharding(self) -> Any:

@@ -58,6 +58,29 @@ class Fit:
         least = 1e-9 * abs(self.theory[order])
         return (self.coefficients[order] - self.theory[order]) / max(self.stderr(order), least, 1e-300)
 
+    def record(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        orders = range(len(self.coefficients))
+        return {
+            "layer": self.layer,
+            "tensor": self.tensor,
+            "slots": list(self.slots),
+            "coefficients": list(self.coefficients),
+            "stderr": [self.stderr(k) for k in orders],
+            "theory": [value if np.isfinite(value) else None for value in self.theory],
+            "pull": [pull if np.isfinite(pull) else None for pull in map(self.pull, orders)],
+            "chi2": self.chi2,
+            "freedom": self.freedom,
+        }
+
+    def to_text(self, wide: int) -> str:
+        """A line of a table: the limit of large width."""
+        return (
+            f"{self.layer:<7}{self.tensor:<{wide}}{' '.join(map(str, self.slots)):<13}{self.coefficients[0]:>14.6g}"
+            f"{self.stderr():>10.1e}{self.theory[0]:>14.6g}{self.pull():>7.1f}{len(self.coefficients) - 1:>8}"
+            f"{self.chi2:>8.1f}{self.freedom:>4}"
+        )
+
 
 def extrapolate(simulations: Sequence[Simulation], degree: int | None = None) -> list[Fit]:
     """Fit each component of simulations that differ in their width alone.

@@ -1,8 +1,8 @@
 """How a tensor is estimated: which outputs are looked at, what is integrated exactly, what is a random draw.
 
 Two vertices lie on one output neuron exactly if they are a pair, so that the joint cumulant of the trees is n^-(p-1)
-times the coefficient of that pairing and of no other. Trees that hang together through pairs are a *group*; the tensor is
-n^(p-1) times the joint cumulant of its groups, since a preactivation by itself is as often positive as negative.
+times the coefficient of that pairing and of no other. Trees that hang together through pairs are a *group*; the tensor
+is n^(p-1) times the joint cumulant of its groups, since a preactivation by itself is as often positive as negative.
 
 Over the last weights, linear in each vertex, averages are linear algebra:
 
@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from pertheory.graphs.canonical import connected_components
 from pertheory.rulebook.tensors import Tensor
-
 
 
 class Half(NamedTuple):
@@ -152,4 +151,3 @@ class _Planner:
                 below.append((own, self.partner[vertex] == other))
                 slots += more
         return Half(self.fields[vertex], self.heads[vertex], tuple(below)), tuple(slots)
-

@@ -1,14 +1,15 @@
 """Networks of any rule in JAX: their parameters, and their preactivations with directional derivatives.
 
-A *jet* holds a function of as many directions in the space of parameters as one likes, one entry a set of them (bit j of
-its number: direction j): the function, its derivative along 0, along 1, along 0 and 1, ... Functions are pushed forward
-by `jax.jvp` inside `jax.jvp`; weights act on each entry. A direction is a sum of outer products of what comes back to a
-preactivation and what went into its weights, so that no matrix of derivatives is ever made.
+A *jet* holds a function of as many directions in the space of parameters as one likes, one entry a set of them (bit j
+of its number: direction j): the function, its derivative along 0, along 1, along 0 and 1, ... Functions are pushed
+forward by `jax.jvp` inside `jax.jvp`; weights act on each entry. A direction is a sum of outer products of what comes
+back to a preactivation and what went into its weights, so that no matrix of derivatives is ever made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import sqrt
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from pertheory.simulate.setting import Setting
 Fields = Mapping[str, Any]
 #: (layer, sublayer, field): a preactivation; with the number of a channel: what goes into its weights.
 Place = tuple[int, int, str]
+#: Fields and what feeds them, as a sublayer has it.
+Feeding = tuple[tuple[str, tuple[Channel, ...]], ...]
 
 
 class Direction(NamedTuple):
@@ -56,7 +59,7 @@ class Sampled:
 
     # -- the rule -------------------------------------------------------------------------------------------------
 
-    def sublayers(self, layer: int) -> Iterator[tuple[int, int, tuple[tuple[str, tuple[Channel, ...]], ...]]]:
+    def sublayers(self, layer: int) -> Iterator[tuple[int, int, Feeding]]:
         """All sublayers below the last one of a layer, as layer, sublayer and what feeds each field."""
         for own in range(1, layer + 1):
             found = (self.setting.rule.first_layer if own == 1 else self.setting.rule).sublayers
@@ -101,6 +104,10 @@ class Sampled:
             for channel in channels
         ]
 
+    def all_carried(self, feeding: Feeding, fields: Fields) -> list[list[Any]]:
+        """The same for each field of a sublayer."""
+        return [self.carried(channels, fields) for _, channels in feeding]
+
     def body(
         self, parameters: Mapping[Any, Any], x: Any, layer: int, along: Sequence[Direction], probes: Mapping[Place, Any]
     ) -> tuple[list[Fields], dict[tuple[Place, int], Any]]:
@@ -117,7 +124,7 @@ class Sampled:
         fields: list[Fields] = [{INPUT: x}]
         into: dict[tuple[Place, int], Any] = {}
         for own, number, feeding in self.sublayers(layer):
-            carried = push(lambda f, feeding=feeding: [self.carried(c, f) for _, c in feeding], fields)
+            carried = push(partial(self.all_carried, feeding), fields)
             above: list[dict[str, Any]] = [{} for _ in sets]
             for index, (field, channels) in enumerate(feeding):
                 place = (own, number, field)
@@ -140,7 +147,7 @@ class Sampled:
             fields = above  # type: ignore[assignment]
         return fields, into
 
-    def moved(self, direction: Direction, place: Place, channel: Channel, value: Any, feeding: Any) -> Any:
+    def moved(self, direction: Direction, place: Place, channel: Channel, value: Any, feeding: Feeding) -> Any:
         """What a step along a direction changes of what a weight makes of a value."""
         layer, number, _ = place
         total = 0.0

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from pertheory.errors import InputError, UnsupportedError
@@ -129,7 +130,7 @@ def make_setting(
     if found is None:
         raise InputError("widths: networks that are drawn need them; give n_1 .. n_(depth-1), or one for all")
     numbers = tuple(int(width) for width in found)
-    for below, above in zip(numbers, numbers[1:], strict=False):
+    for below, above in pairwise(numbers):
         if below * above > LARGEST:
             raise InputError(f"widths: {above} x {below} weights are more than are drawn ({LARGEST:.0e})")
     for parameter in rule.parameters:

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pertheory.errors import InputError, UnsupportedError
+from pertheory.graphs.canonical import group_elements
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, network
 from pertheory.rulebook.tensors import Tensor, any_tensor, tensor_of
@@ -21,9 +22,6 @@ from pertheory.rulebook.values import whole
 from pertheory.simulate.setting import Setting, make_setting
 from pertheory.text import plural
 from pertheory.theory import Theory, theory
-
-if TYPE_CHECKING:
-    from pertheory.store import Store
 
 Array = npt.NDArray[np.float64]
 SCHEMA = "pertheory.simulate/1"
@@ -89,8 +87,7 @@ class Simulation:
 
     def pulls(self) -> Array:
         """All pulls that there are."""
-        found = np.array([component.pull for component in self.components])
-        return found[np.isfinite(found)]
+        return np.array([c.pull for c in self.components if np.isfinite(c.pull)])
 
     def at(self, tensor: str, layer: int, slots: Sequence[int]) -> Comparison:
         """One component, slots in any order that is equal by symmetry.
@@ -98,16 +95,13 @@ class Simulation:
         Raises:
             InputError: it was not sampled.
         """
-        from pertheory.simulate.estimate import representatives
-
         found, _ = any_tensor(tensor)
-        own = tuple(slots)
+        elements = group_elements(found.symmetries(), found.kind.size)
+        equal = {tuple(slots[g] for g in element) for element in elements}
         for component in self.components:
-            if (component.layer, component.tensor) == (layer, found.name):
-                inputs = len(self.setting.inputs)
-                if component.slots == own or component.slots in _equal(found, own) and representatives(found, inputs):
-                    return component
-        raise InputError(f"{shown(tensor)} with slots {list(own)} at layer {layer} was not sampled")
+            if (component.layer, component.tensor) == (layer, found.name) and component.slots in equal:
+                return component
+        raise InputError(f"{shown(tensor)} with slots {list(slots)} at layer {layer} was not sampled")
 
     def summary(self) -> str:
         """Number, mean and spread of the pulls, on one line."""
@@ -121,11 +115,12 @@ class Simulation:
             f"largest {worst.pull:.1f} ({worst.tensor} {' '.join(map(str, worst.slots))} at layer {worst.layer})"
         )
 
-    def to_json(self) -> str:
-        """As the interface promises it; what is no number is null."""
-        record = {
+    def record(self) -> dict[str, Any]:
+        """As the interface promises it, as plain values; what is no number is None."""
+        return {
             "schema": SCHEMA,
             "network": self.setting.rule.name,
+            "activations": {name: own.name for name, own in self.setting.functions},
             "inputs": self.setting.inputs,
             "widths": self.setting.widths[1:],
             "order": self.order,
@@ -146,7 +141,10 @@ class Simulation:
                 for own in self.components
             ],
         }
-        return json.dumps(record, allow_nan=False)
+
+    def to_json(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self.record(), allow_nan=False)
 
     def to_text(self) -> str:
         """A table for people."""
@@ -172,12 +170,6 @@ class Simulation:
         return f"Simulation({self.setting.rule.name}, {plural(self.networks, 'network')}; {self.summary()})"
 
 
-def _equal(tensor: Tensor, slots: tuple[int, ...]) -> set[tuple[int, ...]]:
-    from pertheory.graphs.canonical import group_elements
-
-    return {tuple(slots[g] for g in e) for e in group_elements(tensor.symmetries(), tensor.kind.size)}
-
-
 def _number(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
@@ -200,6 +192,7 @@ def simulate(
     folder: str | Path | None = None,
     executor: Executor | None = None,
     derived_by: Mapping[str, Any] | None = None,
+    rtol: float = 1e-9,
     progress: bool | None = None,
     **hyperparameters: Any,
 ) -> Simulation:
@@ -222,6 +215,7 @@ def simulate(
         folder: where batches are kept as they finish; a run that was stopped goes on from there.
         executor: draws batches, on any `concurrent.futures.Executor`; all devices of JAX are used without one.
         derived_by: ``executor`` and ``store`` of `pertheory.theory`, for the derivation.
+        rtol: accuracy of the averages of the theory.
         progress: True shows how far it is, False never; None after two seconds where a person looks on.
         hyperparameters: such as ``C_W``: a number, or one for each layer.
 
@@ -257,7 +251,7 @@ def simulate(
         raise UnsupportedError("none of these tensors can be sampled")
     own = Estimators(setting, tuple(wanted), levels, seed)
     own.check()
-    values = _values(closed, setting, wanted)
+    values = _values(closed, setting, wanted, rtol)
     found = run(
         own,
         samples,
@@ -280,12 +274,10 @@ def _listed(tensors: Any) -> list[Any]:
     return list(tensors) if isinstance(tensors, list | set | frozenset) else [tensors]
 
 
-def _values(closed: Theory, setting: Setting, wanted: Mapping[Tensor, int]) -> Any:
+def _values(closed: Theory, setting: Setting, wanted: Mapping[Tensor, int], rtol: float) -> Any:
     """The theory order by order, as a function of layer, tensor and slots."""
     one = len(setting.inputs) == 1
-    hyper = {
-        name: [dict(layer)[name] for layer in setting.layers] for name, _ in setting.layers[0]
-    }
+    hyper = {name: [dict(layer)[name] for layer in setting.layers] for name, _ in setting.layers[0]}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="some components are NaN")
         states = closed.compile("numpy", "one" if one else "many")(
@@ -293,7 +285,7 @@ def _values(closed: Theory, setting: Setting, wanted: Mapping[Tensor, int]) -> A
             dict(setting.functions),
             setting.depth,
             widths=setting.widths[1:],
-            progress=False,
+            rtol=rtol,
             **hyper,
         )
 

@@ -145,7 +145,7 @@ def _json(simulations: Sequence[Simulation], fits: Sequence[Fit]) -> str:
 def _text(simulations: Sequence[Simulation], fits: Sequence[Fit]) -> str:
     tables = [own.to_text() for own in simulations]
     if fits:
-        wide = max(len(fit.tensor) for fit in fits) + 2
+        wide = max(6, *(len(fit.tensor) for fit in fits)) + 2
         tables.append(
             "\n".join(
                 [

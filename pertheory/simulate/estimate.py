@@ -144,7 +144,7 @@ class BlockProgram:
 
     def block(self, number: Any) -> Any:
         """The estimates of one block, one for each component."""
-        key = jax.random.key(self.own.seed)
+        key = jax.random.fold_in(jax.random.key(self.own.seed), self.own.setting.mark)
         indices = number * BLOCK + jnp.arange(BLOCK)
         tables = jax.vmap(lambda index: self.network(jax.random.fold_in(key, index)))(indices)
         found = []

@@ -75,6 +75,11 @@ class Setting:
         """How many neurons a layer has below the last; the outputs of the last are as many as are looked at."""
         return self.widths[layer]
 
+    @property
+    def mark(self) -> int:
+        """A number of 32 bits for all of it: with one seed, settings that differ draw independent networks."""
+        return int(digest(self.key())[:8], 16)
+
     def key(self) -> dict[str, Any]:
         """All of it as plain values."""
         rule = asdict(self.rule)

@@ -150,7 +150,7 @@ class Simulation:
         """A table for people."""
         most = max(len(own.orders) for own in self.components)
         heads = ["order 0", *(f"to 1/n^{k}" for k in range(1, most))]
-        wide = max(len(own.tensor) for own in self.components) + 2
+        wide = max(6, *(len(own.tensor) for own in self.components)) + 2
         lines = [
             f"{self.setting.rule.name}, widths {', '.join(map(str, self.setting.widths[1:]))}: "
             f"{plural(self.networks, 'network')}, seed {self.seed}",

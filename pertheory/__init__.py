@@ -42,6 +42,9 @@ _HOMES = {
     "tree": "pertheory.rulebook.trees",
     "derive": "pertheory.recursion",
     "Recursion": "pertheory.recursion",
+    "simulate": "pertheory.simulate.simulation",
+    "extrapolate": "pertheory.simulate.extrapolate",
+    "compare": "pertheory.simulate.compare",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
     "PertheoryError": "pertheory.errors",
@@ -70,13 +73,16 @@ __all__ = [
     "activation",
     "asymptotics",
     "average",
+    "compare",
     "dH",
     "ddH_I",
     "ddH_II",
     "derive",
     "describe",
+    "extrapolate",
     "name",
     "network",
+    "simulate",
     "theory",
     "tree",
     "z",
@@ -98,6 +104,9 @@ if TYPE_CHECKING:
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.simulate.compare import compare
+    from pertheory.simulate.extrapolate import extrapolate
+    from pertheory.simulate.simulation import simulate
     from pertheory.solve.asymptotics import asymptotics
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula

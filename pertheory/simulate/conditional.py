@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pertheory.simulate.jaxed import jax, jnp
-from pertheory.simulate.network import Sampled
+from pertheory.simulate.network import Sampled, times
 
 
 def fields_below(sampled: Sampled, key: Any, layers: Sequence[int]) -> dict[int, Any]:
@@ -49,10 +49,10 @@ def draw(sampled: Sampled, key: Any, layer: int, number: int, feeding: Any, fiel
         none = jnp.zeros((count, columns))
         stacked = jnp.concatenate([parts.get(index, none) for index in range(len(feeding))])
         variance = setting.variance(setting.rule.parameter(name), layer) / columns
-        covariance += variance * stacked @ stacked.T
+        covariance += variance * times(stacked, stacked.T)
     final = layer == 1 or number == len(setting.rule.sublayers) - 1
     width = setting.width(layer) if final else setting.below(layer)
-    fresh = root(covariance) @ jax.random.normal(key, (size, width), jnp.float64)
+    fresh = times(root(covariance), jax.random.normal(key, (size, width), jnp.float64))
     return {
         field: fresh[index * count : (index + 1) * count] + passed.get(field, 0.0)
         for index, (field, _) in enumerate(feeding)

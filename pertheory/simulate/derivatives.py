@@ -8,7 +8,7 @@ from typing import Any
 
 from pertheory.simulate.forest import Half, Metric, Tree
 from pertheory.simulate.jaxed import jax, jnp
-from pertheory.simulate.network import Direction, Sampled, push
+from pertheory.simulate.network import Direction, Sampled, push, times
 
 Heads = Mapping[str, Any]
 
@@ -74,7 +74,7 @@ class Outputs:
         total = 0.0
         for name, value in features.items():
             if name:
-                total += self.spread(name, value.shape[-1]) * value @ value.T
+                total += self.spread(name, value.shape[-1]) * times(value, value.T)
         return total, features.get("")
 
     def tree(self, tree: Tree) -> Any:

@@ -19,6 +19,8 @@ from pertheory.simulate.jaxed import jax, jnp
 from pertheory.simulate.setting import Setting
 
 Fields = Mapping[str, Any]
+#: Rows of a matrix up to which its products are written out.
+SMALL = 4
 #: (layer, sublayer, field): a preactivation; with the number of a channel: what goes into its weights.
 Place = tuple[int, int, str]
 #: Fields and what feeds them, as a sublayer has it.
@@ -183,6 +185,15 @@ class Sampled:
             for own, number, feeding in self.sublayers(layer)
             for field, _ in feeding
         }
+
+
+def times(a: Any, b: Any) -> Any:
+    """A product of matrices; of small ones, of which there are many, without the call that a large one is worth."""
+    if len(a) > SMALL or b.shape[1] > SMALL and a.shape[1] > SMALL:
+        return a @ b
+    if a.shape[1] <= SMALL:
+        return sum(a[:, k, None] * b[k] for k in range(a.shape[1]))
+    return jnp.sum(a[:, None, :] * b.T, axis=-1)
 
 
 def push(function: Callable[[Any], Any], jet: Sequence[Any]) -> list[Any]:

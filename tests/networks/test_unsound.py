@@ -211,8 +211,8 @@ def at_infinite_width(layer):
     """V of the skip on one input, ReLU, K = 1, by linear response.
 
     Given all fluctuations eps_l of C_W mean_k s(z_k)^2, neurons are independent with variance 1 + sum_l eps_l: at
-    criticality a change of the variance is passed on as it is. eps_l and eps_l' are correlated, since every neuron is the
-    one before times gamma, and z_i itself is part of eps_l, which the other neuron feels:
+    criticality a change of the variance is passed on as it is. eps_l and eps_l' are correlated, since each neuron is
+    partly the one before, times gamma; and z_i itself is part of eps_l, which the other neuron feels:
     V = C_W^2 sum_ll' cov(s(z_l)^2, s(z_l')^2) + 2 C_W sum_l cov(z_L^2, s(z_l)^2), correlations gamma^|l - l'|.
     """
 

@@ -89,12 +89,12 @@ def battery(folder: Path, share: float) -> str:
     lines = [
         "# Every tensor against sampled networks",
         "",
-        "Written by `python -m benchmarks.simulate battery FOLDER`. Perceptrons of "
-        + ", ".join(f"{int(k * 1000 * share):,} of width {n}" for n, k in PLAN)
-        + " a case (V6: ten times as many), every component fitted by a polynomial of degree two in 1/n without any "
-        "theory; *sampled* is the coefficient of the fit that T{0} (T{1} where it says {1}) predicts, *chi2* what the "
-        "fit leaves with one degree of freedom. Components of one case come from the same networks, so their pulls are "
-        "not independent of each other.",
+        f"Written by `python -m benchmarks.simulate battery FOLDER --share {share:g}`. A case: perceptrons of widths",
+        ", ".join(f"{n} ({int(k * 1000 * share):,})" for n, k in PLAN)
+        + "; of V6, drawn without weights, ten times as many.",
+        "Every component is fitted by a polynomial of degree two in 1/n, without any theory: *sampled* is the one of its",
+        "coefficients that T{0} predicts (T{1} where {1} is written), *chi2* what the fit leaves with one degree of",
+        "freedom. Components of one case come from the same networks, so their pulls depend on each other.",
         "",
     ]
     rows, everything, chances = [], [], []
@@ -128,6 +128,62 @@ def battery(folder: Path, share: float) -> str:
     return "\n".join([*lines, *rows, ""])
 
 
+#: What is timed: a title, tensors, inputs, the promise and its unit.
+SPEEDS = [
+    ("z and H tensors (G, H, V, D, F, A, B)", ["G", "H", *"VDFAB"], TWO, "2,000 networks"),
+    ("all of the book", BOOK, TWO, "500 networks"),
+    ("z alone (G, V)", ["G", "V"], TWO, "2e7 normals"),
+    ("z alone (G, V), one input", ["G", "V"], ONE, "2e7 normals"),
+]
+
+
+def timed(tensors: list[str], inputs: list[list[float]]) -> tuple[float, float, float]:
+    """Networks and normals a second of processor time, and the share of the time in which normals are drawn."""
+    from pertheory.rulebook.network import any_rule
+    from pertheory.rulebook.tensors import find_tensor
+    from pertheory.simulate.estimate import BLOCK, BlockProgram, Estimators
+    from pertheory.simulate.jaxed import jax
+    from pertheory.simulate.setting import make_setting
+
+    setting = make_setting(any_rule("mlp"), inputs, "tanh", 4, 64, None, {"C_b": 0.3, "C_W": 1.7, **RATES})
+    own = Estimators(setting, tuple(find_tensor(name)[0] for name in tensors), (4,), 1)
+    with jax.enable_x64(True):
+        program = BlockProgram(own)
+        if own.conditional:
+            normals = 3 * 64 * len(inputs)
+        else:
+            normals = sum(site.rows * site.columns for site in program.sampled.sites(4))
+        draw = jax.jit(jax.vmap(lambda key: jax.random.normal(key, (normals,))))
+        keys = jax.random.split(jax.random.key(1), BLOCK)
+        seconds = []
+        for work in (lambda: program.run(0, 8), lambda: [draw(keys).block_until_ready() for _ in range(8)]):
+            work()
+            times = []
+            for _ in range(5):
+                begun = time.process_time()
+                work()
+                times.append(time.process_time() - begun)
+            seconds.append(min(times) / 8 / BLOCK)
+    return 1 / seconds[0], normals / seconds[0], seconds[1] / seconds[0]
+
+
+def speed() -> str:
+    """The table of speeds."""
+    lines = [
+        "# Networks a second",
+        "",
+        "Written by `python -m benchmarks.simulate speed`. Perceptrons with tanh, width 64, four weight layers; tensors",
+        "at the last layer; processor time on one core, best of five; the last column is for drawing the normals.",
+        "",
+        "| tensors | inputs | networks/s | normals/s | promised, a second | normals |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, tensors, inputs, promise in SPEEDS:
+        networks, normals, share = timed(tensors, inputs)
+        lines.append(f"| {title} | {len(inputs)} | {networks:,.0f} | {normals:.1e} | {promise} | {share:.0%} |")
+    return "\n".join([*lines, ""])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -135,8 +191,12 @@ def main() -> None:
     own.add_argument("folder", type=Path)
     own.add_argument("--share", type=float, default=1.0, help="of the networks of the plan")
     own.add_argument("--out", type=Path, default=ROOT / "docs" / "sampled_table.md")
+    verbs.add_parser("speed")
     given = parser.parse_args()
-    given.out.write_text(battery(given.folder, given.share), encoding="utf-8")
+    if given.verb == "battery":
+        given.out.write_text(battery(given.folder, given.share), encoding="utf-8")
+    else:
+        (ROOT / "benchmarks" / "simulate.md").write_text(speed(), encoding="utf-8")
 
 
 if __name__ == "__main__":

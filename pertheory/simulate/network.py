@@ -189,7 +189,7 @@ class Sampled:
 
 def times(a: Any, b: Any) -> Any:
     """A product of matrices; of small ones, of which there are many, without the call that a large one is worth."""
-    if len(a) > SMALL or b.shape[1] > SMALL and a.shape[1] > SMALL:
+    if len(a) > SMALL or (b.shape[1] > SMALL and a.shape[1] > SMALL):
         return a @ b
     if a.shape[1] <= SMALL:
         return sum(a[:, k, None] * b[k] for k in range(a.shape[1]))

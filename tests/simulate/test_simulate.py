@@ -29,19 +29,22 @@ RATES = {"lambda_b": 0.4, "lambda_W": 0.9}
     ],
 )
 def test_other_rules_are_sampled_without_code_of_their_own(rule, hyper):
-    """One input, three layers of width 40, theory to T{1}: six tensors with up to two derivatives in a tree."""
-    names = ["G{1}", "H{1}", "V{1}", "F{1}", "B{1}", "P{1}", "Q{1}"]
-    found = pt.simulate(rule, ONE, "tanh", 3, 40, tensors=names, samples=12_800, layers=[3], **hyper, **RATES)
-    assert len(found.components) == 7
-    assert np.abs(found.pulls()).max() < 4
-    for component in found.components:
-        assert component.stderr < 0.05 * abs(component.theory)
+    """One input, three layers, two widths: seven tensors with up to two edges in a tree; compiling takes the time."""
+    drawn = [
+        pt.simulate(rule, ONE, "tanh", 3, width, tensors=list("GHVFBPQ"), samples=6_400, layers=[3], **hyper, **RATES)
+        for width in (24, 96)
+    ]
+    fits = pt.extrapolate(drawn)
+    assert len(fits) == 7
+    for fit in fits:
+        assert fit.stderr() < 0.05 * abs(fit.theory[0])
+        assert abs(fit.pull()) < 4
 
 
 def test_a_tensor_that_the_book_does_not_name():
     """Six vertices, two trees with edges: dH z z z, where the theory is T{0} at large width."""
     found = pt.simulate(
-        "mlp", ONE, "tanh", 2, 60, tensors=["dH(1;2,3) z(4) z(5) z(6) @ 14,25,36"], order=3, samples=6_400, **RATES
+        "mlp", ONE, "tanh", 2, 300, tensors=["dH(1;2,3) z(4) z(5) z(6) @ 14,25,36"], samples=6_400, **RATES
     )
     (component,) = found.components
     assert component.stderr < 0.05 * abs(component.theory)

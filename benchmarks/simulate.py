@@ -92,9 +92,9 @@ def battery(folder: Path, share: float) -> str:
         f"Written by `python -m benchmarks.simulate battery FOLDER --share {share:g}`. A case: perceptrons of widths",
         ", ".join(f"{n} ({int(k * 1000 * share):,})" for n, k in PLAN)
         + "; of V6, drawn without weights, ten times as many.",
-        "Every component is fitted by a polynomial of degree two in 1/n, without any theory: *sampled* is the one of its",
-        "coefficients that T{0} predicts (T{1} where {1} is written), *chi2* what the fit leaves with one degree of",
-        "freedom. Components of one case come from the same networks, so their pulls depend on each other.",
+        "Every component is fitted by a polynomial of degree two in 1/n, without any theory: *sampled* is the one of",
+        "its coefficients that T{0} predicts (T{1} where {1} is written), *chi2* what the fit leaves with one degree",
+        "of freedom. Components of one case come from the same networks, so their pulls depend on each other.",
         "",
     ]
     rows, everything, chances = [], [], []
@@ -172,8 +172,8 @@ def speed() -> str:
     lines = [
         "# Networks a second",
         "",
-        "Written by `python -m benchmarks.simulate speed`. Perceptrons with tanh, width 64, four weight layers; tensors",
-        "at the last layer; processor time on one core, best of five; the last column is for drawing the normals.",
+        "Written by `python -m benchmarks.simulate speed`. Perceptrons with tanh, width 64, four weight layers;",
+        "tensors at the last; processor time on one core, best of five; the last column is for drawing the normals.",
         "",
         "| tensors | inputs | networks/s | normals/s | promised, a second | normals |",
         "|---|---|---|---|---|---|",

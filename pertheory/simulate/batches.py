@@ -173,6 +173,7 @@ def run(
         wanted = _disjoint(kept.spans())
     else:
         wanted = list(spans(-(-networks // BLOCK), max(1, batch // BLOCK)))
+    total, done = sum(span.length for span in wanted), 0
     with progress("drawing networks", show, thread=executor is None) as report:
 
         def accept(span: Span, own: Array, new: bool) -> None:
@@ -181,7 +182,9 @@ def run(
             if new and kept is not None:
                 kept.write(span, own)
             found[span] = own
-            report(sum(span.length for span in found), sum(span.length for span in wanted))
+            nonlocal done
+            done += span.length
+            report(done, total)
 
         missing = []
         for span in wanted:

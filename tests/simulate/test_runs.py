@@ -107,7 +107,7 @@ ENDLESS = """
 import sys
 from tests.simulate.test_runs import estimators
 from pertheory.simulate.batches import run
-run(estimators(), 10**9, batch=64, folder=sys.argv[1])
+run(estimators(), 10**6, batch=64, folder=sys.argv[1])
 """
 
 

@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test fuzz fuzz-guided sanitize derivations lint types bench requirements clean
+.PHONY: install demo test docs fuzz fuzz-guided sanitize derivations lint types bench requirements clean
 
 install: $(STAMP)
 
@@ -49,6 +49,10 @@ derivations: $(STAMP)
 		echo "== $$text"; MPLBACKEND=Agg FIGURES=build/figures $(BIN)/python $$text || exit 1; \
 	done
 
+# The site, in build/docs: whatever is not as it should be ends it.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -E -W --keep-going -q -b html docs build/docs
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,6 +64,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.averages
 	$(BIN)/python -m benchmarks.c
+	$(BIN)/python -m benchmarks.criticality
 
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)

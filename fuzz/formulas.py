@@ -12,7 +12,8 @@ import numpy as np
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import activation
-from pertheory.functions.formula import FUNCTIONS, MAX_LENGTH
+from pertheory.functions.formula import FUNCTIONS
+from pertheory.functions.parsing import MAX_LENGTH
 
 #: Text, and the values of parameters.
 Example: TypeAlias = tuple[str, dict[str, float]]

@@ -31,6 +31,7 @@ _HOMES = {
     "Formula": "pertheory.symbols.formula",
     "asymptotics": "pertheory.solve.asymptotics",
     "average": "pertheory.symbols.averages",
+    "critical": "pertheory.solve.classify",
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
@@ -74,6 +75,7 @@ __all__ = [
     "asymptotics",
     "average",
     "compare",
+    "critical",
     "dH",
     "ddH_I",
     "ddH_II",
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from pertheory.simulate.extrapolate import extrapolate
     from pertheory.simulate.simulation import simulate
     from pertheory.solve.asymptotics import asymptotics
+    from pertheory.solve.classify import critical
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory

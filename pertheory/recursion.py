@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pertheory import html
 from pertheory.algebra.terms import Term, Terms, add_terms
-from pertheory.derive.diagram import Diagram
+from pertheory.derive.diagram import Diagram, Diagrams
 from pertheory.errors import InputError, PertheoryError
 from pertheory.forms.expand import expand
 from pertheory.rulebook.names import shown
@@ -50,6 +50,9 @@ class Recursion:
     orders: tuple[int, ...]
     diagrams: tuple[Diagram, ...]
     others: tuple[Network, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "diagrams", Diagrams(self.diagrams))
 
     @property
     def networks(self) -> tuple[Network, ...]:

@@ -39,8 +39,11 @@ ALLOWED = {
     "witness": "graphs algebra functions recursion closure worker kernels averages",
     "emit": "algebra rulebook functions closure kernels averages witness",
     "run": "text html progress algebra rulebook functions files closure kernels averages emit",
+    "plots": "text rulebook run",
     "memo": "",
-    "solve": "progress graphs algebra rulebook functions symbols typeset worker recursion closure averages memo",
+    "solve": "text html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages "
+    "memo",
+    "initialise": "text html algebra rulebook functions solve",
     "training": "graphs algebra rulebook",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
@@ -48,7 +51,7 @@ ALLOWED = {
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "simulate book describe",
+    "simulate book describe solve initialise",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -24,6 +24,7 @@ from pertheory.averages.methods.mehler_pairs import SmoothPairs
 from pertheory.averages.methods.nested import Nested
 from pertheory.averages.methods.pairs import Pairs
 from pertheory.averages.methods.panels import PanelSums
+from pertheory.averages.methods.product_panels import ProductPanels
 from pertheory.averages.methods.smeared import Smeared
 from pertheory.averages.methods.trapezoid import Trapezoid
 from pertheory.averages.methods.wide import Wide
@@ -82,9 +83,13 @@ TABLE = (
     Choice(SMOOTH, "smeared", Wide, DEAR, "over {} points a unit", "steps of large variances, smeared by own noise"),
     Choice(SMOOTH, "mehler", Mehler, 2e8, "regular, at most {} points", "two by a series, a trapezoid sum of the rest"),
     Choice(SMOOTH, "trapezoid", Trapezoid, 1e7, "coarser above {} points", "sums over the directions that are there"),
+    Choice(
+        SMOOTH, "product panels", ProductPanels, 0.1, "two, the above not sure, {} left", "steep places, resolved once"
+    ),
     Choice(SMOOTH, "pairs", Pairs, 2.6, "two, the above not sure", "panels that see steep places, however close"),
     Choice(STEPS, "orthants", None, None, "piecewise polynomials, kink at 0", "exact moments"),
     Choice(KINKS, "smeared", Smeared, None, "enough own noise", "converges like that of a smooth function"),
+    Choice(KINKS, "product panels", ProductPanels, 0.1, "two, no mean, the above not sure, {} left", "see above"),
     Choice(
         KINKS, "pairs", Pairs, 2.6, "two, steep within {} spreads", "see above; nested panels can miss steep places"
     ),
@@ -124,14 +129,16 @@ class Chooser:
         self, covariance: Array, requests: Mapping[int, Request], distinct: bool
     ) -> Iterator[tuple[int, Whole]]:
         """Average at all inputs at once those requests for which there is a method; with their numbers."""
-        rest = dict(requests)
-        for row in (row for kind in AT_ONCE for row in ROWS[kind]):
-            for number, whole in self._method(row).average(covariance, rest, distinct).items() if rest else ():
+        rest = requests
+        for row in (row for kind in AT_ONCE for row in ROWS[kind] if rest):
+            found = self._method(row).average(covariance, rest, distinct)
+            for number, whole in found.items():
                 self._account.note(TABLE[row].kind, TABLE[row].method, whole.made, whole.worst)
                 self._account.evaluated += whole.made
                 self._account.seen(whole.worst)
-                del rest[number]
                 yield number, whole
+            if found:
+                rest = {number: request for number, request in rest.items() if number not in found}
 
     def plain(self, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         """Average atoms over sets of inputs.
@@ -218,7 +225,7 @@ class Chooser:
         if weak.any():
             for row in np.unique(by[weak]).tolist():
                 self._note(row, best, (by == row) & weak)
-        best[1][~np.isfinite(best[0])] = 0.0  # what overflows is an error later, and named there
+        best[1][~np.isfinite(best[0])] = np.inf
         return best
 
     def _note(self, row: int, found: Found, which: Mask) -> None:

@@ -32,6 +32,8 @@ from pertheory.functions.polynomials import Monomial, Polynomial
 
 #: Most terms of one average; beyond it a series is as fast.
 MOST_TERMS = 40
+#: Factors exp(c) with larger c are beyond doubles, or next to it.
+MOST_EXPONENT = 600.0
 #: The steepest error function: a sign.
 SIGN = math.inf
 
@@ -192,7 +194,7 @@ def _line(line: Line, functions: Mapping[str, Activation]) -> Shapes:
         return {Shape(1): 1.0}
     ring, polynomials = functions[name].polynomials(0, order)
     result: Shapes = {}
-    for monomial, coefficient in polynomials[order].items():
+    for monomial, coefficient in ring.expanded(polynomials[order]).items():
         shape, factor = _monomial(monomial, ring)
         result[shape] = result.get(shape, 0.0) + factor * float(coefficient)
     return result
@@ -205,8 +207,8 @@ def _monomial(monomial: Monomial, ring: Ring) -> tuple[Shape, float]:
             shape = shape.times(Shape(exponent))
             continue
         kind, argument = ring.variable(variable)
-        constant, linear, square = _quadratic(argument)
-        if kind == "exp" and square <= 0:
+        constant, linear, square = _quadratic(ring.expanded(argument))
+        if kind == "exp" and square <= 0 and abs(constant) * exponent <= MOST_EXPONENT:
             factor *= math.exp(exponent * constant)
             shape = shape.times(Shape(fall=-exponent * square, growth=exponent * linear))
         elif kind in ("erf", "sin", "cos") and exponent == 1 and linear and not constant and not square:

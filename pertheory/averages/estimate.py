@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,27 @@ class Wanted:
     def pieced(self) -> frozenset[str]:
         """The names of the functions with kinks."""
         return frozenset(name for name, function in self.functions.items() if not function.is_smooth)
+
+
+Made = TypeVar("Made")
+
+
+class Remembered(Generic[Made]):
+    """What is made of requests once; the last ones are known again by identity, since hashes of requests take long."""
+
+    def __init__(self, make: Callable[[Mapping[int, Request]], Made]) -> None:
+        self._make = make
+        self._known: dict[tuple[tuple[int, Request], ...], Made] = {}
+        self._last: tuple[Mapping[int, Request], Made] | None = None
+
+    def __call__(self, requests: Mapping[int, Request]) -> Made:
+        """What was made of these; nobody may change them any more."""
+        if self._last is None or self._last[0] is not requests:
+            key = tuple(requests.items())
+            if key not in self._known:
+                self._known[key] = self._make(requests)
+            self._last = requests, self._known[key]
+        return self._last[1]
 
 
 class Task(NamedTuple):

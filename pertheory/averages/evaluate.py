@@ -252,7 +252,8 @@ class SetEvaluation:
         return note
 
     def _set(self, number: int, value: Array, error: Array, scale: Array) -> None:
-        self._values[number], self._errors[number], self._scales[number] = value, error, scale
+        self._values[number], self._scales[number] = value, scale
+        self._errors[number] = np.where(np.isfinite(value), error, np.inf)
 
     def _stein(self, number: int, node: SetNode) -> None:
         """Lower a derivative of a delta: solved for the slots that carry deltas."""
@@ -287,15 +288,15 @@ class SetEvaluation:
         value, error, scale = np.zeros((3, len(self._k)))
         zero = self._determined(node.mask)
         for term in node.terms:
-            part = self._moments[term.node]
             traits = self._own[term.node]
             one_sign = not traits.powers & ~traits.steps and term.node != -1
             weight = np.where(zero & traits.powers, 0.0, term.weight)
-            if self._units is not None:
-                weight = np.ldexp(weight, self._exponents(node.mask, term.node))
-            value = value + weight * part[0]
-            error = error + np.abs(weight) * part[1]
-            scale = scale + np.abs(weight) * (np.abs(part[0]) if one_sign else part[2])
+            part = np.stack([weight * self._moments[term.node][0], *(np.abs(weight) * self._moments[term.node][1:])])
+            if self._units is not None:  # in the end: the unit itself may be beyond doubles
+                part = np.ldexp(part, self._exponents(node.mask, term.node))
+            value = value + part[0]
+            error = error + part[1]
+            scale = scale + (np.abs(part[0]) if one_sign else part[2])
         value, error, scale = self._refined(node, zero, value, error, scale)
         for slot in _slots(node.slot):  # a function that jumps where its input is
             if not node.mask >> slot & 1:
@@ -308,7 +309,6 @@ class SetEvaluation:
         density_ = condition.density
         error = density_ * error + condition.doubt * np.abs(density_ * value)
         self._set(number, density_ * value, error, density_ * scale)
-        self._errors[number][np.isnan(self._values[number])] = 0.0
 
     def _determined(self, mask: int) -> NDArray[np.int64]:
         """For every set the slots that are zero because those of a mask are."""
@@ -361,13 +361,13 @@ class SetEvaluation:
                 continue
             part = [x[0] for x in moments[term.node]]
             one_sign = not traits.powers & ~traits.steps and term.node != -1
-            unit = float(np.ldexp(1.0, self._exponents(node.mask, term.node)[place]))
+            unit = mpmath.ldexp(1, int(self._exponents(node.mask, term.node)[place]))
             value += mpmath.mpf(Fraction(term.weight).numerator) / Fraction(term.weight).denominator * part[0] * unit
             doubt = max(missing, 0.0 if root is None else 2.0 ** (2 - NOISE / 2)) * float(part[2])
-            error += abs(term.weight) * (float(part[1]) + doubt) * unit
+            error += float(abs(term.weight) * (part[1] + doubt) * unit)
             # a power has one sign on an orthant; what is not told from zero has the scale of what it was summed from
             told = one_sign and abs(part[0]) > doubt
-            scale += abs(term.weight) * float(abs(part[0]) if told else part[2]) * unit
+            scale += float(abs(term.weight) * (abs(part[0]) if told else part[2]) * unit)
         return float(value), error + ROUNDING * abs(float(value)), scale
 
     def _fine(self, place: int, given: Given, bits: int) -> _Moments:

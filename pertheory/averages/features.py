@@ -29,3 +29,9 @@ def narrowest(functions: Iterable[Activation], limit: float) -> float:
     """The width of the narrowest steep place inside [-limit, limit]; infinite if there is none."""
     inside = [steep.width for function in functions for steep in steep_places(function) if abs(steep.place) < limit]
     return min(inside, default=math.inf)
+
+
+def sharpest(functions: Iterable[Activation], limit: float) -> float:
+    """What rounding of the places inside [-limit, limit] is relative to their widths, at most, in units of rounding."""
+    steep = (steep for function in functions for steep in steep_places(function) if abs(steep.place) < limit)
+    return max((abs(place) / width for place, width, _ in steep), default=0.0)

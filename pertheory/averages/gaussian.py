@@ -86,6 +86,7 @@ class GaussianAverages:
         self._chooser = Chooser(Wanted(self._functions, rtol, KINKED), self.account)
         self._sets = SetWise(self._chooser, self.account)
         self._known: dict[tuple[Request, ...], _Ready] = {}
+        self._last: _Ready | None = None
 
     @property
     def divergences(self) -> list[Divergence]:
@@ -166,6 +167,8 @@ class GaussianAverages:
     def _ready(self, requests: Sequence[Request]) -> _Ready:
         """Look at requests, unless they were here before."""
         key = tuple(requests)
+        if self._last is not None and key is self._last.requests:
+            return self._last
         if key not in self._known:
             for name in {line[0] for request in key for _, lines in request for line in lines} - {IDENTITY}:
                 if name not in self._functions:
@@ -173,7 +176,8 @@ class GaussianAverages:
             shapes = [Shape.of(request) for request in key]
             wanted = {n: shape.factors for n, shape in enumerate(shapes) if shape.axes and shape.weight}
             self._known[key] = _Ready(key, shapes, wanted)
-        return self._known[key]
+        self._last = self._known[key]
+        return self._last
 
     def _average(self, asked: Asked, ready: _Ready) -> list[NDArray[np.float64]]:
         """Average over distinct variables."""
@@ -223,6 +227,7 @@ class GaussianAverages:
                 final = np.where(better, error, bound)
                 relative = np.where(where & (final > 0), final / np.where(scale > 0, scale, 1.0), 0.0)
             found[n] = np.where(better, value, found[n])
+            relative[~np.isfinite(found[n])] = 0.0  # named by who asked
             self.account.seen(relative)
             for entry in np.argwhere(relative > allowed).tolist():
                 self.account.judge(asked, n, entry, float(relative[tuple(entry)]), float(final[tuple(entry)]), allowed)

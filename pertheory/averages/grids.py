@@ -11,7 +11,7 @@ import numpy as np
 
 from pertheory.algebra.terms import Lines
 from pertheory.averages.atoms import IDENTITY
-from pertheory.averages.features import narrowest
+from pertheory.averages.features import narrowest, sharpest
 from pertheory.averages.quadrature import Array, Rule, density, trapezoid
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
@@ -187,6 +187,8 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
     except UnsupportedError:  # a polynomial of huge variance: its exact rule needs no measuring
         return Loss(1.0, 1.0)
     half = float(rule.nodes[1] - rule.nodes[0]) / 2
+    # the nodes pass by what is so narrow that no step is enough
+    sharp = 0.0 if rule.power else sharpest(table.values(), sigma * float(rule.nodes[-1]))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         values = Tables(table, sigma * rule.nodes, [product])[product]
         sizes = Tables(table, sigma * rule.nodes, [product], absolute=True)[product]
@@ -195,14 +197,14 @@ def condition(functions: Functions, product: Lines, sigma: float) -> Loss:
         shifted = float(between @ (2 * half * density(rule.nodes + half)))
         scale = float(np.abs(values) @ rule.weights)
         if not scale > 0:
-            return Loss()
+            return Loss(argument=sharp)
         largest = float(np.abs(values).max())  # squares of large values overflow
         if not np.isfinite(largest):
             return Loss(1.0, 1.0, rarity=float("inf"))
         root = largest * float(np.sqrt((values / largest) ** 2 @ rule.weights))
         return Loss(
             float(sizes @ rule.weights) / scale,
-            float(np.abs(slopes * rule.nodes) @ rule.weights) / scale,
+            max(float(np.abs(slopes * rule.nodes) @ rule.weights) / scale, sharp),
             float(np.abs(slopes) @ rule.weights) / scale,
             float(np.sqrt(((slopes / largest) ** 2 @ rule.weights) / ((values / largest) ** 2 @ rule.weights))),
             abs(shifted - float(values @ rule.weights)) / scale,

@@ -138,7 +138,7 @@ class Leaves:
             # what underflows may be something where the density is large
             found[1] += condition.doubt * np.abs(found[0]) + SMALLEST
             found *= condition.density
-            found[1][np.isnan(found[1])] = 0.0
+            found[1][~np.isfinite(found[0])] = np.inf
         return found
 
     def _conditional(

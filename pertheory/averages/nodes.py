@@ -46,6 +46,8 @@ class Delta(NamedTuple):
     order: int
 
 
+#: Polynomials of more terms than this are taken as such only if nothing cancels in them on one side of zero.
+LONGEST = 9
 #: What stands at one slot: an ordinary product or a delta.
 Part: TypeAlias = Lines | Delta
 #: For every slot the power of z, and 1 where a step at zero stands.
@@ -340,7 +342,10 @@ def _vanishes(product: Lines, functions: Mapping[str, Activation]) -> bool:
 def find_polynomials(
     product: Lines, functions: Mapping[str, Activation]
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Polynomials that a product is on the two sides of zero, if that is all: () is zero, None another function."""
+    """Polynomials that a product is on the two sides of zero, if that is all: () is zero, None another function.
+
+    One that is long and whose terms cancel is another function: its moments would have lost the digits of its values.
+    """
     both: list[tuple[float, ...]] = []
     for side in (0, -1):
         total = [1.0]
@@ -355,6 +360,9 @@ def find_polynomials(
                     return None
                 factor = [c * math.perm(n, order) for n, c in enumerate(coefficients)][order:]
             total = _multiplied(total, factor)
+        signs = {(c > 0) ^ (side == 0 and n % 2 == 1) for n, c in enumerate(total) if c}
+        if len(total) > LONGEST and len(signs) > 1:
+            return None
         both.append(tuple(total) if any(total) else ())
     return both[0], both[1]
 

@@ -158,7 +158,7 @@ class SetPlan:
             scales = np.where(combined & told, np.abs(values), scales)
         for value in self.infinite:
             values[value] = np.nan
-            errors[value] = 0.0
+        errors[~np.isfinite(values)] = np.inf
         return values, errors, scales
 
     def reason(self, numbers: Numbers, value: int, place: int) -> Divergent:

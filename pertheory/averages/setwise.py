@@ -127,12 +127,13 @@ class SetWise:
         found = values, errors, scales = plan.evaluate(own)
         self._account.evaluated += plan.evaluated * len(sets)
         if plan.sums:
-            relative = own.table[1, plan.sums] / np.maximum(own.table[2, plan.sums], 1e-300)
-            self._account.note(STEPS, "orthants", relative.size, float(np.nanmax(relative, initial=0.0)))
+            lost, sizes = own.table[1:, plan.sums]
+            relative = np.divide(lost, sizes, out=np.zeros_like(lost), where=(sizes > 0) & np.isfinite(lost))
+            self._account.note(STEPS, "orthants", relative.size, float(relative.max(initial=0.0)))
         if len(buffers) == 1:
             with np.errstate(divide="ignore", invalid="ignore"):
                 relative = np.where(scales > 0, errors / scales, np.where(errors > 0, np.inf, 0.0))
-            # what overflows is an error later, and named there; of what underflows doubles know nothing
+            # what is infinite is named by who asked, NaN below; of what underflows doubles know nothing
             relative[~np.isfinite(values) | (errors < SMALLEST / EPSILON)] = 0.0
             allowed = self.allowed(plan.kinked)
             if not self._account.seen(relative) <= allowed:

@@ -15,13 +15,14 @@ from pertheory.cli.options import (
     check_out,
     check_work,
     closure_progress,
+    collect_output,
     limit,
     place,
     working,
     write_text,
 )
 from pertheory.draw.tikz import write_document
-from pertheory.errors import InputError, UnsupportedError
+from pertheory.errors import InputError
 
 if TYPE_CHECKING:
     from pertheory.draw.drawn import Drawn
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 SUMMARY = "Draw a tensor, the diagrams of a recursion, how a term came about, or what a theory consists of."
 EXAMPLE = "pertheory draw V --order 1"
 
-FORMATS = ("svg", "tex", "html")
+FORMATS = ("svg", "tex", "html", "pdf")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_explain(parser, "draw")
     add_work(parser)
     parser.add_argument(
-        "--out", type=place, help="write to this file, .svg, .tex or .html (default: SVG on standard output)"
+        "--out", type=place, help="write to this file, .svg, .tex, .html or .pdf (default: SVG on standard output)"
     )
 
 
@@ -74,17 +75,20 @@ def main(options: argparse.Namespace) -> int:
         drawn: Drawn = find_tensor(options.tensors[0])[0]
     else:
         drawn = _theory(options) if options.form == "theory" else _recursion(options)
-    write_text(_written(drawn, wanted), options.out)
+    if wanted == "pdf":
+        made = drawn.to_pdf()
+        with collect_output(options.out) as handle:
+            handle.write(made)
+    else:
+        write_text(_written(drawn, wanted), options.out)
     return 0
 
 
 def _format(out: Path | None) -> str:
     """What the end of a file's name asks for."""
     end = "svg" if out is None else out.suffix.lower().removeprefix(".")
-    if end == "pdf":
-        raise UnsupportedError(f"--out {out}: pdf is not there yet; write .tex and compile it, or .svg")
     if end not in FORMATS:
-        raise InputError(f"--out {out}: a picture is a file .svg, .tex or .html")
+        raise InputError(f"--out {out}: a picture is a file .svg, .tex, .html or .pdf")
     return end
 
 

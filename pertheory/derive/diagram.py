@@ -195,3 +195,15 @@ class Diagram(NamedTuple):
                         labels.append(100 + site_names[neuron_index][site_index][0])
             tensors.append((kind, order, canonical_slots(kind, tuple(labels))))
         return tuple(joins), tuple(lines), tuple(blocks), tuple(sorted(neuron_names)), tuple(sorted(tensors))
+
+
+class Diagrams(tuple[Diagram, ...]):
+    """Diagrams in order, which show themselves in a notebook as pictures beside each other."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from pertheory.draw.svg import write_svg
+
+        pictures = "\n".join(f"<div>{write_svg(diagram.scene(), inline=True)}</div>" for diagram in self)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">\n{pictures}\n</div>'

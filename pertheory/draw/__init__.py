@@ -9,6 +9,7 @@
 `sheet`         pictures beside and below each other: a gallery, a strip of moves
 `dependencies`  which tensors of a theory read which
 `svg`, `tikz`   the writers; `page` is a page of HTML around SVG
+`pdf`           another, which needs matplotlib
 `drawn`         what everything that has a picture can do with it
 `graph`         a diagram as a networkx graph
 

@@ -8,7 +8,7 @@ from pertheory.draw.scene import Scene
 
 
 class Drawn(ABC):
-    """Shows itself in a notebook, and writes itself as SVG, HTML and TikZ; docs/pictures.md tells how to read it."""
+    """Shows itself in a notebook, writes itself as SVG, HTML, TikZ and PDF; docs/pictures.md tells how to read it."""
 
     @abstractmethod
     def scene(self) -> Scene:
@@ -33,6 +33,16 @@ class Drawn(ABC):
         from pertheory.draw.tikz import write_tikz
 
         return write_tikz(self.scene())
+
+    def to_pdf(self) -> bytes:
+        """A PDF document, through matplotlib.
+
+        Raises:
+            MissingPackageError: matplotlib is not installed.
+        """
+        from pertheory.draw.pdf import write_pdf
+
+        return write_pdf(self.scene())
 
     def element(self) -> str:
         """An SVG element that stands in a page and takes its colour."""

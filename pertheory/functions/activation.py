@@ -20,8 +20,9 @@ from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.functions.catalogue import aliases, catalogue, find_activation
 from pertheory.functions.conversion import Converter
 from pertheory.functions.derivatives import Ring
-from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, parse, show, to_symengine
+from pertheory.functions.formula import Node, Scalar, constant, depends_on_x, show, to_symengine
 from pertheory.functions.kinks import refuse_poles, split
+from pertheory.functions.parsing import parse
 from pertheory.functions.polynomials import Polynomial, bounded
 from pertheory.functions.series import taylor_coefficients
 from pertheory.functions.symbols import formula_text, is_symbolic
@@ -137,7 +138,7 @@ class Activation:
 
     def piece_coefficients(self, part: int) -> tuple[float, ...] | None:
         """Coefficients of 1, x, x^2, ... of one piece where it is a polynomial."""
-        polynomial = self._polynomials(part, 0)[0]
+        polynomial = self._parts[part][0].expanded(self._polynomials(part, 0)[0])
         powers = {sum(e for _, e in monomial): float(value) for monomial, value in polynomial.items()}
         if any(variable for monomial in polynomial for variable, _ in monomial):
             return None
@@ -236,8 +237,11 @@ class Activation:
         0 is a step, 1 a corner as of ReLU.
         """
         for order in range(MAX_ORDER if self.kinks else 0):
-            if any(self.jump(order, position) for position in self.kinks):
-                return order
+            try:
+                if any(self.jump(order, position) for position in self.kinks):
+                    return order
+            except InputError:  # a derivative beyond doubles: all jumps below are next to nothing
+                return None
         return None
 
     def symbolic(self) -> tuple[tuple[float, float, Any], ...]:
@@ -274,7 +278,7 @@ def _build(
             refuse_poles(part, values, low, high)
             pieces.append(Piece(low, high, part))
     function = Activation(name, tuple(pieces), tuple(sorted(values.items())))
-    converted = [part[1][0] for part in function._parts]
+    converted = [ring.expanded(known[0]) for ring, known in function._parts]
     merged: list[Piece] = []
     for index, piece in enumerate(pieces):
         # |x|^2 has no kink: equal polynomials join (rings differ, so pieces with generators are left apart)

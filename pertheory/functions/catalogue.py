@@ -88,7 +88,7 @@ def _frameworks(path: Path) -> dict[str, dict[str, dict[str, Found | str]]]:
     """By prefix, then by the full prefix of each program that has it, what its names mean or why they do not."""
     table: dict[str, dict[str, dict[str, Found | str]]] = {}
     for entry in read_toml(path)["frameworks"]:
-        check_keys(entry, ("name", "prefixes", "same", "differs", "refused"), path, "frameworks")
+        check_keys(entry, ("name", "prefixes", "same", "differs", "refused", "calls", "gains"), path, "frameworks")
         for prefix in entry["prefixes"]:
             table.setdefault(prefix, {})[entry["prefixes"][0]] = dict(_meanings(entry))
     return table

@@ -5,14 +5,16 @@ polynomials in generators. Differentiation then never leaves the polynomials. Th
 floating point: tanh comes with sech^2 (and not 1 - tanh^2, which cancels in the tails), 1/(1 + exp(-u)) is
 recognised as the logistic function with its mirror image, log(1 + exp(u)) as softplus, and exp(u) - 1 as expm1.
 
-Polynomials are multiplied out while they are short. One that gets long becomes a generator of its own, of the kind
-`SHARED`: its value is the value of its argument, and its derivative is the derivative of its argument, shared in turn.
-What is longer still is differentiated by the product rule of two shared factors, whose n-th derivative has n + 1
+Polynomials are multiplied out while they are short and do not cancel: 1e16 (x - 1)^2 multiplied out has lost the digits
+of x - 1. What cancels, and what gets long, becomes a generator of its own, of the kind `SHARED`: its value is the value
+of its argument, and its derivative is the derivative of its argument, shared in turn; `Ring.expanded` tells what
+it is. What is longer still is differentiated by the product rule of two shared factors, whose n-th derivative has n + 1
 terms. So the work grows like a power of the length of the formula and of the order, whatever the formula.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import comb
@@ -24,12 +26,12 @@ from scipy import special
 
 from pertheory.errors import InputError
 from pertheory.functions.formula import MAX_EXPONENT, Scalar
-from pertheory.functions.polynomials import ONE, Monomial, Polynomial, accumulate, add, degree, is_plain, times
+from pertheory.functions.polynomials import ONE, Monomial, Polynomial, accumulate, add, bounded, is_plain, times
 
 Array: TypeAlias = NDArray[np.float64]
 
-#: Kinds of generators that are their argument: a polynomial that got long, and a factor in a product rule, of which
-#: nothing is multiplied out ever after.
+#: Kinds of generators that are their argument: a polynomial that is long or cancels, and a factor in a product rule, of
+#: which nothing is multiplied out ever after.
 SHARED, FACTOR = "shared", "factor"
 ALIASES = frozenset({SHARED, FACTOR})
 #: A product of a formula is multiplied out if it has at most so many terms before like ones are collected...
@@ -48,6 +50,8 @@ NUDGE, LEAST = 2.0**20, 1e-290
 HALVED = 1 / 6
 #: A polynomial of no more than this is a multiple of x, whose rounding is that of a place.
 PLACE = frozenset({((0, 1),)})
+#: Functions, and those that begin with `POWERS`, that are never negative.
+POSITIVE, POWERS = frozenset({"exp", "cosh", "sech2", "logistic", "softplus"}), "power:"
 #: Terms of all polynomials of a ring together: some formula at some order may still be too much.
 MAX_TERMS = 50_000
 
@@ -86,6 +90,9 @@ class Ring:
     def __init__(self) -> None:
         self._kinds: list[str] = ["x"]
         self._arguments: list[Polynomial] = [{}]
+        #: of each variable whether it is a polynomial in x, its degree in x where it is x or shared, and what it is
+        self._plain, self._degrees = [True], [1]
+        self._expanded: dict[int, Polynomial] = {}
         self._index: dict[tuple[str, frozenset[tuple[Monomial, Scalar]]], int] = {}
         self._slopes: dict[int, Polynomial] = {}
         #: exp(v) logistic(-v) is logistic(v): keeps x*exp(-x)/(1+exp(-x)) from being infinity times zero
@@ -102,6 +109,8 @@ class Ring:
         key = (kind, frozenset(argument.items()))
         if key not in self._index:
             self._index[key] = len(self._kinds)
+            self._plain.append(kind in ALIASES and self._is_plain(argument))
+            self._degrees.append(self._degree(argument) if kind in ALIASES else 0)
             self._kinds.append(kind)
             self._arguments.append(self._counted(argument))
             if kind == "logistic":
@@ -128,7 +137,9 @@ class Ring:
         return add({}, self.generator(kind, {monomial: Fraction(1)}), value)
 
     def product(self, a: Polynomial, b: Polynomial) -> Polynomial:
-        """Return the product, of shared factors where it would be long."""
+        """Return the product, of shared factors where it would be long or cancel."""
+        several = len(a) > 1 and len(b) > 1  # a multiple of tanh(x) - 1 has no more digits if tanh(x) has none
+        a, b = (self.share(one) if (several or self._is_plain(one)) and self._cancels(one) else one for one in (a, b))
         plain = len(a) + len(b) <= MAX_PLAIN and is_plain(a) and is_plain(b)
         while not plain and len(a) * len(b) > MAX_PRODUCT:
             a, b = (self.share(a), b) if len(a) >= len(b) else (a, self.share(b))
@@ -161,14 +172,58 @@ class Ring:
         Raises:
             InputError: a power of x above `MAX_EXPONENT`.
         """
-        if degree(a) * exponent > MAX_EXPONENT:
+        if self._degree(a) * exponent > MAX_EXPONENT:
             raise InputError(f"formula: a power of x above {MAX_EXPONENT}")
-        if not is_plain(a) and len(a) > 1 and comb(len(a) + exponent - 1, exponent) > MAX_PRODUCT:
+        long = not is_plain(a) and len(a) > 1 and comb(len(a) + exponent - 1, exponent) > MAX_PRODUCT
+        if long or (exponent > 1 and self._cancels(a)):
+            for value in a.values():  # its values would overflow unseen
+                bounded(value**exponent)
             a = self.share(a)
         result = ONE
         for _ in range(exponent):
             result = self.multiply(result, a)
         return result
+
+    def expanded(self, a: Polynomial) -> Polynomial:
+        """Return an equal polynomial in which shared ones are multiplied out, where they are short or of x alone.
+
+        It tells what a formula is; where sums cancel, its value has fewer digits.
+        """
+        result: Polynomial = {}
+        try:
+            for monomial, value in a.items():
+                term: Polynomial = {(): value}
+                for variable, exponent in monomial:
+                    if variable not in self._expanded:
+                        shared = self._kinds[variable] in ALIASES
+                        own = self.expanded(self._arguments[variable]) if shared else _variable(variable)
+                        self._expanded[variable] = own
+                    own = self._expanded[variable]
+                    for _ in range(exponent):
+                        if len(term) * len(own) > MAX_PRODUCT and not (is_plain(term) and is_plain(own)):
+                            return a
+                        term = self.multiply(term, own)
+                result = add(result, term)
+        except InputError:  # a coefficient beyond doubles
+            return a
+        return result
+
+    def _is_plain(self, a: Polynomial) -> bool:
+        """Whether it is a polynomial in x."""
+        return all(self._plain[variable] for monomial in a for variable, _ in monomial)
+
+    def _degree(self, a: Polynomial) -> int:
+        """The highest power of x."""
+        return max((sum(self._degrees[variable] * exponent for variable, exponent in m) for m in a), default=0)
+
+    def _cancels(self, a: Polynomial) -> bool:
+        """Whether a sum may be small against its terms: they do not all have one sign wherever x is."""
+
+        def positive(variable: int) -> bool:
+            return self._kinds[variable] in POSITIVE or self._kinds[variable].startswith(POWERS)
+
+        signs = {(value > 0, *(v for v, e in monomial if e % 2 and not positive(v))) for monomial, value in a.items()}
+        return len(signs) > 1
 
     def slope(self, index: int) -> Polynomial:
         """Return the derivative in x of one variable: x itself or a generator."""
@@ -222,7 +277,7 @@ class Ring:
                 return self.generator("reciprocal", u)
             case "reciprocal":
                 return product(-1, own, own)
-        exponent = Fraction(kind.removeprefix("power:"))
+        exponent = Fraction(kind.removeprefix(POWERS))
         return product(exponent, own, self.generator("reciprocal", u))
 
     def derivative(self, a: Polynomial) -> Polynomial:
@@ -322,7 +377,7 @@ class Ring:
         def generator(variable: int) -> tuple[Array, Array]:
             if variable not in known:
                 kind = self._kinds[variable]
-                argument, error = bounded(self._arguments[variable])
+                argument, error = sized(self._arguments[variable])
                 own = self._value(variable, argument)
                 if kind not in ALIASES:
                     # what changes by less than the last place of its argument is measured over that
@@ -331,8 +386,9 @@ class Ring:
                 known[variable] = own, error
             return known[variable]
 
-        def bounded(polynomial: Polynomial) -> tuple[Array, Array]:
+        def sized(polynomial: Polynomial) -> tuple[Array, Array]:
             total, error = np.zeros_like(x), np.zeros_like(x)
+            exact = len(polynomial) == 2 and all(map(_is_exact, polynomial.items()))
             slopes: dict[int, Array] = {}  # what one generator loses in several terms may cancel
             for monomial, coefficient in polynomial.items():
                 powers = {variable: generator(variable)[0] ** exponent for variable, exponent in monomial}
@@ -340,18 +396,20 @@ class Ring:
                 for power in powers.values():
                     term = term * power
                 total += term
-                error += 0.0 if polynomial.keys() <= PLACE else np.abs(term)
+                error += 0.0 if exact or polynomial.keys() <= PLACE else np.abs(term)
                 for variable, exponent in monomial:
                     slope = float(coefficient) * exponent * generator(variable)[0] ** (exponent - 1)
                     for other in powers.keys() - {variable}:
                         slope = slope * powers[other]
                     slopes[variable] = slopes.get(variable, 0.0) + slope
+            if exact:
+                error += np.abs(total)
             for variable, slope in slopes.items():
                 error += np.abs(slope) * generator(variable)[1]
             return total, error
 
         with np.errstate(all="ignore"):
-            pairs = [bounded(polynomial) for polynomial in polynomials]
+            pairs = [sized(polynomial) for polynomial in polynomials]
             errors = [np.maximum(error, np.abs(value)) for value, error in pairs]
         known.clear()
         return errors
@@ -360,10 +418,16 @@ class Ring:
         kind = self._kinds[variable]
         if kind in ALIASES:
             return argument
-        if kind.startswith("power:"):
-            result: Array = argument ** float(Fraction(kind.removeprefix("power:")))
+        if kind.startswith(POWERS):
+            result: Array = argument ** float(Fraction(kind.removeprefix(POWERS)))
             return result
         return _EVALUATE[kind](argument)
+
+
+def _is_exact(term: tuple[Monomial, Scalar]) -> bool:
+    """Whether a term of a sum is a double: x, a power of two times x, a number that is one."""
+    monomial, value = term
+    return float(value) == value and (not monomial or (monomial in PLACE and abs(math.frexp(value)[0]) == 0.5))
 
 
 def _variable(index: int) -> Polynomial:

@@ -129,7 +129,7 @@ def split(
         InputError: a kinked function of something that is not linear in x, or too many pieces.
 
     Example:
-        >>> from pertheory.functions.formula import parse
+        >>> from pertheory.functions.parsing import parse
         >>> [(a, b, show(part)) for a, b, part in split(parse("max(0, x)"), {})]
         [(-inf, 0.0, '0'), (0.0, inf, 'x')]
     """

@@ -64,9 +64,4 @@ def is_plain(a: Polynomial) -> bool:
     return all(variable == 0 for monomial in a for variable, _ in monomial)
 
 
-def degree(a: Polynomial) -> int:
-    """Return the highest power of x."""
-    return max((exponent for m in a for variable, exponent in m if variable == 0), default=0)
-
-
-__all__ = ["ONE", "Monomial", "Polynomial", "X", "accumulate", "add", "bounded", "degree", "is_plain", "times"]
+__all__ = ["ONE", "Monomial", "Polynomial", "X", "accumulate", "add", "bounded", "is_plain", "times"]

@@ -7,13 +7,15 @@ does where its argument is near a root, or turns, within the width in which the 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from pertheory.functions.activation import Activation
-from pertheory.functions.derivatives import ALIASES, Ring
+from pertheory.functions.derivatives import ALIASES, Array, Ring
 from pertheory.functions.polynomials import Polynomial
 
 #: Where roots and turns of arguments are sought that are no polynomials, and the least distance from a known place.
@@ -47,10 +49,11 @@ def steep_places(function: Activation) -> tuple[Steep, ...]:
     for number, piece in enumerate(function.pieces):
         ring, polynomials = function.polynomials(number, 1)
         for kind, argument in _generators(ring, polynomials):
-            if any(inner for monomial in argument for inner, _ in monomial):
+            expanded = ring.expanded(argument)
+            if any(inner for monomial in expanded for inner, _ in monomial):
                 own = _sought(ring, argument, kind, [steep.place for steep in found])
             else:
-                own = _solved(argument, kind)
+                own = _solved(expanded, kind, _centres(ring, argument))
             for place, width, repeats in own:
                 if math.isfinite(place) and 0 < width < math.inf:
                     # what is singular beyond the end of its piece is seen from there
@@ -78,24 +81,50 @@ def _generators(ring: Ring, polynomials: list[Polynomial]) -> list[tuple[str, Po
     return [found[variable] for variable in sorted(found) if found[variable][0] not in ALIASES]
 
 
-def _solved(argument: Polynomial, kind: str) -> list[Steep]:
-    """Places of a function of a polynomial in x."""
-    u = np.zeros(1 + max((exponent for monomial in argument for _, exponent in monomial), default=0))
+def _centres(ring: Ring, argument: Polynomial) -> list[Fraction]:
+    """Zero, and the roots of linear polynomials that others are written in: of (x - 1)^4 that is 1."""
+    found, waiting = {Fraction(0)}, [argument]
+    while waiting:
+        inside = (ring.variable(v) for monomial in waiting.pop() for v, _ in monomial if v)
+        for own in (inner for kind, inner in inside if kind in ALIASES):
+            waiting.append(own)
+            if own.keys() <= {(), ((0, 1),)} and ((0, 1),) in own:
+                found.add(Fraction(-own.get((), 0)) / Fraction(own[((0, 1),)]))
+    return sorted(found)
+
+
+def _shifted(coefficients: Sequence[Fraction], centre: Fraction) -> Array:
+    """Coefficients of a polynomial in the distance from a place."""
+    found = list(coefficients)
+    for start in range(len(found) - 1) if centre else ():
+        for n in range(len(found) - 2, start - 1, -1):
+            found[n] += centre * found[n + 1]
+    return np.array([float(value) for value in found])
+
+
+def _solved(argument: Polynomial, kind: str, centres: Sequence[Fraction]) -> list[Steep]:
+    """Places of a function of a polynomial in x, each measured from the centre next to it: there roots have digits."""
+    exact = [Fraction(0)] * (1 + max((exponent for monomial in argument for _, exponent in monomial), default=0))
     for monomial, value in argument.items():
-        u[sum(exponent for _, exponent in monomial)] += float(value)
-    if not np.isfinite(u).all() or not u[1:].any():
-        return []
-    polynomial = np.polynomial.Polynomial(np.trim_zeros(u, "b"))
+        exact[sum(exponent for _, exponent in monomial)] += Fraction(value)
     found = []
-    for part, repeats in ((polynomial, kind in PERIODIC), (polynomial.deriv(), False)):
-        for root in part.roots().tolist():
-            place, depth = float(np.real(root)), abs(float(np.imag(root)))
-            # the length over which the argument changes by one; singular functions are so at the root itself
-            slopes = [abs(float(polynomial.deriv(k)(place))) / math.factorial(k) for k in range(1, len(polynomial))]
-            lengths = [slope ** (-1 / k) for k, slope in enumerate(slopes, start=1) if slope]
-            if depth and kind.startswith(("log", "reciprocal", "power")):
-                lengths.append(depth)
-            found.append(Steep(place, min(lengths, default=math.inf), repeats))
+    for centre in centres:
+        u = np.trim_zeros(_shifted(exact, centre), "b")
+        if len(u) < 2 or not np.isfinite(u).all():
+            continue
+        polynomial = np.polynomial.Polynomial(u)
+        for part, repeats in ((polynomial, kind in PERIODIC), (polynomial.deriv(), False)):
+            for root in part.roots().tolist():
+                apart, depth = float(np.real(root)), abs(float(np.imag(root)))
+                place = float(centre) + apart
+                if abs(apart) > min(abs(place - float(other)) for other in centres):
+                    continue
+                # the length over which the argument changes by one; singular functions are so at the root itself
+                slopes = [abs(float(polynomial.deriv(k)(apart))) / math.factorial(k) for k in range(1, len(polynomial))]
+                lengths = [slope ** (-1 / k) for k, slope in enumerate(slopes, start=1) if slope]
+                if depth and kind.startswith(("log", "reciprocal", "power")):
+                    lengths.append(depth)
+                found.append(Steep(place, min(lengths, default=math.inf), repeats))
     return found
 
 

@@ -131,7 +131,7 @@ class Network:
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        """See that every name is one.
+        """See that every name is one, and that no field is fed twice by the same.
 
         Raises:
             RuleError: names the file, the key and the text that stands there.
@@ -148,6 +148,14 @@ class Network:
         for place, text in (("title", self.title), *((f"activations.{key}", own) for key, own in self.activations)):
             if not isinstance(text, str):
                 raise RuleError(f"{self.source or 'network'}: {place}: must be a text, not {shown(text)}")
+        for number, sublayer in enumerate(self.sublayers):
+            for name, channels in sublayer.fields:
+                feeding = [channel[:4] for channel in channels]  # a sum of such channels is one with another factor
+                for at in (at for at, own in enumerate(feeding) if own in feeding[:at]):
+                    raise RuleError(
+                        f"{self.source or 'network'}: sublayers[{number}].{name}[{at}]: {channels[at].text} "
+                        "stands there already; give it once, with all of its weight in its variance or coefficient"
+                    )
 
     def equations(self) -> list[str]:
         """What makes each field, as in ``z' = b + W s(z)``, in the order of the sublayers."""

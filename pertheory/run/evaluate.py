@@ -16,7 +16,7 @@ from pertheory.algebra.monomial import Powers
 from pertheory.kernels.language import Initial, Level, Product, Program, Sum, axes_of
 from pertheory.run.states import Array
 
-Averages: TypeAlias = Callable[[Array, list[Any]], Sequence[Array]]
+Averages: TypeAlias = Callable[[Array, Sequence[Any]], Sequence[Array]]
 
 
 #: Subscripts of two arrays with the axes of the result.
@@ -67,11 +67,13 @@ class Bracket(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A level: its scales, its temporaries, and for each kernel its cases.
+    """A level: its averages, its scales, its temporaries, and for each kernel its cases.
 
-    A case is the components in which slots with equal letters carry the same input, as subscripts, and their sum.
+    Averages over a covariance are its key, their names and their requests, the same object in every layer. A case is
+    the components in which slots with equal letters carry the same input, as subscripts, and their sum.
     """
 
+    averages: tuple[tuple[str, tuple[str, ...], tuple[Any, ...]], ...]
     scales: tuple[Scale, ...]
     temporaries: tuple[tuple[str, Bracket], ...]
     kernels: tuple[tuple[tuple[str, Bracket], ...], ...]
@@ -118,10 +120,8 @@ def _climb(
     """One sublayer up."""
     inputs = len(next(iter(state.values())))
     arrays = {t.name: state[t.key] for kernel in level.kernels for t in kernel.below}
-    for field, key in level.covariances:
-        wanted = [average for average in level.averages if average.field == field]
-        found = averages(state[key], [average.request for average in wanted])
-        arrays.update(zip((average.name for average in wanted), found, strict=True))
+    for key, names, requests in prepared.averages:
+        arrays.update(zip(names, averages(state[key], requests), strict=True))
     scales = [scale.value(p) for scale in prepared.scales]
     for name, bracket in prepared.temporaries:
         arrays[name] = _sum(bracket, arrays, scales, inputs)
@@ -189,7 +189,15 @@ def _prepare(level: Level, one: bool) -> Prepared:
     kernels = tuple(
         tuple(case(own.pattern, own.products, len(k.cases) == 1, k.rank) for own in k.cases) for k in level.kernels
     )
-    return Prepared(tuple(scales), temporaries, kernels)
+    wanted = tuple(
+        (
+            key,
+            tuple(a.name for a in level.averages if a.field == field),
+            tuple(a.request for a in level.averages if a.field == field),
+        )
+        for field, key in level.covariances
+    )
+    return Prepared(wanted, tuple(scales), temporaries, kernels)
 
 
 def _number(value: Fraction) -> float | None:

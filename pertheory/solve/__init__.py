@@ -6,7 +6,11 @@ doubles
 `channels`              which hyperparameters criticality fixes, and what the others are
 `layer`                 a recursion as a polynomial in the tensors below; the susceptibilities; the first layer
 `flow`                  a closed theory, layer by layer
-`critical`              fixed points and critical points as numbers
+`roots`, `critical`     fixed points and critical points as numbers, all of a range
+`near_zero`             averages at small K from Taylor series on either side of zero
+`question`, `classify`  where an activation is critical, and its class; `small_kernels` and `positive_points` find the
+                        points, `criticality` is the record
+`phases`                kernels followed for many variances at once
 `universality`          the universality classes at criticality, solved symbolically
 `induction`             tensors as polynomials in the depth, where the kernel stands still
 `large_depth`, `growth` tensors as leading powers of the depth, where it decays

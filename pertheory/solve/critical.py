@@ -3,18 +3,17 @@
 The susceptibilities are the coefficients of G{1} and Theta in the derived recursions (`pertheory.solve.layer`).
 Both are
 one, and the kernel stands still, at a *critical point*: three conditions on K and on the variances of the outer
-bias and weights, in which they are linear. What is left is one equation in K, searched for in a range, first in double
-precision.
+bias and weights, in which they are linear. What is left is one equation in K; every root in a range is bracketed
+(`pertheory.solve.roots`), first in double precision.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import mpmath
-import numpy as np
 
 from pertheory.algebra.polynomial import Polynomial
 from pertheory.algebra.series import TaylorSeries
@@ -26,14 +25,14 @@ from pertheory.solve.channels import inner_values, outer
 from pertheory.solve.large_depth import KernelDecay, kernel_decay
 from pertheory.solve.layer import SingleInputLayer, Susceptibilities
 from pertheory.solve.numbers import DIGITS, Doubles, HighPrecision, WithSymbols, named_functions
+from pertheory.solve.roots import MOST_NODES, Range, Roots, root, roots
 from pertheory.solve.universality import expansion_coefficients
 
-#: the range of K in which roots are searched, and how many points of it are looked at
-LOWEST, HIGHEST, LOOKS = 1e-3, 1e3, 31
+#: the range of K in which roots are searched; where averages do not exist up to its end, it is cut by this factor
+LOWEST, HIGHEST, SHORTER = 1e-3, 1e3, 10.0
 #: what a root in high precision may leave of its condition, and what counts as zero
 SHARP = ZERO = 1e-15
-#: what double precision may leave of a condition that vanishes
-FLAT = 1e-12
+SEARCHED = Range(LOWEST, HIGHEST)
 #: derivatives at 0 that the expansion to the third power of K needs
 HIGHEST_DERIVATIVE = 9
 
@@ -122,6 +121,27 @@ class Conditions:
         (a, b), (c, d) = (self.line(layer.own_coefficient(name)) for name in ("G{1}", "Theta"))
         return (1 - c) * b - (1 - a) * d
 
+    def relative_gap(self, kernel: float) -> float:
+        """The gap of a perceptron by <s' s'>, which is chi_parallel / chi_perpendicular - 1; of others likewise.
+
+        NaN where chi_perpendicular does not depend on the weights: s' vanishes, to rounding.
+
+        Raises:
+            UnsupportedError: a susceptibility is infinite.
+        """
+        layer = self.layer(kernel)
+        (a, b), (c, d) = (self.line(layer.own_coefficient(name)) for name in ("G{1}", "Theta"))
+        if d == 0:
+            return math.nan
+        gap = float(((1 - c) * b - (1 - a) * d) / d)
+        if not math.isfinite(gap):
+            raise UnsupportedError(f"the susceptibilities of {self.rule.name} are not finite at K = {kernel:g}")
+        return gap
+
+    def is_possible(self, point: CriticalPoint) -> bool:
+        """Whether the variances of a point are variances."""
+        return all(point.couplings[name] >= 0 for name in (self.own.weight, self.own.bias) if name)
+
     def point(self, kernel: Any) -> CriticalPoint:
         """The variances that make chi_perpendicular one and the kernel stand still."""
         layer = self.layer(kernel)
@@ -147,29 +167,70 @@ class Conditions:
         return condition.coefficient(), condition.coefficient(slope)
 
 
-def search(
+class Search(NamedTuple):
+    """Critical points in a range of K.
+
+    Attributes:
+        points: with positive variances of weights and bias, in double precision, ascending in K.
+        conditions: of criticality in double precision.
+        looked: the range.
+        roots: of the gap between the susceptibilities; where it is flat, every K of the range is critical.
+    """
+
+    points: list[CriticalPoint]
+    conditions: Conditions
+    looked: Range
+    roots: Roots
+
+
+def search_range(
     rule: Network,
     function: str | Activation,
     given: Mapping[str, Any] | None = None,
-    looked: tuple[float, float, int] = (LOWEST, HIGHEST, LOOKS),
-) -> list[CriticalPoint]:
-    """Critical points with K > 0 and positive variances of weights and bias, in double precision.
-
-    Without a bias there are three conditions on K and one variance, and none is looked for.
+    looked: Range = SEARCHED,
+) -> Search:
+    """Every critical point in a range of K, which ends earlier where averages cease to exist.
 
     Args:
-        rule: the network.
+        rule: the network; without a bias there are three conditions on K and one variance, and no point is found.
         function: the activation.
         given: hyperparameters that are not solved for.
-        looked: the range of K, and at how many points of it; two roots between neighbouring points are not seen.
+        looked: the range of K.
+
+    Raises:
+        UnsupportedError: averages exist nowhere in the range, susceptibilities are infinite, or points may be missed.
     """
-    looks = [float(k) for k in np.geomspace(*looked)]
-    conditions = Conditions(rule, Doubles(named_functions(rule, function), looks), given)
-    solved = (conditions.own.weight, conditions.own.bias)
-    if not conditions.own.bias:
-        return []
-    found = [conditions.point(root(conditions.gap, *ends)) for ends in crossings(conditions.gap, looks)]
-    return [point for point in found if all(point.couplings[name] > 0 for name in solved)]
+    functions = named_functions(rule, function)
+    while True:
+        conditions = Conditions(rule, Doubles(functions, looked.nodes), given)
+        try:
+            gaps = [conditions.relative_gap(kernel) for kernel in looked.nodes]
+        except UnsupportedError:
+            if looked.high <= looked.low * SHORTER:
+                raise
+            looked = looked._replace(high=looked.high / SHORTER)
+            continue
+        if math.isnan(gaps[0]):  # s' vanishes about zero, and small signals do not get to where it does not
+            looked = looked._replace(low=looked.low * SHORTER)
+            if looked.low >= looked.high:
+                raise UnsupportedError("the derivative of the activation vanishes")
+            continue
+        found = roots(gaps, looked)
+        if found.complete:
+            break
+        if looked.size >= MOST_NODES:
+            raise UnsupportedError(
+                "averages vary too fast with K, or are not exact enough, for a search that misses nothing"
+            )
+        looked = looked._replace(size=2 * looked.size)
+    kernels = sorted([*found.touching, *(root(conditions.gap, *ends) for ends in found.brackets)])
+    points = [conditions.point(kernel) for kernel in kernels] if conditions.own.bias else []
+    return Search([point for point in points if conditions.is_possible(point)], conditions, looked, found)
+
+
+def search(rule: Network, function: str | Activation, given: Mapping[str, Any] | None = None) -> list[CriticalPoint]:
+    """The critical points of `search_range` in the usual range."""
+    return search_range(rule, function, given).points
 
 
 def critical_points(
@@ -210,20 +271,19 @@ def fixed_points(
     rule: str | Network,
     function: str | Activation,
     couplings: Mapping[str, Any] | None = None,
-    looked: tuple[float, float, int] = (LOWEST, HIGHEST, LOOKS),
+    looked: Range = SEARCHED,
 ) -> list[FixedPoint]:
-    """The kernels K > 0 that stand still, where K' - K changes its sign, in double precision.
+    """The kernels K > 0 that stand still, in double precision.
 
     Args:
         rule: a network or its name.
         function: the activation.
         couplings: hyperparameters by name; see `at_rest`.
-        looked: the range of K, and at how many points of it. Where K' touches K without crossing, as at a half-stable
-            point, nothing is found.
+        looked: the range of K. Where K' touches K without crossing, as at a half-stable point, rounding decides
+            whether one, two or no kernel is found.
     """
     chosen = network(rule)
-    looks = [float(k) for k in np.geomspace(*looked)]
-    averages = Doubles(named_functions(chosen, function), looks)
+    averages = Doubles(named_functions(chosen, function), looked.nodes)
     values = at_rest(chosen, averages, couplings)
 
     def layer(kernel: float) -> SingleInputLayer:
@@ -232,12 +292,9 @@ def fixed_points(
     def moved(kernel: float) -> float:
         return float(layer(kernel).kernel_above / kernel - 1)
 
-    found = []
-    for low, high in crossings(moved, looks):
-        kernel = root(moved, low, high)
-        _, parallel, perpendicular = layer(kernel).susceptibilities
-        found.append(FixedPoint(kernel, parallel, perpendicular))
-    return found
+    found = roots([moved(kernel) for kernel in looked.nodes], looked)
+    kernels = sorted([*found.touching, *(root(moved, *ends) for ends in found.brackets)])
+    return [FixedPoint(kernel, *layer(kernel).susceptibilities[1:]) for kernel in kernels]
 
 
 class ZeroPoint(NamedTuple):
@@ -295,19 +352,3 @@ def zero_point(rule: Network, function: str | Activation, given: Mapping[str, An
     series = [mpmath.mpf(0), mpmath.mpf(1), found["a_1"], found["a_2"]]
     decay = kernel_decay(TaylorSeries([c if abs(c) > ZERO else c * 0 for c in series]))
     return ZeroPoint(values, derivatives[(*rule.functions, "s")[0]], found, decay)
-
-
-def crossings(condition: Callable[[float], float], looks: Sequence[float]) -> list[tuple[float, float]]:
-    """Between which of some points a function changes its sign; points at which it vanishes are left out.
-
-    A function that vanishes everywhere, as the condition of a scale-invariant activation does, crosses nowhere.
-    """
-    values = [(look, value) for look in looks if abs(value := condition(look)) > FLAT]
-    return [(low, high) for (low, a), (high, b) in itertools.pairwise(values) if a * b < 0]
-
-
-def root(condition: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that changes its sign vanishes, to the last digits of a double."""
-    from scipy.optimize import brentq  # takes a while to import
-
-    return float(brentq(condition, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps))

@@ -250,3 +250,9 @@ class RationalFunctions:
         if not below:
             raise ZeroDivisionError("the denominator vanishes at the point")
         return polynomial(value.numer.terms()) / below
+
+    def expression(self, value: Element, known: Mapping[str, Any]) -> Any:
+        """An element as sympy writes it, some of its symbols replaced by sympy expressions."""
+        pairs = {self.ring.symbols[self.place(name)]: own for name, own in known.items()}
+        above, below = (part.as_expr().subs(pairs, simultaneous=True) for part in (value.numer, value.denom))
+        return above / below

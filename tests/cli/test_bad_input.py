@@ -68,7 +68,7 @@ RUN = ["run", "--activation", "x2", "--inputs", "two.csv", "--order", "0"]
         (["derive", "V", "--closure", "triples"], ["'triples'", "pairs"]),
         (["draw"], ["TENSOR"]),
         (["draw", "V66"], ["'V66'", "V6"]),
-        (["draw", "V", "--out", "v.pdf"], ["v.pdf", "pdf is not there yet", ".tex", ".svg"]),
+        (["draw", "V", "--out", "v.png"], ["v.png", ".svg", ".tex", ".pdf"]),
         (["draw", "V", "--out", "v.png"], ["v.png", ".svg, .tex or .html"]),
         (["draw", "V", "--out", "v"], ["--out v", ".svg, .tex or .html"]),
         (["draw", "V", "--out", "no/v.svg"], ["no/v.svg", "folder no"]),

@@ -22,11 +22,12 @@ FORMS = {
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_in_every_kind_of_file(pertheory: Command, folder: Path, name: str) -> None:
     arguments, made = FORMS[name]
-    for end in ("svg", "tex", "html"):
+    for end in ("svg", "tex", "html", "pdf"):
         assert pertheory("draw", *arguments, "--no-cache", "--out", f"p.{end}") == (0, "", "")
     drawn = made()
     assert Path("p.svg").read_text() == drawn.to_svg() + "\n"
     assert Path("p.html").read_text() == drawn.to_html() + "\n"
+    assert Path("p.pdf").read_bytes() == drawn.to_pdf()
     assert ElementTree.fromstring(Path("p.svg").read_text()).tag.endswith("svg")
     tex = Path("p.tex").read_text()
     assert drawn.to_tikz() in tex

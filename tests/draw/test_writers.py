@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 import subprocess
+import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -16,9 +19,9 @@ import pytest
 from fontTools.ttLib import TTFont
 
 import pertheory as pt
-from pertheory.draw import svg, tikz
+from pertheory.draw import pdf, svg, tikz
 from pertheory.draw.drawn import Drawn
-from pertheory.draw.scene import BLOBS, DOTS, LINES, Run, Text, run_width
+from pertheory.draw.scene import BLOBS, DOTS, LINES, Run, Text, run_width, text_box
 from pertheory.draw.tikz import write_document
 from pertheory.draw.words import GREEK, SIGMA
 from pertheory.rulebook.tensors import find_tensor
@@ -154,6 +157,16 @@ def test_gallery_in_a_notebook_has_a_formula_under_each_picture() -> None:
     assert all(xml_text(formula.removesuffix(" \\\\")) in text for formula in formulas[2:-1])
 
 
+def test_the_diagrams_of_a_recursion_show_themselves() -> None:
+    own = recursion("D")
+    for diagrams in (own.diagrams, (own - recursion("D", 0, "residual")).diagrams):
+        text = diagrams._repr_html_()
+        assert len(diagrams) > 3
+        assert text.count("<svg ") == len(diagrams)
+        assert all(diagram.to_svg().partition("</style>")[2] in text for diagram in diagrams)
+    assert pickle.loads(pickle.dumps(own)).diagrams == own.diagrams == tuple(own.diagrams)
+
+
 def test_a_rule_that_is_not_sound_is_marked() -> None:
     with pytest.warns(UserWarning, match="approximation"):
         rule = pt.network("skip", closure="pairs")
@@ -171,5 +184,45 @@ def test_what_vanishes_is_drawn_as_zero() -> None:
 
 
 def test_every_writer_knows_every_kind() -> None:
-    for lines, blobs, dots in ((svg._STROKES, svg._FILLS, svg._RINGS), (tikz._DRAWN, tikz._FILLED, tikz._RINGS)):
+    for lines, blobs, dots in (
+        (svg._STROKES, svg._FILLS, svg._RINGS),
+        (tikz._DRAWN, tikz._FILLED, tikz._RINGS),
+        (pdf._STROKES, pdf._FILLS, pdf._RINGS),
+    ):
         assert (set(lines), set(blobs), set(dots)) == (set(LINES), set(BLOBS), set(DOTS))
+
+
+def test_pdf_is_a_page_of_the_size_of_the_picture() -> None:
+    picture = recursion("V", 0, "residual").draw()
+    made = picture.to_pdf()
+    assert made.startswith(b"%PDF-1.")
+    assert made == picture.to_pdf()
+    (box,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) (\S+) \]", made)
+    own = picture.scene()
+    assert [float(side) for side in box] == pytest.approx([0.75 * own.width, 0.75 * own.height], abs=0.01)
+
+
+def test_every_letter_of_a_pdf_is_in_its_font() -> None:
+    pdf._outline.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of letters that a font does not have
+        for drawn in everything():
+            for item in drawn.scene().items:
+                assert not isinstance(item, Text) or pdf._letters(item)
+
+
+def test_pieces_of_a_text_stand_one_behind_the_other() -> None:
+    """As wide as assumed at most, so that what the check of overlaps allows is allowed in PDF as well."""
+    for drawn in everything():
+        for item in drawn.scene().items:
+            if isinstance(item, Text):
+                left, _, right, _ = text_box(item)
+                ends = [extent for patch in pdf._letters(item) for extent in patch.get_path().get_extents().intervalx]
+                assert left - 0.6 <= min(ends, default=left)
+                assert max(ends, default=right) <= right + 0.6
+
+
+def test_pdf_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(pt.MissingPackageError, match=r"pip install 'pertheory\[plot\]'"):
+        recursion("V").draw().to_pdf()

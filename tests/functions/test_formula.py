@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from pertheory.errors import InputError
 from pertheory.functions.activation import activation
-from pertheory.functions.formula import MAX_LENGTH, parse, show, to_symengine
+from pertheory.functions.formula import show, to_symengine
 from pertheory.functions.kinks import sample, split
+from pertheory.functions.parsing import MAX_LENGTH, parse
 
 
 def value(text: str, x: float, **parameters: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from dataclasses import replace
 
 import mpmath
@@ -10,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pertheory.averages.code import code_function
+from pertheory.averages.plan import PieceCode
 from pertheory.functions.activation import activation
 from pertheory.functions.taylor import derivatives
 
@@ -90,9 +94,43 @@ def kinds(text: str) -> set[str]:
 
 
 def test_ordinary_activations_share_nothing() -> None:
-    """What is multiplied out is exact, has closed forms, and is printed in C as it always was."""
-    for text in ("tanh", "gelu", "gelu_tanh", "swish", "mish", "softplus", "squareplus", "x*exp(-x^2)*(1 + x)^3"):
+    """What is multiplied out is printed in C as it always was; what cancels is not, but algebra sees through it."""
+    for text in ("tanh", "gelu", "gelu_tanh", "swish", "mish", "softplus", "squareplus", "x*exp(-x^2)*(1 + x^2)^3"):
         assert not kinds(text) & {"shared", "factor"}
+    ring, (polynomial,) = activation("x*exp(-x^2)*(1 + x)^3").polynomials(0, 0)
+    assert "shared" in {ring.variable(index)[0] for index in range(1, ring.size[0] + 1)}
+    assert sorted(ring.expanded(polynomial).values()) == [1, 1, 3, 3]
+    assert activation("(x - 1)^2*(x + 2)/2").coefficients == (1.0, -1.5, 0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e16*(x-1)^2", "1e16*(x-1)*(1-x)*3", "exp(-(1e8*(x-1))^2)", "1/(1+1e16*(x-1)^2*(x+1)^4)", "(x-1)^9*(x-2)"]
+)
+def test_formulas_keep_the_digits_of_the_form_that_was_written(text: str) -> None:
+    """Next to the peak derivatives have all their digits, in C as well; multiplied out, the values had none."""
+    function = replace(activation(text))
+    points = np.array([1 + 2.0**-26, 1 - 3 * 2.0**-30])
+    found = function.tabulate(points, range(3))
+    (code,) = code_function("s", function, (0, 1, 2)).pieces
+    with mpmath.workdps(60):
+        for n, place in enumerate(points.tolist()):
+            exact, printed = derivatives(function, 0, mpmath.mpf(place), 2), carried_out(code, place)
+            for order in range(3):
+                for value in (found[order][n], printed[order]):
+                    assert abs(mpmath.mpf(value) - exact[order]) <= 1e-14 * abs(exact[order])
+
+
+def carried_out(code: PieceCode, x: float) -> list[float]:
+    """The results of straight-line code, as C has them."""
+    done: list[float] = []
+    known = {"add": operator.add, "multiply": operator.mul, "exp": math.exp, "reciprocal": lambda u: 1 / u}
+    for operation, operands, number in code.instructions:
+        given = [done[n] for n in operands]
+        if operation in ("x", "constant"):
+            done.append(x if operation == "x" else number)
+        else:
+            done.append(number * given[0] if operation == "scale" else known[operation](*given))
+    return [done[n] for n in code.results]
 
 
 def test_the_size_of_shared_terms_is_that_of_what_they_hold() -> None:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from pertheory.averages.code import code_function
 from pertheory.errors import InputError, RuleError, UnsupportedError
 from pertheory.functions.activation import activation
-from pertheory.functions.formula import FUNCTIONS, MAX_LENGTH
+from pertheory.functions.formula import FUNCTIONS
+from pertheory.functions.parsing import MAX_LENGTH
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

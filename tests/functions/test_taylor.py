@@ -7,7 +7,7 @@ import pytest
 
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import activation
-from pertheory.functions.formula import parse
+from pertheory.functions.parsing import parse
 from pertheory.functions.taylor import derivatives
 
 FUNCTIONS = {

@@ -236,3 +236,35 @@ def test_rules_that_correlate_two_fields_are_refused_as_not_supported(tmp_path):
         )
     with pytest.raises(UnsupportedError, match=r"passed on, feeds u and z, which correlates them"):
         read(tmp_path, RESIDUAL.replace('u = [{ parameter = "U", of = "z" }]', 'u = [{ identity = true, of = "z" }]'))
+
+
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        (MLP.replace('of = "z" }]', 'of = "z" }, { parameter = "W", function = "s", of = "z" }]'), "z[2]: W s(z)"),
+        (MLP.replace('{ parameter = "b" }', '{ parameter = "b" }, { parameter = "b" }'), "z[1]: b"),
+        (
+            RESIDUAL.replace('coefficient = "gamma" }', 'coefficient = "gamma" }, { identity = true, of = "z" }'),
+            "sublayers[1].z[1]: ",
+        ),
+    ],
+)
+def test_a_channel_that_stands_twice_is_refused(tmp_path, text, channel):
+    """It would have to count four times: z' = 2 W s(z) has the variance 4 C_W <s s>."""
+    with pytest.raises(RuleError) as caught:
+        read(tmp_path, text)
+    assert channel in str(caught.value)
+    assert "give it once" in str(caught.value)
+
+
+def test_one_parameter_may_feed_a_field_through_several_functions(tmp_path):
+    """W (s(z) + t(z)) is W r(z) of the function r = s + t, cross terms and training included."""
+    both = MLP.replace('of = "z" }]', 'of = "z" }, { parameter = "W", function = "t", of = "z" }]')
+    summed = read(tmp_path, both + '[activations]\ns = "sin"\nt = "cos"\n')
+    model = pt.theory(summed, ["V", "H{1}"], 1).compile()
+    plain = pt.theory(read(tmp_path, MLP), ["V", "H{1}"], 1).compile()
+    inputs = [[1.0, 0.5], [0.2, -1.0]]
+    one = model(inputs, {}, 3, C_b=0.1, C_W=1.3, lambda_b=0.2, lambda_W=0.7)
+    other = plain(inputs, "sin(x) + cos(x)", 3, C_b=0.1, C_W=1.3, lambda_b=0.2, lambda_W=0.7)
+    for name in ("V", "H{1}"):
+        assert one[3][name] == pytest.approx(other[3][name], rel=1e-9, abs=1e-12)

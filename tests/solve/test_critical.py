@@ -14,11 +14,11 @@ from pertheory.solve.critical import (
     critical_points,
     fixed_points,
     is_zero_critical,
-    root,
     search,
     susceptibilities,
     zero_point,
 )
+from pertheory.solve.roots import root
 
 MLP = network("mlp")
 #: C_b, C_W, K* of the half-stable points, in the digits of the literature

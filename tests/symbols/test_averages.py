@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import sympy
+from scipy.special import voigt_profile
 
 import pertheory as pt
 
@@ -159,8 +160,35 @@ def test_what_is_no_number_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="several deltas"):
         assert np.isnan(pt.average("s'' s''", 1.0, "relu"))
     with pytest.warns(UserWarning, match="overflows"):
-        assert np.isinf(pt.average("s", 1.0, "1/(1+1e16*(x-1)^2)"))
+        assert np.isinf(pt.average("s", 1e300, "x^4"))
     assert pt.average("s s", 1e308, "tanh") == pytest.approx(1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_next_to_the_largest_numbers_is_a_number() -> None:
+    """<s s> of ReLU is K/2, and for two inputs the kernel is homogeneous: no unit on the way may overflow."""
+    assert pt.average("s s", 1e308, "relu") == 5e307
+    assert pt.average("s s", 1.7e308, "abs(x)") == pytest.approx(1.7e308, rel=1e-14)
+    pair = np.array([[1.0, 0.5], [0.5, 1.0]])
+    assert pt.average("s_1 s_2", 1e308 * pair, "relu") == pytest.approx(1e308 * pt.average("s_1 s_2", pair, "relu"))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_narrow_peak_is_the_number_that_its_area_gives() -> None:
+    """Voigt's profile and areas of peaks of width 1e-8; the formulas would cancel if they were multiplied out."""
+    density, voigt = np.exp(-0.5) / np.sqrt(2 * np.pi), np.pi * 1e-8 * voigt_profile(1.0, 1.0, 1e-8)
+    peak = "1/(1+1e16*(x-1)^2)"
+    assert pt.average("s", 1.0, peak) == pytest.approx(voigt, rel=1e-12)
+    assert pt.average("s s", 1.0, peak) == pytest.approx(np.pi / 2 * 1e-8 * density, rel=1e-9)
+    assert pt.average("s", 1.0, f"{peak} + 1/(1+1e16*(x+1)^2)") == pytest.approx(2 * voigt, rel=1e-12)
+    for text in ("exp(-1e16*(x-1)^2)", "exp(-(1e8*(x-1))^2)", "exp(-1e16*(1-x)*(1-x))"):
+        assert pt.average("s", 1.0, text) == pytest.approx(np.sqrt(np.pi) * 1e-8 * density, rel=1e-12)
+
+
+def test_peaks_that_doubles_hardly_hold_are_warned_of() -> None:
+    with pytest.warns(UserWarning, match="estimated relative error"):
+        value = pt.average("s", 1.0, "exp(-1e24*(x-1)^2)")
+    assert value == pytest.approx(np.sqrt(np.pi / 2 / np.pi / 1e24) * np.exp(-0.5), rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,13 @@
-"""The examples of docs/symbols.md and of the docstrings are what they say."""
+"""The examples of the docstrings are what they say."""
 
 from __future__ import annotations
 
 import doctest
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "symbols.md"
 MODULES = ["symbols.objects", "symbols.formula", "symbols.averages", "solve.asymptotics", "recursion"]
-
-
-def test_the_page() -> None:
-    found = doctest.testfile(str(PAGE), module_relative=False)
-    assert found.attempted > 20
-    assert not found.failed
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
-from pertheory.averages.closed_forms import ClosedForms, closed_codes
-from pertheory.averages.estimate import Wanted, Whole
+from pertheory.averages.closed_forms import closed_codes
+from pertheory.averages.estimate import Remembered, Wanted, Whole
 from pertheory.averages.plan import ExactCode
 from pertheory.averages.quadrature import Array
 from pertheory.averages.request import Request
@@ -53,17 +53,17 @@ class Closed:
     """
 
     def __init__(self, wanted: Wanted, bound: float) -> None:
-        self._frozen, self._bound, self._pieced = wanted.frozen, bound, wanted.pieced
-        self._forms: dict[tuple[Request, ...], dict[int, ClosedForms]] = {}  # functions have hashes that take long
+        self._bound, self._pieced = bound, wanted.pieced
+        self._forms = Remembered(lambda requests: closed_codes(tuple(requests.values()), wanted.frozen))
 
     def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
         """Average what has one or two factors and closed forms."""
-        key, numbers, size = tuple(requests.values()), list(requests), len(covariance)
-        if key not in self._forms:
-            self._forms[key] = closed_codes(key, self._frozen)
-        result = {}
+        forms, numbers, size = self._forms(requests), list(requests), len(covariance)
+        result: dict[int, Whole] = {}
+        if not forms:
+            return result
         own = covariance.diagonal()
-        for rank, form in self._forms[key].items():
+        for rank, form in forms.items():
             first, second, flat, back = _pairs_of(size, rank, distinct)
             ends = own[first], own[second]
             if len(first) <= FEW and (few := _few(form.code, self._bound, ends[0], covariance.take(flat), ends[1])):

@@ -37,7 +37,7 @@ class KinkedSeries:
     def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
         """Average what has two factors without deltas."""
         size, pieced = len(covariance), self._wanted.pieced
-        if size < self._bound or not any(uses(request, pieced) for request in requests.values()):
+        if not pieced or size < self._bound or not any(uses(request, pieced) for request in requests.values()):
             return {}
         pairs = KinkedPairs(self._wanted.frozen, covariance)
         own = {n: r for n, r in requests.items() if uses(r, pieced) and pairs.supports(r)}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom
-from pertheory.averages.grids import EPSILON, Functions, Tables, measure, measured, rounded
+from pertheory.averages.grids import EPSILON, UNKNOWN, Functions, Tables, measure, measured, rounded
 from pertheory.averages.methods.sums import Once, Sums
 from pertheory.averages.quadrature import Array, Rule, trapezoid
 
@@ -85,11 +85,12 @@ def hermite_weights(step: float, reach: float, count: int) -> tuple[Rule, Array]
 def _inner(
     functions: Functions, products: Sequence[Lines], sigma: float, refine: float, count: int
 ) -> tuple[Rule, Array]:
-    """A rule that also resolves the Hermite polynomials, and its weights."""
+    """A rule that also resolves the Hermite polynomials, and its weights; of no power where no step is enough."""
     base = measured(functions, products, sigma, refine)
     frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.5 * np.sqrt(count)
     # Hermite polynomials push the weight outwards
-    return hermite_weights(2 * np.pi / frequency, 1.3 * float(base.nodes[-1]), count)
+    rule, columns = hermite_weights(2 * np.pi / frequency, 1.3 * float(base.nodes[-1]), count)
+    return rule if base.power else replace(rule, power=UNKNOWN), columns
 
 
 class Mehler(Sums):
@@ -231,7 +232,8 @@ class _Frame:
             _inner(functions, own, spread, max(refine, 1.0), TERMS)
             for own, spread in zip(products[-2:], self._spreads, strict=True)
         ]
-        self.power = min((rule.power for rule in rules), default=2.0)
+        known = all(rule.power for rule, _ in self._inner)
+        self.power = min((rule.power for rule in rules), default=2.0) if known else UNKNOWN
         self.work = float(np.prod([len(rule.nodes) for rule in (*self._rules, self._inner[1][0])]))
 
     def coarse(self, rare: bool) -> tuple[Array, Array, Array, Array]:

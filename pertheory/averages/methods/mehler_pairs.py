@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pertheory.averages.atoms import uses
-from pertheory.averages.estimate import Mask, Wanted, Whole
-from pertheory.averages.grids import EPSILON, SHIFTED, Functions, Tables, condition, even_size, measured, rounded
+from pertheory.averages.estimate import Mask, Remembered, Wanted, Whole
+from pertheory.averages.grids import EPSILON, SHIFTED, Functions, condition, even_size, measured, rounded
 from pertheory.averages.methods.mehler import LACK, hermite_weights
-from pertheory.averages.methods.panelling import factor_terms
+from pertheory.averages.methods.panelling import FactorValues
 from pertheory.averages.quadrature import Array
 from pertheory.averages.request import Request
 
@@ -41,6 +41,8 @@ RARE, SURE = 30.0, 1e-11
 #: Correlations between which the series is as long as its powers say.
 FALLS, SHORT = 0.35, 0.79
 PLACES = np.arange(TERMS + 1)
+#: The spreads of a quarter octave at which bounds of errors are measured, relative to its end.
+QUARTER = 2.0 ** np.array([-0.25, -0.125, 0.0])
 #: Rows of a block of pairs: with a few hundred columns it stays in the cache. Fewer inputs than some are one.
 ROWS, FEW = 64, 8
 
@@ -49,19 +51,24 @@ class SmoothPairs:
     """Two-point averages of smooth functions at all pairs, from `bound` inputs on, or where there are only such."""
 
     def __init__(self, wanted: Wanted, bound: int) -> None:
-        self._wanted, self._bound = wanted, bound
-        self._factors: dict[tuple[Request, ...], _Factors] = {}
+        self._rtol = wanted.rtol
+
+        def prepared(requests: Mapping[int, Request]) -> tuple[list[int], _Factors, int]:
+            own = {n: r for n, r in requests.items() if len(r) == 2 and not uses(r, wanted.pieced)}
+            least = bound if any(len(r) > 2 for r in requests.values()) else 2
+            return list(own), _factors(wanted.frozen, tuple(own.values())), least
+
+        self._prepared = Remembered(prepared)
 
     def average(self, covariance: Array, requests: Mapping[int, Request], distinct: bool) -> dict[int, Whole]:
         """Average what has two factors."""
-        own = {n: r for n, r in requests.items() if len(r) == 2 and not uses(r, self._wanted.pieced)}
-        if not own or len(covariance) < (self._bound if any(len(r) > 2 for r in requests.values()) else 2):
-            return {}
-        key, found, size = tuple(own.values()), {}, len(covariance)
-        if key not in self._factors:
-            self._factors[key] = _factors(self._wanted.frozen, key)  # functions have hashes that take long
-        for n, (values, error, weak) in zip(own, ManyInputs(self._factors[key], covariance).averages(), strict=True):
-            if error <= self._wanted.rtol:
+        numbers, factors, least = self._prepared(requests)
+        found: dict[int, Whole] = {}
+        size = len(covariance)
+        if not numbers or size < least:
+            return found
+        for n, (values, error, weak) in zip(numbers, ManyInputs(factors, covariance).averages(), strict=True):
+            if error <= self._rtol:
                 found[n] = Whole(values, error, weak if weak.any() else None, None, size * (size + 1) // 2)
         return found
 
@@ -84,6 +91,24 @@ class _Rule(NamedTuple):
     power: float
 
 
+class _Bounds(NamedTuple):
+    """What is measured for the spreads of some inputs, the worst of them.
+
+    Attributes:
+        lost: of each request, relative to root mean squares: what rounding and the rule do to it.
+        weak: of each request by degree, what the rule does to a term of the series before its power.
+        left: of each request by degree, what the terms from this degree on may sum to before the power.
+        rarity: of each request the product of root mean squares over that of `even_size`.
+        beyond: of each factor and spread what its coefficients lack from each degree on.
+    """
+
+    lost: Array
+    weak: Array
+    left: Array
+    rarity: list[float]
+    beyond: Mapping[float, Array]
+
+
 class _Factors:
     """What does not depend on the covariance, or is measured once a quarter octave of spreads.
 
@@ -93,27 +118,28 @@ class _Factors:
     """
 
     def __init__(self, functions: Functions, requests: Sequence[Request]) -> None:
-        self.functions, self._known = functions, dict(functions)
+        self.functions = functions
         factors = {factor: n for n, factor in enumerate(dict.fromkeys(f for request in requests for f in request))}
-        #: For each request the numbers of its factors, and for each factor its terms.
+        #: For each request the numbers of its factors.
         self.pairs = [(factors[one], factors[two]) for one, two in requests]
-        self.first, self.second = np.transpose(self.pairs)
-        #: Whether the requests are the squares of the factors, in their order.
-        self.squares = self.pairs == [(n, n) for n in range(len(factors))]
-        self.terms = [factor_terms(factor) for factor in factors]
-        self._products = {product for terms in self.terms for product, _ in terms}
+        squares = self.pairs == [(n, n) for n in range(len(factors))]
+        every: Any = slice(None)
+        self.first, self.second = (every, every) if squares else np.transpose(self.pairs)
+        self.values = FactorValues(functions, list(factors))
         # at equal inputs both factors are of one variable
-        both = {(x, y) for one, two in self.pairs for x, _ in self.terms[one] for y, _ in self.terms[two]}
-        self._merged = {tuple(sorted(one + two)) for one, two in both}
+        terms = self.values.terms
+        both = {(x, y) for one, two in self.pairs for x, _ in terms[one] for y, _ in terms[two]}
+        merged = {tuple(sorted(one + two)) for one, two in both}
+        self._resolved = merged | {product for own in terms for product, _ in own}
         self._rules: dict[float, _Rule] = {}
-        self._noises: dict[float, Array] = {}
-        self._worst: dict[frozenset[float], Array] = {}
+        self._measured: dict[float, tuple[Array, ...]] = {}
+        self._bounds: dict[frozenset[float], _Bounds] = {}
 
     def rule(self, widest: float) -> _Rule:
         """A rule for spreads up to some."""
         key = rounded(widest)
         if key not in self._rules:
-            base = measured(self.functions, self._products | self._merged, widest)
+            base = measured(self.functions, self._resolved, widest)
             frequency = 2 * np.pi / float(base.nodes[1] - base.nodes[0]) + 0.7 * np.sqrt(TERMS)
             # Hermite polynomials push the weight outwards
             rule, columns = hermite_weights(2 * np.pi / frequency, 1.5 * float(base.nodes[-1]), TERMS)
@@ -121,34 +147,47 @@ class _Factors:
             self._rules[key] = _Rule(rule.nodes, rule.weights, columns, signs, base.power)
         return self._rules[key]
 
-    def noise(self, spreads: Sequence[float]) -> Array:
-        """Of the factors rounding errors relative to their scales, the largest over terms and spreads, and rarities.
+    def _measure(self, key: float) -> tuple[Array, ...]:
+        """The largest over a quarter octave of spreads.
 
         Returns:
-            Two rows; a rarity is the root mean square over `even_size`.
+            By factor rounding errors relative to the scales, rarities, and, by degree, the largest coefficients, what
+            they differ by from those of the rule of twice the step, and what they lack from each degree on, relative to
+            root mean squares; by request what its average at equal inputs differs by.
         """
-        keys = frozenset(rounded(spread) for spread in spreads if spread)
-        if keys in self._worst:
-            return self._worst[keys]
-        for key in keys - self._noises.keys():
-            found = [[condition(self.functions, product, key) for product, _ in terms] for terms in self.terms]
-            lost = [[EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own] for own in found]
-            rule = self.rule(key)
-            values = self.values(key * rule.nodes)
-            norms, least = np.sqrt(values**2 @ rule.weights), even_size(values, rule.weights)
-            rare = np.divide(norms, least, out=np.full_like(norms, np.inf), where=least > 0)
-            self._noises[key] = np.array([[max(own, default=0.0) for own in lost], np.where(norms > 0, rare, 1.0)])
-        self._worst[keys] = np.max([self._noises[key] for key in keys] or [np.zeros((2, len(self.terms)))], axis=0)
-        return self._worst[keys]
+        rule, terms = self.rule(key), self.values.terms
+        found = [[condition(self.functions, product, key) for product, _ in own] for own in terms]
+        lost = [max((EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own), default=0.0) for own in found]
+        values = np.array(self.values(key * QUARTER[:, None] * rule.nodes))
+        both = values[self.first] * values[self.second]
+        scale = np.abs(both) @ rule.weights
+        apart = np.abs(both @ (rule.signs * rule.weights)) / np.where(scale > 0, scale, 1.0)
+        squares, least = values**2 @ rule.weights, even_size(values, rule.weights)
+        norms = np.sqrt(squares)
+        rare = np.divide(norms, least, out=np.full_like(norms, np.inf), where=least > 0)
+        safe = np.where(norms > 0, norms, 1.0)[..., None]
+        fine, differ = (np.abs(x @ rule.columns) / safe for x in (values, values * rule.signs))
+        left = np.sqrt(_left(fine**2, norms > 0))
+        by_factor = [np.where(norms > 0, rare, 1.0), fine, differ, left]
+        return np.array(lost), *(x.max(axis=1, initial=0.0) for x in (*by_factor, apart))
 
-    def values(self, x: Array) -> Array:
-        """Values of the factors; the first axis is the factor."""
-        table = Tables(self._known, x, self._products)
-        found = np.zeros((len(self.terms), *x.shape))
-        for own, terms in zip(found, self.terms, strict=True):
-            for product, count in terms:
-                own += table[product] if count == 1 else count * table[product]
-        return found
+    def bounds(self, spreads: Sequence[float]) -> _Bounds:
+        """What is known for some spreads."""
+        keys = frozenset(rounded(spread) for spread in spreads if spread)
+        if keys not in self._bounds:
+            for key in keys - self._measured.keys():
+                self._measured[key] = self._measure(key)
+            rows = [self._measured[key] for key in keys] or [tuple(np.zeros_like(x) for x in self._measure(1.0))]
+            lost, rare, sizes, errors, left, apart = (np.max(own, axis=0) for own in zip(*rows, strict=True))
+            one, two, power = self.first, self.second, self.rule(max(keys, default=1.0)).power
+            self._bounds[keys] = _Bounds(
+                apart**power + EPSILON + lost[one] + lost[two] if power else np.full(len(apart), np.inf),
+                errors[one] * sizes[two] + sizes[one] * errors[two],
+                left[one] * left[two],
+                (rare[one] * rare[two]).tolist(),
+                {key: self._measured[key][4] for key in keys} | {0.0: np.zeros_like(left)},
+            )
+        return self._bounds[keys]
 
 
 @lru_cache(maxsize=32)
@@ -178,49 +217,36 @@ class ManyInputs:
         self._place: Any = slice(None)
         if len(spreads) > FEW:  # equal variances (normalised inputs) have equal coefficients
             self._sigma, self._place = np.unique(spreads, return_inverse=True)
-        self._rule, self._factors = factors.rule(float(spreads.max(initial=0.0)) or 1.0), factors
-        self._values = factors.values(self._sigma[:, None] * self._rule.nodes)
-        self._noise, self._rarity = factors.noise(self._sigma.tolist())
+        sigmas = self._sigma.tolist()
+        self._rule, self._factors = factors.rule(max(sigmas, default=0.0) or 1.0), factors
+        self._values = np.array(factors.values(self._sigma[:, None] * self._rule.nodes))
+        self._bounds = factors.bounds(sigmas)
 
     def averages(self) -> list[Result]:
         """Average all requests at all pairs of inputs."""
-        first, second, place, values = self._factors.first, self._factors.second, self._place, self._values
-        _, weights, columns, signs, power = self._rule
-        count, columns = self._count, columns[:, : self._count]
+        place, values, rule, count, bounds = self._place, self._values, self._rule, self._count, self._bounds
         # equal inputs: one variable, no series
-        both = values[first] * values[second]
-        same, scale = both @ weights, np.abs(both) @ weights
-        # by factor, input and degree: coefficients
-        flat = values.reshape(-1, len(weights))
-        fine, differ = (x.reshape(*values.shape[:2], count) for x in (flat @ columns, (flat * signs) @ columns))
-        norms = np.sqrt(same if self._factors.squares else values**2 @ weights)
-        safe = (norms if norms.all() else np.where(norms > 0, norms, 1.0))[..., None]
-        left = np.sqrt(_left(fine**2, norms**2)) / safe
-        # the largest coefficients of every degree, and the largest disagreements of two rules, relative to the norms
-        sizes, errors = ((np.abs(x) / safe).max(axis=1, initial=0.0) for x in (fine, differ))
+        same = (values[self._factors.first] * values[self._factors.second]) @ rule.weights
+        fine = (values.reshape(-1, len(rule.nodes)) @ rule.columns[:, :count]).reshape(*values.shape[:2], count)
         powers = self._largest ** PLACES[: count + 1]
-        bounds = left.max(axis=1, initial=0.0)
-        bounds = bounds[first] * bounds[second] * powers
-        enough = bounds <= TAIL
+        left = bounds.left[:, : count + 1] * powers
+        enough = left <= TAIL
         terms = np.where(enough[:, -1], np.maximum(enough.argmax(axis=1), 1), count)
-        weak = (errors[first] * sizes[second] + sizes[first] * errors[second]) * powers[:-1]
-        weak[PLACES[:count] >= terms[:, None]] = 0.0
-        lost = weak.sum(axis=1) ** power + np.minimum(bounds[PLACES[: len(terms)], terms], TAIL)
-        apart = np.abs(both @ (signs * weights)) / np.where(scale > 0, scale, 1.0)
-        lost = np.maximum(lost, apart.max(axis=1, initial=0.0) ** power) + EPSILON
-        lost = lost + self._noise[first] + self._noise[second] if power else np.full(len(terms), np.inf)
+        weak = bounds.weak[:, :count] * powers[:-1] * (PLACES[:count] < terms[:, None])
+        rest = np.minimum(left[PLACES[: len(terms)], terms], TAIL)
+        lost = (bounds.lost + weak.sum(axis=1) ** rule.power + rest).tolist()
+        few = self._few(fine, int(terms.max(initial=0))) if len(self._rho) <= FEW else None
         found = []
         for n, (one, two) in enumerate(self._factors.pairs):
-            total = self._sum(fine[one][place], fine[two][place], int(terms[n]))
+            total = self._sum(fine[one][place], fine[two][place], int(terms[n])) if few is None else few[n]
             total.reshape(-1)[:: len(total) + 1] = same[n][place]
-            missing = np.zeros(total.shape, dtype=bool)
+            missing, error = np.zeros(total.shape, dtype=bool), lost[n]
             if not enough[n, -1]:
-                missing = np.outer(left[one, :, -1][place], left[two, :, -1][place]) * self._off**count > TAIL
-            error = float(lost[n])
-            if np.isfinite(error) and self._rarity[one] * self._rarity[two] > RARE:
-                own = [
-                    np.multiply.outer(x[one][place], x[two][place]) for x in (norms, even_size(self._values, weights))
-                ]
+                lacking = np.array([bounds.beyond[rounded(x) if x else 0.0][:, count] for x in self._sigma.tolist()]).T
+                missing = np.outer(lacking[one][place], lacking[two][place]) * self._off**count > TAIL
+            if math.isfinite(error) and bounds.rarity[n] > RARE:
+                sizes = np.sqrt(values**2 @ rule.weights), even_size(values, rule.weights)
+                own = [np.multiply.outer(x[one][place], x[two][place]) for x in sizes]
                 scales = np.maximum(np.abs(total), own[1])
                 errors = error * np.divide(own[0], scales, out=np.ones_like(scales), where=scales > 0)
                 np.fill_diagonal(errors, error)  # these were summed themselves
@@ -229,11 +255,19 @@ class ManyInputs:
             found.append((total, error, missing))
         return found
 
+    def _few(self, coefficients: Array, terms: int) -> Array:
+        """The series of all requests over a few inputs."""
+        powers = np.ones((*self._rho.shape, terms))
+        powers[..., 1:] = self._rho[..., None]
+        np.multiply.accumulate(powers, axis=-1, out=powers)
+        one, two = (
+            coefficients[self._factors.first, :, None, :terms],
+            coefficients[self._factors.second, None, :, :terms],
+        )
+        return np.asarray((one * two * powers).sum(axis=-1))
+
     def _sum(self, a: Array, b: Array, terms: int) -> Array:
         """The series; by Horner's rule over the degrees that occur, a block of rows at a time."""
-        if len(a) <= FEW:
-            powers: Array = self._rho[..., None] ** np.arange(terms)
-            return np.asarray((a[:, None, :terms] * b[:, :terms] * powers).sum(axis=-1))
         a, b = a[:, :terms], b[:, :terms]
         result = np.zeros(self._rho.shape)
         sizes = np.abs(a).max(axis=0, initial=0.0) * np.abs(b).max(axis=0, initial=0.0)
@@ -252,12 +286,12 @@ class ManyInputs:
         return result
 
 
-def _left(squares: Array, whole: Array) -> Array:
-    """Squares of the norms of coefficients from each degree on, with what lies beyond the last."""
+def _left(squares: Array, some: Mask) -> Array:
+    """The sums of squares of normalised coefficients from each degree on, with what lies beyond the last."""
     sums = np.cumsum(squares[..., ::-1], axis=-1)
     last, before = sums[..., 15], sums[..., 31] - sums[..., 15]
     ratio = np.minimum(np.divide(last, before, out=np.zeros_like(last), where=before > 0), 0.999)
     # what the sum of squares lacks is beyond; where that is rounding, the fall of the last ones is continued
-    lacking = whole - sums[..., -1]
-    beyond = np.where(lacking > LACK * whole, lacking, last * ratio / (1 - ratio))[..., None]
+    lacking = some - sums[..., -1]
+    beyond = np.where(lacking > LACK, lacking, last * ratio / (1 - ratio))[..., None]
     return np.concatenate([sums[..., ::-1] + beyond, beyond], axis=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -45,6 +45,17 @@ def last_degrees(count: int) -> Array:
     return result
 
 
+@lru_cache(maxsize=8)
+def derivatives(count: int) -> Array:
+    """What turns the values at Gauss-Legendre nodes into derivatives there, from the left."""
+    nodes, weights = legendre(count)
+    powers = np.polynomial.legendre.legvander(nodes, count - 1)
+    slopes = np.polynomial.legendre.legval(nodes, np.polynomial.legendre.legder(np.eye(count)))
+    result: Array = (weights[:, None] * powers * (np.arange(count) + 0.5)) @ slopes
+    result.flags.writeable = False
+    return result
+
+
 def sorted_edges(plain: Array, *more: Array) -> Array:
     """Edges of panels, row by row; edges that all rows have in the same place are kept once."""
     shape = more[0].shape[:-1]
@@ -54,28 +65,45 @@ def sorted_edges(plain: Array, *more: Array) -> Array:
     return edges[..., np.concatenate([[True], wide])]
 
 
-def factor_terms(factor: Factor) -> tuple[tuple[Lines, int], ...]:
-    """The products in a factor, with their multiplicities."""
-    start = tidy(factor[1])
-    return () if start is None else expand(factor[0], start)
+class FactorValues:
+    """Values of factors, ordinary functions of one variable, at points.
 
+    Args:
+        functions: activations by name.
+        factors: of requests.
 
-def factor_values(functions: Functions, factors: Sequence[Factor], x: Array) -> dict[Factor, Array]:
-    """Values of factors, ordinary functions of one variable, at points."""
-    orders: dict[str, set[int]] = {name: set() for name, _ in functions}
-    for name, order in {line for factor in factors for product, _ in factor_terms(factor) for line in product}:
-        if name != IDENTITY:
-            orders[name].add(order)
-    tables: dict[Line, Array] = {(IDENTITY, 0): x}
-    for name, function in functions:
-        tables |= {(name, order): values for order, values in function.tabulate(x, orders[name]).items()}
-    result = {}
-    for factor in factors:
-        total = np.zeros_like(x)
-        for product, count in factor_terms(factor):
+    Attributes:
+        terms: of each factor its products, with their multiplicities.
+    """
+
+    def __init__(self, functions: Functions, factors: Sequence[Factor]) -> None:
+        starts = [(legs, tidy(lines)) for legs, lines in factors]
+        self.terms = [() if start is None else expand(legs, start) for legs, start in starts]
+        lines = {line for terms in self.terms for product, _ in terms for line in product}
+        self._orders = [
+            (name, own, sorted(order for other, order in lines if other == name)) for name, own in functions
+        ]
+
+    def __call__(self, x: Array) -> list[Array]:
+        """The values of each factor."""
+        tables: dict[Line, Array] = {(IDENTITY, 0): x}
+        for name, function, orders in self._orders:
+            for order, values in function.tabulate(x, orders).items():
+                tables[name, order] = values
+        return [self._sum(tables, terms, x) for terms in self.terms]
+
+    @staticmethod
+    def _sum(tables: Mapping[Line, Array], terms: Sequence[tuple[Lines, int]], x: Array) -> Array:
+        total: Array | None = None
+        for product, count in terms:
             part = tables[product[0]] if product else np.ones_like(x)
             for line in product[1:]:
                 part = part * tables[line]
-            total += part if count == 1 else count * part
-        result[factor] = total
-    return result
+            part = part if count == 1 else count * part
+            total = part if total is None else total + part
+        return np.zeros_like(x) if total is None else total
+
+
+def factor_values(functions: Functions, factors: Sequence[Factor], x: Array) -> dict[Factor, Array]:
+    """Values of factors at points, by factor."""
+    return dict(zip(factors, FactorValues(functions, factors)(x), strict=True))

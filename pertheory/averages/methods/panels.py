@@ -18,11 +18,11 @@ import numpy as np
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import ROUNDING, Found, Task, Wanted
 from pertheory.averages.features import ladder
-from pertheory.averages.grids import EPSILON, NUDGE, Functions, Tables, reach_of_products, rounded
+from pertheory.averages.grids import EPSILON, Functions, Tables, reach_of_products, rounded
 from pertheory.averages.methods.nested import edges_of, reach_of
-from pertheory.averages.methods.panelling import last_degrees
+from pertheory.averages.methods.panelling import derivatives, last_degrees
 from pertheory.averages.methods.sums import EXACT, degree_of
-from pertheory.averages.quadrature import Array, Rule, density, hermite, panels
+from pertheory.averages.quadrature import Array, Rule, density, hermite, legendre, panels
 from pertheory.errors import UnsupportedError
 from pertheory.functions.activation import Activation
 
@@ -46,20 +46,32 @@ class Resolved(NamedTuple):
     Attributes:
         nodes: of all panels.
         weights: of the nodes.
-        values: of the products, shape (products, nodes); below them their absolute values, and what the values react
-            to rounding with, of their terms and of their argument.
+        values: of the products, shape (products, nodes); below them their absolute values, and what rounding does to
+            the values, in units of rounding.
         missed: error of each product on each panel where the density is one, shape (products, panels).
+        shaken: what rounding of the nodes would do to the values.
     """
 
     nodes: Array
     weights: Array
     values: Array
     missed: Array
+    shaken: Array
 
 
 @lru_cache(maxsize=64)
-def table(functions: Functions, products: tuple[Lines, ...], sigma: float) -> Resolved:
-    """Products on panels for spreads up to some."""
+def table(
+    functions: Functions, products: tuple[Lines, ...], sigma: float, widest: float = WIDEST, powers: int = 1
+) -> Resolved:
+    """Products on panels for spreads up to some.
+
+    Args:
+        functions: activations by name.
+        products: what is resolved.
+        sigma: the largest spread.
+        widest: panel, in units of it.
+        powers: of the products are negligible beyond the panels.
+    """
     named = dict(functions)
 
     def values(nodes: Array) -> Array:
@@ -69,20 +81,22 @@ def table(functions: Functions, products: tuple[Lines, ...], sigma: float) -> Re
     def terms(nodes: Array) -> Array:
         return np.stack([_terms(named, nodes, product) for product in products])
 
-    return _resolved(values, terms, _edges(functions, sigma, reach_of_products(functions, products, sigma)), sigma)
+    reach = reach_of_products(functions, tuple(powers * product for product in products), sigma)
+    edges = _edges(functions, sigma, reach, widest)
+    return _resolved(values, terms, edges, sigma)
 
 
-def _edges(functions: Functions, sigma: float, reach: float) -> Array:
+def _edges(functions: Functions, sigma: float, reach: float, widest: float = WIDEST) -> Array:
     """Where panels for a spread end before any is halved."""
     limit = reach * sigma
-    plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / WIDEST))
+    plain = np.linspace(-limit, limit, 1 + math.ceil(2 * reach / widest))
     own = [function for _, function in functions]
     kinks = [kink for function in own for kink in function.kinks if abs(kink) < limit]
     return np.concatenate([plain, [0.0], kinks, ladder(own, limit), edges_of(functions, limit)])
 
 
-def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: float) -> Resolved:
-    """Halve panels until every product is resolved."""
+def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: float, exact: bool = True) -> Resolved:
+    """Halve panels until every product is resolved; `exact` unless rounding moves what a node is multiplied by."""
     edges = np.unique(edges)
     edges = edges[np.concatenate([[True], np.diff(edges) > 1e-14 * np.abs(edges[1:])])]
     tails = last_degrees(NODES)
@@ -94,14 +108,31 @@ def _resolved(evaluate: Evaluation, terms: Evaluation, edges: Array, sigma: floa
         tail = np.abs(shaped @ tails).max(axis=2)
         errors = peaks * np.divide(tail, peaks, out=np.zeros_like(peaks), where=peaks > 0) ** TWICE
         scales = (np.abs(values) * weights * density(nodes / sigma)).sum(axis=1)
+        middles = (edges[:-1] + edges[1:]) / 2
         wide = (errors * _masses(edges, sigma) > RESOLVED * scales[:, None]).any(axis=0)
+        wide &= (edges[:-1] < middles) & (middles < edges[1:])
         if not wide.any() or halving == HALVINGS - 1 or len(edges) + wide.sum() > MOST:
             with np.errstate(all="ignore"):
-                slopes = np.abs(evaluate(nodes * (1 + NUDGE)) - values) / NUDGE
-                noise = terms(nodes) + np.where(np.isfinite(slopes), slopes, 0.0)
-            return Resolved(nodes, weights, np.concatenate([values, np.abs(values), noise]), errors)
-        edges = np.sort(np.concatenate([edges, ((edges[:-1] + edges[1:]) / 2)[wide]]))
+                slopes = _slopes(values, edges)
+                shaken = np.abs(slopes * nodes)
+                noise = terms(nodes) + (np.abs(EPSILON * _slopes(slopes, edges) * nodes * nodes) if exact else shaken)
+                values = values + slopes * _moved(nodes, edges) if exact else values
+            return Resolved(nodes, weights, np.concatenate([values, np.abs(values), noise]), errors, shaken)
+        edges = np.sort(np.concatenate([edges, middles[wide]]))
     raise AssertionError
+
+
+def _slopes(values: Array, edges: Array) -> Array:
+    """Derivatives at the nodes, by the polynomial through the values on each panel."""
+    half = np.diff(edges)[:, None] / 2
+    return np.asarray((values.reshape(len(values), -1, NODES) @ derivatives(NODES) / half).reshape(values.shape))
+
+
+def _moved(nodes: Array, edges: Array) -> Array:
+    """By how much nodes are off by rounding: next to a place of width 1e-8 that is seen."""
+    half = np.diff(edges)[:, None] / 2
+    shift = half * (1 + legendre(NODES)[0])
+    return np.asarray(((edges[:-1, None] - nodes.reshape(-1, NODES)) + shift).ravel())
 
 
 def _terms(functions: Mapping[str, Activation], nodes: Array, product: Lines) -> Array:
@@ -123,7 +154,7 @@ def rounding(functions: Functions, sigma: float, product: Lines) -> float:
         return 0.0
     found = table(functions, (product,), math.pow(2.0, min(math.ceil(math.log2(sigma)), 1023)))
     weights = found.weights * density(found.nodes / sigma)
-    scale, noise = found.values[1:] @ weights
+    scale, noise = np.concatenate([found.values[1:2], found.values[2:] + found.shaken]) @ weights
     return EPSILON * float(noise / scale) if scale else 0.0
 
 
@@ -237,6 +268,6 @@ def collinear_averages(
     reaches = [reach_of(functions, spread) for spread in spreads]
     one, two = (_edges(functions, spread, reach) for spread, reach in zip(spreads, reaches, strict=True))
     edges, limit = np.concatenate([one, two / ratio]), max(reaches) * sigma
-    found = _resolved(values, terms, edges[np.abs(edges) <= limit], sigma)
+    found = _resolved(values, terms, edges[np.abs(edges) <= limit], sigma, exact=False)
     value, error, scale = _summed(found, np.array([sigma]))
     return value[:, 0], error[:, 0], scale[:, 0]

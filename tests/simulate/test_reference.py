@@ -11,7 +11,7 @@ import pertheory as pt
 
 FOLDER = Path(__file__).parents[1] / "reference"
 RECORDS = json.loads((FOLDER / "sampled_networks.json").read_text(encoding="utf-8"))["records"]
-HYPER = {"C_W": 1.0, "lambda_b": 0.4, "lambda_W": 0.9}
+HYPER = ("C_b", "C_W", "lambda_b", "lambda_W")
 #: C_b, inputs and layer; tensors, widths and networks; the degree of the fit in 1/n.
 PLAN = {
     (0.3, 2, 2): (("G", "H", *"VDFABPQRSTU"), {12: 30_000, 48: 30_000}, 1),
@@ -19,30 +19,27 @@ PLAN = {
 }
 
 
-def inputs(count):
-    return next(record["inputs"] for record in RECORDS if len(record["inputs"]) == count)
+def records(case):
+    return [r for r in RECORDS if (r["C_b"], len(r["inputs"]), r["depth"]) == case]
 
 
 @cache
 def fits(case):
-    bias, count, layer = case
-    tensors, plan, degree = PLAN[case]
+    first, (tensors, plan, degree) = records(case)[0], PLAN[case]
     drawn = [
         pt.simulate(
             "mlp",
-            inputs(count),
+            first["inputs"],
             "tanh",
-            layer,
+            first["depth"],
             width,
             tensors=list(tensors),
             samples=number,
-            layers=[layer],
-            C_b=bias,
-            **HYPER,
+            layers=[first["depth"]],
+            **{name: first[name] for name in HYPER},
         )
         for width, number in plan.items()
     ]
-    assert drawn[0].setting.layers[0] == tuple(sorted({**HYPER, "C_b": bias}.items()))
     return drawn[0], pt.extrapolate(drawn, degree=degree)
 
 
@@ -51,9 +48,7 @@ def pulls(case):
     layer = case[2]
     simulation, found = fits(case)
     place = {(fit.tensor, fit.slots): fit for fit in found}
-    own = [r for r in RECORDS if (r["C_b"], len(r["inputs"]), r["depth"]) == case]
-    assert own
-    for record in own:
+    for record in records(case):
         name = {"K": "G", "Theta": "H", "G1": "G", "H1": "H"}.get(record["tensor"], record["tensor"])
         order = int(record["tensor"] in ("G1", "H1"))
         slots = [int(digit) - 1 for digit in record["sample_pattern"]]

@@ -66,8 +66,6 @@ def plain(sampled, parameters, heads, edges, numbers, slots):
 
 TREES = {
     "H(1,2) @ 12": [(0, 1)],
-    "dH(1;2,3) dH(4;5,6) @ 12,34,56": [(0, 1), (0, 2)],
-    "ddH_I(1;2,3,4) @ 12,34": [(0, 1), (0, 2), (0, 3)],
     "ddH_II(1,2;3,4) @ 13,42": [(0, 1), (0, 2), (1, 3)],
     "tree(1-2, 2-3, 3-4, 3-5, 5-6) @ 14,23,56": [(0, 1), (1, 2), (2, 3), (2, 4), (4, 5)],
 }
@@ -75,10 +73,10 @@ TREES = {
 
 @pytest.mark.parametrize(
     ("rule", "observable"),
-    [*(("mlp", own) for own in TREES), *((rule, list(TREES)[3]) for rule in HYPER if rule != "mlp")],
+    [*(("mlp", own) for own in TREES), *((rule, list(TREES)[1]) for rule in HYPER if rule != "mlp")],
 )
 def test_a_tree_is_what_nested_derivatives_over_all_parameters_give(rule, observable):
-    """Five trees, four rules (one that is not sound), some inputs in the slots of the first tree."""
+    """Three trees, four rules (one that is not sound), some inputs in the slots of the first tree."""
     tensor, _ = find_tensor(observable)
     edges = TREES[observable]
     setting = make_setting(any_rule(rule), INPUTS, "tanh", LAYER, WIDTH, None, HYPER[rule])

@@ -32,37 +32,37 @@ def plot(simulations: Sequence[Simulation], out: str | Path) -> None:
     place = Path(out)
     if place.suffix.lower() != ".svg":
         raise InputError(f"--plot {place}: must end in .svg")
-    pyplot = _pyplot()
+    context, new_figure = _matplotlib()
     names = list(dict.fromkeys(own.tensor for own in simulations[0].components))
+    fits = extrapolate(simulations) if len(simulations) > 1 else []
     rows = ceil(len(names) / COLUMNS)
-    with pyplot.rc_context({"svg.hashsalt": "pertheory", "text.parse_math": False}):
-        figure, axes = pyplot.subplots(rows, COLUMNS, figsize=(4 * COLUMNS, 3 * rows), squeeze=False)
-        try:
-            for axis in axes.flat[len(names) :]:
-                axis.set_axis_off()
-            for axis, name in zip(axes.flat, names, strict=False):
-                _depth(axis, simulations[0], name) if len(simulations) == 1 else _width(axis, simulations, name)
-                axis.set_title(name)
-            axes.flat[0].legend(fontsize="small")
-            figure.suptitle(_title(simulations))
-            figure.tight_layout()
-            with replacing(place) as temporary:
-                figure.savefig(temporary, format="svg", metadata={"Date": None})
-        finally:
-            pyplot.close(figure)
+    with context({"svg.hashsalt": "pertheory", "text.parse_math": False}):
+        figure = new_figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")
+        axes = figure.subplots(rows, COLUMNS, squeeze=False).flat
+        for axis in axes[len(names) :]:
+            axis.set_axis_off()
+        for axis, name in zip(axes, names, strict=False):
+            if fits:
+                _against_width(axis, simulations, fits, name)
+            else:
+                _against_depth(axis, simulations[0], name)
+            axis.set_title(name)
+        axes[0].legend(fontsize="small")
+        figure.suptitle(_title(simulations))
+        with replacing(place) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
-def _pyplot() -> Any:
+def _matplotlib() -> tuple[Any, Any]:
+    """What sets parameters for a while, and what makes a figure; the windows of the user are left alone."""
     try:
-        import matplotlib
-
-        matplotlib.use("svg")
-        from matplotlib import pyplot
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
     except ImportError:
         raise MissingPackageError(
             "pictures need matplotlib, which is not installed: pip install 'pertheory[plot]'"
         ) from None
-    return pyplot
+    return rc_context, Figure
 
 
 def _title(simulations: Sequence[Simulation]) -> str:
@@ -79,7 +79,7 @@ def _first(simulation: Simulation, name: str, layer: int | None = None) -> list[
     ]
 
 
-def _depth(axis: Any, simulation: Simulation, name: str) -> None:
+def _against_depth(axis: Any, simulation: Simulation, name: str) -> None:
     own = _first(simulation, name)
     layers = [component.layer for component in own]
     for k, style in zip(range(len(own[0].orders)), STYLES, strict=False):
@@ -89,21 +89,17 @@ def _depth(axis: Any, simulation: Simulation, name: str) -> None:
     axis.set_xticks(layers)
 
 
-def _width(axis: Any, simulations: Sequence[Simulation], name: str) -> None:
+def _against_width(axis: Any, simulations: Sequence[Simulation], fits: Sequence[Fit], name: str) -> None:
     layer = max(own.layer for own in simulations[0].components)
     found = [_first(own, name, layer)[0] for own in simulations]
     x = np.array([1 / own.setting.widths[1] for own in simulations])
-    fit = next(f for f in _fits(simulations) if (f.layer, f.tensor) == (layer, name) and not any(f.slots))
+    fit = next(f for f in fits if (f.layer, f.tensor) == (layer, name) and not any(f.slots))
     line = np.linspace(0, 1.05 * x.max(), 60)
     for k, style in zip(range(len(fit.theory)), STYLES, strict=False):
         axis.plot(line, np.polyval(fit.theory[k::-1], line), style, color="C0", label=_order(k))
     axis.plot(line, np.polyval(fit.coefficients[::-1], line), color="C1", lw=0.7, label="fit")
     axis.errorbar(x, [c.mean for c in found], [c.stderr for c in found], fmt="o", ms=3, color="C1", label="sampled")
     axis.set_xlabel("1/n")
-
-
-def _fits(simulations: Sequence[Simulation]) -> list[Fit]:
-    return extrapolate(simulations)
 
 
 def _order(k: int) -> str:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import os
 import random
 import resource
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,7 +87,7 @@ def run(name: str, campaign: Campaign, count: int, seed: int) -> tuple[Counter[s
     slowest = 0.0
     for number in range(count):
         example = campaign.draw(random.Random(f"{name} {seed} {number}"))
-        start = time.process_time()
+        start = sum(os.times()[:4])  # with that of processes of its own
         try:
             with confined():
                 outcome = campaign.judge(example)
@@ -97,7 +97,7 @@ def run(name: str, campaign: Campaign, count: int, seed: int) -> tuple[Counter[s
             outcome = "fault"
             print(f"{name}: {type(error).__name__}: {error}"[:400], "kept as", keep(name, example, repr(error)[:400]))
         outcomes[outcome] += 1
-        slowest = max(slowest, time.process_time() - start)
+        slowest = max(slowest, sum(os.times()[:4]) - start)
     return outcomes, slowest
 
 

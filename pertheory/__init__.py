@@ -35,6 +35,10 @@ _HOMES = {
     "Observable": "pertheory.rulebook.observable",
     "describe": "pertheory.describe",
     "name": "pertheory.rulebook.tensors",
+    "Conditioned": "pertheory.infer.conditioning",
+    "Posterior": "pertheory.infer.record",
+    "aspect": "pertheory.infer.aspect",
+    "posterior": "pertheory.infer.posterior",
     "z": "pertheory.rulebook.trees",
     "H": "pertheory.rulebook.trees",
     "dH": "pertheory.rulebook.trees",
@@ -58,6 +62,7 @@ _HOMES = {
 
 __all__ = [
     "Activation",
+    "Conditioned",
     "DivergentAverageError",
     "Formula",
     "H",
@@ -66,12 +71,14 @@ __all__ = [
     "Network",
     "Observable",
     "PertheoryError",
+    "Posterior",
     "Recursion",
     "RuleError",
     "Theory",
     "UnsupportedError",
     "__version__",
     "activation",
+    "aspect",
     "asymptotics",
     "average",
     "compare",
@@ -84,6 +91,7 @@ __all__ = [
     "extrapolate",
     "name",
     "network",
+    "posterior",
     "simulate",
     "theory",
     "tree",
@@ -101,6 +109,10 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from pertheory.functions.activation import Activation, activation
+    from pertheory.infer.aspect import aspect
+    from pertheory.infer.conditioning import Conditioned
+    from pertheory.infer.posterior import posterior
+    from pertheory.infer.record import Posterior
     from pertheory.recursion import Recursion, derive
     from pertheory.rulebook.network import Network, network
     from pertheory.rulebook.observable import Observable

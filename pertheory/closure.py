@@ -20,7 +20,7 @@ from pertheory.errors import InputError, MissingError
 from pertheory.graphs.tensor import TensorType, all_types, pure_type
 from pertheory.progress import check_progress
 from pertheory.progress import progress as shown_progress
-from pertheory.recursion import Recursion, read_rule
+from pertheory.recursion import Recursion, check_order, read_rule
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network
@@ -235,7 +235,7 @@ def close(
 ) -> Closure:
     """Close a set of tensors under their recursions; `pertheory.theory.theory` tells what may be given."""
     chosen_rule = read_rule(rule, tensors)
-    order = whole(order, "order")
+    order = check_order(order)
     limit = None if limit is None else whole(limit, "limit", 1)
     asked: list[Any]
     if isinstance(tensors, str | Tensor | Observable) or is_paired(tensors):
@@ -277,7 +277,9 @@ def _requested(item: AnyTensor, pairs: Any, order: int, limit: int | None) -> li
                 raise _too_large(len(found), order)
         return found
     tensor, fixed = any_tensor(item, pairs)
-    return [(tensor, max(order - (tensor.pairs - 1), 0) if fixed is None else fixed)]
+    if fixed is not None:
+        return [(tensor, check_order(fixed, f"the order of {tensor.name}"))]
+    return [(tensor, max(order - (tensor.pairs - 1), 0))]
 
 
 def _too_large(count: int, order: int) -> ClosureTooLargeError:

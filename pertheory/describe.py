@@ -118,6 +118,10 @@ def _network(name: str) -> dict[str, Any]:
 
 
 def _network_record(rule: Network) -> dict[str, Any]:
+    if rule.activations:
+        from pertheory.functions.chosen import fixed_functions  # with NumPy
+
+        fixed_functions(rule)
     try:
         reasons = unsound(rule)
     except UnsupportedError as error:

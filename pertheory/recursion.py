@@ -12,7 +12,7 @@ from pertheory import html
 from pertheory.algebra.terms import Term, Terms, add_terms
 from pertheory.derive.diagram import Diagram, Diagrams
 from pertheory.errors import InputError, PertheoryError
-from pertheory.forms.expand import expand
+from pertheory.forms.expand import count_ways, expand
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, Network, network
 from pertheory.rulebook.observable import Observable
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pertheory.symbols.formula import Formula
     from pertheory.typeset.explain import Explanation
     from pertheory.typeset.gallery import Gallery
+
+#: Every order has several times the diagrams of the one before it; what is above would never end.
+MOST_ORDER = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,11 @@ class Recursion:
     def terms(self) -> Terms:
         """The expanded form for distinct samples; samples are slot numbers from 0."""
         return add_terms(item for diagram in self.diagrams for item in self.expanded(diagram).items())
+
+    @cached_property
+    def ways(self) -> int:
+        """How many terms `terms` adds up: what expanding costs, counted without doing it."""
+        return sum(map(count_ways, self.diagrams))
 
     def expanded(self, diagram: Diagram) -> Terms:
         """One of the `diagrams` (with its orbit) as terms, all samples distinct."""
@@ -336,7 +344,7 @@ def derive(
         The `Recursion`.
 
     Raises:
-        InputError: unknown tensor, malformed observable, negative order.
+        InputError: unknown tensor, malformed observable, an order that is negative or above `MOST_ORDER`.
 
     Example:
         >>> derive("mlp", "G").terms.__len__()
@@ -346,17 +354,26 @@ def derive(
     tensor, fixed = any_tensor(what, pairs)
     if pairs is not None and not isinstance(what, Observable):
         raise InputError(f"pairs belong to an Observable; {tensor.name} has its own")
-    order = whole(order, "order")
+    order = check_order(order)
     last = len(chosen_rule.sublayers) - 1
     step = _making(chosen_rule, tensor.kind.fields) if sublayer is None else whole(sublayer, "sublayer", 0, last)
     made = [name for name, _ in chosen_rule.sublayers[step].fields]
     for field in tensor.kind.fields:
         if field not in made:
             raise InputError(f"network {chosen_rule.name} has no field {field!r} here; it has {', '.join(made)}")
-    orders = (fixed,) if fixed is not None else tuple(range(order + 1))
+    orders = tuple(range(order + 1)) if fixed is None else (check_order(fixed, f"the order of {tensor.name}"),)
     nodes = [Node(step, tensor.kind, k) for k in orders]
     found = Worker(chosen_rule, executor, store).gather(nodes)
     return Recursion(chosen_rule, step, tensor, orders, tuple(d for own in found.values() for d in own))
+
+
+def check_order(order: Any, what: str = "order") -> int:
+    """An order up to which recursions can be derived.
+
+    Raises:
+        InputError: it is none, or above `MOST_ORDER`.
+    """
+    return whole(order, what, 0, MOST_ORDER)
 
 
 def read_rule(rule: Any, what: Any) -> Network:
@@ -364,16 +381,21 @@ def read_rule(rule: Any, what: Any) -> Network:
 
     Raises:
         InputError: no such network, or swapped arguments.
-        RuleError: the rule file is wrong or the network is not sound.
+        RuleError: the rule file is wrong, a function that it fixes as well, or the network is not sound.
     """
     try:
-        return network(rule)
+        found = network(rule)
     except InputError:
         if isinstance(rule, Tensor | Observable | tuple) or _is_network(what):
             raise InputError(
                 "arguments are swapped: the network comes first, then the tensor, as in derive('mlp', 'V')"
             ) from None
         raise
+    if found.activations:
+        from pertheory.functions.chosen import fixed_functions  # which loads NumPy
+
+        fixed_functions(found)
+    return found
 
 
 def _is_network(value: Any) -> bool:

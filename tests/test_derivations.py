@@ -71,7 +71,7 @@ def wrong_weights(monkeypatch):
 
 def test_there_is_a_text_for_each_chapter_with_recursions():
     chapters = {text.stem.partition("_")[0] for text in TEXTS}
-    assert {"ch03", "ch04", "ch05", "ch08", "ch09", "ch11", "inf", "appB", "beyond"} <= chapters
+    assert {"ch03", "ch04", "ch05", "ch06", "ch08", "ch09", "ch11", "inf", "appA", "appB", "beyond"} <= chapters
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.stem)

@@ -1,8 +1,6 @@
 """Emitted code leaves alone what it is given, and does not depend on the process that wrote it."""
 
 import copy
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ import pertheory as pt
 from pertheory.averages.gaussian import GaussianAverages
 from pertheory.emit.numpy.printer import print_numpy
 from tests.loading import load_text
+from tests.processes import same_everywhere
 
 
 @pytest.mark.parametrize(
@@ -44,17 +43,7 @@ def test_a_step_changes_neither_its_state_nor_the_averages(network, order, input
 
 def test_the_text_is_the_same_in_every_process():
     program = "import sys, pertheory; sys.stdout.write(*pertheory.theory('residual').texts('numpy').values())"
-    texts = {
-        subprocess.run(
-            [sys.executable, "-c", program],
-            env={"PYTHONHASHSEED": seed, "PATH": ""},
-            capture_output=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(texts) == 1
-    assert pt.theory("residual").texts("numpy")["residual_order1.py"].encode() in texts
+    assert same_everywhere(program) == pt.theory("residual").texts("numpy")["residual_order1.py"]
 
 
 def test_a_hostile_title_stays_inside_the_docstring():

@@ -179,6 +179,7 @@ def test_networks_are_refused_or_harmless(place):
 
 
 def test_every_verb_and_target_over_a_title_with_all_of_it(place):
+    """Every path from a title to a text, compiled and run: nothing of it is executed; processes take the seconds."""
     table = tomllib.loads((RULES / "networks" / "residual.toml").read_text())
     path = place / "stranger.toml"
     path.write_text(toml({**table, "title": ALL_AT_ONCE}), encoding="utf-8")
@@ -310,6 +311,7 @@ def other_rules(place, monkeypatch):
 
 
 def test_tensors_are_refused_or_harmless(place, other_rules):
+    """Each payload in each string of tensors.toml, through every verb: hundreds of runs, each of them short."""
     path = other_rules / "tensors.toml"
     table = tomllib.loads(path.read_text())
     table["tensors"] = table["tensors"][:3]

@@ -33,7 +33,7 @@ ALLOWED = {
     "symbols": "progress graphs algebra rulebook averages functions derive typeset",
     "store": "graphs rulebook derive files",
     "worker": "text progress graphs rulebook derive store",
-    "recursion": "text html algebra rulebook derive forms typeset symbols store worker",
+    "recursion": "text html algebra rulebook functions derive forms typeset symbols store worker",
     "closure": "text html progress graphs draw rulebook derive recursion store worker",
     "kernels": "graphs algebra rulebook averages typeset closure worker",
     "witness": "graphs algebra functions recursion closure worker kernels averages",
@@ -45,13 +45,14 @@ ALLOWED = {
     "memo",
     "initialise": "text html algebra rulebook functions solve",
     "training": "graphs algebra rulebook",
+    "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "simulate": "text progress graphs rulebook functions files run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
-    "training theory",
+    "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "simulate book describe solve initialise",
+    "simulate book describe solve initialise infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pertheory.book.equation import Equation
-from pertheory.book.kinds import derived, expectations, solution, training
+from pertheory.book.kinds import derived, expectations, posterior, solution, training
 from pertheory.book.verdict import Verdict
 
 
@@ -42,4 +42,8 @@ DECIDERS: Mapping[str, Decider] = {
     "training sum": Decider(training.decide_sum),
     "trained": Decider(training.decide_trained, setting=True),
     "mean prediction": Decider(training.decide_mean),
+    # what data say
+    "posterior": Decider(posterior.decide_posterior, setting=True),
+    "evidence": Decider(posterior.decide_evidence),
+    "information": Decider(posterior.decide_information),
 }

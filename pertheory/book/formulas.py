@@ -56,8 +56,8 @@ class _Formulas(Interpreter[Formula]):
                 return self.object(Object("X" if name in TIME_SUMS else name, labels))
             case syntax.Mark(name, labels, False):
                 return self.object(Object(name, labels))
-            case syntax.Component(name, 0, False, 0, labels, raised):
-                return self.object(Object(name, labels, raised))
+            case syntax.Component(name, order, False, 0, labels, raised):
+                return self.object(Object(name + (f"{{{order}}}" if order else ""), labels, raised))
         raise InputError(f"{shown(node)} has no meaning in this kind of statement")
 
     def object(self, item: Object) -> Formula:

@@ -47,7 +47,7 @@ _FUNCTIONS = {
     "prod_k": r"\prod_{k=1}^{m-1}",
     "O": "O",
 }
-_GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon")
+_GREEK = ("sigma", "alpha", "beta", "gamma", "lambda", "eta", "nu", "rho", "epsilon", "phi", "pi")
 
 
 def statement_latex(statement: Statement) -> str:

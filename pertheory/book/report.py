@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from pertheory.book import engine, syntax
 from pertheory.book.check import Result
 from pertheory.book.equation import BOOK, CONSEQUENCE, GROUPS, OURS, Equation
+from pertheory.book.kinds.posterior import information_text, posterior_text
 from pertheory.book.latex import statement_latex
 from pertheory.book.verdict import ERRATUM, MISMATCH, STATUSES, VERIFIED
 from pertheory.errors import PertheoryError
 
+#: kinds that are decided by the expansion of posteriors and entropies, with what writes it
+EXPANDED: Mapping[str, Callable[[Equation], str]] = {"posterior": posterior_text, "information": information_text}
 #: kinds that start from a step of gradient descent
 ON_TRAINING = ("gradient step", "training sum", "trained", "mean prediction")
 
@@ -97,6 +100,8 @@ def _derivation(equation: Equation) -> list[str]:
 
     if equation.kind in ON_TRAINING:
         return ["  derived", *_indent("\n".join(written_step(shape) for shape in ("z", "H", "dH")))]
+    if equation.kind in EXPANDED:
+        return ["  derived", *_indent(EXPANDED[equation.kind](equation))]
     try:
         statement = equation.read(equation.statement)
     except PertheoryError:

@@ -19,6 +19,7 @@ from pertheory.cli.options import (
     working,
     write_text,
 )
+from pertheory.cli.work import check_expansion
 from pertheory.errors import InputError
 
 SUMMARY = "Derive the recursion of one or more tensors from the definition of the network."
@@ -72,6 +73,8 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     with working(options) as how:
         recursions = [derive(rule, text, order=options.order, **how) for text in options.tensors]
+    if options.explain is not None or options.format == "json" or options.form == "expanded":
+        check_expansion(recursions, options)
     if options.explain is not None:
         write_text("\n\n".join(str(recursion.explain(options.explain)) for recursion in recursions), options.out)
         return 0

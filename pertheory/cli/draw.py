@@ -21,6 +21,7 @@ from pertheory.cli.options import (
     working,
     write_text,
 )
+from pertheory.cli.work import check_expansion
 from pertheory.draw.tikz import write_document
 from pertheory.errors import InputError
 
@@ -101,6 +102,7 @@ def _recursion(options: argparse.Namespace) -> Drawn:
     with working(options) as how:
         recursion = derive(rule, options.tensors[0], order=options.order, **how)
     if options.explain is not None:
+        check_expansion([recursion], options)
         return recursion.explain(options.explain)
     return recursion.draw()
 

@@ -15,6 +15,7 @@ from pertheory.cli.options import (
     tensor_list,
     working,
 )
+from pertheory.cli.work import COMBINED, LOWERED, PRINTED, check_program
 from pertheory.errors import InputError
 from pertheory.targets import TARGETS
 
@@ -49,7 +50,7 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.rulebook.network import network
     from pertheory.theory import theory, write_folder
 
-    activation(options.activation)  # a wrong name is an error before any work
+    function = activation(options.activation)  # a wrong name is an error before any work
     if options.out.exists() and not options.out.is_dir():
         raise InputError(f"--out {options.out}: is a file; name a folder")
     names = tensor_list(options.tensors)
@@ -57,6 +58,9 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    if options.inputs == "many":
+        smooth = PRINTED if options.target == "c" else LOWERED
+        check_program(closed, smooth if function.is_smooth else COMBINED, options)
     texts = closed.texts(options.target, options.inputs, options.activation)
     try:
         files = write_folder(options.out, texts)

@@ -51,7 +51,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     kind = whole("--jobs", 1, MOST_JOBS)
     parser.add_argument("--jobs", type=kind, default=1, help="derive on so many processes (default 1)")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep derived diagrams on disk")
-    parser.add_argument("--yes", action="store_true", help="go on even if very many tensors or a high order are needed")
+    parser.add_argument("--yes", action="store_true", help="do even what is estimated to take more than ten seconds")
 
 
 @contextmanager
@@ -299,6 +299,11 @@ class LayerProgress:
     def __init__(self) -> None:
         self._start = self._shown = time.monotonic()
 
+    @staticmethod
+    def part(layer: int, depth: int, done: float) -> float:
+        """How much of a run is done."""
+        return max(layer - 2 + done, 0.0) / max(depth - 1, 1)
+
     def __call__(self, layer: int, depth: int, done: float = 0.0) -> None:
         """Show that so much of a layer is done; the first layer takes no time."""
         now = time.monotonic()
@@ -306,7 +311,7 @@ class LayerProgress:
         if not sys.stderr.isatty() or (now - self._shown < 0.2 and not last):
             return
         self._shown = now
-        whole = max(layer - 2 + done, 0.0) / max(depth - 1, 1)
+        whole = self.part(layer, depth, done)
         left = (now - self._start) * (1 - whole) / whole if whole else 0.0
         text = f"layer {layer} of {depth}" + (f", about {show_time(left)} left" if left > 2 else "")
         print(f"{text:<60}", end="\n" if last else "\r", file=sys.stderr, flush=True)

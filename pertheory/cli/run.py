@@ -11,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pertheory.cli.inputs import read_inputs
 from pertheory.cli.options import (
-    LayerProgress,
     add_network,
     add_order,
     add_output,
@@ -30,6 +29,7 @@ from pertheory.cli.options import (
     working,
 )
 from pertheory.cli.results import JsonResults, NpzResults, Results, TextResults, head
+from pertheory.cli.work import COMBINED, LOWERED, CheckedProgress, check_program
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.progress import show_time
 from pertheory.rulebook.tensors import Tensor, find_tensor
@@ -106,6 +106,7 @@ def main(options: argparse.Namespace) -> int:
     from pertheory.functions.activation import activation
     from pertheory.rulebook.network import network
     from pertheory.run.arguments import check_accuracy, check_hyperparameters, check_inputs, check_widths
+    from pertheory.run.model import PLAIN
     from pertheory.theory import theory
 
     rule = network(options.network, options.closure)
@@ -131,6 +132,8 @@ def main(options: argparse.Namespace) -> int:
         raise InputError(f"{error}{hint}") from None
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
+    if len(table) > 1:
+        check_program(closed, LOWERED if function.is_smooth or len(table) <= PLAIN else COMBINED, options)
     model = closed.compile(options.backend, "one" if len(table) == 1 else "many")
     shown = _shown(closed, names)
     _check_size(_shown(closed, ["all"]), len(table))
@@ -146,11 +149,11 @@ def main(options: argparse.Namespace) -> int:
         widths=widths,
         rtol=options.rtol,
         parameters=own,
-        progress=LayerProgress(),
+        progress=CheckedProgress(options),
         **counted,
         **hyper,
     )
-    _announce(layers, len(table))
+    _announce(layers, len(table), options.yes)
     divergent = _Divergent(shown, set(_shown(closed, [name for name in names if name not in ("all", "every")])))
     if options.format == "text":
         shown = _shown(closed, names, leading=True)
@@ -241,13 +244,14 @@ def _check_size(shown: dict[str, Any], inputs: int) -> None:
         )
 
 
-def _announce(layers: Layers, inputs: int) -> None:
-    """Say before it starts what a run will take, where a person looks on or it is much."""
+def _announce(layers: Layers, inputs: int, agreed: bool) -> None:
+    """Say before it starts what a run will take, where a person looks on or it is much and has been agreed to."""
     from pertheory.run.memory import available_memory, show_bytes
 
     sets, size = layers.largest_sets()
     seconds = layers.seconds_per_layer() if sets >= MANY_SETS and layers.depth > 1 else 0.0
-    if not sys.stderr.isatty() and layers.needed < MUCH_MEMORY and seconds * (layers.depth - 1) < MUCH_TIME:
+    much = layers.needed >= MUCH_MEMORY or (agreed and seconds * (layers.depth - 1) >= MUCH_TIME)
+    if not much and not sys.stderr.isatty():
         return
     free = available_memory()
     text = f"{inputs} input{'s' if inputs > 1 else ''}: about {show_bytes(layers.needed)} of memory"

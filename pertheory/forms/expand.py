@@ -38,6 +38,25 @@ def expand(diagram: Diagram, samples: Sequence[int]) -> Terms:
     return {term: diagram.coefficient * weight for term, weight in total.items() if weight}
 
 
+def count_ways(diagram: Diagram) -> int:
+    """How many choices Leibniz' rule has in a diagram and all others of its orbit: what `expand` costs.
+
+    Samples are distinct. What vanishes, and what lines of the identity leave over, is not looked at.
+    """
+    total = len(diagram.images)
+    for number, neuron in enumerate(diagram.neurons):
+        sites = [site for where, site in diagram.legs if where == number]
+        loose = sum(site < 0 for site in sites) // 2  # pairs that may stand in any average
+        own = 0
+        for _, partition in cumulant_partitions(len(neuron)):
+            free = 1
+            for part in partition:  # what is bound to a site acts on one of the samples of its average
+                free *= sum(len(neuron[i]) for i in part) ** sum(sites.count(i) for i in part)
+            own += free * sum(sum(len(neuron[i]) for i in part) ** 2 for part in partition) ** loose
+        total *= own
+    return total
+
+
 class Way(NamedTuple):
     """One choice of Leibniz's rule: the term that results, its coefficient, and the sample that each leg acts on."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pertheory.errors import InputError
+from pertheory.errors import InputError, PertheoryError, RuleError
 from pertheory.functions.activation import Activation, activation
 from pertheory.rulebook.architecture import Network
 from pertheory.rulebook.files import nearest
@@ -22,10 +22,11 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
 
     Raises:
         InputError: a function that the rule does not have, or one without activation; a wrong activation.
+        RuleError: an activation that the rule fixes is wrong.
     """
     if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
         raise InputError(f"parameters must be a mapping such as {{'slope': 0.1}}, not {shown(parameters)}")
-    fixed = dict(rule.activations)
+    fixed: dict[str, Any] = fixed_functions(rule)
     chosen: dict[str, Activation] = {}
     if isinstance(given, Mapping):
         for name in given:
@@ -40,6 +41,20 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
         if isinstance(value, Activation):
             chosen[name] = value
         else:
-            own = {} if name in dict(rule.activations) else parameters
-            chosen[name] = activation(value, **own)
+            chosen[name] = activation(value, **parameters)
     return chosen
+
+
+def fixed_functions(rule: Network) -> dict[str, Activation]:
+    """The activations that a rule fixes itself, by function.
+
+    Raises:
+        RuleError: one is wrong; names file and key.
+    """
+    fixed = {}
+    for name, value in rule.activations:
+        try:
+            fixed[name] = activation(value)
+        except PertheoryError as error:
+            raise RuleError(f"{rule.source or 'network'}: activations.{name}: {error}") from None
+    return fixed

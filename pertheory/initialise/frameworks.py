@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pertheory.functions.activation import Activation, activation
-from pertheory.functions.formula import constant, parse
+from pertheory.functions.formula import constant
+from pertheory.functions.parsing import parse
 from pertheory.rulebook.files import read_toml, rules_folder
 from pertheory.solve.criticality import Criticality
 

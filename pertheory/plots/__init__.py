@@ -1,6 +1,7 @@
 """Plots of numbers, by matplotlib (the extra "plot"): ``from pertheory import plots``.
 
 `depth`   tensors against the layer, and their natural ratios against depth over width
+`evidence`  how probable data are under networks of each depth, for some widths
 `kernel`  two slots of a tensor over the inputs, as heat maps
 `phase`   a phase diagram over (C_b, C_W), of susceptibilities that somebody hands in
 `figure`  what they all return
@@ -21,8 +22,9 @@ except ImportError:
     ) from None
 
 from pertheory.plots.depth import flow, ratio
+from pertheory.plots.evidence import evidence
 from pertheory.plots.figure import Plot
 from pertheory.plots.kernel import kernel
 from pertheory.plots.phase import phase_diagram
 
-__all__ = ["Plot", "flow", "kernel", "phase_diagram", "ratio"]
+__all__ = ["Plot", "evidence", "flow", "kernel", "phase_diagram", "ratio"]

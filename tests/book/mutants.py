@@ -43,8 +43,8 @@ ALIKE = (
     ("ddH_I", "ddH_II"),
     ("chi_par", "chi_perp", "h", "g"),
 )
-#: Omega(1,2) as chapter 8 defines it is symmetric because Theta is, K_0 and K_2 of chapter 5 because K is
-SYMMETRIC = {"delta", "delta_j", "hatG", "xx", "Omega", "K_0", "K_2"}
+#: Omega(1,2) as chapter 8 defines it is symmetric because Theta is, K_0 and K_2 of chapter 5 and GG of 6 because K is
+SYMMETRIC = {"delta", "delta_j", "hatG", "xx", "Omega", "K_0", "K_2", "GG", "phiphi", "aa", "Kt"}
 
 #: mutants that are the same formula, and why
 EQUIVALENT = {

@@ -69,8 +69,8 @@ RUN = ["run", "--activation", "x2", "--inputs", "two.csv", "--order", "0"]
         (["draw"], ["TENSOR"]),
         (["draw", "V66"], ["'V66'", "V6"]),
         (["draw", "V", "--out", "v.png"], ["v.png", ".svg", ".tex", ".pdf"]),
-        (["draw", "V", "--out", "v.png"], ["v.png", ".svg, .tex or .html"]),
-        (["draw", "V", "--out", "v"], ["--out v", ".svg, .tex or .html"]),
+        (["draw", "V", "--out", "v.png"], ["v.png", ".svg, .tex, .html or .pdf"]),
+        (["draw", "V", "--out", "v"], ["--out v", ".svg, .tex, .html or .pdf"]),
         (["draw", "V", "--out", "no/v.svg"], ["no/v.svg", "folder no"]),
         (["draw", "V", "A"], ["--form recursion", "one tensor"]),
         (["draw", "V", "A", "--form", "tensor"], ["--form tensor", "one tensor"]),
@@ -450,3 +450,18 @@ def test_the_rule_of_these_tests_is_right_as_it_stands(pertheory, folder):  # ty
 def test_a_tensor_that_diverges_and_was_asked_for_by_name(refused, spelling):  # type: ignore[no-untyped-def]
     command = ["run", "--activation", "relu", "--inputs", "one.csv", "--depth", "2", "--tensors", spelling]
     refused(command, "diverges", "kink x = 0")
+
+
+@pytest.mark.parametrize("formula", ["gibberish((", "tanh(C_W*x)", "no_such_name", "no.toml"])
+def test_every_verb_names_the_rule_and_the_function_that_it_fixes_wrongly(refused, formula):  # type: ignore[no-untyped-def]
+    Path("own.toml").write_text(f'{RULE}\n[activations]\ns = "{formula}"\n')
+    run = ["run", "--activation", "tanh", "--inputs", "two.csv", "--depth", 2, "--network", "own.toml"]
+    for arguments in (
+        ["derive", "V", "--network", "own.toml"],
+        ["derive", "--list", "--network", "own.toml"],
+        ["draw", "V", "--network", "own.toml"],
+        ["emit", "--target", "c", "--out", "o", "--network", "own.toml"],
+        ["describe", "own.toml"],
+        run,
+    ):
+        refused(arguments, "own.toml: activations.s: ")

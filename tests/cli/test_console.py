@@ -36,7 +36,8 @@ def test_the_example_in_the_help_works(pertheory, folder, verb):  # type: ignore
     (example,) = [line for line in out.splitlines() if line.startswith("example: ")]
     command, *arguments = shlex.split(example.removeprefix("example: "))
     assert command == "pertheory"
-    Path("inputs.csv").write_text("1,2\n0.5,-1\n")
+    for name, table in (("inputs", "1,2\n0.5,-1\n"), ("X", "1,2\n0.5,-1\n"), ("Y", "1\n-1\n"), ("T", "0.3,0.8\n")):
+        Path(f"{name}.csv").write_text(table)
     status, out, err = pertheory(*arguments)
     assert (status, err) == (0, "")
     assert out

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.processes import run_python
 
 #: A program that knows nothing of pertheory: averages of the polynomial x + x^2/2 by a Gauss-Hermite rule in two
 #: dimensions, which is exact up to degree 31; it refuses to import anything but NumPy and the standard library.
@@ -61,21 +60,11 @@ print(json.dumps([{key: array.tolist() for key, array in state.items()} for stat
 """
 
 
-def elsewhere(folder: Path, seed: str, *arguments: object) -> str:
-    """Standard output of a command of its own, in another folder and with another seed of the hash."""
-    folder.mkdir(exist_ok=True)
-    environment = {**os.environ, "PYTHONHASHSEED": seed}
-    command = [sys.executable, *(str(argument) for argument in arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    assert done.returncode == 0
-    return done.stdout
-
-
 def test_the_module_runs_without_pertheory_and_agrees_with_run(pertheory, folder):  # type: ignore[no-untyped-def]
     assert pertheory("emit", "--target", "numpy", "--out", "build") == (0, "build/mlp_order1.py\n", "")
     Path("user.py").write_text(USER)
-    printed = elsewhere(folder / "other", "1", "-I", folder / "user.py", folder / "build")
+    (folder / "other").mkdir()
+    printed = run_python("-I", folder / "user.py", folder / "build", folder=folder / "other")
     hyper = ["--C_b", 0.1, "--C_W", 0.4, "--lambda_b", 0.3, "--lambda_W", 0.7, "--widths", "10,30"]
     command = ["run", "--activation", "x + x^2/2", "--inputs", "two.csv", "--depth", 3, "--format", "json"]
     expected = json.loads(pertheory(*command, *hyper).out)["layers"]
@@ -89,7 +78,7 @@ def test_the_module_runs_without_pertheory_and_agrees_with_run(pertheory, folder
 def test_two_processes_write_the_same_bytes(tmp_path):  # type: ignore[no-untyped-def]
     command = ["-m", "pertheory.cli.main", "emit", "--target", "numpy", "--no-cache", "--out"]
     for name, seed in (("one", "1"), ("two", "22")):
-        elsewhere(tmp_path / name, seed, *command, tmp_path / name / "build")
+        run_python(*command, tmp_path / name / "build", seed=seed)
     (one,) = (tmp_path / "one" / "build").iterdir()
     (two,) = (tmp_path / "two" / "build").iterdir()
     assert one.name == two.name == "mlp_order1.py"
@@ -97,9 +86,9 @@ def test_two_processes_write_the_same_bytes(tmp_path):  # type: ignore[no-untype
     assert str(tmp_path) not in one.read_text()
 
 
-def test_two_processes_print_the_same_json(tmp_path):  # type: ignore[no-untyped-def]
+def test_two_processes_print_the_same_json():
     command = ["-m", "pertheory.cli.main", "derive", "A", "U", "--order", 1, "--format", "json", "--no-cache"]
-    assert elsewhere(tmp_path / "one", "1", *command) == elsewhere(tmp_path / "two", "22", *command)
+    assert run_python(*command, seed="1") == run_python(*command, seed="22")
 
 
 @pytest.mark.parametrize("inputs", ["one", "many"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 
 import pytest
 
@@ -14,6 +11,7 @@ from pertheory.derive.diagram import Diagram, Leg, Vertex
 from pertheory.draw.dependencies import theory_scene
 from pertheory.graphs.tensor import symmetry_elements
 from tests.draw.recursions import BOOK, recursion, sample
+from tests.processes import same_everywhere
 
 
 def shuffled(diagram: Diagram, rng: random.Random) -> Diagram:
@@ -95,18 +93,7 @@ def test_order_of_nodes() -> None:
 
 
 def test_hashing() -> None:
-    code = (
+    same_everywhere(
         "import pertheory as pt; r = pt.derive('mlp', 'D', order=1); print(r.draw().to_svg(), r.explain(3).to_svg(), "
         "pt.theory('mlp', order=1).to_svg(), r.tensor.to_svg())"
     )
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(outputs) == 1

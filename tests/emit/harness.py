@@ -3,7 +3,7 @@
 import ctypes
 import shutil
 import subprocess
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -36,13 +36,13 @@ def gcc(folder, *arguments, compiler="gcc"):
     assert done.stderr == ""
 
 
-@lru_cache(maxsize=16)
+@cache
 def program(network, tensors, order, inputs, kinked, factored=True):
     names = list(tensors) if isinstance(tensors, tuple) else tensors
     return lower(pt.theory(network, names, order), inputs, kinked, factored)
 
 
-@lru_cache(maxsize=16)
+@cache
 def library(network, tensors, order, inputs, kinked):
     source = print_c(program(network, tensors, order, inputs, kinked))
     folder = Path(mkdtemp(prefix="pertheory-test-"))

@@ -72,7 +72,7 @@ class SingleAverages:
         optimise: flags of the compiler.
     """
 
-    def __init__(self, name: str, wanted: Iterable[tuple[Request, Pattern]], optimise: str = "-O1") -> None:
+    def __init__(self, name: str, wanted: Iterable[tuple[Request, Pattern]], optimise: str = "-O0") -> None:
         self._functions = {"s": activation(name)}
         self._lines: dict[Line, int] = {(IDENTITY, 0): 0}
         self._numbers = {key: number for number, key in enumerate(dict.fromkeys(wanted))}

@@ -6,7 +6,7 @@ import math
 import shutil
 import subprocess
 import warnings
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -115,7 +115,7 @@ def dense(classes, packed, n):
     return result
 
 
-@lru_cache(maxsize=32)
+@cache
 def routine(name, order=1, inputs="many", closed=True):
     return Routine(name, order, inputs, closed)
 

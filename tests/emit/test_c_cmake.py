@@ -65,7 +65,7 @@ def test_two_activations_of_one_network_stand_side_by_side(tmp_path):
         "add_executable(two use.c)\ntarget_link_libraries(two pertheory::mlp_order0)\n"
         "add_executable(three use.c)\ntarget_link_libraries(three pertheory::mlp_order0_x_3)\n"
     )
-    run("cmake", "-S", tmp_path, "-B", tmp_path / "build")
+    run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-DCMAKE_BUILD_TYPE=Debug")
     run("cmake", "--build", tmp_path / "build")
     assert "100% tests passed, 0 tests failed out of 2" in run("ctest", cwd=tmp_path / "build")
     run("cmake", "--install", tmp_path / "build", "--prefix", tmp_path / "prefix")
@@ -98,7 +98,7 @@ def test_pkg_config_finds_it(installed, tmp_path):
 
 def test_a_shared_library_with_openmp_builds_as_a_project_of_its_own(installed, tmp_path):
     source = installed.parent / "mlp"
-    flags = ["-DBUILD_SHARED_LIBS=ON", "-DWITH_OPENMP=ON", "-DBUILD_TESTING=OFF"]
+    flags = ["-DBUILD_SHARED_LIBS=ON", "-DWITH_OPENMP=ON", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Debug"]
     run("cmake", "-S", source, "-B", tmp_path, *flags)
     run("cmake", "--build", tmp_path)
     assert list(tmp_path.glob("libmlp_order0.*"))

@@ -15,6 +15,7 @@ from pertheory.rulebook.files import rules_folder
 from tests.emit.harness import POINTER, SIZE, STRICT, gcc, pointer, write
 
 OK, BAD_ARGUMENT, NOT_FINITE, OVERFLOW, DIVERGENT = 0, 1, 3, 6, 7
+pytestmark = pytest.mark.usefixtures("fast_builds")
 EXTREME = [0.0, -1.0, 1e-320, 1e-300, 1e300, 1e308, 1e10, 3.0, -1e308]
 
 

@@ -12,22 +12,11 @@ import pytest
 
 import pertheory as pt
 from pertheory.errors import InputError
-from pertheory.run import ccompile
 from pertheory.run.ccompile import build, load
 
+pytestmark = pytest.mark.usefixtures("fast_builds")
 INPUTS = [[1.0, 0.5], [0.2, -1.0], [0.4, 0.7]]
 HYPER = {"C_b": 0.1, "C_W": 1.2, "lambda_b": 0.3, "lambda_W": [0.7, 0.8, 0.9, 1.0]}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def fast_builds(tmp_path_factory):
-    """A cache of its own, and a quick compiler: speed is not what is tested here."""
-    kept = ccompile.FLAGS, ccompile.cache_folder
-    folder = tmp_path_factory.mktemp("cache")
-    ccompile.FLAGS = ("-std=c99", "-O0", "-fPIC", "-shared")
-    ccompile.cache_folder = lambda: folder
-    yield folder
-    ccompile.FLAGS, ccompile.cache_folder = kept
 
 
 def compare(theory, inputs, activation, mode="many", tolerance=1e-11, **options):

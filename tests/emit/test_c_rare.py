@@ -27,7 +27,7 @@ CASES = [
 def test_far_dead_zones_have_small_averages_not_none(name: str, order: int, unit: float) -> None:
     wanted = [((0, (("s", order),)),) * inputs for _, _, inputs in CASES]
     matrices = [covariance(unit * spread, rho, inputs).tolist() for spread, rho, inputs in CASES]
-    averages = SingleAverages(name, zip(wanted, map(pattern_of, matrices), strict=True))
+    averages = SingleAverages(name, zip(wanted, map(pattern_of, matrices), strict=True), "-O1")
     for (spread, rho, inputs), request, k in zip(CASES, wanted, matrices, strict=True):
         found, value = averages(request, k), exact(name, order, unit * spread, rho, inputs)
         assert 0 < value < 1e-3

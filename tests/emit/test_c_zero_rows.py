@@ -9,24 +9,15 @@ import pytest
 
 import pertheory as pt
 from pertheory.functions.chosen import choose_functions
-from pertheory.run import ccompile
 from tests.emit.harness import POINTER, SIZE, pointer
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc"),
+    pytest.mark.usefixtures("fast_builds"),
+]
 ROWS = np.array([[0.0, 0.0], [1.0, 0.5], [0.2, -1.0]])
 KINKED = ["relu", "abs", "leaky_relu", "relu6", "selu"]
 PT_OK, PT_UNDEFINED = 0, 9
-
-
-@pytest.fixture(autouse=True, scope="module")
-def fast_builds(tmp_path_factory):
-    """A cache of its own, and a quick compiler: speed is not what is tested here."""
-    kept = ccompile.FLAGS, ccompile.cache_folder
-    folder = tmp_path_factory.mktemp("cache")
-    ccompile.FLAGS = ("-std=c99", "-O1", "-fPIC", "-shared")
-    ccompile.cache_folder = lambda: folder
-    yield
-    ccompile.FLAGS, ccompile.cache_folder = kept
 
 
 def both(rows, activation, order, mode="many", **hyper):

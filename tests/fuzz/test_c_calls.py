@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 
 
 def test_bad_calls_give_a_status_and_finite_values_or_none():
+    """Six hundred calls, until every status has been seen; the library is compiled here, which takes seconds."""
     seen = {c_calls.judge(c_calls.draw(random.Random(f"test {seed}"))) for seed in range(600)}
     assert {f"status {status}" for status in (0, 1, 2, 3, 4, 5, 6)} <= seen
 

@@ -1,9 +1,6 @@
 """Observables: text, Python products and tensor types say the same; mistakes are pointed at."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +11,7 @@ from pertheory.errors import InputError
 from pertheory.graphs.tensor import symmetry_elements
 from pertheory.rulebook.observable import LABELS, Observable, canonical_observable, parse_observable
 from pertheory.rulebook.tensors import find_tensor, from_observable, tensor_of
+from tests.processes import same_everywhere
 
 
 @st.composite
@@ -106,24 +104,13 @@ def test_canonical_names_stay_as_they_were_written_down(text):
 
 
 def test_names_and_identifiers_do_not_depend_on_the_process():
-    code = (
+    printed = same_everywhere(
         "from pertheory.rulebook.tensors import find_tensor, tensor_of\n"
         f"for text in {list(UNNAMED)!r} + ['tree(a-b, b-c, c-d, d-e, e-f) @ af,be,cd']:\n"
         "    tensor = tensor_of(find_tensor(text)[0].kind)\n"
         "    print(tensor.name, tensor.identifier)\n"
     )
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("0", "1", "2")
-    }
-    assert len(outputs) == 1
-    assert len(outputs.pop().splitlines()) == 4
+    assert len(printed.splitlines()) == 4
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from fractions import Fraction
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-Laurent = dict[tuple[int, ...], Fraction]
+Laurent = dict[tuple[int, ...], Fraction | int]
 Counts = tuple[int, ...]
 Member = tuple[int, tuple[int, ...]]  # a feature: its sample, and the names of the edges still on it
 Site = tuple[Member, Member]  # two features of the same neuron, which is summed over
@@ -82,16 +82,16 @@ class Ensemble:
 
     def _moment(self, layer: int, state: State) -> Laurent:
         incident = [tuple(e for e, ends in enumerate(state.edges) if u in ends) for u in range(len(state.trees))]
-        total: dict = {((), self._no_sums): Fraction(1)}
+        total: dict = {((), self._no_sums): 1}
         for neuron, bare in enumerate(state.bare):
             here = tuple((sample, incident[u]) for u, (place, sample) in enumerate(state.trees) if place == neuron)
             contracted = self._remember(self._contract, layer, bare, here)
-            product: dict = defaultdict(Fraction)
+            product: dict = defaultdict(int)
             for (sites, sums), c in total.items():
                 for (more, further), d in contracted.items():
                     product[sites + more, _add(sums, further)] += c * d
             total = product
-        result: Laurent = defaultdict(Fraction)
+        result: Laurent = defaultdict(int)
         for (sites, sums), c in total.items():
             for exponents, d in self.average(layer - 1, _renamed(sites), sums).items():
                 result[exponents] += c * d
@@ -107,7 +107,7 @@ class Ensemble:
             return {((), sums): c for sums, c in self._remember(self._wick, layer, bare).items()}
         k = layer - 1
         (sample, edges), *others = trees
-        result: dict = defaultdict(Fraction)
+        result: dict = defaultdict(int)
 
         def add(coefficient, site, bare_left, trees_left):
             sums, sites = self._no_sums, ()
@@ -142,8 +142,8 @@ class Ensemble:
         """
         first = next((a for a in range(self.samples) if bare[a]), None)
         if first is None:
-            return {self._no_sums: Fraction(1)}
-        result: dict = defaultdict(Fraction)
+            return {self._no_sums: 1}
+        result: dict = defaultdict(int)
         without = _lowered(bare, first)
         for b in range(self.samples):
             if without[b]:
@@ -161,7 +161,7 @@ class Ensemble:
         return self._remember(below, layer, sites, sums)
 
     def _average(self, layer: int, sites: tuple[Site, ...], sums: Counts) -> Laurent:
-        total: Laurent = defaultdict(Fraction)
+        total: Laurent = defaultdict(int)
         power = len(sites) + sum(sums)
         for blocks in _set_partitions(sites):
             for weight, on_blocks, on_new in _distributions(sums, len(blocks)):
@@ -180,7 +180,7 @@ class Ensemble:
         neurons = sorted(neurons, key=lambda neuron: not any(edges for _, edges in neuron[0]))
         occupied = sum(any(edges for _, edges in ms) for ms, _ in neurons)
         members = [(place, *m) for place, (ms, _) in enumerate(neurons) for m in ms]
-        total: Laurent = defaultdict(Fraction)
+        total: Laurent = defaultdict(int)
         for choice in itertools.product(*(list(_set_partitions(edges)) for _, _, edges in members)):
             lines: list[list[tuple[int, int]]] = [[] for _ in neurons]
             trees: list[tuple[int, int]] = []
@@ -201,14 +201,14 @@ class Ensemble:
                     total[exponents] += weight * d
         return total
 
-    def _powers(self, layer: int, lines, loads: list[int], occupied: int) -> dict[tuple[Counts, ...], Fraction]:
+    def _powers(self, layer: int, lines, loads: list[int], occupied: int) -> dict[tuple[Counts, ...], Fraction | int]:
         """The product over neurons of their lines: {powers of the z_a of every neuron: coefficient}.
 
         Neurons from number ``occupied`` on carry no trees; their order is made standard.
         """
-        partial: dict[tuple[Counts, ...], Fraction] = {(): Fraction(1)}
+        partial: dict[tuple[Counts, ...], Fraction | int] = {(): 1}
         for place, (factors, load) in enumerate(zip(lines, loads, strict=True)):
-            grown: dict[tuple[Counts, ...], Fraction] = defaultdict(Fraction)
+            grown: dict[tuple[Counts, ...], Fraction | int] = defaultdict(int)
             for counts, c in self._remember(self._monomials, layer, tuple(sorted(factors))).items():
                 if (sum(counts) + load) % 2 == 0:  # the fresh parameters have no odd moments
                     for others, d in partial.items():
@@ -217,10 +217,10 @@ class Ensemble:
             partial = grown
         return partial
 
-    def _monomials(self, layer: int, lines: tuple[tuple[int, int], ...]) -> dict[Counts, Fraction]:
+    def _monomials(self, layer: int, lines: tuple[tuple[int, int], ...]) -> dict[Counts, Fraction | int]:
         """A product of lines ``s^(k)(z_a)`` as a polynomial: {powers of the z_a: coefficient}."""
         factors = [_derived(self.activation[layer - 1], k) for _, k in lines]
-        by_sample = [[Fraction(1)] for _ in range(self.samples)]
+        by_sample = [[1] for _ in range(self.samples)]
         for (sample, _), factor in zip(lines, factors, strict=True):
             by_sample[sample] = _product(by_sample[sample], factor)
         result = {}
@@ -239,9 +239,7 @@ class Ensemble:
                 for e in edges:
                     ends[e].append(sample)
         # d z d z = H vanishes between different neurons, and there are no second derivatives
-        kernel = math.prod(self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b] for a, b in ends.values()) * Fraction(
-            1
-        )
+        kernel = math.prod(self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b] for a, b in ends.values())
         clusters: list[tuple[set[int], tuple]] = []
         for site in sites:
             edges = {e for _, es in site for e in es}
@@ -250,7 +248,7 @@ class Ensemble:
             clusters = [c for c in clusters if not c[0] & edges]
             clusters.append((edges.union(*(c[0] for c in touching)), sum((c[1] for c in touching), lines)))
         power = len(sites) + sum(sums)
-        total: Laurent = defaultdict(Fraction)
+        total: Laurent = defaultdict(int)
         for blocks in _set_partitions([lines for _, lines in clusters]):
             contents = tuple(sorted(tuple(sorted(line for lines in block for line in lines)) for block in blocks))
             for new, value in self._remember(self._independent, contents, sums).items():
@@ -258,13 +256,13 @@ class Ensemble:
                     total[(power - c,)] += kernel * stirling * value
         return _clean(total)
 
-    def _independent(self, contents: tuple, sums: Counts) -> dict[int, Fraction]:
+    def _independent(self, contents: tuple, sums: Counts) -> dict[int, Fraction | int]:
         """Features on independent neurons, times powers of ``sum_j s_ja s_jb`` over these and new neurons.
 
         Returns:
             ``{number of new neurons: value}``, without the factor for the choice of the neurons.
         """
-        result: dict[int, Fraction] = defaultdict(Fraction)
+        result: dict[int, Fraction | int] = defaultdict(int)
         if contents:
             for here in itertools.product(*(range(k + 1) for k in sums)):
                 weight = math.prod(map(math.comb, sums, here)) * self._one_neuron(contents[0], here)
@@ -275,7 +273,7 @@ class Ensemble:
             return result
         first = next((t for t, k in enumerate(sums) if k), None)
         if first is None:
-            return {0: Fraction(1)}
+            return {0: 1}
         without = _lowered(sums, first)  # a new neuron is named by the first of the factors on it
         for more in itertools.product(*(range(k + 1) for k in without)):
             here = tuple(h + (t == first) for t, h in enumerate(more))
@@ -285,22 +283,22 @@ class Ensemble:
                 result[new + 1] += weight * value
         return result
 
-    def _one_neuron(self, lines: tuple[tuple[int, int], ...], sums: Counts) -> Fraction:
+    def _one_neuron(self, lines: tuple[tuple[int, int], ...], sums: Counts) -> Fraction | int:
         extra = []
         for (a, b), power in zip(self.pairs, sums, strict=True):
             extra += [(a, 0), (b, 0)] * power
         return self._remember(self._lines_average, tuple(sorted((*lines, *extra))))
 
-    def _lines_average(self, lines: tuple[tuple[int, int], ...]) -> Fraction:
+    def _lines_average(self, lines: tuple[tuple[int, int], ...]) -> Fraction | int:
         monomials = self._monomials(1, lines)
-        return sum((c * self._remember(self._gaussian, m) for m, c in monomials.items()), Fraction(0))
+        return sum((c * self._remember(self._gaussian, m) for m, c in monomials.items()), 0)
 
-    def _gaussian(self, bare: Counts) -> Fraction:
+    def _gaussian(self, bare: Counts) -> Fraction | int:
         """A Gaussian moment of one neuron of the first layer."""
         first = next((a for a in range(self.samples) if bare[a]), None)
         if first is None:
-            return Fraction(1)
-        without, value = _lowered(bare, first), Fraction(0)
+            return 1
+        without, value = _lowered(bare, first), 0
         for b in range(self.samples):
             if without[b]:
                 covariance = self.C_b[0] + self.C_W[0] * self.gram[first][b]
@@ -309,12 +307,12 @@ class Ensemble:
 
     def first_layer(self, state: State) -> Laurent:
         """The expectation of a forest of the first layer itself."""
-        value = Fraction(1)
+        value = 1
         for u, v in state.edges:
             (i, a), (j, b) = state.trees[u], state.trees[v]
             value *= (self.lambda_b[0] + self.lambda_W[0] * self.gram[a][b]) if i == j else 0
         value *= 2 * len(state.edges) == len(state.trees)
-        return _clean({(): value * math.prod((self._gaussian(counts) for counts in state.bare), start=Fraction(1))})
+        return _clean({(): value * math.prod((self._gaussian(counts) for counts in state.bare), start=1)})
 
     def _one_sum(self, a: int, b: int) -> Counts:
         number = self.pair_number[a, b]
@@ -341,7 +339,7 @@ def _clean(terms: Mapping) -> dict:
 
 
 def _product(p: Sequence[Fraction], q: Sequence[Fraction]) -> list[Fraction]:
-    result = [Fraction(0)] * (len(p) + len(q) - 1)
+    result = [0] * (len(p) + len(q) - 1)
     for i, a in enumerate(p):
         for j, b in enumerate(q):
             result[i + j] += a * b
@@ -352,7 +350,7 @@ def _derived(polynomial: Sequence[Fraction], times: int) -> list[Fraction]:
     result = list(polynomial)
     for _ in range(times):
         result = [k * c for k, c in enumerate(result)][1:]
-    return result or [Fraction(0)]
+    return result or [0]
 
 
 def _set_partitions(items: Sequence) -> Iterator[list[list]]:
@@ -437,6 +435,7 @@ def _ranks(keys: list) -> list[int]:
     return [order.index(key) for key in keys]
 
 
+@cache
 def _renamed(sites: tuple[Site, ...]) -> tuple[Site, ...]:
     """The same sites with the edges renamed in order of appearance."""
     sites = tuple(sorted(sites, key=lambda site: [(sample, len(edges)) for sample, edges in site]))
@@ -451,10 +450,16 @@ def _renamed(sites: tuple[Site, ...]) -> tuple[Site, ...]:
 # -- cumulants ----------------------------------------------------------------------------------------------
 
 
-def _per_layer(value, layers: int) -> tuple[Fraction, ...]:
+def _exact(value) -> Fraction | int:
+    """A rational number, as Python's own integer where it is one: sums and products of these cost a tenth."""
+    value = Fraction(value)
+    return value.numerator if value.denominator == 1 else value
+
+
+def _per_layer(value, layers: int) -> tuple[Fraction | int, ...]:
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * layers
     assert len(values) >= layers, "one value a layer is needed"
-    return tuple(Fraction(v) for v in values[:layers])
+    return tuple(_exact(v) for v in values[:layers])
 
 
 @lru_cache(maxsize=8)
@@ -471,7 +476,7 @@ def _trees(vertices: int, edges) -> list[frozenset[int]]:
 
 
 def _times(p: Laurent, q: Laurent) -> Laurent:
-    result: Laurent = defaultdict(Fraction)
+    result: Laurent = defaultdict(int)
     for left, c in p.items():
         for right, d in q.items():
             result[_add(left, right)] += c * d
@@ -488,8 +493,8 @@ def exact_cumulant(
     if layer > 1 and not isinstance(activation[0], tuple | list):
         activation = (activation,) * (layer - 1)
     ensemble = _ensemble(
-        tuple(tuple(Fraction(x) for x in row) for row in gram),
-        tuple(tuple(Fraction(c) for c in s) for s in activation[: layer - 1]),
+        tuple(tuple(map(_exact, row)) for row in gram),
+        tuple(tuple(map(_exact, s)) for s in activation[: layer - 1]),
         *(_per_layer(value, layer) for value in (C_b, C_W, lambda_b, lambda_W)),
     )
     moments: dict[frozenset[int], Laurent] = {}
@@ -514,7 +519,7 @@ def exact_cumulant(
         """``E[all] = sum over the groups that contain the first tree of kappa(group) E[the others]``."""
         if trees not in cumulants:
             first, *others = sorted(trees, key=sorted)
-            result = defaultdict(Fraction, moment(frozenset().union(*trees)))
+            result = defaultdict(int, moment(frozenset().union(*trees)))
             for size in range(len(others)):
                 for group in itertools.combinations(others, size):
                     rest = trees.difference(group, [first])

@@ -95,14 +95,19 @@ class ExactNetwork:
         self.samples = len(next(iter(architecture.covariance.values())))
         self.none = (0,) * architecture.symbols
         self._moments: dict[tuple[int, State], Laurent] = {}
+        self._alone: dict[tuple[str, tuple[Feature, ...]], Fraction] = {}
 
     def moment(self, steps: int, state: State) -> Laurent:
         """The expectation of a forest after so many steps."""
-        state = _standard(state)
-        key = (steps, state)
-        if key not in self._moments:
-            self._moments[key] = self._moment(steps, state) if steps else self._first(state)
-        return self._moments[key]
+        if not steps:
+            return self._first(state)
+        given = (steps, state)
+        if given not in self._moments:  # as it is, and with its equals
+            key = (steps, _standard(state))
+            if key not in self._moments:
+                self._moments[key] = self._moment(*key)
+            self._moments[given] = self._moments[key]
+        return self._moments[given]
 
     def _first(self, state: State) -> Laurent:
         value = Fraction(1)
@@ -134,11 +139,39 @@ class ExactNetwork:
             if not c:
                 continue
             for placed, weight in self._placings(steps, sites):
+                if steps == 1:
+                    if value := c * self._independent(placed):
+                        for own, count in weight.items():
+                            total[own] += count * value
+                    continue
                 for lower, d in _chain_rule(placed, self.samples):
                     for exponents, value in self.moment(steps - 1, lower).items():
                         for own, count in weight.items():
                             total[tuple(map(int.__add__, exponents, own))] += c * d * count * value
         return {exponents: value for exponents, value in total.items() if value}
+
+    def _independent(self, placed: tuple) -> Fraction:
+        """Move 4: the expectation of features on neurons of the first layer is a product, a factor a neuron.
+
+        An edge needs both of its ends on one neuron, and second derivatives of what is linear are zero.
+        """
+        whole = Fraction(1)
+        for field, features in placed:
+            if (field, features) not in self._alone:
+                total = Fraction(0)
+                for bare, blocks, c in _neuron(features, self.samples):
+                    ends: dict[int, list[int]] = defaultdict(list)
+                    for sample, block in blocks:
+                        for name in block:
+                            ends[name].append(sample)
+                    if all(len(block) == 1 for _, block in blocks) and all(len(own) == 2 for own in ends.values()):
+                        tangents = (self.architecture.tangent[field][a][b] for a, b in ends.values())
+                        total += c * _gaussian(bare, self.architecture.covariance[field]) * math.prod(tangents)
+                self._alone[field, features] = total
+            whole *= self._alone[field, features]
+            if not whole:
+                break
+        return whole
 
     def _placings(self, steps: int, sites: tuple[Site, ...]) -> Iterator[tuple[tuple, Laurent]]:
         """All coincidences of the neurons that are summed over, each with its polynomial in the widths."""

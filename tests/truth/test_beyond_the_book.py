@@ -19,7 +19,7 @@ def test_first_corrections_of_every_vertex_are_exact_and_not_zero(name):
 
 @pytest.mark.parametrize("name", ["F", "U"])
 def test_second_corrections_are_exact_and_not_zero(name):
-    """T{2} with two trees and with one; the witness takes moments of twelve lines, which costs 5-8 seconds each."""
+    """T{2} with two trees and with one; the witness takes moments of twelve lines, which costs seconds each."""
     assert compare(BOOK[name], 2, 3, (0, 0, 0, 0), RATIOS)
 
 
@@ -41,7 +41,7 @@ def test_three_pair_types_with_several_trees_are_exact(kind):
 
 @pytest.mark.parametrize("kind", [*THIRD[::9], FOURTH[22]], ids=lambda kind: tensor_of(kind).name)
 def test_third_and_fourth_differentials_are_exact(kind):
-    """Trees that no book has, exact as fractions; the witness writes out every moment, of some types for 20 s: of six
+    """Trees that no book has, exact as fractions; the witness writes out every moment, which takes seconds: of six
     vertices one of the cheaper ones proves the same."""
     compare(forest_of(kind), 0, 3, (0,) * 6, RATIOS)
 

@@ -3,7 +3,7 @@
 What the objects of these statements mean stands in `pertheory/training/state.py`. Everything starts from one step of
 gradient descent, which grafts leaves onto the engine's trees. All numbers are residues at a random point.
 
-* "gradient step": ``z_next(0) = z_0 - eta H(0,a) r(a) + ...``, also H_next(0,1) and dH_next(0,1,2).
+* "gradient step": ``z_next(0) = z_0 - eta H(0,a) r(a) + ...``, also H_next(0,1), dH_next(0,1,2) and the loss L_next.
 * "training sum": sides that are equal for every number t of steps: ``sum_II(1,2) = X_II(1,2,a,b) [r(a) r(b) - f(a)
   f(b)]`` with f the error after t steps at infinite width, sum_I, sum_II, sum_III eta times the sums over s < t of f,
   f f and f f f; driven by a source F: zI(1) after t steps, and sum_F, sum_zI eta times the sums of F and zI. Digits
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import lru_cache
 
 from pertheory.book import engine, syntax
@@ -47,6 +48,8 @@ PREDICTION = "z_T"
 STEPS = 3
 INFINITE_WIDTH = "infinite width"
 COVARIANCE = "covariance"
+#: the loss after a step
+LOSS = "L_next"
 #: the trees of which the left side tells what a step makes
 STEPPED = {"z_next": "z", "H_next": "H", "dH_next": "dH"}
 #: order of 1/n, and the random trees of the terms
@@ -65,14 +68,22 @@ OUTPUTS = 3
 def decide_step(equation: Equation, form: str) -> Verdict:
     """Compare with leaves grafted onto the tree."""
     left, right = _two_sides(equation, form)
-    if left.name not in STEPPED:
-        raise equation.wrong("the left side must be z_next, H_next or dH_next")
+    if left.name not in (*STEPPED, LOSS):
+        raise equation.wrong(f"the left side must be z_next, H_next, dH_next or {LOSS}")
     state = random_state(equation.number)
     if equation.setting != INFINITE_WIDTH:
         trees = {name: RESIDUES.constant(tree.slope) for name, tree in state.trees.items()}
         state = replace(state, kernel=RESIDUES.constant(state.kernel.slope), trees=trees)
     stated = Objects(state, abbreviations_of(equation)).evaluate(right, left.labels)
-    return _verdict(_same(stated, stepped(state, STEPPED[left.name]), INFINITE_WIDTH))
+    found = _loss(state) if left.name == LOSS else stepped(state, STEPPED[left.name])
+    return _verdict(_same(stated, found, INFINITE_WIDTH))
+
+
+def _loss(state: TrainingState) -> DualArray:
+    """The loss after a step, half the sum of squared errors on the training set."""
+    outputs = stepped(state, "z")
+    errors = RESIDUES.plus(outputs, state.targets, -1).value[: state.training]
+    return RESIDUES.constant((errors * errors).sum() * RESIDUES.number(Fraction(1, 2)))
 
 
 def decide_sum(equation: Equation, form: str) -> Verdict:

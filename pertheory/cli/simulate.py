@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pertheory.simulate.simulation import Simulation
 
 SUMMARY = "Draw random networks and compare every tensor with the theory at finite width."
-EXAMPLE = "pertheory simulate --activation tanh --inputs inputs.csv --depth 4 --widths 64 --order 2 --plot tensors.svg"
+EXAMPLE = "pertheory simulate --activation tanh --inputs inputs.csv --depth 3 --widths 32 --tensors G V --plot V.svg"
 
 #: The width of all layers where none is given.
 WIDTH = 64

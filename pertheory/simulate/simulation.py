@@ -17,7 +17,8 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import group_elements
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, network
-from pertheory.rulebook.tensors import Tensor, any_tensor, tensor_of
+from pertheory.rulebook.observable import Observable
+from pertheory.rulebook.tensors import Tensor, any_tensor, is_paired, tensor_of
 from pertheory.rulebook.values import whole
 from pertheory.simulate.setting import Setting, make_setting
 from pertheory.text import plural
@@ -236,8 +237,9 @@ def simulate(
     levels = tuple(range(2, setting.depth + 1)) if layers is None else tuple(sorted(set(layers)))
     for layer in levels:
         whole(layer, "layers", 2, setting.depth)
-    closed = theory(chosen, tensors, order, progress=progress, **(derived_by or {}))
-    named = {t.kind for item in _listed(tensors) if item not in ("all", "every") for t in [any_tensor(item)[0]]}
+    asked = _listed(tensors)
+    closed = theory(chosen, asked, order, progress=progress, **(derived_by or {}))
+    named = {t.kind for item in asked if item not in ("all", "every") for t in [any_tensor(item)[0]]}
     wanted: dict[Tensor, int] = {}
     for tensor, highest in closed.wanted:
         why = dropped(setting, tensor)
@@ -271,7 +273,9 @@ def simulate(
 
 
 def _listed(tensors: Any) -> list[Any]:
-    return list(tensors) if isinstance(tensors, list | set | frozenset) else [tensors]
+    """What was asked for, one by one; what is no list is refused by the theory."""
+    single = isinstance(tensors, str | Tensor | Observable) or is_paired(tensors) or not isinstance(tensors, Iterable)
+    return [tensors] if single else list(tensors)
 
 
 def _values(closed: Theory, setting: Setting, wanted: Mapping[Tensor, int], rtol: float) -> Any:

@@ -45,6 +45,8 @@ CASES = [
     Case("gelu", TWO, 2, {"C_b": 0.2, "C_W": 1.8, **RATES}),
     Case("sin", OTHER, 4, {"C_b": 0.0, "C_W": 1.0, **RATES}),
     Case("swish", TWO, 4, {"C_b": 0.2, "C_W": 2.0, **RATES}),
+    Case("erf", ONE, 3, {"C_b": 0.1, "C_W": 1.2, **RATES}),
+    Case("softplus", OTHER, 2, {"C_b": 0.1, "C_W": 0.9, **RATES}),
 ]
 #: Widths, and networks of each in thousands.
 PLAN = [(20, 120), (28, 100), (40, 80), (64, 40)]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import group_elements
+from pertheory.rulebook.architecture import IDENTITY
 from pertheory.rulebook.tensors import Tensor
 from pertheory.simulate.conditional import fields_below
 from pertheory.simulate.cumulants import Table, cumulant, distinct_mean, ordered, product
@@ -59,9 +60,15 @@ class Estimators(NamedTuple):
         """See that all can be estimated.
 
         Raises:
-            UnsupportedError: a tensor with derivatives that differentiation drops; too many components.
-            InputError: widths that are too small.
+            UnsupportedError: a tensor with derivatives that differentiation drops; preactivations that have a mean.
+            InputError: widths that are too small, or too many components.
         """
+        every = [c for sublayer in self.setting.rule.sublayers for _, channels in sublayer.fields for c in channels]
+        if any(channel.kind == "identity" and channel.function != IDENTITY for channel in every):
+            raise UnsupportedError(
+                f"{self.setting.rule.source or self.setting.rule.name}: a function is passed on neuron by neuron, so fields "
+                "have a mean, and the estimators of cumulants take them to have none"
+            )
         for tensor in self.tensors:
             why = dropped(self.setting, tensor)
             if why:
@@ -177,7 +184,8 @@ class BlockProgram:
 
     def plan(self, tensor: Tensor) -> Plan:
         """How a tensor is estimated."""
-        return plan(tensor, any(c.kind == "identity" for c in self.own.setting.rule.sublayers[-1].channels("z")))
+        last = self.own.setting.rule.sublayers[-1].fields
+        return plan(tensor, any(channel.kind == "identity" for _, channels in last for channel in channels))
 
     def estimate(self, layer: int, tensor: Tensor, found: Any) -> Any:
         """The components of one tensor at one layer from one block of networks."""

@@ -70,6 +70,10 @@ def test_singular_inputs_are_drawn():
     assert found.at("G", 3, (2, 2)).mean == 0
 
 
+RULES = {
+    path.stem: path.read_text(encoding="utf-8")
+    for path in (Path(pt.__file__).parents[1] / "rules" / "networks").glob("*.toml")
+}
 REFUSED = {
     "widths": ({"widths": [4, 4]}, "depth 2 needs 1 hidden width"),
     "no width": ({"widths": 0}, "widths must be a whole number from 1, not 0"),
@@ -81,12 +85,15 @@ REFUSED = {
     "executor": ({"executor": 3}, "an executor is a concurrent.futures.Executor"),
     "neurons": ({"rule": "residual", "tensors": ["V6"], "widths": 2}, "V6 needs 3 neurons that are passed on"),
     "components": ({"inputs": np.eye(6).tolist(), "tensors": ["V6"]}, "more than 20000 components"),
+    "mean": (
+        {"rule": RULES["skip"].replace('coefficient = "gamma",', 'function = "s",'), "closure": "pairs"},
+        "so fields have a mean",
+    ),
     "rule": (
-        {"rule": (Path(pt.__file__).parents[1] / "rules/networks/mlp.toml").read_text().replace(
-            'variance = "C_W"', 'variance = "C_W"\ndistribution = "cauchy"'), "closure": "pairs"},
+        {"rule": RULES["mlp"].replace('"C_W"', '"C_W"\ndistribution = "cauchy"'), "closure": "pairs"},
         "'cauchy' cannot be drawn",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:keeping pairs only")

@@ -236,7 +236,8 @@ for width, networks in ((8, 40_000), (16, 30_000), (32, 16_000)):
 # %%
 depth, y = 3, 1.5
 inputs = np.array([[1.0, 0.6], [0.2, 1.2]])
-top = pt.theory("mlp", "all", order=1).compile()(inputs, activation="tanh", depth=depth)[depth]
+everything = pt.theory("mlp", "all", order=1)
+top = everything.compile()(inputs, activation="tanh", depth=depth)[depth]
 a, b = 0, 1
 theta = top["H"]
 h = theta[a, a]
@@ -267,6 +268,16 @@ def shift(d):
 parts = shift(b) - theta[b, a] / h * shift(a)
 print("infinite width:", theta[b, a] / h * y)
 print("1/n from A B, from P Q, from R, from S T U:", np.round(parts, 3), "together", round(parts.sum(), 3))
+
+# %% [markdown]
+# For any number of inputs, outputs and steps `pt.trained` makes these projectors by itself, from the rule that a step
+# grafts leaves (docs/trained.md):
+
+# %%
+made = pt.trained(everything, inputs[:1], [[y]], inputs[1:], eta=eta, steps="inf", activation="tanh", depth=depth)
+own = [made.mean.parts[part].item() for part in ("AB", "PQ", "RSTU")]
+print("pt.trained:", np.round(own, 3))
+check("the projectors that are made are these", np.allclose(own, [parts[0], parts[1], parts[2] + parts[3]]))
 
 # %% [markdown]
 # And now networks that are trained, by gradient descent with this $\eta$, until nothing moves any more. Most of the

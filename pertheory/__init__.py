@@ -30,6 +30,8 @@ _HOMES = {
     "Activation": "pertheory.functions.activation",
     "Formula": "pertheory.symbols.formula",
     "asymptotics": "pertheory.solve.asymptotics",
+    "exponents": "pertheory.solve.exponents",
+    "scaling": "pertheory.solve.scaling",
     "average": "pertheory.symbols.averages",
     "critical": "pertheory.solve.classify",
     "Observable": "pertheory.rulebook.observable",
@@ -52,6 +54,9 @@ _HOMES = {
     "compare": "pertheory.simulate.compare",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
+    "QuadraticModel": "pertheory.training.nearly_kernel",
+    "trained": "pertheory.training.prediction",
+    "Trained": "pertheory.training.result",
     "PertheoryError": "pertheory.errors",
     "InputError": "pertheory.errors",
     "RuleError": "pertheory.errors",
@@ -72,9 +77,11 @@ __all__ = [
     "Observable",
     "PertheoryError",
     "Posterior",
+    "QuadraticModel",
     "Recursion",
     "RuleError",
     "Theory",
+    "Trained",
     "UnsupportedError",
     "__version__",
     "activation",
@@ -88,12 +95,15 @@ __all__ = [
     "ddH_II",
     "derive",
     "describe",
+    "exponents",
     "extrapolate",
     "name",
     "network",
     "posterior",
+    "scaling",
     "simulate",
     "theory",
+    "trained",
     "tree",
     "z",
 ]
@@ -123,9 +133,14 @@ if TYPE_CHECKING:
     from pertheory.simulate.simulation import simulate
     from pertheory.solve.asymptotics import asymptotics
     from pertheory.solve.classify import critical
+    from pertheory.solve.exponents import exponents
+    from pertheory.solve.scaling import scaling
     from pertheory.symbols.averages import average
     from pertheory.symbols.formula import Formula
     from pertheory.theory import Theory, theory
+    from pertheory.training.nearly_kernel import QuadraticModel
+    from pertheory.training.prediction import trained
+    from pertheory.training.result import Trained
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -144,7 +145,8 @@ class Worker:
 def processes(number: int) -> Iterator[Executor]:
     """An executor on processes that end when this one does, however it ends, and at once if the body raises."""
     before = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(number, initializer=_serve)
+    fresh = "spawn" if "jax" in sys.modules else None  # a fork of a process in which JAX has threads may wait for ever
+    executor = ProcessPoolExecutor(number, multiprocessing.get_context(fresh), _serve)
     try:
         if hasattr(signal, "pthread_sigmask"):  # they start where no signal can meet them half-made
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)

@@ -44,15 +44,15 @@ ALLOWED = {
     "solve": "text html progress graphs algebra rulebook functions symbols typeset worker recursion closure averages "
     "memo",
     "initialise": "text html algebra rulebook functions solve",
-    "training": "graphs algebra rulebook",
     "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
     "simulate": "text progress graphs rulebook functions files run theory",
+    "training": "text html progress graphs algebra rulebook functions run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "simulate book describe solve initialise infer plots",
+    "simulate book describe solve initialise training infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pertheory.cli.inputs import read_inputs
+from pertheory.cli.data import add_data, flagged, read_data
 from pertheory.cli.options import (
     add_network,
     add_order,
@@ -40,9 +39,7 @@ EXAMPLE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("--activation", required=True, help="name of an activation, a formula, or a rule file")
-    parser.add_argument("--train", type=place, required=True, help=".csv, .json or .npy file, one row a training input")
-    parser.add_argument("--targets", type=place, required=True, help="likewise, one column an output")
-    parser.add_argument("--test", type=place, required=True, help="likewise, one row a test input")
+    add_data(parser)
     parser.add_argument("--depth", type=whole("--depth", 1), required=True, help="number of weight layers")
     parser.add_argument(
         "--noise", type=number, default=0.0, help="a variance that is added to the training block (default 0)"
@@ -65,7 +62,7 @@ def _widths(text: str) -> list[int]:
 def main(options: argparse.Namespace) -> int:
     """Derive, compute, condition, print."""
     check_out(options.out)
-    tables = {flag: _read(flag, getattr(options, flag)) for flag in ("train", "targets", "test")}
+    tables = read_data(options, "train", "targets", "test")
     from pertheory.infer.checks import check_noise
     from pertheory.infer.posterior import posterior
     from pertheory.infer.pure import tensors_of
@@ -74,14 +71,15 @@ def main(options: argparse.Namespace) -> int:
 
     rule = network(options.network, options.closure)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
-    _flagged(lambda: check_noise(options.noise))
+    flagged(options, lambda: check_noise(options.noise))
     _check_plot(options.plot)
     names = tensors_of(options.order)
     check_work(names, options.order, False, options)
     with working(options) as how:
         closed = theory(rule, names, options.order, limit=limit(options), progress=closure_progress, **how)
     check_program(closed, LOWERED, options)
-    found = _flagged(
+    found = flagged(
+        options,
         lambda: posterior(
             closed,
             **tables,
@@ -94,7 +92,7 @@ def main(options: argparse.Namespace) -> int:
             rtol=options.rtol,
             progress=CheckedProgress(options),
             **hyper,
-        )
+        ),
     )
     if options.plot is not None:
         from pertheory.plots import evidence
@@ -121,24 +119,6 @@ def _check_plot(out: Path | None) -> None:
     except InputError as error:
         raise InputError(str(error).replace("--out", "--plot", 1)) from None
     from pertheory.plots import evidence  # noqa: F401  matplotlib may be missing
-
-
-def _read(flag: str, path: Path) -> list[list[float]]:
-    try:
-        return read_inputs(path)
-    except InputError as error:
-        raise InputError(str(error).replace("--inputs", f"--{flag}", 1)) from None
-
-
-def _flagged(call: Callable[[], Any]) -> Any:
-    """Do it; of an error about a flag the name of the flag comes first."""
-    try:
-        return call()
-    except InputError as error:
-        flag = str(error).partition(" ")[0].rstrip(":")
-        if flag in ("train", "targets", "test", "noise", "width", "widths", "rtol", "depth"):
-            raise InputError(f"--{error}") from None
-        raise
 
 
 def _kernel(found: Posterior, layer: int) -> dict[str, Any]:

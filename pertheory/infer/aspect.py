@@ -18,7 +18,8 @@ from pertheory.infer.information import ALL, mutual_information, substituted
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
-from pertheory.solve.asymptotics import DEPTH, asymptotics
+from pertheory.solve.asymptotics import asymptotics
+from pertheory.solve.solutions import DEPTH
 
 #: the orders of the information that are summed up; the last one corrects the optimum
 CUBIC, QUARTIC = 3, 4

@@ -97,9 +97,10 @@ class Observable:
         return tensor_type(self.fields, self.edges, links)
 
     def pairings(self) -> Iterator[tuple[TensorType, Permutation, tuple[Pair, ...]]]:
-        """Every way to pair the vertices: as for `tensor`, and the pairs as positions in ``labels``."""
+        """Every way to pair vertices of equal fields: as for `tensor`, and the pairs as positions in ``labels``."""
         for pairs in pairings(range(len(self.labels))):
-            yield *self.tensor([(self.labels[u], self.labels[v]) for u, v in pairs]), pairs
+            if all(self.fields[u] == self.fields[v] for u, v in pairs):
+                yield *self.tensor([(self.labels[u], self.labels[v]) for u, v in pairs]), pairs
 
     def __repr__(self) -> str:
         return f"Observable({shortened(str(self), 250)})"

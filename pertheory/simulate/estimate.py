@@ -67,8 +67,8 @@ class Estimators(NamedTuple):
         if any(channel.kind == "identity" and channel.function != IDENTITY for channel in every):
             name = self.setting.rule.source or self.setting.rule.name
             raise UnsupportedError(
-                f"{name}: a function is passed on neuron by neuron, so fields have a mean, and the estimators of cumulants "
-                "take them to have none"
+                f"{name}: a function is passed on neuron by neuron, so fields have a mean, and the estimators of "
+                "cumulants take them to have none"
             )
         for tensor in self.tensors:
             why = dropped(self.setting, tensor)

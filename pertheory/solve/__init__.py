@@ -11,10 +11,15 @@ doubles
 `question`, `classify`  where an activation is critical, and its class; `small_kernels` and `positive_points` find the
                         points, `criticality` is the record
 `phases`                kernels followed for many variances at once
-`universality`          the universality classes at criticality, solved symbolically
-`induction`             tensors as polynomials in the depth, where the kernel stands still
-`large_depth`, `growth` tensors as leading powers of the depth, where it decays
-`iterate`               recursions iterated to large depth in floating point
+`universality`          the universality classes at criticality whose kernel stands still, solved symbolically
+`induction`             their tensors as polynomials in the depth
+`vanishing`             the class whose kernel decays
+`large_depth`, `growth` its tensors in powers of the depth and of its logarithm
+`iterate`               recursions iterated to large depth in floating point, or with many digits
+`derivatives`           of an activation at 0, exactly
+`solutions`, `classes`  the classes in sympy, and which one an activation is in
+`asymptotics`           one tensor with depth
+`exponents`, `scaling`  a table of all; learning rates with depth and width
 `moments`               moments of layers whose widths are told apart
 `coincident`, `angle`   two inputs: nearly coincident, and at an angle
 """

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sympy
 
-from pertheory.algebra.series import TaylorSeries
-from pertheory.averages.closed_forms import OpenError
-from pertheory.errors import UnsupportedError
+from pertheory import html
 from pertheory.functions.activation import Activation
-from pertheory.functions.chosen import choose_functions
-from pertheory.functions.formula import Name, Number, evaluated
-from pertheory.functions.formula import Node as FormulaNode
-from pertheory.memo import remembered
 from pertheory.progress import progress
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
-from pertheory.solve.channels import inner_values, strengths
-from pertheory.solve.critical import HIGHEST, HIGHEST_DERIVATIVE, CriticalPoint, critical_points, is_zero_critical
-from pertheory.solve.universality import ClassInDepth, VanishingKernel, half_stable, scale_invariant
-from pertheory.symbols.shapes import Shape, line_shapes
-from pertheory.typeset.write import APPROXIMATION
+from pertheory.rulebook.values import whole
+from pertheory.solve.classes import in_class
+from pertheory.solve.large_depth import name_of
+from pertheory.solve.solutions import DECAYING, DEPTH
+from pertheory.typeset.write import APPROXIMATION, LatexStyle
 from pertheory.worker import Node
 
-#: the layer, counted from 1
-DEPTH = sympy.Symbol("l")
-#: digits of averages at a critical point
-DIGITS = 15
+#: the most powers of l below the leading one that are solved for
+MOST_TERMS = 4
 
 
 class Asymptotics(NamedTuple):
@@ -46,178 +36,85 @@ class Asymptotics(NamedTuple):
         couplings: the hyperparameters that criticality fixes, and the kernel where it fixes that; of several critical
             points the one of the smallest kernel. Hyperparameters that are neither fixed by criticality nor free are
             at the values that stand here: inner weights at the variance 1, inner biases at 0.
+        coefficients: of the expansion where the kernel decays, K' = K + a_1 K^2 + a_2 K^3 + .. and p = b_1/a_1; at a
+            half-stable point nu = V/((l - 1) K^2), and h and h_par, half the slopes of chi_perpendicular and
+            chi_parallel in K.
+        series: the value with as many powers of l as were asked for. What the first layers fix stays: ``l_0`` of the
+            kernel, K = 1/((-a_1) (l - l_0 + ..)), and ``c_T`` for the solution of T's own recursion without a source.
+        power: the exponent of the leading power of l.
+        left_out: the exponent of the first power of l that is not in the series, None where it is all of the tensor.
     """
 
     tensor: str
     universality: str
     value: sympy.Expr
     couplings: dict[str, sympy.Expr]
+    coefficients: dict[str, sympy.Expr]
+    series: sympy.Expr
+    power: sympy.Expr
+    left_out: sympy.Expr | None
+
+    def sympy(self) -> sympy.Expr:
+        """The series; its symbols are plain ones of their names, such as ``sympy.Symbol("l")``."""
+        return self.series
+
+    def latex(self) -> str:
+        """The equation in LaTeX; what is left out is an order of l, whatever its logarithms."""
+        name, _, order = self.tensor.partition("{")
+        left = LatexStyle().tensor(name, int(order.rstrip("}") or 0), ()).removesuffix("_{}")
+        rest = "" if self.left_out is None else rf" + O\left({sympy.latex(DEPTH**self.left_out)}\right)"
+        return f"{left} = {sympy.latex(self.series)}{rest}"
+
+    def __str__(self) -> str:
+        rest = "" if self.left_out is None else f" + O({DEPTH**self.left_out})"
+        return f"{self.tensor} = {self.series}{rest}"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        known = {**self.couplings, **self.coefficients}
+        rows = [("class", self.universality), *((name, str(value)) for name, value in known.items())]
+        return html.page(f"{self.tensor} with depth", html.formula(self.latex()), html.facts(rows))
 
 
 def asymptotics(
-    rule: str | Path | Network, tensor: AnyTensor, activation: str | Path | Activation, **parameters: Any
+    rule: str | Path | Network,
+    tensor: AnyTensor,
+    activation: str | Path | Activation,
+    *,
+    terms: int = 0,
+    **parameters: Any,
 ) -> Asymptotics:
     """The behaviour of a tensor with depth, on one input and at criticality, solved symbolically.
 
     Args:
         rule: a network, its name or path.
         tensor: a name such as "V" or "G{1}", or an observable.
-        activation: a name, a formula, a file or an `Activation`.
+        activation: a name, a formula, a file or an `Activation`; or a class, in symbols: "scale-invariant" (slopes
+            a_plus, a_minus), "K*=0" (sigma_1, a_1, p; a_2), "K*=0, odd", "half-stable" (nu, h and averages).
+        terms: how many powers of 1/l below the leading one the series has, logarithms with them, where the kernel
+            decays.
         parameters: of the activation.
 
     Raises:
-        UnsupportedError: there is no critical point, the recursion cannot be solved there, or the tensor depends on
-            learning rates of inner parameters.
+        UnsupportedError: there is no critical point, or the recursion cannot be solved there.
 
     Example:
         >>> asymptotics("mlp", "V", "relu").value
         5*K**2*l - 5*K**2
         >>> asymptotics("mlp", "K", "tanh").value
         1/(2*l)
+        >>> asymptotics("mlp", "K", "tanh", terms=1).series
+        1/(2*l) + l_0/(2*l**2) + 5*log(l)/(24*l**2)
     """
-    chosen = network(rule)
-    with progress(f"solving {chosen.name} in depth"):
-        return _asymptotics(chosen, tensor, choose_functions(chosen, activation, parameters))
-
-
-def _asymptotics(chosen: Network, tensor: AnyTensor, functions: Mapping[str, Activation]) -> Asymptotics:
-    if len(functions) != 1:
-        raise UnsupportedError(f"{chosen.name} has {len(functions)} functions; depth is solved for one")
-    (function,) = functions.values()
-    found, order = any_tensor(tensor)
-    if chosen.closure != "exact":
-        warnings.warn(f"{chosen.name}: {APPROXIMATION}", stacklevel=3)
-    rates, inner = _rates(chosen), inner_values(chosen)
-    if found.kind.edges and rates & set(inner):
-        held = ", ".join(sorted(rates & set(inner)))
-        raise UnsupportedError(
-            f"{found.name} of {chosen.name} depends on {held}, learning rates of inner parameters; with depth only "
-            "tensors of the fields themselves are solved for such rules"
-        )
+    chosen, (found, order) = network(rule), any_tensor(tensor)
     node = Node(len(chosen.sublayers) - 1, found.kind, order or 0)
-    name = found.name + (f"{{{order}}}" if order else "")
-    slopes = _two_slopes(function)
-    if slopes is not None:
-        solved = scale_invariant(chosen, slopes)
-        names = [symbol for symbol, _ in chosen.hyperparameters]
-        fixed = {own: _expression(solved.symbols[own], {}) for own in names}
-        fixed = {own: value for own, value in fixed.items() if value != sympy.Symbol(own)}
-        return Asymptotics(name, "scale-invariant", _polynomial(solved, node, {}), fixed)
-    decaying = _decaying(chosen, function, node) if is_zero_critical(chosen, function) else None
-    if decaying is not None:
-        return Asymptotics(name, "K*=0", *decaying)
-    point = _first_point(chosen, function)
-    solved = half_stable(chosen)
-    rates -= {symbol for strength in strengths(chosen) for symbol, _ in strength.powers}
-    numbers = {"K": point.kernel, **point.couplings}
-    for label in solved.field.names:
-        if label[:1] == "m" and label[1:].isdigit():
-            lines = tuple(("s", int(digit)) for digit in label[1:])
-            numbers[label] = point.averages.average(point.kernel, 0, lines)
-    fixed = {n: sympy.Float(str(value), DIGITS) for n, value in numbers.items() if n not in rates}
-    known = {n: fixed[n] for n in ("K", *point.couplings) if n in fixed}
-    return Asymptotics(name, "half-stable", _polynomial(solved, node, fixed), known)
-
-
-def _rates(rule: Network) -> set[str]:
-    """The hyperparameters in learning rates."""
-    rates = (parameter.learning_rate for parameter in rule.parameters)
-    return {symbol for rate in rates if rate is not None for symbol, _ in rate.powers}
-
-
-@remembered(maxsize=16)
-def _first_point(rule: Network, function: Activation) -> CriticalPoint:
-    """The critical point of the smallest positive kernel."""
-    points = critical_points(rule, function)
-    if not points:
-        raise UnsupportedError(f"{function.name} has no critical point of {rule.name} up to K = {HIGHEST:g}")
-    return points[0][0]
-
-
-def _two_slopes(function: Activation) -> tuple[Fraction, Fraction] | None:
-    """The slopes of a function that is a straight line on either side of zero, through it."""
-    if function.kinks not in ((), (0.0,)):
-        return None
-    slopes = []
-    for part in (0, len(function.pieces) - 1):
-        try:
-            terms = line_shapes(function, part, 0)
-        except OpenError:
-            return None
-        slope = terms.get(Shape(1), sympy.S.Zero)
-        if not slope.is_Rational or set(terms) - {Shape(1)}:
-            return None
-        slopes.append(Fraction(int(slope.p), int(slope.q)))
-    return slopes[1], slopes[0]
-
-
-def _polynomial(solved: ClassInDepth, node: Node, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:
-    """A polynomial in the depth."""
-    powers = solved.tensors.solution(node)
-    return sympy.expand(sympy.Add(*(_expression(own, numbers) * DEPTH**power for power, own in powers.items())))
-
-
-def _decaying(rule: Network, function: Activation, node: Node) -> tuple[sympy.Expr, dict[str, sympy.Expr]] | None:
-    """A leading power of the depth, and what criticality fixes; None where K* = 0 is not stable."""
-    at_zero = _derivatives_at_zero(function)
-    odd = all(value == 0 for value in at_zero[::2])
-    solved = VanishingKernel(rule, odd)
-    numbers = {f"sigma_{order}": value for order, value in enumerate(at_zero) if order}
-    usual = {name: sympy.Rational(Fraction(value)) for name, value in rule.hyperparameters}
-    if not _expression(solved.symbols["a_1"], {**usual, **numbers}).is_negative:
-        return None  # where the sign depends on what stays free, that at the values of the rule counts
-    leading = solved.tensors.leading(node)
-    fixed = {name: _expression(solved.symbols[name], numbers) for name, _ in rule.hyperparameters}
-    fixed = {name: value for name, value in fixed.items() if value != sympy.Symbol(name)}
-    if leading is None:
-        return sympy.Integer(0), fixed
-    power = _expression(solved.symbols["p"], numbers)
-    factor = DEPTH ** (leading.edges * (1 - power) - leading.power)
-    return sympy.expand(sympy.cancel(_expression(leading.coefficient, numbers)) * factor), fixed
-
-
-def _derivatives_at_zero(function: Activation) -> list[sympy.Expr]:
-    """The function and its derivatives at 0, exactly: by power series, which do not swell as derivatives do."""
-    parameters = dict(function.parameters)
-
-    def given(part: FormulaNode) -> TaylorSeries | None:
-        if isinstance(part, Number):
-            return TaylorSeries.constant(sympy.Rational(part.value), HIGHEST_DERIVATIVE)
-        if not isinstance(part, Name):
-            return None
-        if part.name == "x":
-            return TaylorSeries([sympy.S.Zero, sympy.S.One, *[sympy.S.Zero] * (HIGHEST_DERIVATIVE - 1)])
-        value = sympy.pi if part.name == "pi" else sympy.Rational(Fraction(parameters[part.name]))
-        return TaylorSeries.constant(value, HIGHEST_DERIVATIVE)
-
-    def applied(name: str, arguments: list[TaylorSeries]) -> TaylorSeries:
-        y = sympy.Symbol("y")
-        return _composed(getattr(sympy, name)(y), y, arguments[0])
-
-    def power(base: TaylorSeries, exponent: TaylorSeries) -> TaylorSeries:
-        y = sympy.Symbol("y")
-        return _composed(y ** exponent.coefficients[0], y, base)
-
-    part = sum(kink < 0 for kink in function.kinks)
-    series: TaylorSeries = evaluated(function.pieces[part].node, given, applied, power)
-    return [sympy.expand(value * sympy.factorial(order)) for order, value in enumerate(series.coefficients)]
-
-
-def _composed(outer: sympy.Expr, y: sympy.Symbol, inner: TaylorSeries) -> TaylorSeries:
-    """A function of a series."""
-    head = inner.coefficients[0]
-    step = inner - head
-    total = TaylorSeries.constant(outer.subs(y, head), HIGHEST_DERIVATIVE)
-    raised = TaylorSeries.constant(sympy.S.One, HIGHEST_DERIVATIVE)
-    for order in range(1, HIGHEST_DERIVATIVE + 1):
-        outer, raised = sympy.diff(outer, y), raised * step
-        total = total + raised * (outer.subs(y, head) / sympy.factorial(order))
-    return TaylorSeries([sympy.expand(value) for value in total.coefficients])
-
-
-def _expression(element: Any, numbers: Mapping[str, sympy.Expr]) -> sympy.Expr:
-    """A rational function as sympy writes it, some of its symbols known."""
-    if isinstance(element, int | Fraction):
-        return sympy.Rational(element)
-    pairs = {sympy.Symbol(name): value for name, value in numbers.items()}
-    return element.numer.as_expr().subs(pairs) / element.denom.as_expr().subs(pairs)
+    terms = whole(terms, "terms", most=MOST_TERMS)
+    if chosen.closure != "exact":
+        warnings.warn(f"{chosen.name}: {APPROXIMATION}", stacklevel=2)
+    with progress(f"solving {chosen.name} in depth"):
+        own = in_class(chosen, activation, parameters)
+        solution = own.solution(node, terms)
+    value = solution.leading if own.name == DECAYING else solution.series
+    return Asymptotics(name_of(node), own.name, value, own.couplings, own.coefficients, *solution[1:])

@@ -30,6 +30,10 @@ Element = Any
 MakeNumber = Callable[[Any], Element]
 
 
+class MoreOrders(UnsupportedError):
+    """More powers of K are needed than are kept."""
+
+
 class Averages(Protocol):
     """A class of activations: an arithmetic, and averages in it."""
 
@@ -167,7 +171,7 @@ class AtZero:
             return known[order]
         if self.polynomial:
             return self.number(0)
-        raise UnsupportedError(f"the derivative of order {order} of {name} at 0 is needed and not kept")
+        raise MoreOrders(f"the derivative of order {order} of {name} at 0 is needed and not kept")
 
 
 class Expanded:

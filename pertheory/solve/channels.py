@@ -70,19 +70,29 @@ def _symbol(value: Monomial | None) -> str:
 def inner_values(rule: Network) -> dict[str, int]:
     """The values at which solutions are stated of what is neither outer nor free.
 
-    Biases have no variance, weights the variance one, and nothing is trained. A hyperparameter that enters
-    otherwise, as the strength of a skip connection does, is free and has no entry.
+    Biases have no variance, weights the variance one. Learning rates stay symbols, and so does a hyperparameter that
+    enters otherwise, as the strength of a skip connection does.
     """
     own, held = outer(rule), {_symbol(p.variance): p for p in rule.parameters}
-    values: dict[str, int] = {}
-    for name, _ in rule.hyperparameters:
-        if name in own:
-            continue
-        if name in held:
-            values[name] = int(held[name].kind == "weight")
-        elif not any(name in dict(m.powers) for m in strengths(rule)):
-            values[name] = 0
-    return values
+    return {name: int(held[name].kind == "weight") for name in dict(rule.hyperparameters) if name in {*held} - {*own}}
+
+
+def rates(rule: Network) -> dict[str, str]:
+    """The learning rates of a rule, and what each is called where it is scaled with depth.
+
+    Raises:
+        UnsupportedError: one is a product of several.
+    """
+    own, strong = outer(rule), {symbol for strength in strengths(rule) for symbol, _ in strength.powers}
+    found = {}
+    for parameter in rule.parameters:
+        powers = parameter.learning_rate.powers if parameter.learning_rate is not None else ()
+        free = [(name, power) for name, power in powers if name not in strong]
+        if free and (len(free) > 1 or free[0][1] > 1):
+            raise UnsupportedError(f"the learning rate of {parameter.name} in {rule.name} is not linear in one symbol")
+        for name, _ in free:
+            found[name] = f"tilde_{name.removeprefix('lambda_')}"
+    return found | {name: to for name, to in ((own.bias_rate, "tilde_b"), (own.weight_rate, "tilde_W")) if name}
 
 
 def strengths(rule: Network) -> Iterator[Monomial]:

@@ -141,6 +141,15 @@ def _cancelled(numer: Any, denom: Any) -> tuple[Any, Any]:
     return above, below
 
 
+def number_of(value: Any) -> Fraction | None:
+    """An element that is a rational number, as one; None for all others."""
+    if isinstance(value, Quotient):
+        if not (value.numer.is_ground and value.denom.is_ground):
+            return None
+        value = value.numer.coeff(1) / value.denom.coeff(1)
+    return Fraction(int(value.numerator), int(value.denominator))
+
+
 class RationalFunctions:
     """The field of rational functions of some symbols.
 

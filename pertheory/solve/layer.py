@@ -128,6 +128,17 @@ class SingleInputLayer:
             own = add_sums(*(self._composed(key, value) for key, value in own.items()))
         return without_zeros(own)
 
+    @kept
+    def factors(self, node: Node) -> set[Factors]:
+        """The products of tensors of the layer below in T{k}, also those whose coefficients vanish in the algebra."""
+        found: set[Factors] = set()
+        for own in self._monomials(node):
+            products: set[Factors] = {()}
+            for parts in (self.factors(factor) if node.sublayer else {(factor,)} for factor in own):
+                products = {joined(a, b) for a in products for b in parts}
+            found |= products
+        return found
+
     def linear(self, node: Node) -> tuple[Element, InTensors]:
         """The recursion of T{k} as its own coefficient, and all that does not hold it.
 

@@ -10,35 +10,37 @@ derived recursions, are linear in them and are solved one after the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pertheory.algebra.series import TaylorSeries
 from pertheory.algebra.terms import Lines
+from pertheory.closure import covariance_type
 from pertheory.errors import UnsupportedError
 from pertheory.memo import remembered
 from pertheory.rulebook.network import Network
-from pertheory.solve.averages import AtZero, Averages, Element, Expanded, Symbols, TwoSlopes
+from pertheory.rulebook.tensors import find_tensor
+from pertheory.solve.averages import (
+    AtZero,
+    Averages,
+    Element,
+    Expanded,
+    Symbols,
+    TwoSlopes,
+    functions_of,
+    without_zeds,
+)
 from pertheory.solve.channels import inner_values, open_functions, outer
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.induction import DepthPolynomials
-from pertheory.solve.large_depth import KernelDecay, LargeDepth, kernel_decay
-from pertheory.solve.layer import SingleInputLayer, first_tangent_kernel
+from pertheory.solve.layer import KERNEL, NTK, SingleInputLayer, derived_terms, first_tangent_kernel
+from pertheory.worker import Node
 
 #: slopes for positive and for negative z; None keeps them as symbols
 Slopes = tuple[Fraction, Fraction] | None
-#: derivatives of s at 0 that are kept as symbols
-DERIVATIVES = 9
-#: sigma_1, sigma_2, sigma_3 with a_1 < 0 at which signs are looked up, from p = 1 down to p = -8
-SIGNS: tuple[tuple[Any, ...], ...] = (
-    (1, 0, -2),
-    (1, Fraction(1, 2), -1),
-    (1, 1, -2),
-    (2, 1, -1),
-    (1, 2, -4),
-    (1, 3, -7),
-)
+#: the tensors of the book, besides G{1}
+BOOK = ("K", "Theta", "V", "A", "B", "D", "F", "P", "Q", "R", "S", "T", "U")
 
 
 class ClassInDepth(NamedTuple):
@@ -49,12 +51,16 @@ class ClassInDepth(NamedTuple):
         symbols: what every hyperparameter, and every symbol of the class, is at criticality.
         averages: of the class.
         tensors: the solved recursions.
+        labels: the averages that symbols stand for.
+        given: what h, h_par and nu are in these averages.
     """
 
     field: RationalFunctions
     symbols: dict[str, Element]
     averages: Averages
     tensors: DepthPolynomials
+    labels: Mapping[str, Lines] = MappingProxyType({})
+    given: Mapping[str, Element] = MappingProxyType({})
 
 
 @remembered(maxsize=16)
@@ -75,37 +81,35 @@ def scale_invariant(rule: Network, slopes: Slopes = None) -> ClassInDepth:
         symbols |= {"a_plus": field.number(slopes[0]), "a_minus": field.number(slopes[1])}
     pair = symbols["a_plus"], symbols["a_minus"]
     averages = TwoSlopes(field.number, dict.fromkeys(open_functions(rule), pair))
-    symbols |= _off_and_inner(rule, field)
+    symbols |= off_and_inner(rule, field)
     kernel, weight = symbols["K"], outer(rule).weight
     above = SingleInputLayer(rule, averages, symbols, kernel).kernel_above
     symbols[weight] = field.root(above - kernel, weight)
     return _in_depth(rule, field, symbols, averages)
 
 
-@remembered(maxsize=8)
-def half_stable(rule: Network) -> ClassInDepth:
+@remembered(maxsize=16)
+def half_stable(rule: Network, nodes: tuple[Node, ...] = ()) -> ClassInDepth:
     """Any smooth activation at a fixed point K > 0 where both susceptibilities are one; averages are symbols.
 
-    Both susceptibilities fix <s' s'> and <s s''>, the fixed point fixes the variance of the bias.
+    Both susceptibilities fix <s' s'> and <s s''>, the fixed point fixes the variance of the bias. Three more are
+    given away for names: h and h_par, half the slopes of chi_perpendicular and chi_parallel in K, and
+    nu = V/((l - 1) K^2).
+
+    Args:
+        rule: the network.
+        nodes: the tensors that are to be solved for; those of the book if left out.
 
     Raises:
         UnsupportedError: the conditions cannot be solved one after the other, or the rule has no bias.
     """
-    orders: list[tuple[int, ...]] = [
-        (a, b, c, d)
-        for a in range(3)
-        for b in range(a, 3)
-        for c in range(b, 5)
-        for d in range(c, 5)
-        if a + b + c + d in (0, 2, 4)
-    ]
-    orders += [(a, b) for a in range(5) for b in range(a, 7) if (a + b) % 2 == 0 and a + b <= 6]
-    label = {tuple(("s", order) for order in own): "m" + "".join(map(str, own)) for own in orders}
-    own, inner = outer(rule), inner_values(rule)
+    own, inner, last = outer(rule), inner_values(rule), len(rule.sublayers) - 1
+    nodes = nodes or tuple(Node(last, find_tensor(name)[0].kind, 0) for name in BOOK)
+    label = _labels(rule, nodes)
     free = [name for name, _ in rule.hyperparameters if name not in (*inner, own.bias)]
     if not own.bias:
         raise UnsupportedError(f"{rule.name} has no bias whose variance could keep the kernel where it is")
-    field = RationalFunctions(["K", "l", "n", *free, own.bias, *label.values()])
+    field = RationalFunctions(["K", "l", "n", "h", "h_par", "nu", *free, own.bias, *label.values()])
     symbols = dict(field.symbols) | {name: field.number(value) for name, value in inner.items()}
 
     def of_lines(lines: Lines) -> Element:
@@ -114,11 +118,65 @@ def half_stable(rule: Network) -> ClassInDepth:
         return symbols[label[lines]]
 
     averages = Symbols(field.number, of_lines)
-    rest = symbols["K"], field.number(1), field.number(1)
-    for name, which in (("m11", 2), ("m02", 1), (own.bias, 0)):
-        layer = SingleInputLayer(rule, averages, symbols, symbols["K"])
-        symbols[name] = field.root(layer.susceptibilities[which] - rest[which], name)
-    return _in_depth(rule, field, symbols, averages)
+    kernel, one = symbols["K"], field.number(1)
+
+    def layer() -> SingleInputLayer:
+        return SingleInputLayer(rule, averages, symbols, kernel)
+
+    def slope(name: str) -> Element:
+        about = Expanded(averages, kernel, 1)
+        couplings = {name: about.constant(symbols[name]) for name, _ in rule.hyperparameters}
+        return SingleInputLayer(rule, about, couplings, about.kernel).own_coefficient(name).coefficients[1]
+
+    def source() -> Element:
+        below = layer()
+        return below.polynomial(below.node("V")).get((), one * 0)
+
+    conditions: list[tuple[Lines | str, Callable[[], Element], Element]] = [
+        ((("s", 1), ("s", 1)), lambda: layer().susceptibilities.perpendicular, one),
+        ((("s", 0), ("s", 2)), lambda: layer().susceptibilities.parallel, one),
+        (own.bias, lambda: layer().kernel_above, kernel),
+        ((("s", 1), ("s", 3)), lambda: slope("Theta") / 2, symbols["h"]),
+        ((("s", 0), ("s", 4)), lambda: slope("G{1}") / 2, symbols["h_par"]),
+        ((("s", 0),) * 4, lambda: source() / kernel**2, symbols["nu"]),
+    ]
+    given: dict[str, Element] = {}
+    for what, quantity, value in conditions:
+        name = what if isinstance(what, str) else label.get(what)
+        if name is not None:
+            found = quantity()
+            symbols[name] = field.root(found - value, name)
+            given |= {own: found for own in ("h", "h_par", "nu") if value == field.symbols[own]}
+    names = {name: lines for lines, name in label.items()}
+    return _in_depth(rule, field, symbols, averages)._replace(labels=names, given=given)
+
+
+def _averages_below(rule: Network, nodes: Iterable[Node]) -> set[tuple[int, Lines]]:
+    """The averages in the recursions of some tensors and of all that they need: legs, and the lines below them."""
+    last, found = len(rule.sublayers) - 1, set()
+    open_nodes = [*nodes, *(Node(last, kind, order) for kind, order in ((KERNEL, 0), (KERNEL, 1), (NTK, 0)))]
+    seen: set[Node] = set()
+    while open_nodes:
+        node = open_nodes.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        below = (node.sublayer - 1) % len(rule.sublayers)
+        for term in derived_terms(rule, node.sublayer, node.kind, node.order):
+            open_nodes += [Node(below, part.kind, part.order) for part in term.tensors]
+            found |= {(factor.legs, factor.lines) for average in term.averages for factor in average.factors}
+            open_nodes += [Node(below, covariance_type(average.field), 0) for average in term.averages if node.sublayer]
+    return found
+
+
+def _labels(rule: Network, nodes: tuple[Node, ...]) -> dict[Lines, str]:
+    """Names for the averages that some tensors need, and for the slopes of those of two functions in K."""
+    found = set()
+    for legs, lines in _averages_below(rule, nodes):
+        zeds, functions = functions_of(lines)
+        for more in (0, 2) if len(functions) <= 2 else (0,):
+            found |= {key for _, _, key in without_zeds(zeds, legs + more, functions) if key}
+    return {key: "_".join(["m", *(f"{name}{order}" for name, order in key)]) for key in sorted(found)}
 
 
 def _in_depth(rule: Network, field: RationalFunctions, symbols: dict[str, Element], averages: Averages) -> ClassInDepth:
@@ -129,74 +187,10 @@ def _in_depth(rule: Network, field: RationalFunctions, symbols: dict[str, Elemen
     return ClassInDepth(field, symbols, averages, DepthPolynomials(step, first))
 
 
-def _off_and_inner(rule: Network, field: RationalFunctions) -> dict[str, Element]:
+def off_and_inner(rule: Network, field: RationalFunctions) -> dict[str, Element]:
     """No bias, and inner parameters at their values."""
     off = {outer(rule).bias: 0} if outer(rule).bias else {}
     return {name: field.number(value) for name, value in {**off, **inner_values(rule)}.items()}
-
-
-class VanishingKernel:
-    """Smooth activations with s(0) = 0 at criticality, where K decays: s = sigma_1 z + sigma_2 z^2/2 + ...
-
-    Learning rates are scaled with depth: that of the bias is tilde_b l^-p, that of the weights tilde_W l^(1-p);
-    powers of the final depth are left out.
-
-    Args:
-        rule: the network.
-        odd: whether even derivatives at 0 vanish, which makes p = 1.
-        order: the highest power of K that is kept; 2 gives leading powers, 3 also a_2 and the logarithm of the kernel.
-
-    Attributes:
-        field: of the derivatives sigma_1, .., tilde_b, tilde_W and hyperparameters.
-        symbols: what they are at criticality, and a_1, b_1, p (and a_2).
-        averages: as series in K.
-        step: the recursions of a layer.
-        tensors: their leading behaviour.
-        decay: of the kernel, with its logarithm if the order is 3.
-    """
-
-    def __init__(self, rule: Network, odd: bool = False, order: int = 2) -> None:
-        sigma = [f"sigma_{power}" for power in range(1, DERIVATIVES + 1)]
-        given = [name for name, _ in rule.hyperparameters]
-        self.field = RationalFunctions([*sigma, "tilde_b", "tilde_W", "n", *given])
-        self.symbols = dict(self.field.symbols) | _off_and_inner(rule, self.field)
-        zero = self.field.number(0)
-        at_zero = [zero, *(zero if odd and i % 2 else self.symbols[name] for i, name in enumerate(sigma))]
-        base = AtZero(self.field.number, dict.fromkeys(open_functions(rule), at_zero))
-        self.averages = Expanded(base, zero, order)
-        own = outer(rule)
-        slope = self._kernel(rule).coefficients[1]
-        self.symbols[own.weight] = self.field.root(slope - 1, own.weight)
-        kernel = self._kernel(rule)
-        couplings = self._couplings(rule)
-        if own.weight_rate:  # with depth: both times l^(1-p), and one over l is -a_1 K
-            couplings[own.weight_rate] = self.averages.constant(self.symbols["tilde_W"])
-        if own.bias_rate:
-            scaled = self.symbols["tilde_b"] * -kernel.coefficients[2]
-            couplings[own.bias_rate] = self.averages.constant(scaled) * self.averages.kernel
-        self.step = SingleInputLayer(rule, self.averages, couplings, self.averages.kernel)
-        self.tensors = LargeDepth(self.step, self.is_positive)
-        self.decay: KernelDecay = kernel_decay(kernel)
-        a_1, p = self.tensors.a_1, self.tensors.p
-        self.symbols |= {"p": p, "a_1": a_1, "b_1": p * a_1}
-        if order > 2:
-            self.symbols["a_2"] = kernel.coefficients[3]
-
-    def _couplings(self, rule: Network) -> dict[str, Element]:
-        return {name: self.averages.constant(self.symbols[name]) for name, _ in rule.hyperparameters}
-
-    def _kernel(self, rule: Network) -> TaylorSeries:
-        """K' in powers of K."""
-        step = SingleInputLayer(rule, self.averages, self._couplings(rule), self.averages.kernel)
-        found: TaylorSeries = step.kernel_above
-        return found
-
-    def is_positive(self, value: Element) -> bool:
-        """Whether a function of the derivatives of s is positive wherever it was looked at."""
-        names = ("sigma_1", "sigma_2", "sigma_3")
-        rest: Mapping[str, Any] = dict.fromkeys(self.field.names, Fraction(1, 2))
-        points = ({**rest, **dict(zip(names, map(Fraction, signs), strict=True))} for signs in SIGNS)
-        return all(self.field.at(value, point) > 0 for point in points)
 
 
 class OffCritical(NamedTuple):

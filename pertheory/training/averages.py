@@ -7,11 +7,13 @@ trees; a cumulant of 2p vertices is of order 1/n^(p-1) and a sum over pairings o
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import count, product
 from operator import mul
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -96,23 +98,74 @@ class Ensemble:
 
     def cumulants(self, trees: Sequence[Object], order: int) -> Iterator[list[Labelled]]:
         """The average of a product of trees at one order of 1/n: products of tensors between paired vertices."""
-        for partition in set_partitions(trees):
-            sizes = [sum(len(tree.labels) for tree in group) for group in partition]
-            lone = any(len(group) == 1 and group[0].name == "H" for group in partition)  # H stands for H - Theta here
-            if lone or any(size % 2 for size in sizes) or sum(size // 2 - 1 for size in sizes) != order:
-                continue
-            for choice in product(*(list(self.pairings(group)) for group in partition)):
-                yield list(choice)
+        for group in cumulants(trees, order):
+            found = [self.tensor(item) for item in group]
+            known = [item for item in found if item is not None]
+            if len(known) == len(group):
+                yield known
 
-    def pairings(self, group: Sequence[Object]) -> Iterator[Labelled]:
-        """The joint cumulant of some trees to leading order."""
-        labels = tuple(label for tree in group for label in tree.labels)
-        for kind, vertex_of, chosen in _pairings(tuple(tree.name for tree in group)):
-            array = self.tensors(kind)
-            if array is not None:
-                ties = tuple((labels[u], labels[v]) for u, v in chosen)
-                entries = array.transpose(vertex_of)[self.objects.cut(labels)]
-                yield Labelled(self.objects.state.arithmetic.constant(entries), labels, (), ties)
+    def tensor(self, item: Cumulant) -> Labelled | None:
+        """The components of a tensor at labels, if there is one."""
+        array = self.tensors(item.kind)
+        if array is None:
+            return None
+        entries = array.transpose(item.vertex_of)[self.objects.cut(item.labels)]
+        return Labelled(self.objects.state.arithmetic.constant(entries), item.labels, (), item.ties)
+
+
+class Cumulant(NamedTuple):
+    """The joint cumulant of some trees with their vertices paired.
+
+    Attributes:
+        trees: their names.
+        kind: the type of the tensor.
+        order: T{k} of it.
+        labels: of the vertices of all trees.
+        vertex_of: for each label the vertex of the type.
+        ties: labels that share a neuron.
+    """
+
+    trees: tuple[str, ...]
+    kind: TensorType
+    order: int
+    labels: tuple[str, ...]
+    vertex_of: Permutation
+    ties: tuple[tuple[str, str], ...]
+
+
+def cumulants(
+    trees: Sequence[Object], order: int, corrections: bool = False, field_of: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[Cumulant, ...]]:
+    """The average of a product of trees at one order of 1/n: products of joint cumulants with paired vertices.
+
+    Args:
+        trees: ``H`` is the fluctuation of the tangent kernel about its mean Theta at infinite width.
+        order: the power of 1/n.
+        corrections: whether tensors enter beyond their leading order too; without them H is the fluctuation about the
+            mean at finite width.
+        field_of: the fields of labels, where they are not "z".
+    """
+    for partition in set_partitions(trees):
+        sizes = [sum(len(tree.labels) for tree in group) for group in partition]
+        if any(size % 2 for size in sizes):
+            continue
+        least = [int(len(group) == 1 and group[0].name == "H") for group in partition]  # the mean of H is Theta
+        rest = order - sum(size // 2 - 1 for size in sizes) - sum(least)
+        if rest < 0 or (not corrections and (rest or any(least))):
+            continue
+        for extra in product(range(rest + 1), repeat=len(partition)):
+            if sum(extra) == rest:
+                orders = [a + b for a, b in zip(least, extra, strict=True)]
+                own = (list(_cumulants(g, k, field_of)) for g, k in zip(partition, orders, strict=True))
+                yield from product(*own)
+
+
+def _cumulants(group: Sequence[Object], order: int, field_of: Mapping[str, str]) -> Iterator[Cumulant]:
+    names = tuple(tree.name for tree in group)
+    labels = tuple(label for tree in group for label in tree.labels)
+    for kind, vertex_of, chosen in _pairings(names, tuple(field_of.get(label, "z") for label in labels)):
+        ties = tuple((labels[u], labels[v]) for u, v in chosen)
+        yield Cumulant(names, kind, order, labels, vertex_of, ties)
 
 
 def random_tensor(kind: TensorType, samples: int, seed: str, arithmetic: Arithmetic = RESIDUES) -> Array:
@@ -124,8 +177,11 @@ def random_tensor(kind: TensorType, samples: int, seed: str, arithmetic: Arithme
 
 
 @lru_cache(maxsize=200)
-def _pairings(names: tuple[str, ...]) -> tuple[tuple[TensorType, Permutation, tuple[Pair, ...]], ...]:
-    return tuple(forest(names).pairings())
+def _pairings(
+    names: tuple[str, ...], fields: tuple[str, ...]
+) -> tuple[tuple[TensorType, Permutation, tuple[Pair, ...]], ...]:
+    """The ways to pair the vertices of trees; fields that differ are never paired."""
+    return tuple(replace(forest(names), fields=fields).pairings())
 
 
 def parts(formula: Formula) -> Iterator[RandomTerm]:

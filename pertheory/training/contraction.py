@@ -31,24 +31,24 @@ class Labelled(NamedTuple):
     ties: tuple[tuple[str, str], ...] = ()
 
 
-def contract(
-    arithmetic: Arithmetic, number: Any, factors: Sequence[Labelled], outside: Sequence[str], n_L: int, neurons: bool
-) -> DualArray:
-    """A product of arrays, summed over all labels but those outside.
+class Layout(NamedTuple):
+    """A contraction as `numpy.einsum` writes it.
 
-    Args:
-        arithmetic: of the arrays.
-        number: stands in front.
-        factors: the arrays.
-        outside: the labels of the result; its axes are their samples, then, with ``neurons``, their neurons. Outer
-            labels that are tied have one axis for their neuron, or none if nothing depends on it: a Kronecker delta
-            is understood.
-        n_L: the number of neurons, for closed loops.
-        neurons: whether labels have neurons.
-
-    Raises:
-        InputError: an outer label stands nowhere, or arrays have neurons where labels have none.
+    Attributes:
+        texts: the letters of each factor.
+        wanted: those of the result.
+        loops: closed loops of neurons, each a factor n_L.
+        outer: for each outer label the letter of its neuron in the result; none where it has no axis there.
     """
+
+    texts: list[str]
+    wanted: str
+    loops: int
+    outer: tuple[str, ...]
+
+
+def layout(factors: Sequence[Labelled], outside: Sequence[str], neurons: bool = True) -> Layout:
+    """The letters of a contraction; see `contract`."""
     if not neurons and any(factor.neurons for factor in factors):
         raise InputError("errors, outputs and stochastic kernels carry a neuron and have no place in this formula")
     tie = _ties(factors) if neurons else {}
@@ -67,8 +67,30 @@ def contract(
         return "".join(of_samples + [letter["neuron", tie.get(label, label)] for label in factor.neurons])
 
     wanted = "".join([letter["sample", x] for x in outside] + [letter["neuron", x] for x in of_outside])
-    texts = [written(factor) for factor in factors]
-    total, standing = arithmetic.scalar(number * n_L ** len(loops)), ""
+    own = tuple(letter.get(("neuron", tie.get(label, label)), "") for label in outside)
+    return Layout([written(factor) for factor in factors], wanted, len(loops), own)
+
+
+def contract(
+    arithmetic: Arithmetic, number: Any, factors: Sequence[Labelled], outside: Sequence[str], n_L: int, neurons: bool
+) -> DualArray:
+    """A product of arrays, summed over all labels but those outside.
+
+    Args:
+        arithmetic: of the arrays.
+        number: stands in front.
+        factors: the arrays.
+        outside: the labels of the result; its axes are their samples, then, with ``neurons``, their neurons. Outer
+            labels that are tied have one axis for their neuron, or none if nothing depends on it: a Kronecker delta
+            is understood.
+        n_L: the number of neurons, for closed loops.
+        neurons: whether labels have neurons.
+
+    Raises:
+        InputError: an outer label stands nowhere, or arrays have neurons where labels have none.
+    """
+    texts, wanted, loops, _ = layout(factors, outside, neurons)
+    total, standing = arithmetic.scalar(number * n_L**loops), ""
     for place, factor in enumerate(factors):
         later = set("".join(texts[place + 1 :]) + wanted)
         keep = "".join(sorted((set(standing) | set(texts[place])) & later))

@@ -1,6 +1,7 @@
 """Closed sets: what is found, that it is closed, and that it does not depend on how the work was done."""
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -49,7 +50,7 @@ def test_the_result_does_not_depend_on_who_did_the_work():
     alone = theory("residual", "all", 1)
     with ThreadPoolExecutor(3) as threads:
         assert list(theory("residual", "all", 1, executor=threads).diagrams.items()) == list(alone.diagrams.items())
-    with ProcessPoolExecutor(2) as processes:
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
         assert list(theory("residual", "all", 1, executor=processes).diagrams.items()) == list(alone.diagrams.items())
 
 

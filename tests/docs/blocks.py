@@ -9,6 +9,8 @@ their names.
 * ``toml``: a file, if the first line is ``# name.toml``.
 * the rest (`SHOWN`) is only shown.
 
+Of long printed numbers nine digits are compared: the others are rounding, and the machine's.
+
 Pictures of a page, ``![..](pictures/V.svg)``, are what its blocks write as ``V.svg``. They are kept, so that the pages
 have them wherever they are read; ``python -m tests.docs.blocks`` draws them anew.
 """
@@ -32,8 +34,21 @@ ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 SHOWN = {"text", "sh", "c", "json", "latex"}
 FLAGS = doctest.ELLIPSIS
+_LONG = re.compile(r"\d+\.\d{11,}(?:e[-+]?\d+)?")
 _FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ ((?:[^\n]*\\\n)*[^\n]*)\n((?:(?!\$ )[^\n]*\n)*)", re.MULTILINE)
+
+
+class Checker(doctest.OutputChecker):
+    """Compares what is printed with what the page says."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        """Whether they are alike."""
+        return super().check_output(*(_LONG.sub(_rounded, text) for text in (want, got)), optionflags)
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.9g}"
 
 
 class Block(NamedTuple):
@@ -93,7 +108,7 @@ def run(block: Block, names: dict[str, Any]) -> None:
 def _session(block: Block, names: dict[str, Any]) -> None:
     test = doctest.DocTestParser().get_doctest(block.text, names, block.place, str(block.page), block.line - 1)
     said: list[str] = []
-    runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
+    runner = doctest.DocTestRunner(Checker(), optionflags=FLAGS, verbose=False)
     runner.run(test, out=said.append, clear_globs=False)
     names.update(test.globs)
     assert not runner.failures, "".join(said)
@@ -114,7 +129,7 @@ def _commands(block: Block) -> None:
         found = out.getvalue() + err.getvalue()
         assert status == 0 or "error" in match[2], f"{block.place}: {match[1]} ends with {status}: {found}"
         example = doctest.Example(match[1], match[2])
-        checker = doctest.OutputChecker()
+        checker = Checker()
         if not checker.check_output(match[2], found, FLAGS):
             raise AssertionError(f"{block.place}: {match[1]}\n{checker.output_difference(example, found, FLAGS)}")
 

@@ -79,3 +79,13 @@ def test_blocks_are_found_where_they_stand(tmp_path: Path) -> None:
         (4, "python", "x = 1\n"),
         (10, "toml", "# a.toml\nb = 2\n"),
     ]
+
+
+@pytest.mark.parametrize(("said", "alike"), [("0.333333333333", True), ("0.333333343333333", False), ("0.3333", False)])
+def test_the_last_digits_of_numbers_are_the_machines(said: str, alike: bool) -> None:
+    block = Block(Path("page.md"), 1, "python", f">>> 1 / 3\n{said}\n")
+    if alike:
+        run(block, {})
+    else:
+        with pytest.raises(AssertionError):
+            run(block, {})

@@ -77,12 +77,21 @@ def test_bad_input_is_one_line(given: tuple[str, ...], words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_tensors_of_training_are_refused_where_inner_parameters_learn() -> None:
-    """Inner learning rates have no place in the solution; without them Theta would be another one."""
-    for rule, rate in (("residual", "lambda_W1"), ("projection", "lambda_P")):
-        with pytest.raises(pt.UnsupportedError, match=rate):
-            pt.asymptotics(rule, "Theta", "relu")
-        assert pt.asymptotics(rule, "V", "relu").universality == "scale-invariant"
+@pytest.mark.parametrize("rule", ["projection", "residual"])
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_inner_parameters_may_learn(rule: str, activation: str) -> None:
+    """Where the kernel stands still the tensors of training are those of a run, at every layer."""
+    names, kernel, gamma = ["Theta", "D", "A", "Q"], 1.4, 0.5
+    found = {name: pt.asymptotics(rule, name, activation) for name in names}
+    fixed = {name: float(sympy.sympify(value).subs("gamma", gamma)) for name, value in found["D"].couplings.items()}
+    kernel = fixed.pop("K", kernel)
+    rates = {name: 0.3 + 0.1 * i for i, (name, _) in enumerate(pt.network(rule).hyperparameters) if "lambda" in name}
+    row = math.sqrt((kernel - fixed["C_b"]) / fixed["C_W"])
+    given = {**fixed, **rates, "gamma": gamma}
+    state = pt.theory(rule, names, 1).compile(inputs="one")([[row]], activation=activation, depth=5, **given)
+    for name, own in found.items():
+        value = float(own.value.subs({"l": 5, "K": kernel, **given}))
+        assert entry(state, 5, name) == pytest.approx(value, rel=1e-6), name
 
 
 @pytest.mark.parametrize("rule", ["projection", "residual"])

@@ -16,7 +16,7 @@ from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import activation
 from pertheory.rulebook.network import network
 from pertheory.solve.averages import AtZero, Expanded, TwoSlopes
-from pertheory.solve.channels import Outer, inner_values, outer
+from pertheory.solve.channels import Outer, inner_values, outer, rates
 from pertheory.solve.critical import at_rest
 from pertheory.solve.fields import RationalFunctions
 from pertheory.solve.flow import Flow
@@ -44,8 +44,10 @@ def test_outer_hyperparameters_come_from_the_channels():
         == outer(network("mlp"))
     )
     assert inner_values(network("mlp")) == {}
-    assert inner_values(network("projection")) == {"lambda_P": 0}
-    assert inner_values(network("residual")) == {"C_W1": 1, "C_b1": 0, "lambda_W1": 0, "lambda_b1": 0}
+    assert inner_values(network("projection")) == {}
+    assert inner_values(network("residual")) == {"C_W1": 1, "C_b1": 0}
+    assert rates(network("mlp")) == {"lambda_b": "tilde_b", "lambda_W": "tilde_W"}
+    assert rates(network("projection")).keys() == {"lambda_b", "lambda_W", "lambda_P"}  # and gamma is none
 
 
 RENAMED = """

@@ -7,7 +7,15 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["symbols.objects", "symbols.formula", "symbols.averages", "solve.asymptotics", "recursion"]
+MODULES = [
+    "symbols.objects",
+    "symbols.formula",
+    "symbols.averages",
+    "solve.asymptotics",
+    "solve.exponents",
+    "solve.scaling",
+    "recursion",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -37,12 +37,14 @@ from pertheory.book.syntax import Statement
 from pertheory.book.verdict import MISMATCH, NUMERIC, VERIFIED, Verdict
 from pertheory.graphs.tensor import TensorType
 from pertheory.rulebook.tensors import find_tensor, tensor_of
-from pertheory.training.arithmetic import RESIDUES, Array, DualArray
+from pertheory.training.arithmetic import FLOATS, RESIDUES, Array, DualArray
 from pertheory.training.averages import Ensemble, random_tensor
 from pertheory.training.contraction import Labelled
+from pertheory.training.ends import end_of_training
 from pertheory.training.formula import Abbreviations, Formula, Object, renamed
-from pertheory.training.state import Objects, TrainingState, random_state
+from pertheory.training.state import Objects, TrainingState, mean_kernel, random_state
 from pertheory.training.steps import TimeSums, after_a_step, stepped, sums_over_steps
+from pertheory.training.times import Course, Descent
 
 PREDICTION = "z_T"
 STEPS = 3
@@ -63,6 +65,8 @@ CONTRIBUTIONS = {
 WITH_NEURONS = ("f", "r", "sum_I", "sum_II", "sum_III", "zI", "sum_F", "sum_zI")
 #: n_L in averages; no coefficient of these formulas, so that it cannot be mistaken for one
 OUTPUTS = 3
+#: the learning rate of what is summed in floating point
+RATE = 0.6
 
 
 def decide_step(equation: Equation, form: str) -> Verdict:
@@ -136,7 +140,26 @@ def decide_trained(equation: Equation, form: str) -> Verdict:
     found, later, still = (objects.at(s).evaluate(right, left.labels) for s in (now, after_a_step(now), rest))
     if not _same(found, later, equation.setting):
         return _verdict(False, "the prediction changes when training starts a step later")
-    return _verdict(_same(still, rest.outputs, equation.setting), "without an error the prediction is not the output")
+    if not _same(still, rest.outputs, equation.setting):
+        return _verdict(False, "without an error the prediction is not the output")
+    start, course = _in_modes(equation.number)
+    summed = Objects(start, abbreviations).evaluate(right, left.labels)
+    ends = end_of_training(start, course)
+    holds = FLOATS.equal(summed.value, ends.value)
+    holds &= equation.setting == INFINITE_WIDTH or FLOATS.equal(summed.slope, ends.slope)
+    return _verdict(holds, "the sum over all chains of events is another")
+
+
+def _in_modes(seed: str) -> tuple[TrainingState, Course]:
+    """A random state in floating point, Theta diagonal on the training set, and its training to the end."""
+    start = random_state(seed, arithmetic=FLOATS)
+    rates, size = [RATE] * start.training, start.training
+    values = FLOATS.array([1 / (2 + number) for number in range(size)])
+    theta = start.theta.copy()
+    for number, value in enumerate(values):
+        theta[number, :size] = [value * (number == other) for other in range(size)]
+    kernel = mean_kernel(theta, start.neurons, FLOATS)._replace(slope=start.kernel.slope)
+    return replace(start, eta=RATE, theta=theta, kernel=kernel), Descent(values, FLOATS.array(rates))
 
 
 def decide_mean(equation: Equation, form: str) -> Verdict:

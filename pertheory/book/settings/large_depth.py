@@ -29,8 +29,7 @@ from pertheory.rulebook.network import Network
 from pertheory.rulebook.tensors import Tensor
 from pertheory.solve.growth import DepthPower, Growth
 from pertheory.solve.iterate import Iteration
-from pertheory.solve.layer import KERNEL
-from pertheory.solve.universality import VanishingKernel
+from pertheory.solve.vanishing import VanishingKernel
 from pertheory.worker import Node as Unit
 
 SETTINGS = ("K*=0", "K*=0, odd", "K*=0, log")
@@ -52,41 +51,23 @@ class AtLargeDepth(Setting):
 
     def __init__(self, rule: Network, name: str) -> None:
         self.rule, self.odd, self.with_log = rule, name.endswith("odd"), name.endswith("log")
-        self.solved = VanishingKernel(rule, self.odd, 3 if self.with_log else 2)
+        self.solved = VanishingKernel(rule, self.odd, 3)
         self.make = lambda value: Growth({ONE: self.solved.field.number(value)})
         constants = {name: Growth({ONE: value}) for name, value in self.solved.symbols.items()}
-        self.values = {**constants, L.name: self.power(DepthPower(Fraction(-1), 0))}
-
-    def power(self, power: DepthPower, edges: int = 0) -> Growth:
-        """A power of l and of its logarithm."""
-        return Growth({power: self.solved.field.number(1)}, edges)
+        self.values = {**constants, L.name: self.solved.tensors.power(1)}
 
     def component(self, tensor: Tensor, order: int, node: syntax.Component) -> Element:
-        """The leading behaviour, which is the same one layer up."""
-        if self.with_log:
-            if (tensor.kind, order) != (KERNEL, 0):
-                raise InputError(f"only K is known to the next order in {self.title}")
-            scale = self.solved.decay.scale
-            terms = {
-                DepthPower(Fraction(1), 0): 1 / scale,
-                DepthPower(Fraction(2), -1): -self.solved.decay.log_term / scale,
-            }
-            return Growth(terms, 0, DepthPower(Fraction(2), 0))
-        found = self.solved.tensors.leading(Unit(self.solved.step.last, tensor.kind, order))
-        if found is None:
-            return self.number(Fraction(0))
-        power = Fraction(found.power)
-        return Growth({DepthPower(power, 0): found.coefficient}, found.edges, DepthPower(power + 1, -9))
+        """The leading behaviour, or that with its first correction, which begin equally one layer up."""
+        unit, tensors = Unit(self.solved.step.last, tensor.kind, order), self.solved.tensors
+        return tensors.series(unit, 1) if self.with_log else tensors.series(unit)
 
     def average(self, lines: Lines) -> Growth:
-        """The first two orders in K, with the leading K put in; the next is log(l)/l^2."""
+        """The average at the kernel of a layer."""
         return self.of_series(self.solved.averages.average(self.solved.averages.kernel, 0, lines))
 
     def of_series(self, series: TaylorSeries) -> Growth:
-        """The first two orders of a series in K at large depth."""
-        head, slope, *_ = series.coefficients
-        terms = {ONE: head, DepthPower(Fraction(1), 0): -slope / self.solved.tensors.a_1}
-        return Growth(terms, 0, DepthPower(Fraction(2), -1))
+        """A series in K at large depth, to the first correction."""
+        return self.solved.tensors.at_depth(series, 1)
 
     def meaning(self, node: Node, *place: Any) -> Element:
         """Besides what every setting knows: coefficients of the engine, l^(..p..) and log(l)."""
@@ -99,9 +80,9 @@ class AtLargeDepth(Setting):
                 constant, slope = LinearInP().interpret(exponent)
                 if slope.denominator != 1:
                     raise InputError("p comes with whole factors in exponents of l")
-                return self.power(DepthPower(-constant - slope, 0), -int(slope))
+                return self.solved.tensors.power(constant + slope, -int(slope))
             case syntax.Apply("log", of) if of == L:
-                return self.power(DepthPower(Fraction(0), -1))
+                return Growth({DepthPower(Fraction(0), -1): self.solved.field.number(1)})
         return super().meaning(node, *place)
 
     def slope_series(self, node: syntax.Slope) -> TaylorSeries:
@@ -175,11 +156,12 @@ class Iterated(Setting):
 
     def __init__(self, run: Iteration, layer: int) -> None:
         self.run, self.layer = run, layer
-        self.values = {**run.numbers, "l": float(layer), "n": WIDTH}
+        numbers = {name: float(value) for name, value in run.numbers.items()}
+        self.values = {**numbers, "l": float(layer), "n": WIDTH}
 
     def component(self, tensor: Tensor, order: int, node: syntax.Component) -> float:
         """The number at the layer."""
-        return self.run.value(Unit(self.run.step.last, tensor.kind, order), self.layer)
+        return float(self.run.value(Unit(self.run.step.last, tensor.kind, order), self.layer))
 
     def meaning(self, node: Node, *place: Any) -> float:
         """Powers as they are."""

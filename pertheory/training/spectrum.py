@@ -1,0 +1,57 @@
+"""The tangent kernel of one network against its mean: how far it fluctuates, and up to which eta descent is stable."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import numpy as np
+
+from pertheory.rulebook.tensors import find_tensor
+from pertheory.training.averages import cumulants
+from pertheory.training.formula import Object
+from pertheory.training.growth import grown
+from pertheory.training.moments import Moments, labelled
+from pertheory.training.series import Expansion
+from pertheory.training.times import Array
+
+#: eigenvalues that differ by less of the largest are one
+ALIKE = 1e-9
+
+
+def fluctuation(moments: Moments, middle: Array) -> Array:
+    """n E[dH m dH] over modes, dH what the tangent kernel differs from its mean, m diagonal over modes."""
+    trees = (Object("H", ("a", "b")), Object("H", ("b", "c")))
+    found = np.zeros((len(middle),) * 2)
+    for item in chain.from_iterable(cumulants(trees, 1)):
+        factors = [moments.cumulant(item), labelled(middle, ("b",))]
+        found = found + moments.contracted(1, factors, "ac")[:, 0, :, 0]  # alike for all outputs, and diagonal in them
+    return found
+
+
+def expansion_parameter(moments: Moments) -> float:
+    """The coefficient of 1/n in the mean square of dH, relative to what training has undone, in the largest mode.
+
+    It is what the second order of the expansion of the predictions in dH has and the zeroth has not: with Theta for
+    the mean, the largest eigenvalue of the mean of (dH/Theta)^2 at the end of training; before the end (1 - U^T)/Theta
+    stands for 1/Theta, so that small eigenvalues count as far as they have been learned.
+    """
+    (linear,) = (own for own in grown("z", "0", moments.course.most) if [f.name for f in own.factors] == ["H", "r"])
+    undone = -moments.course.coefficient(linear)
+    root = np.sqrt(np.maximum(undone, 0.0))
+    return float(np.linalg.eigvalsh(root[:, None] * fluctuation(moments, undone) * root).max(initial=0.0))
+
+
+def largest_eta(moments: Moments) -> Expansion:
+    """The learning rate at which gradient descent stops to converge: two over the largest eigenvalue of H.
+
+    The eigenvalue is averaged over networks; with several outputs it stands for as many, which are averaged too.
+    """
+    values = moments.course.eigenvalues
+    top = int(np.argmax(values))
+    gap = values[top] - values
+    apart = gap > ALIKE * values[top]
+    repelled = fluctuation(moments, np.divide(1.0, gap, out=np.zeros_like(gap), where=apart))[top, top]
+    mean = moments.tensors(find_tensor("H")[0].kind, 1)[top, top]
+    return Expansion(
+        np.array(2 / values[top]), {"H1": -2 * mean / values[top] ** 2, "AB": -2 * repelled / values[top] ** 2}
+    )

@@ -1,0 +1,88 @@
+"""Averages of several outputs, against sums in which every Kronecker delta of neurons is written out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from string import ascii_letters
+
+import numpy as np
+import pytest
+
+from pertheory.training.arithmetic import FLOATS
+from pertheory.training.averages import random_tensor
+from pertheory.training.moments import PART, Moments, averaged, correlated
+from pertheory.training.times import Descent, Flow
+
+MODES, TESTS, OUTPUTS = 2, 2, 3
+DRAW = np.random.default_rng(11)
+THETA, TARGETS = DRAW.normal(size=(TESTS, MODES)), DRAW.normal(size=(MODES, OUTPUTS))
+EIGENVALUES = np.array([1.3, 0.5])
+COURSES = {
+    "descent": Descent(EIGENVALUES, np.full(MODES, 0.7), steps=4),
+    "flow": Flow(EIGENVALUES, np.ones(MODES), time=1.5),
+    "end": Descent(EIGENVALUES, np.full(MODES, 0.7)),
+}
+
+
+@lru_cache
+def tensors(kind, order):
+    return random_tensor(kind, MODES + TESTS, f"moments {order}", FLOATS)
+
+
+def written_out(moments, term, outside):
+    """A term with a letter for the sample and one for the neuron of every label, and a delta for every pair."""
+    labels = sorted({label for item in (*term.fixed, *term.cumulants) for label in item.labels})
+    sample = dict(zip(labels, ascii_letters, strict=False))
+    neuron = dict(zip(labels, ascii_letters[26:], strict=False))
+    operands, equal = [], np.eye(OUTPUTS)
+
+    def put(array, letters):
+        operands.extend([array, [ascii_letters.index(letter) for letter in letters]])
+
+    for item in term.fixed:
+        if item.name == "Theta":
+            put(THETA, [sample[label] for label in item.labels])
+            put(equal, [neuron[label] for label in item.labels])
+        else:
+            put(TARGETS, [sample[item.labels[0]], neuron[item.labels[0]]])
+    for item in term.cumulants:
+        cut = tuple(slice(MODES, None) if label.isdigit() else slice(MODES) for label in item.labels)
+        put(tensors(item.kind, item.order).transpose(item.vertex_of)[cut], [sample[label] for label in item.labels])
+        for a, b in item.ties:
+            put(equal, [neuron[a], neuron[b]])
+    for own in term.grown:
+        put(moments.weight(own).array.value, [sample[label] for label in own.modes])
+    wanted = [ascii_letters.index(own[label]) for label in outside for own in (sample, neuron)]
+    return term.sign * np.einsum(*operands, wanted, optimize="greedy")
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_means_and_changes_of_the_kernel(name):
+    moments = Moments(COURSES[name], tensors, THETA, TARGETS)
+    for shape, outside in (("z", "0"), ("H", "01")):
+        terms = averaged(shape, outside, moments.course.most)
+        found, expected = moments.total(terms, outside), {}
+        for term in terms:
+            expected[term.part] = expected.get(term.part, 0.0) + written_out(moments, term, outside)
+        assert set(found) == set(expected)
+        for part, array in expected.items():
+            whole = np.broadcast_to(found[part], array.shape)
+            assert np.allclose(whole, array, rtol=1e-11, atol=1e-11)
+            assert np.abs(array).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_covariances(name):
+    """With the terms in which outputs have changed places."""
+    moments = Moments(COURSES[name], tensors, THETA, TARGETS)
+    found, expected = moments.covariance(), {}
+    for term in correlated(moments.course.most):
+        array = written_out(moments, term, "01")
+        if term.grown[0].order > term.grown[1].order:
+            array = array + array.transpose(2, 3, 0, 1)
+        expected[PART(term)] = expected.get(PART(term), 0.0) + array
+    assert set(found) == set(expected) == {"leading", "G1", "H1", "DF", "AB", "PQ", "RSTU"}
+    for part, array in expected.items():
+        assert np.allclose(found[part], array, rtol=1e-11, atol=1e-11)
+        assert np.abs(array).max() > 1e-2
+        assert np.allclose(array, array.transpose(2, 3, 0, 1), atol=1e-11)

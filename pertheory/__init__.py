@@ -49,6 +49,9 @@ _HOMES = {
     "tree": "pertheory.rulebook.trees",
     "derive": "pertheory.recursion",
     "Recursion": "pertheory.recursion",
+    "simulate": "pertheory.simulate.simulation",
+    "extrapolate": "pertheory.simulate.extrapolate",
+    "compare": "pertheory.simulate.compare",
     "theory": "pertheory.theory",
     "Theory": "pertheory.theory",
     "QuadraticModel": "pertheory.training.nearly_kernel",
@@ -85,6 +88,7 @@ __all__ = [
     "aspect",
     "asymptotics",
     "average",
+    "compare",
     "critical",
     "dH",
     "ddH_I",
@@ -92,10 +96,12 @@ __all__ = [
     "derive",
     "describe",
     "exponents",
+    "extrapolate",
     "name",
     "network",
     "posterior",
     "scaling",
+    "simulate",
     "theory",
     "trained",
     "tree",
@@ -122,6 +128,9 @@ if TYPE_CHECKING:
     from pertheory.rulebook.observable import Observable
     from pertheory.rulebook.tensors import name
     from pertheory.rulebook.trees import H, ddH_I, ddH_II, dH, tree, z
+    from pertheory.simulate.compare import compare
+    from pertheory.simulate.extrapolate import extrapolate
+    from pertheory.simulate.simulation import simulate
     from pertheory.solve.asymptotics import asymptotics
     from pertheory.solve.classify import critical
     from pertheory.solve.exponents import exponents

@@ -47,11 +47,12 @@ ALLOWED = {
     "infer": "text html graphs algebra rulebook functions worker closure averages run solve",
     "targets": "",
     "theory": "progress rulebook functions files store recursion closure kernels targets",
+    "simulate": "text progress graphs rulebook functions files run theory",
     "training": "text html progress graphs algebra rulebook functions run theory",
     "book": "text progress graphs algebra rulebook functions derive typeset worker recursion closure memo solve "
     "training infer theory",
     "cli": "progress draw rulebook functions files typeset store worker recursion closure targets theory averages run "
-    "book describe solve initialise training infer plots",
+    "simulate book describe solve initialise training infer plots",
     "__main__": "cli",
 }
 ROOMS = list(ALLOWED)

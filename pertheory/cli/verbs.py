@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pertheory import __version__
-from pertheory.cli import aspect, check, critical, derive, describe, draw, emit, infer, init, predict, run
+from pertheory.cli import aspect, check, critical, derive, describe, draw, emit, infer, init, predict, run, simulate
 from pertheory.cli import list as listing
 from pertheory.errors import PertheoryError
 from pertheory.progress import automatic
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import line
 
-VERBS = (listing, derive, describe, draw, emit, run, critical, init, aspect, infer, predict, check)
+VERBS = (listing, derive, describe, draw, emit, run, simulate, critical, init, aspect, infer, predict, check)
 #: Characters of the longest message.
 LONGEST = 2000
 

@@ -20,6 +20,7 @@ from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.solve.asymptotics import asymptotics
 from pertheory.solve.solutions import DEPTH
+from pertheory.text import line
 
 #: the orders of the information that are summed up; the last one corrects the optimum
 CUBIC, QUARTIC = 3, 4
@@ -148,7 +149,7 @@ def aspect(
     name = activation if isinstance(activation, str) else getattr(activation, "name", str(activation))
     return Aspect(
         chosen.name,
-        str(name),
+        line(str(name)),
         outputs,
         float(nu),
         None if nu_6 is None else float(nu_6),

@@ -16,6 +16,7 @@ from pertheory.functions.activation import Activation
 from pertheory.infer.checks import check_noise, check_targets
 from pertheory.infer.conditioning import Conditioned
 from pertheory.infer.contraction import Array, Slabs
+from pertheory.infer.expansion import Cumulant
 from pertheory.infer.hidden import KernelResponse
 from pertheory.infer.pure import cumulants_of, key_of, pure_part
 from pertheory.infer.record import Posterior
@@ -26,7 +27,7 @@ from pertheory.run.model import Model
 from pertheory.run.states import LayerState
 from pertheory.text import plural
 
-#: the variance over networks of the logarithm of the evidence above which the first order is no small correction
+#: the variance over networks of the logarithm of the evidence, or V/(n K^2), above which orders beyond are not small
 LARGE = 0.5
 #: a relative error of the posterior that is said
 INEXACT = 1e-4
@@ -138,6 +139,19 @@ def _warn(found: Posterior, error: float) -> None:
             "fluctuates so much from network to network that orders beyond the computed ones are not small",
             stacklevel=3,
         )
+    four = found.last.cumulants.get(Cumulant(2, 0))
+    if four is not None:
+        kernel = np.diagonal(found.last.kernel)
+        share = (
+            float(np.max(np.einsum("aaaa->a", np.asarray(four)) / np.where(kernel > 0, kernel, np.inf) ** 2))
+            / found.width
+        )
+        if share > LARGE:
+            warnings.warn(
+                f"V/(n K^2) is {share:.2g} at width {found.width:g}: kernels fluctuate so much from network to network "
+                "that orders beyond the computed ones are not small",
+                stacklevel=3,
+            )
     if np.any(np.einsum("titi->ti", found.total("covariance")) < 0):
         warnings.warn(
             f"a variance is negative at width {found.width:g}: the first order exceeds the leading one", stacklevel=3

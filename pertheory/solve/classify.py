@@ -12,6 +12,7 @@ about an activation but its formula.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from pertheory.solve.question import Asked, question
 from pertheory.solve.small_kernels import SmallKernels
 from pertheory.typeset.write import APPROXIMATION
 
+NEUTRAL = "neutral"
 LINE, ZERO, HALF, NONE = "scale-invariant", "K*=0", "half-stable", "none"
 
 
@@ -58,8 +60,12 @@ def critical(
         -2
     """
     asked = question(find_network(network), activation, parameters)
-    with progress(f"critical points of {asked.name}"):
-        return _classified(asked)
+    with progress(f"critical points of {asked.name}"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = _classified(asked)
+    for text in dict.fromkeys(str(own.message) for own in caught):  # once each, and none beside an error
+        warnings.warn(text, stacklevel=2)
+    return found
 
 
 def _classified(asked: Asked) -> Criticality:
@@ -72,10 +78,15 @@ def _classified(asked: Asked) -> Criticality:
         given = {**asked.symbols, **asked.given}
         return Criticality(asked.rule, asked.function, kind, tuple(points), dict(exact), above.range, notes, given)
 
-    if zero.limit and zero.is_line:
+    def line() -> Criticality:
         means = {f"A_{power}": sum(slope**power for slope in zero.slopes) / 2 for power in (2, 4)}
-        return made(LINE, [zero.point(None, "neutral")], {**zero.limit, **means, "nu": zero.nu_of_limit()})
+        return made(LINE, [zero.point(None, NEUTRAL)], {**zero.limit, **means, "nu": zero.nu_of_limit()})
+
+    if zero.limit and zero.is_line:
+        return line()
     lowest, exact = _at_zero(zero, above) if zero.limit else ([], {})
+    if lowest and lowest[0].stability == NEUTRAL:
+        return line()
     if lowest and lowest[0].stability == "stable":
         others = [] if asked.is_symbolic else above.points()[0]
         nu = sympy.factor(zero.nu_of_limit() / 3)
@@ -93,7 +104,7 @@ def _at_zero(zero: SmallKernels, above: AboveZero) -> tuple[list[Point], dict[st
     except (UnsupportedError, DivergentAverageError):
         zero.notes.append("K* = 0 is not looked at: the layer has no expansion in small kernels")
         return [], {}
-    if first is None:
-        zero.notes.append("linear near zero: the kernel decays more slowly than every power of the depth")
     sign = zero.sign(first) if first is not None else above.growth(float(zero.limit["C_W"]))
-    return [zero.point(sympy.S.Zero, "stable" if sign < 0 else "unstable")], exact
+    if first is None and sign:
+        zero.notes.append("linear near zero: the kernel moves more slowly than every power of the depth")
+    return [zero.point(sympy.S.Zero, {-1: "stable", 0: NEUTRAL, 1: "unstable"}[sign])], exact

@@ -33,6 +33,8 @@ LOWEST, HIGHEST, SHORTER = 1e-3, 1e3, 10.0
 #: what a root in high precision may leave of its condition, and what counts as zero
 SHARP = ZERO = 1e-15
 SEARCHED = Range(LOWEST, HIGHEST)
+#: a variance of weights that no point has: where s' all but vanishes
+LARGEST = 1e100
 #: derivatives at 0 that the expansion to the third power of K needs
 HIGHEST_DERIVATIVE = 9
 
@@ -139,8 +141,9 @@ class Conditions:
         return gap
 
     def is_possible(self, point: CriticalPoint) -> bool:
-        """Whether the variances of a point are variances."""
-        return all(point.couplings[name] >= 0 for name in (self.own.weight, self.own.bias) if name)
+        """Whether the variances of a point are variances, and those of weights not beyond all networks."""
+        weight, bias = (point.couplings[name] if name else 0.0 for name in (self.own.weight, self.own.bias))
+        return bool(0 < weight < LARGEST and bias >= 0)
 
     def point(self, kernel: Any) -> CriticalPoint:
         """The variances that make chi_perpendicular one and the kernel stand still."""

@@ -146,7 +146,7 @@ class AboveZero:
         return {name: sympy.Float(value) for name, value in numbers.items()}
 
     def growth(self, weight: float) -> int:
-        """The sign of K' - K, without a bias, at the smallest kernel at which double precision sees it."""
+        """The sign of K' - K, without a bias, at the smallest kernel at which doubles see it; 0 if at none."""
         if self.asked.is_symbolic:
             raise UnsupportedError(f"{self.asked.name} is linear near zero; its stability needs numbers")
         found = self._searched
@@ -158,4 +158,4 @@ class AboveZero:
             above = SingleInputLayer(self.rule, found.conditions.averages, couplings, kernel).kernel_above
             if abs(above / kernel - 1) > FLAT:
                 return 1 if above > kernel else -1
-        return 1
+        return 0

@@ -68,6 +68,9 @@ class SmallKernels:
             return {}
         solved = scale_invariant(_open(self.rule))
         weight = self._evaluated(solved, solved.symbols[self.own.weight])
+        if weight.is_number and not weight > 0:
+            self.notes.append(f"K* = 0 would be critical at {self.own.weight} = {weight}, which is no variance")
+            return {}
         return {**({"C_b": sympy.S.Zero} if self.own.bias else {}), "C_W": weight}
 
     def _evaluated(self, solved: ClassInDepth, element: Any) -> sympy.Expr:

@@ -261,3 +261,10 @@ def test_the_posterior_mean_of_6_88_needs_the_kernel_of_the_action():
     other = equation.statement.replace("m_g(1)", "phi(1)")
     assert DECIDERS["posterior"].decide(equation, equation.statement).status == "verified"
     assert DECIDERS["posterior"].decide(equation, other).status == "mismatch"
+
+
+def test_networks_whose_kernels_fluctuate_too_much_are_warned_of():
+    """A deep ReLU network: V/(n K^2) = 5 (l - 1)/n."""
+    theory = pt.theory("mlp", ["G", "V"], order=1)
+    with pytest.warns(UserWarning, match=r"V/\(n K\^2\) is 1 at width 20"):
+        pt.posterior(theory, [[1.0]], [[0.1]], [[1.0]], 10.0, activation="relu", depth=5, width=20, C_W=2.0)

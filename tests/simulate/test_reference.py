@@ -15,7 +15,7 @@ HYPER = ("C_b", "C_W", "lambda_b", "lambda_W")
 #: C_b, inputs and layer; tensors, widths and networks; the degree of the fit in 1/n.
 PLAN = {
     (0.3, 2, 2): (("G", "H", *"VDFABPQRSTU"), {12: 30_000, 48: 30_000}, 1),
-    (0.0, 1, 3): (("G", "H", *"VDFABPQRSTU", "V6"), {12: 60_000, 24: 60_000, 48: 30_000}, 2),
+    (0.0, 1, 3): (("G", "V", "V6"), {12: 60_000, 24: 60_000, 48: 30_000}, 2),
 }
 
 
@@ -50,6 +50,8 @@ def pulls(case):
     place = {(fit.tensor, fit.slots): fit for fit in found}
     for record in records(case):
         name = {"K": "G", "Theta": "H", "G1": "G", "H1": "H"}.get(record["tensor"], record["tensor"])
+        if name not in PLAN[case][0]:
+            continue
         order = int(record["tensor"] in ("G1", "H1"))
         slots = [int(digit) - 1 for digit in record["sample_pattern"]]
         if name == "T":
@@ -60,13 +62,13 @@ def pulls(case):
 
 @pytest.mark.parametrize("case", list(PLAN), ids=["two inputs, layer 2", "one input, layer 3"])
 def test_sampled_networks_of_another_program_are_reproduced(case):
-    """Two inputs at layer 2, all components; one input at layer 3, V6 as well: compiling takes most of the time."""
+    """Two inputs at layer 2, all components; one input at layer 3, preactivations to V6: compiling takes long."""
     found = list(pulls(case))
     values = np.array([pull for record, pull in found if abs(record["value"]) > 1e-12])
     worst, pull = max(found, key=lambda pair: abs(pair[1]))
     assert abs(pull) < 4.5, (worst, pull)
     assert np.sqrt(np.mean(values**2)) < 1.5
-    assert len(values) > 10
+    assert len(values) > (10 if case[1] == 2 else 2)
 
 
 def test_the_mean_ntk_of_relu_networks_is_the_one_in_the_file():

@@ -347,3 +347,18 @@ def test_bad_axes_are_one_line(arguments: tuple[object, ...], words: str) -> Non
         pt.critical("tanh").chi_perp(-1.0)
     with pytest.raises(pt.InputError, match="sigmoid has no critical point; give C_b and C_W"):
         pt.critical("sigmoid").chi_perp(1.0)
+
+
+@pytest.mark.parametrize(
+    ("activation", "rule", "given"),
+    [("tanh", "residual", {"gamma": 1}), ("tanh", "residual", {"gamma": 2}), ("max(x,100) - 100", "mlp", {})],
+)
+def test_a_point_whose_variance_is_none_is_no_point(activation, rule, given):
+    """C_W = 1 - gamma^2 is zero or negative; and where s' all but vanishes it would be beyond all numbers."""
+    found = pt.critical(activation, rule, **given)
+    assert (found.universality, found.points) == ("none", ())
+
+
+def test_a_straight_line_in_disguise_is_one():
+    found = pt.critical("swish", beta=0)
+    assert (found.universality, found.points[0].C_W, found.nu) == ("scale-invariant", 4, 2)

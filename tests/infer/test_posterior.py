@@ -268,3 +268,16 @@ def test_networks_whose_kernels_fluctuate_too_much_are_warned_of():
     theory = pt.theory("mlp", ["G", "V"], order=1)
     with pytest.warns(UserWarning, match=r"V/\(n K\^2\) is 1 at width 20"):
         pt.posterior(theory, [[1.0]], [[0.1]], [[1.0]], 10.0, activation="relu", depth=5, width=20, C_W=2.0)
+
+
+def test_descent_of_the_last_layer_is_the_plain_average_of_regressions():
+    """Two expansions that share no code: chains of events in training, and the diagrams that have one chain alone."""
+    rng = np.random.default_rng(3)
+    train, test, targets = rng.normal(size=(3, 4)), rng.normal(size=(2, 4)), rng.normal(size=(3, 2))
+    options = {"activation": "tanh", "depth": 3, "C_b": 0.2, "C_W": 1.4}
+    rates = {"lambda_b": [0, 0, 0.2], "lambda_W": [0, 0, 1.4]}
+    trained = pt.trained(pt.theory("mlp", order=1), train, targets, test, eta=0.05, **options, **rates)
+    bayes = pt.posterior(pt.theory("mlp", ["G", "V"], order=1), train, targets, test, **options)
+    assert trained.mean.leading == pytest.approx(bayes.mean[0], rel=1e-9)
+    assert trained.mean.first == pytest.approx(bayes.last_layer[1], rel=1e-8)
+    assert np.max(np.abs(bayes.mean[1] - bayes.last_layer[1])) > 0.01

@@ -14,8 +14,8 @@ EXAMPLE = "pertheory aspect relu --outputs 3 --width 256"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of the verb."""
     parser.add_argument("activation", metavar="ACTIVATION", help="name of an activation, a formula, or a rule file")
-    parser.add_argument("--outputs", type=whole("--outputs", 1), default=3, help="n_L, the outputs (default 3)")
-    parser.add_argument("--width", type=whole("--width", 1), help="n of all hidden layers: a depth is given for it")
+    parser.add_argument("--outputs", type=whole("--outputs", 1, 10**9), default=3, help="n_L, the outputs (default 3)")
+    parser.add_argument("--width", type=whole("--width", 1, 10**9), help="n of all hidden layers: gives a depth")
     parser.add_argument(
         "--param",
         type=parameter,

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--noise", type=number, default=0.0, help="a variance that is added to the training block (default 0)"
     )
-    parser.add_argument("--width", type=whole("--width", 1), help="n of the last hidden layer: totals are given for it")
+    parser.add_argument("--width", type=whole("--width", 1, 10**9), help="n of the last hidden layer: gives totals")
     parser.add_argument("--compare", type=_widths, default=(), metavar="N,N,..", help="log evidence at these widths")
     parser.add_argument("--plot", type=place, metavar="FILE.svg", help="draw the log evidence over the depth")
     parser.add_argument("--hidden", action="store_true", help="kernels of all layers as the data leave them")
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _widths(text: str) -> list[int]:
-    return [whole("--compare", 1)(part) for part in text.split(",")]
+    return [whole("--compare", 1, 10**9)(part) for part in text.split(",")]
 
 
 def main(options: argparse.Namespace) -> int:

@@ -44,9 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps", required=True, help="of gradient descent: a number, or inf; or flow:3.5, gradient flow to a time"
     )
     parser.add_argument("--update", default="gradient", help="gradient (default), or newton: of the second order")
-    parser.add_argument("--width", type=whole("--width", 1), help="n of the last hidden layer: totals are given for it")
+    parser.add_argument("--width", type=whole("--width", 1, 10**9), help="n of the last hidden layer: gives totals")
     parser.add_argument(
-        "--ensemble", type=whole("--ensemble", 1), default=1, help="networks that a prediction averages (default 1)"
+        "--ensemble",
+        type=whole("--ensemble", 1, 10**9),
+        default=1,
+        help="networks that are averaged (default 1)",
     )
     parser.add_argument(
         "--allow-large", action="store_true", help="warn, and do not refuse, where the expansion parameter is above 0.3"

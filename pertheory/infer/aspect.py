@@ -19,6 +19,7 @@ from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
 from pertheory.solve.asymptotics import asymptotics
+from pertheory.solve.channels import outer
 from pertheory.solve.solutions import DEPTH
 from pertheory.text import line
 
@@ -67,7 +68,10 @@ class Aspect:
         series = " + ".join(f"{value:.6g} r^{power}" for power, value in self.information).replace("+ -", "- ")
         rows: list[tuple[str, Any]] = [
             ("nu", f"{self.nu:.6g}, V/(n K^2) = nu r with r = L/n"),
-            ("information", f"I(r) = {series} + .., in nats, between halves of {self.outputs} outputs"),
+            (
+                "information",
+                f"I = {series} + .., in nats, between halves of {self.outputs} outputs, for V/(n K^2) = nu r",
+            ),
             ("r*", f"{self.r:.4g}, 4/((20 + 3 n_L) nu)"),
         ]
         unknown = "not known: what it needs is not solved for at this critical point"
@@ -193,8 +197,13 @@ class _Ratios:
                 raise InputError(
                     f"{name} of {rule.name} is fixed by criticality at {found.couplings[name]}; leave it out"
                 )
+        free = {sympy.Symbol(name): value for name, value in self._free.items()}
+        for name in (outer(rule).weight, outer(rule).bias):
+            value = sympy.sympify(found.couplings.get(name, 1), strict=True).subs(free)
+            if value < 0:
+                raise UnsupportedError(f"{rule.name} has no critical point there: {name} would be {value}")
         known = found.value.subs({sympy.Symbol(name): value for name, value in found.couplings.items()})
-        return known.subs({sympy.Symbol(name): value for name, value in self._free.items()})
+        return known.subs(free)
 
     def growth(self, tensors: Mapping[str, int], power: int) -> sympy.Expr | None:
         """The coefficient of a power of the depth in a product of tensors over powers of K; None if it grows faster."""

@@ -62,7 +62,8 @@ def check_symmetric(array: Array, name: str, exchanges: list[list[int]]) -> None
     """
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name} holds NaN or infinity; all entries must be finite")
-    if not all(np.allclose(array, array.transpose(order)) for order in exchanges):
+    least = 1e-8 * float(np.max(np.abs(array), initial=0.0))
+    if not all(np.allclose(array, array.transpose(order), atol=least) for order in exchanges):
         rest = "" if array.ndim == 2 else " in the slots of each pair, and in its pairs"
         raise InputError(f"{name} must be symmetric{rest}")
 

@@ -22,7 +22,7 @@ from pertheory.infer.pure import cumulants_of, key_of, pure_part
 from pertheory.infer.record import Posterior
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import whole
-from pertheory.run.arguments import check_inputs
+from pertheory.run.arguments import check_inputs, check_widths
 from pertheory.run.model import Model
 from pertheory.run.states import LayerState
 from pertheory.text import plural
@@ -31,6 +31,10 @@ from pertheory.text import plural
 LARGE = 0.5
 #: a relative error of the posterior that is said
 INEXACT = 1e-4
+#: one at which nothing is left, and that of rounding
+USELESS, ROUNDED = 0.1, 1e-16
+#: the widest network
+WIDEST = 10**12
 
 
 def posterior(
@@ -69,10 +73,11 @@ def posterior(
     outputs = answers.shape[1]
     own = pure_part(theory)
     depth = whole(depth, "depth", 1)
+    check_widths(widths, depth, inputs.shape[1], own.network)
     if widths is not None and len(widths) and width is None:
         width = widths[-1]
     if width is not None:
-        width = float(whole(width, "width", 1))
+        width = float(whole(width, "width", 1, WIDEST))
         if widths is not None and len(widths) and widths[-1] != width:
             raise InputError(f"width is the last of widths, {shown(widths[-1])}, not {width:g}")
         if depth > 1 and outputs > width:
@@ -124,13 +129,16 @@ def _conditioned(state: LayerState, order: int, targets: Array, noise: float) ->
 def _warn(found: Posterior, error: float) -> None:
     """Raise what is wrong with the last layer now, and say where numbers are less exact, or corrections not small."""
     found.last.log_evidence()
-    lost = max(error, 1e-16) * found.last.condition
+    # each order has one more inverse of the kernel, between which what is nearly equal cancels
+    lost = max(error * found.last.condition, ROUNDED * found.last.condition ** (found.order + 1))
     if lost > INEXACT:
-        warnings.warn(
-            f"the kernel of the training inputs is nearly singular: relative errors of {error:.1g} in it are up to "
-            f"{lost:.1g} in the posterior; give a larger noise",
-            stacklevel=3,
+        text = (
+            f"the kernel of the training inputs is nearly singular, so that the posterior is known to {lost:.1g} of "
+            "itself; give a larger noise, or inputs that differ more"
         )
+        if lost > USELESS:
+            raise InputError(text)
+        warnings.warn(text, stacklevel=3)
     if found.width is None:
         return
     if found.expansion > LARGE:

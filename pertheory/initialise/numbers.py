@@ -68,7 +68,8 @@ def initialise(
     n, last = whole(width, "width", 1, MOST_WIDTH), whole(depth, "depth", 1, MOST_DEPTH)
     found = critical(activation, network, **parameters)
     if not found.points or found.universality == "none":
-        why = "no variances keep both signals and gradients through many layers"
+        low, high = found.searched.low, found.searched.high
+        why = f"no variances keep both signals and gradients, for K = 0 and from {low:g} to {high:g}"
         warnings = (f"{found.name} is not critical: {why}", *found.notes)
         return Initialisation(found, n, last, None, None, {}, 1.0, None, (), None, None, warnings)
     return _Network(found, n, last).initialisation()
@@ -89,7 +90,15 @@ class _Network:
         product = 1.0
         if self.point.K:
             product = float(input_product(self.rule, float, self.couplings, self.point.K))
-        kernels = self.kernels(product)
+        kept = self.kept()
+        try:
+            kernels = self.kernels(product)
+        except UnsupportedError:  # averages of such signals do not exist
+            kernels = [product, math.inf]
+        grows = self.point.K == 0 and not kernels[-1] <= kernels[0] / KEPT
+        if grows and kept is not None:
+            product = kept
+            kernels = self.kernels(product)
         layers = self.rates(product, kernels)
         v, ntk = self.fluctuations(product, layers, kernels)
         return Initialisation(
@@ -100,11 +109,11 @@ class _Network:
             self.point.C_W,
             self.others,
             product,
-            self.kept(),
+            kept,
             layers,
             v,
             ntk,
-            tuple(self.warnings(product, v, ntk)),
+            tuple(self.warnings(product, v, ntk, grows)),
         )
 
     @property
@@ -134,8 +143,9 @@ class _Network:
         kernels, none, weight = starts, np.zeros(LOOKS), np.full(LOOKS, self.point.C_W)
         for _ in range(self.depth - 1):
             kernels = np.maximum(layers.above(kernels, none, weight), FOLLOWED.low)
-        kept = np.flatnonzero(kernels >= KEPT * starts)
-        kept = kept[kept > 0]  # the lowest one cannot fall
+        held = (kernels >= KEPT * starts) & (kernels <= starts / KEPT)
+        held[0] = True  # the lowest one cannot fall
+        kept = np.arange(1, len(held) if held.all() else int(np.argmin(held)))
         return float(input_product(self.rule, float, self.couplings, starts[kept[-1]])) if len(kept) else None
 
     def rates(self, product: float, kernels: Sequence[float]) -> tuple[Rates, ...]:
@@ -190,9 +200,11 @@ class _Network:
         own = {self.own.bias_rate: layer.bias, self.own.weight_rate: layer.weight, **dict(layer.inner)}
         return own.get(name, 0.0)
 
-    def warnings(self, product: float, v: float | None, ntk: float | None) -> Iterator[str]:
+    def warnings(self, product: float, v: float | None, ntk: float | None, grows: bool) -> Iterator[str]:
         """What a practitioner should know before pasting anything."""
         found = self.found
+        if grows:
+            yield f"signals of mean square 1 explode; these numbers are for inputs of mean square {product:.3g}"
         if found.universality == "half-stable":
             yield f"{found.name} is half-stable: {self._drift()}; scale inputs to mean square {product:.5g}"
         usable = [point for point in found.points if point.stability != "unstable"]

@@ -256,6 +256,8 @@ def _cell(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
     return value if value is None or isinstance(value, float | str) else str(value)
 
 

@@ -91,8 +91,9 @@ def phase_diagram(
     parallel, perpendicular = (np.where(gone, a, b) for a, b in zip(limit, (parallel, perpendicular), strict=True))
     exploded = kernel >= layer.high
     phase = np.where(perpendicular < 1 - MARGIN, "ordered", np.where(perpendicular > 1 + MARGIN, "chaotic", "critical"))
-    phase = np.where(exploded, "exploding", np.where(moving & ~gone, "unsettled", phase))
-    kernel = np.where(gone, 0.0, np.where(exploded, np.inf, kernel))
+    unsettled = moving & ~gone & ~exploded
+    phase = np.where(exploded, "exploding", np.where(unsettled, "unsettled", phase))
+    kernel = np.where(gone, 0.0, np.where(exploded, np.inf, np.where(unsettled, np.nan, kernel)))
     parallel, perpendicular = (np.where(exploded, np.nan, own) for own in (parallel, perpendicular))
     return PhaseDiagram(axes[0], axes[1], kernel, parallel, perpendicular, phase)
 
@@ -140,7 +141,8 @@ class LayerMap:
     def above(self, kernel: Array, bias: Array, weight: Array) -> Array:
         """K of the layer above."""
         rest, share, slope = np.moveaxis(self.of(np.log(kernel))[..., :3], -1, 0)
-        return np.asarray(kernel * (rest + slope * weight) + share * bias)
+        with np.errstate(over="ignore"):  # what explodes
+            return np.asarray(kernel * (rest + slope * weight) + share * bias)
 
     def susceptibilities(self, kernel: Array, weight: Array) -> tuple[Array, Array]:
         """chi_parallel and chi_perp."""

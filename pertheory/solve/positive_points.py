@@ -58,7 +58,7 @@ class AboveZero:
         found = search_range(self.rule, self.function, self.asked.numbers)
         self.range = found.looked
         if found.looked.high < HIGHEST:
-            self.notes.append(f"it grows so fast that averages exist to about K = {found.looked.high:g} only")
+            self.notes.append(f"it grows so fast that averages are known to about K = {found.looked.high:g} only")
         return found
 
     def _isolated(self) -> Found:
@@ -154,7 +154,8 @@ class AboveZero:
             return 1
         couplings = at_rest(self.rule, found.conditions.averages, self.asked.numbers)
         couplings |= {self.own.weight: weight, self.own.bias: 0.0}
-        for kernel in found.looked.nodes:
+        far = [kink * kink for kink in self.function.kinks if kink * kink > found.looked.high]
+        for kernel in (*found.looked.nodes, *far):
             above = SingleInputLayer(self.rule, found.conditions.averages, couplings, kernel).kernel_above
             if abs(above / kernel - 1) > FLAT:
                 return 1 if above > kernel else -1

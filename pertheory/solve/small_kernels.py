@@ -14,7 +14,7 @@ import sympy
 
 from pertheory.errors import UnsupportedError
 from pertheory.rulebook.network import Network
-from pertheory.solve.channels import outer
+from pertheory.solve.channels import inner_values, outer
 from pertheory.solve.critical import HIGHEST_DERIVATIVE
 from pertheory.solve.criticality import Point, plain
 from pertheory.solve.layer import SingleInputLayer
@@ -66,12 +66,30 @@ class SmallKernels:
             return {}
         if all(vanishes(slope) for slope in self.slopes):
             return {}
-        solved = scale_invariant(_open(self.rule))
-        weight = self._evaluated(solved, solved.symbols[self.own.weight])
+        try:
+            none, one = (self._slope(sympy.Integer(value)) for value in (0, 1))
+        except UnsupportedError:  # an inner bias: kernels of the layer do not vanish with K
+            return {}
+        weight = sympy.factor((1 - none) / (one - none))
         if weight.is_number and not weight > 0:
             self.notes.append(f"K* = 0 would be critical at {self.own.weight} = {weight}, which is no variance")
             return {}
         return {**({"C_b": sympy.S.Zero} if self.own.bias else {}), "C_W": weight}
+
+    def _slope(self, weight: sympy.Expr) -> sympy.Expr:
+        """K'/K of small kernels, linear in the variance of the weights."""
+        kernel = self._layer(weight, 2).kernel_above.coefficients
+        if not vanishes(kernel[0]):
+            raise UnsupportedError("K' does not vanish with K")
+        return kernel[2]
+
+    def _layer(self, weight: sympy.Expr, order: int) -> SingleInputLayer:
+        """The layer over series in the root of K."""
+        assert self.sides
+        averages = NearZero(dict.fromkeys((*self.rule.functions, "s"), self.sides), order)
+        values = {**self.asked.all_given(), self.own.weight: weight, self.own.bias: sympy.S.Zero}
+        couplings = {name: averages.constant(value) for name, value in values.items()}
+        return SingleInputLayer(self.rule, averages, couplings, averages.kernel)
 
     def _evaluated(self, solved: ClassInDepth, element: Any) -> sympy.Expr:
         above, below = self.slopes
@@ -84,7 +102,10 @@ class SmallKernels:
         At K* = 0 it is a third of it: K ~ l^-p makes chi_parallel = 1 - (p + 1)/l, the derivative of K with respect to
         its first value, and V = nu K^2 l solves V' = chi_parallel^2 V + nu_limit K^2 for nu = nu_limit/3 at every p.
         """
-        solved = scale_invariant(_open(self.rule))
+        usual, given = inner_values(self.rule), self.asked.all_given()
+        if len(usual) > 2 and any(given[name] != value for name, value in usual.items()):
+            raise UnsupportedError(f"nu of {self.rule.name} is known for inner parameters at {usual} alone")
+        solved = scale_invariant(_open(self.rule))  # the variance of a single inner weight is absorbed in the outer one
         grown = solved.tensors.solution(solved.tensors.step.node("V"))[1]
         return self._evaluated(solved, grown / solved.symbols["K"] ** 2)
 
@@ -103,11 +124,7 @@ class SmallKernels:
         Raises:
             UnsupportedError, DivergentAverageError: a layer has no expansion in small kernels.
         """
-        assert self.sides
-        averages = NearZero(dict.fromkeys((*self.rule.functions, "s"), self.sides), ORDER)
-        values = {**self.asked.all_given(), self.own.weight: self.limit["C_W"], self.own.bias: sympy.S.Zero}
-        couplings = {name: averages.constant(value) for name, value in values.items()}
-        layer = SingleInputLayer(self.rule, averages, couplings, averages.kernel)
+        layer = self._layer(self.limit["C_W"], ORDER)
         kernel, own = layer.kernel_above.coefficients, layer.own_coefficient("Theta").coefficients
         growth = {power: _simple(kernel[2 + power]) for power in POWERS}
         angle = {power: _simple(own[power]) for power in (1, 2)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ UPDATES = ("gradient", "newton")
 ROUNDING = 1e-13
 #: the leading part of the text of a gradient flow
 FLOW = "flow:"
+#: the widest network, and the most digits of a number of steps
+WIDEST, DIGITS = 10**12, 300
 
 
 class Data(NamedTuple):
@@ -142,7 +144,8 @@ def check_schedule(eta: Any, steps: Any, update: Any = "gradient") -> Schedule:
     if isinstance(steps, str | float) and steps in ("inf", inf):
         return Schedule(float(eta), inf, 0.0, update)
     try:
-        number = whole(int(steps) if isinstance(steps, str) and steps.isdecimal() else steps, "steps")
+        written = isinstance(steps, str) and steps.isascii() and steps.isdecimal() and len(steps) <= DIGITS
+        number = whole(int(steps) if written else steps, "steps", 0, 10**DIGITS)
     except InputError:
         raise InputError(f"steps must be a whole number from 0, inf or flow:TIME, not {shown(steps)}") from None
     return Schedule(float(eta), number, 0.0, update)
@@ -190,8 +193,4 @@ def check_width(width: Any) -> int | None:
     """A hidden width, if there is one."""
     if width is None:
         return None
-    if isinstance(width, bool) or not isinstance(width, int | float | np.number):
-        raise InputError(f"width must be a whole number from 1, not {shown(width)}")
-    if not isfinite(width) or width < 1 or width != int(width):
-        raise InputError(f"width must be a whole number from 1, not {shown(width)}")
-    return int(width)
+    return whole(int(width) if isinstance(width, float) and width.is_integer() else width, "width", 1, WIDEST)

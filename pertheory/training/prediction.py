@@ -14,20 +14,23 @@ from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import one_of, whole
+from pertheory.run.arguments import check_widths
 from pertheory.run.memory import check_memory
 from pertheory.text import plural
 from pertheory.theory import Theory
-from pertheory.training.data import check_data, check_schedule, check_width, course_of
+from pertheory.training.data import WIDEST, check_data, check_schedule, check_width, course_of
 from pertheory.training.moments import LEADING, Moments, Parts
 from pertheory.training.result import COVARIANCE, MEAN, Trained
 from pertheory.training.series import Expansion, full
-from pertheory.training.spectrum import expansion_parameter, largest_eta
+from pertheory.training.spectrum import expansion_parameter, largest_eta, lost_digits
 from pertheory.training.start import Setup, start_of
 
 #: arrays with an axis for each of four inputs that are held at once: tensors, over inputs and over modes, and weights
 ARRAYS = 30
 #: the expansion parameter above which the first order is no small correction
 LARGEST_EXPANSION = 0.3
+#: relative errors of the first order that are said, and beyond which nothing is left
+INEXACT, USELESS = 1e-4, 0.1
 #: what is said of rules that are not sound
 APPROXIMATE = " (an approximation: pairs only)"
 #: what happens above it
@@ -84,25 +87,30 @@ def trained(
     if not isinstance(theory, Theory):
         raise InputError(f'theory must be one that pt.theory makes, as pt.theory("mlp", order=1), not {shown(theory)}')
     data, schedule = check_data(train, targets, test), check_schedule(eta, steps, update)
-    depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1)
-    own = check_width(widths[-1] if width is None and widths else width)
-    if widths and own != widths[-1]:
-        raise InputError(f"width is the last of widths, {shown(widths[-1])}, not {own}")
+    depth, ensemble = whole(depth, "depth", 1), whole(ensemble, "ensemble", 1, WIDEST)
+    own, below = check_width(width), check_widths(widths, depth, data.train.shape[1], theory.network)
+    if below is not None and len(below) > 1:
+        own = check_width(below[-1]) if own is None else own
+        if own != below[-1]:
+            raise InputError(f"width is the last of widths, {below[-1]:g}, not {own}")
     check_memory(ARRAYS * 8 * len(data.inputs) ** 4, f"{plural(len(data.inputs), 'input')}: training needs")
     setup = Setup(theory, backend, data, activation, depth, dict(options, widths=widths))
     start = start_of(setup)
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
+    _check_digits(lost_digits(moments))
     expansion = expansion_parameter(moments) / (own or 1)
     if own:
         _check_expansion(expansion, own, large)
     shape = (len(data.test), data.targets.shape[1])
-    covariance = _expansion(moments.covariance(), COVARIANCE, shape * 2).divided(ensemble)
+    with np.errstate(over="ignore", invalid="ignore"):
+        covariance = _expansion(_finite(moments.covariance()), COVARIANCE, shape * 2).divided(ensemble)
+        mean = _expansion(_finite(moments.mean()), MEAN, shape)
     return Trained(
         f"{theory.network.name} of depth {depth}{APPROXIMATE * (theory.network.closure != 'exact')}",
         schedule,
         data,
-        _expansion(moments.mean(), MEAN, shape),
+        mean,
         covariance,
         expansion,
         largest_eta(moments),
@@ -113,11 +121,39 @@ def trained(
     )
 
 
+def _finite(parts: Parts) -> Parts:
+    """The same.
+
+    Raises:
+        InputError: a part is not finite.
+    """
+    if not all(np.isfinite(part).all() for part in parts.values()):
+        raise InputError("the prediction leaves the range of doubles; use smaller targets")
+    return parts
+
+
 def _expansion(parts: Parts, names: Sequence[str], shape: tuple[int, ...]) -> Expansion:
     nothing = np.zeros(())
     return Expansion(
         full(parts.get(LEADING, nothing), shape), {name: full(parts.get(name, nothing), shape) for name in names}
     )
+
+
+def _check_digits(lost: float) -> None:
+    """See that nearly equal training inputs have left digits.
+
+    Raises:
+        InputError: they have not.
+    """
+    if lost <= INEXACT:
+        return
+    text = (
+        f"some training inputs are nearly equal, so that the first order is known to {lost:.1g} of itself; leave one "
+        "of them out, or train for fewer steps"
+    )
+    if lost > USELESS:
+        raise InputError(text)
+    warnings.warn(text, stacklevel=3)
 
 
 def _check_expansion(expansion: float, width: float, large: str) -> None:

@@ -16,6 +16,8 @@ from pertheory.training.times import Array
 
 #: eigenvalues that differ by less of the largest are one
 ALIKE = 1e-9
+#: rounding of tensors, relative to them
+ROUNDED = 1e-16
 
 
 def fluctuation(moments: Moments, middle: Array) -> Array:
@@ -28,6 +30,21 @@ def fluctuation(moments: Moments, middle: Array) -> Array:
     return found
 
 
+def lost_digits(moments: Moments) -> float:
+    """What rounding of the tensors makes of the first order, relative to it, about.
+
+    Every tensor comes with a factor (1 - U^T)/Theta for each error that has been undone, so that what cancels between
+    nearly equal inputs is divided by small eigenvalues twice, as far as these modes have been learned.
+    """
+    return ROUNDED * float(np.max(_undone(moments)) * np.max(moments.course.eigenvalues)) ** 2
+
+
+def _undone(moments: Moments) -> Array:
+    """(1 - U^T)/Theta of every mode, with U for a step."""
+    (linear,) = (own for own in grown("z", "0", moments.course.most) if [f.name for f in own.factors] == ["H", "r"])
+    return np.asarray(-moments.course.coefficient(linear))
+
+
 def expansion_parameter(moments: Moments) -> float:
     """The coefficient of 1/n in the mean square of dH, relative to what training has undone, in the largest mode.
 
@@ -35,8 +52,7 @@ def expansion_parameter(moments: Moments) -> float:
     the mean, the largest eigenvalue of the mean of (dH/Theta)^2 at the end of training; before the end (1 - U^T)/Theta
     stands for 1/Theta, so that small eigenvalues count as far as they have been learned.
     """
-    (linear,) = (own for own in grown("z", "0", moments.course.most) if [f.name for f in own.factors] == ["H", "r"])
-    undone = -moments.course.coefficient(linear)
+    undone = _undone(moments)
     root = np.sqrt(np.maximum(undone, 0.0))
     return float(np.linalg.eigvalsh(root[:, None] * fluctuation(moments, undone) * root).max(initial=0.0))
 

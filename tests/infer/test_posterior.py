@@ -116,8 +116,8 @@ def test_it_shows_itself(found):
 
 def test_a_nearly_singular_kernel_is_said(theory):
     near = [[0.8, -0.5], [0.8, -0.5 + 1e-6]]
-    with pytest.warns(UserWarning, match="nearly singular: relative errors of"):
-        pt.posterior(theory, near, [[0.1], [0.2]], TEST, 1e-12, depth=2)
+    with pytest.warns(UserWarning, match=r"nearly singular, so that the posterior is known to 0\.00"):
+        pt.posterior(theory, near, [[0.1], [0.2]], TEST, 3e-7, depth=2)
 
 
 def test_a_large_expansion_parameter_is_said(theory):
@@ -281,3 +281,22 @@ def test_descent_of_the_last_layer_is_the_plain_average_of_regressions():
     assert trained.mean.leading == pytest.approx(bayes.mean[0], rel=1e-9)
     assert trained.mean.first == pytest.approx(bayes.last_layer[1], rel=1e-8)
     assert np.max(np.abs(bayes.mean[1] - bayes.last_layer[1])) > 0.01
+
+
+def test_nearly_equal_inputs_without_noise_are_warned_of_and_then_refused():
+    theory = pt.theory("mlp", ["G", "V"], order=1)
+
+    def first(d):
+        data = [[0.8, -0.5], [0.8, -0.5 + d]], [[0.7], [0.7 + d]], [[0.3, 0.9]]
+        return pt.posterior(theory, *data, activation="tanh", depth=2, C_b=0.1).mean[1].item()
+
+    with pytest.warns(UserWarning, match="known to 0.00"):
+        assert first(1e-3) == pytest.approx(first(1e-2), rel=0.02)
+    with pytest.raises(pt.InputError, match="nearly singular"):
+        first(3e-4)
+
+
+@pytest.mark.parametrize("rule", ["projection", "residual"])
+def test_no_best_depth_where_a_variance_would_be_negative(rule):
+    with pytest.raises(pt.UnsupportedError, match="C_W would be -"):
+        pt.aspect("relu", rule, gamma=2)

@@ -162,3 +162,11 @@ def test_bad_input_is_one_line(parameters, words):
     with pytest.raises(pt.InputError, match=words) as caught:
         initialise("relu", **parameters)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("activation", ["x - x^3 + x^5", "tanh(x) + 0.8*x^2"])
+def test_inputs_that_explode_are_scaled_into_what_is_kept(activation):
+    found = initialise(activation, depth=24)
+    assert found.mean_square == found.kept < 0.1
+    assert "explode" in found.warnings[0]
+    assert 0.8 < found.layers[-1].kernel / found.layers[0].kernel < 1.25

@@ -249,7 +249,7 @@ def test_the_search_ends_where_averages_do() -> None:
         record = pt.critical(name)
         assert record.universality == "none"
         assert record.searched.high == pytest.approx(high)
-        assert any(f"averages exist to about K = {high:g} only" in note for note in record.notes)
+        assert any(f"averages are known to about K = {high:g} only" in note for note in record.notes)
 
 
 # -- phases ---------------------------------------------------------------------------------------------------
@@ -362,3 +362,17 @@ def test_a_point_whose_variance_is_none_is_no_point(activation, rule, given):
 def test_a_straight_line_in_disguise_is_one():
     found = pt.critical("swish", beta=0)
     assert (found.universality, found.points[0].C_W, found.nu) == ("scale-invariant", 4, 2)
+
+
+def test_inner_parameters_that_are_given_are_those_of_the_point():
+    """z' = gamma z + W2 s(W1 s(z)) of ReLU: K' = (gamma^2 + C_W C_W1/2) K, and C_W C_b1/2 more with an inner bias."""
+    assert pt.critical("relu", "residual", C_W1=0.5).points[0].C_W == 3
+    assert pt.critical("relu", "residual", C_b1=0.5).points == ()
+    odd = pt.critical("tanh", "residual", C_W1=0.5)
+    assert float(odd.chi_perp(1e-9)) == pytest.approx(1, abs=1e-6)
+
+
+def test_kinks_beyond_the_range_still_decide():
+    for text, stability in (("max(0, min(300, x))", "stable"), ("max(0, x) + 0.5*max(0, x - 300)", "unstable")):
+        points = pt.critical(text).points
+        assert [own.stability for own in points if own.K == 0] == [stability]

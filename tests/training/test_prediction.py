@@ -268,3 +268,28 @@ def test_it_shows_itself(theory):
     found = pt.trained(theory, steps=20, width=64, **TWO)
     assert repr(found) == ("Trained(mlp of depth 3, 20 steps of gradient descent, eta 0.18; 2 test inputs, 2 outputs)")
     assert found._repr_html_().count("<tr>") > 8
+
+
+def test_nearly_equal_inputs_are_warned_of_and_then_refused():
+    """What is left of the first order falls with the square of the condition, as far as modes have been learned."""
+    theory, options = pt.theory("mlp", order=1), {"activation": "tanh", "depth": 2, "C_b": 0.1}
+
+    def first(d, steps="inf"):
+        data = [[0.8, -0.5], [0.8, -0.5 + d]], [[0.7], [0.7 + d]], [[0.3, 0.9]]
+        return pt.trained(theory, *data, 0.05, steps, **options).mean.first.item()
+
+    expected = first(1e-2)
+    with pytest.warns(UserWarning, match=r"nearly equal, so that the first order is known to 0\.00"):
+        assert first(1e-3) == pytest.approx(expected, rel=0.1)
+    with pytest.raises(pt.InputError, match="nearly equal"):
+        first(3e-4)
+    assert first(1e-4, 10**4) == pytest.approx(first(3e-4, 10**4), rel=1e-2)  # what is not learned does no harm
+
+
+def test_numbers_beyond_doubles_are_one_line():
+    theory = pt.theory("mlp", order=1)
+    with pytest.raises(pt.InputError, match="range of doubles"):
+        pt.trained(theory, [[1.0], [2.0]], [[1e300], [-1e300]], [[1.5]], 0.05, 3, activation="tanh", depth=2)
+    for wrong in ({"widths": 10}, {"width": 10**400}, {"ensemble": 10**400}, {"steps": "9" * 5000}):
+        with pytest.raises(pt.InputError):
+            pt.trained(theory, [[1.0]], [[1.0]], [[1.5]], 0.05, **{"steps": 3, **wrong}, activation="tanh", depth=2)

@@ -116,3 +116,13 @@ def test_fast_oscillations_are_not_mistaken_for_nothing() -> None:
     line = (("s", 0),)
     found = pair_averages(functions, k[:2, :2], Layout.of([(line, line)]), 1.0)
     assert found is None or found[1][0] > 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 7, 8, 11])
+def test_bounds_of_quarter_octaves_that_are_not_good_enough_are_measured_once_more(seed: int) -> None:
+    """128 random inputs: a large variance among them would send all pairs to methods that take far longer."""
+    table = np.random.default_rng(seed).standard_normal((128, 8))
+    average = GaussianAverages({"s": activation("tanh")})
+    average(table @ table.T / 8, [(f(0), f(0)), (f(1), f(1))])
+    others = [own.averages for (_, method), own in average.account.used.items() if method != "mehler series"]
+    assert sum(others) < 50

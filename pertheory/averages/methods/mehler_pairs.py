@@ -67,7 +67,11 @@ class SmoothPairs:
         size = len(covariance)
         if not numbers or size < least:
             return found
-        for n, (values, error, weak) in zip(numbers, ManyInputs(factors, covariance).averages(), strict=True):
+        series = ManyInputs(factors, covariance)
+        averages = series.averages()
+        if any(error > self._rtol for _, error, _ in averages):
+            averages = series.averages(measured=True)
+        for n, (values, error, weak) in zip(numbers, averages, strict=True):
             if error <= self._rtol:
                 found[n] = Whole(values, error, weak if weak.any() else None, None, size * (size + 1) // 2)
         return found
@@ -132,6 +136,7 @@ class _Factors:
         merged = {tuple(sorted(one + two)) for one, two in both}
         self._resolved = merged | {product for own in terms for product, _ in own}
         self._rules: dict[float, _Rule] = {}
+        self._lost: dict[float, Array] = {}
         self._measured: dict[float, tuple[Array, ...]] = {}
         self._bounds: dict[frozenset[float], _Bounds] = {}
 
@@ -147,18 +152,23 @@ class _Factors:
             self._rules[key] = _Rule(rule.nodes, rule.weights, columns, signs, base.power)
         return self._rules[key]
 
-    def _measure(self, key: float) -> tuple[Array, ...]:
-        """The largest over a quarter octave of spreads.
+    def _rounding(self, key: float) -> Array:
+        """Rounding errors of the factors relative to their scales, at a spread."""
+        if key not in self._lost:
+            terms = self.values.terms
+            found = [[condition(self.functions, product, key) for product, _ in own] for own in terms]
+            losses = ((EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own) for own in found)
+            self._lost[key] = np.array([max(own, default=0.0) for own in losses])
+        return self._lost[key]
+
+    def _measure(self, rule: _Rule, values: Array) -> tuple[Array, ...]:
+        """What a rule says of values at some spreads.
 
         Returns:
-            By factor rounding errors relative to the scales, rarities, and, by degree, the largest coefficients, what
-            they differ by from those of the rule of twice the step, and what they lack from each degree on, relative to
-            root mean squares; by request what its average at equal inputs differs by.
+            By factor and spread rarities, and, by degree, coefficients, what they differ by from those of the rule of
+            twice the step, and what they lack from each degree on, relative to root mean squares; by request and spread
+            what its average at equal inputs differs by.
         """
-        rule, terms = self.rule(key), self.values.terms
-        found = [[condition(self.functions, product, key) for product, _ in own] for own in terms]
-        lost = [max((EPSILON * (x.values + x.argument) + SHIFTED * x.shift for x in own), default=0.0) for own in found]
-        values = np.array(self.values(key * QUARTER[:, None] * rule.nodes))
         both = values[self.first] * values[self.second]
         scale = np.abs(both) @ rule.weights
         apart = np.abs(both @ (rule.signs * rule.weights)) / np.where(scale > 0, scale, 1.0)
@@ -168,26 +178,46 @@ class _Factors:
         safe = np.where(norms > 0, norms, 1.0)[..., None]
         fine, differ = (np.abs(x @ rule.columns) / safe for x in (values, values * rule.signs))
         left = np.sqrt(_left(fine**2, norms > 0))
-        by_factor = [np.where(norms > 0, rare, 1.0), fine, differ, left]
-        return np.array(lost), *(x.max(axis=1, initial=0.0) for x in (*by_factor, apart))
+        return np.where(norms > 0, rare, 1.0), fine, differ, left, apart
+
+    def _worst(self, rows: Sequence[tuple[Array, ...]], lost: Array, power: float, beyond: Any) -> _Bounds:
+        """Bounds from what was measured at some spreads."""
+        stacked = (np.concatenate(own, axis=1) for own in zip(*rows, strict=True))
+        rare, sizes, errors, left, apart = (own.max(axis=1, initial=0.0) for own in stacked)
+        one, two = self.first, self.second
+        return _Bounds(
+            apart**power + EPSILON + lost[one] + lost[two] if power else np.full(len(apart), np.inf),
+            errors[one] * sizes[two] + sizes[one] * errors[two],
+            left[one] * left[two],
+            (rare[one] * rare[two]).tolist(),
+            beyond | {0.0: np.zeros_like(left)},
+        )
 
     def bounds(self, spreads: Sequence[float]) -> _Bounds:
-        """What is known for some spreads."""
+        """What holds for all spreads of the quarter octaves of some, measured once."""
         keys = frozenset(rounded(spread) for spread in spreads if spread)
         if keys not in self._bounds:
             for key in keys - self._measured.keys():
-                self._measured[key] = self._measure(key)
-            rows = [self._measured[key] for key in keys] or [tuple(np.zeros_like(x) for x in self._measure(1.0))]
-            lost, rare, sizes, errors, left, apart = (np.max(own, axis=0) for own in zip(*rows, strict=True))
-            one, two, power = self.first, self.second, self.rule(max(keys, default=1.0)).power
-            self._bounds[keys] = _Bounds(
-                apart**power + EPSILON + lost[one] + lost[two] if power else np.full(len(apart), np.inf),
-                errors[one] * sizes[two] + sizes[one] * errors[two],
-                left[one] * left[two],
-                (rare[one] * rare[two]).tolist(),
-                {key: self._measured[key][4] for key in keys} | {0.0: np.zeros_like(left)},
-            )
+                rule = self.rule(key)
+                self._measured[key] = self._measure(rule, np.array(self.values(key * QUARTER[:, None] * rule.nodes)))
+            rows = [self._measured[key] for key in keys]
+            beyond = {key: self._measured[key][3].max(axis=1) for key in keys}
+            self._bounds[keys] = self._bounded(rows, keys, beyond)
         return self._bounds[keys]
+
+    def own_bounds(self, spreads: Sequence[float], values: Array) -> _Bounds:
+        """What holds for some spreads themselves, where that of their quarter octaves is not good enough."""
+        keys = [rounded(spread) if spread else 0.0 for spread in spreads]
+        row = self._measure(self.rule(max(spreads) or 1.0), values)
+        beyond = {key: row[3][:, [k == key for k in keys]].max(axis=1) for key in keys if key}
+        return self._bounded([row], frozenset(keys) - {0.0}, beyond)
+
+    def _bounded(self, rows: Sequence[tuple[Array, ...]], keys: frozenset[float], beyond: Any) -> _Bounds:
+        if not rows or not keys:
+            nothing = self._measure(self.rule(1.0), np.array(self.values(0 * self.rule(1.0).nodes[None])))
+            return self._worst([nothing], np.zeros(len(self.values.terms)), 2.0, {})
+        lost = np.max([self._rounding(key) for key in keys], axis=0)
+        return self._worst(rows, lost, self.rule(max(keys)).power, beyond)
 
 
 @lru_cache(maxsize=32)
@@ -220,11 +250,12 @@ class ManyInputs:
         sigmas = self._sigma.tolist()
         self._rule, self._factors = factors.rule(max(sigmas, default=0.0) or 1.0), factors
         self._values = np.array(factors.values(self._sigma[:, None] * self._rule.nodes))
-        self._bounds = factors.bounds(sigmas)
 
-    def averages(self) -> list[Result]:
-        """Average all requests at all pairs of inputs."""
-        place, values, rule, count, bounds = self._place, self._values, self._rule, self._count, self._bounds
+    def averages(self, measured: bool = False) -> list[Result]:
+        """Average all requests at all pairs of inputs; `measured` takes bounds at the spreads themselves."""
+        place, values, rule, count = self._place, self._values, self._rule, self._count
+        sigmas = self._sigma.tolist()
+        bounds = self._factors.own_bounds(sigmas, values) if measured else self._factors.bounds(sigmas)
         # equal inputs: one variable, no series
         same = (values[self._factors.first] * values[self._factors.second]) @ rule.weights
         fine = (values.reshape(-1, len(rule.nodes)) @ rule.columns[:, :count]).reshape(*values.shape[:2], count)

@@ -170,7 +170,7 @@ def _differences(rule: Network, functions: Any, found: Measured, layers: Sequenc
             continue  # several weights of one layer are not told apart
         function = None if layer == 1 or weights[0].function not in functions else functions[weights[0].function]
         name = next(c.parameter for c in feeding if c.kind == "weight")
-        wanted = {"weight": rule.parameter(name).variance.value(own), "bias": bias, "skip": skip}
+        wanted = {"weight": rule.parameter(name).variance.value(own), "bias": bias, "passed": skip}
         for what, (value, error) in found.couplings(layer, function).items():
             if abs(value - wanted[what]) > SURE * error + 1e-6 * abs(wanted[what]):
                 lines.append(_difference(layer, what, value, error, wanted[what], found))

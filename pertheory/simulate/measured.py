@@ -83,8 +83,8 @@ class Measured:
         rest = z
         if layer > 1 and z.shape == y.shape:
             skips = _blocks(np.sum(z * y, axis=(1, 2))).sum(1) / _blocks(np.sum(y * y, axis=(1, 2))).sum(1)
-            found["skip"] = _with_error(skips)
-            if abs(skips.mean()) > 4 * found["skip"][1]:
+            found["passed"] = _with_error(skips)
+            if abs(skips.mean()) > 4 * found["passed"][1]:
                 rest = z - skips.mean() * y
         moments, features = _blocks(_product(rest, rest)), _blocks(_product(carried, carried))
         upper = np.triu_indices(len(self.inputs))

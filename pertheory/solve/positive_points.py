@@ -13,7 +13,7 @@ from pertheory.functions.activation import Activation
 from pertheory.solve.averages import Expanded
 from pertheory.solve.channels import outer
 from pertheory.solve.critical import HIGHEST, SEARCHED, CriticalPoint, Search, at_rest, search_range
-from pertheory.solve.criticality import Point
+from pertheory.solve.criticality import Point, plain
 from pertheory.solve.layer import SingleInputLayer
 from pertheory.solve.near_zero import expression
 from pertheory.solve.numbers import Doubles, named_functions
@@ -47,7 +47,15 @@ class AboveZero:
 
     def points(self) -> Found:
         """The points, and what is known of the first, by name."""
-        return self._scaled() if self.asked.is_symbolic else self._isolated()
+        if self.asked.is_symbolic:
+            return self._scaled(*self._scale())
+        found = self._isolated()
+        number = dict(self.function.parameters)
+        if not found[0] and len(number) == 1 and not self.asked.given:
+            ((name, value),) = number.items()
+            if value > 0 and value != 1 and self._only_scales(name, sympy.Symbol(name, positive=True)):
+                return self._scaled(name, sympy.Float(float(value)))
+        return found
 
     @cached_property
     def _searched(self) -> Search | None:
@@ -79,37 +87,44 @@ class AboveZero:
         numbers = self._at_point(points[0])
         return [self._of_number(point) for point in points], numbers
 
-    def _scaled(self) -> Found:
+    def _scaled(self, name: str, scale: sympy.Expr) -> Found:
         """The same where a parameter only sets the scale of z, s(z; b) = s(b z; 1)/b, from the points at b = 1."""
-        scale = self._scale()
-        unit = AboveZero(self.asked._replace(function=self._at_one(), symbols={}))
+        unit = AboveZero(self.asked._replace(function=self._at_one(name), symbols={}))
         points, numbers = unit.points()
         self.notes += unit.notes
         exact = {name: value * scale ** DIMENSIONS[name] for name, value in numbers.items()}
-        scaled = [own._replace(C_b=own.C_b / scale**2, K=own.K / scale**2) for own in points]
+        scaled = [own._replace(C_b=plain(own.C_b / scale**2), K=plain(own.K / scale**2)) for own in points]
+        if scale.is_number:
+            low, high = (float(end / scale**2) for end in (unit.range.low, unit.range.high))
+            self.range = unit.range._replace(low=low, high=high)
         return scaled, exact
 
-    def _scale(self) -> sympy.Expr:
-        """The symbol that only sets the scale.
+    def _only_scales(self, name: str, scale: sympy.Expr) -> bool:
+        """Whether a parameter only sets the scale of z."""
+        if not self.function.is_smooth:
+            return False
+        x, node = sympy.Symbol("x", real=True), self.function.pieces[0].node
+        known = {key: sympy.Rational(Fraction(value)) for key, value in self.function.parameters}
+        own, one = (expression(node, {**known, name: value, "x": x}) for value in (scale, sympy.S.One))
+        return bool(sympy.simplify(own * scale - one.subs(x, scale * x)) == 0)
+
+    def _scale(self) -> tuple[str, sympy.Expr]:
+        """The symbol that only sets the scale, and its name.
 
         Raises:
             UnsupportedError: there is none.
         """
         shown = ", ".join(map(str, {**self.asked.symbols, **self.asked.given}.values()))
-        if self.function.is_smooth and len(self.asked.symbols) == 1 and not self.asked.given:
+        if len(self.asked.symbols) == 1 and not self.asked.given:
             ((name, scale),) = self.asked.symbols.items()
-            x, node = sympy.Symbol("x", real=True), self.function.pieces[0].node
-            known = {key: sympy.Rational(Fraction(value)) for key, value in self.function.parameters}
-            own, one = (expression(node, {**known, name: value, "x": x}) for value in (scale, sympy.S.One))
-            if sympy.simplify(own * scale - one.subs(x, scale * x)) == 0:
-                return scale
+            if self._only_scales(name, scale):
+                return name, scale
         raise UnsupportedError(
             f"the critical points of {self.asked.name} depend on {shown} in no simple way; give numbers"
         )
 
-    def _at_one(self) -> Activation:
-        (symbol,) = self.asked.symbols
-        numbers = tuple((name, Fraction(1) if name == symbol else own) for name, own in self.function.parameters)
+    def _at_one(self, parameter: str) -> Activation:
+        numbers = tuple((name, Fraction(1) if name == parameter else own) for name, own in self.function.parameters)
         return replace(self.function, parameters=numbers)
 
     def _of_number(self, point: CriticalPoint) -> Point:

@@ -376,3 +376,14 @@ def test_kinks_beyond_the_range_still_decide():
     for text, stability in (("max(0, min(300, x))", "stable"), ("max(0, x) + 0.5*max(0, x - 300)", "unstable")):
         points = pt.critical(text).points
         assert [own.stability for own in points if own.K == 0] == [stability]
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.1, 200])
+def test_the_unit_of_z_does_not_decide_the_class(beta):
+    """s(z; b) = s(b z; 1)/b, so that K* goes as b^-2, beyond the range that is searched at b = 1."""
+    one, own = pt.critical("swish"), pt.critical("swish", beta=beta)
+    assert own.universality == "half-stable"
+    point, scaled = one.points[0], own.points[0]
+    assert (scaled.C_W, scaled.K * beta**2, scaled.C_b * beta**2) == pytest.approx((point.C_W, point.K, point.C_b))
+    assert own.nu == pytest.approx(one.nu)
+    assert own.searched.low < scaled.K < own.searched.high

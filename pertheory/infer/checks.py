@@ -16,6 +16,8 @@ from pertheory.run.arguments import real_array
 
 #: numbers of a tensor up to which its symmetries are looked at
 CHECKED = 2**24
+#: what rounding may leave of a negative eigenvalue, over the largest
+NEGATIVE = 1e-8
 
 
 def check_cumulants(cumulants: Mapping[tuple[int, int], Any], samples: int) -> dict[Cumulant, Slabs]:
@@ -66,6 +68,17 @@ def check_symmetric(array: Array, name: str, exchanges: list[list[int]]) -> None
     if not all(np.allclose(array, array.transpose(order), atol=least) for order in exchanges):
         rest = "" if array.ndim == 2 else " in the slots of each pair, and in its pairs"
         raise InputError(f"{name} must be symmetric{rest}")
+
+
+def check_positive(kernel: Array) -> None:
+    """See that a kernel is that of some outputs, to rounding.
+
+    Raises:
+        InputError: it has a negative eigenvalue.
+    """
+    values = np.linalg.eigvalsh(kernel)
+    if values[0] < -NEGATIVE * max(float(values[-1]), 0.0):
+        raise InputError(f"kernel has the eigenvalue {values[0]:.3g}; covariances of outputs have none below 0")
 
 
 def check_noise(noise: Any) -> float:

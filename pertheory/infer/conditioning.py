@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
 from pertheory.errors import InputError
-from pertheory.infer.checks import check_cumulants, check_noise, check_symmetric, check_targets
+from pertheory.infer.checks import check_cumulants, check_noise, check_positive, check_symmetric, check_targets
 from pertheory.infer.contraction import Array, Legs, Slabs, contract
 from pertheory.infer.expansion import Cumulant, diagrams
 from pertheory.run.arguments import real_array
@@ -61,6 +61,7 @@ class Conditioned:
             raise InputError(f"targets has {self.training} rows, kernel only {self.samples} samples")
         self.noise = check_noise(noise)
         check_symmetric(self.kernel, "kernel", [[1, 0]])
+        check_positive(self.kernel)
         self.cumulants = check_cumulants(cumulants, self.samples)
 
     def __repr__(self) -> str:

@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from pertheory.algebra.polynomial import collected
 from pertheory.graphs.partitions import set_partitions
+from pertheory.rulebook.values import whole as whole_number
 
 #: what a chain ends on that ends on phi
 SOURCE = -1
@@ -108,6 +109,7 @@ def diagrams(order: int, externals: int = 0, probe: bool = False, whole: bool = 
         >>> [str(own.coefficient) for own in diagrams(1)]
         ['1/2', '-1/2', '-1/2', '1/4', '1/8', '-1/4', '1/8']
     """
+    order = whole_number(order, "order", 1)
     terms = ((shape, weight) for vertices in _vertices(order, whole) for shape, weight in _joined(vertices, probe))
     found = collected((_standard(shape), weight) for shape, weight in terms)
     for leg in range(externals):

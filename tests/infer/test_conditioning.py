@@ -208,6 +208,7 @@ def test_outputs_wire_together_where_the_fluctuation_is_large():
         (([[1.0, 2.0]], {}, [[1.0]]), "square"),
         (([[1.0, 0.2], [0.1, 1.0]], {}, [[1.0]]), "kernel must be symmetric"),
         (([[np.nan]], {}, [[1.0]]), "kernel holds NaN"),
+        (([[1.0, 5.0], [5.0, 1.0]], {}, [[1.0]]), "kernel has the eigenvalue -4"),
         ((np.eye(2), {(3, -1): np.zeros((2,) * 6)}, [[1.0]]), "named by (pairs, order)"),
         ((np.eye(2), {(1, 1): [[0.0, 1.0], [0.0, 0.0]]}, [[1.0]]), "(1, 1) must be symmetric"),
         ((np.eye(2), {(2, 0): np.arange(16.0).reshape((2,) * 4)}, [[1.0]]), "(2, 0) must be symmetric"),
@@ -222,3 +223,11 @@ def test_what_makes_no_sense_is_one_line(arguments, words):
         Conditioned(*arguments).log_evidence(1)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("order", [-1, 1.5, "a"])
+def test_orders_are_whole_numbers(order):
+    found = Conditioned([[1.0]], {(2, 0): np.ones((1,) * 4)}, [[1.0]])
+    for quantity in (found.mean, found.covariance, found.log_evidence, found.outputs_kernel):
+        with pytest.raises(InputError, match="order must be a whole number from 1"):
+            quantity(order)

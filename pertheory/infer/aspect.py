@@ -15,6 +15,7 @@ from pertheory.algebra.polynomial import Polynomial
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.functions.activation import Activation
 from pertheory.infer.information import ALL, mutual_information, substituted
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import any_tensor
 from pertheory.rulebook.values import whole
@@ -180,6 +181,14 @@ def _coefficient(power: int, outputs: int, nu: sympy.Expr, nu_6: sympy.Expr | No
     return total
 
 
+def _rational(name: str, value: Any) -> sympy.Expr:
+    """A hyperparameter as the number that was written."""
+    try:
+        return sympy.Rational(Fraction(str(value)))
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"{name} must be a finite number, not {shown(value)}") from None
+
+
 class _Ratios:
     """Tensors on one input over powers of K, at large depth."""
 
@@ -187,7 +196,7 @@ class _Ratios:
         free = dict(rule.hyperparameters)
         self._given = rule, activation, {name: value for name, value in parameters.items() if name not in free}
         self._hyper = {name: value for name, value in parameters.items() if name in free}
-        self._free = {name: sympy.Rational(Fraction(str(value))) for name, value in (free | self._hyper).items()}
+        self._free = {name: _rational(name, value) for name, value in (free | self._hyper).items()}
 
     def _value(self, tensor: str) -> sympy.Expr:
         rule, activation, parameters = self._given
@@ -199,7 +208,7 @@ class _Ratios:
                 )
         free = {sympy.Symbol(name): value for name, value in self._free.items()}
         for name in (outer(rule).weight, outer(rule).bias):
-            value = sympy.sympify(found.couplings.get(name, 1), strict=True).subs(free)
+            value = found.couplings.get(name, sympy.S.One).subs(free)
             if value < 0:
                 raise UnsupportedError(f"{rule.name} has no critical point there: {name} would be {value}")
         known = found.value.subs({sympy.Symbol(name): value for name, value in found.couplings.items()})

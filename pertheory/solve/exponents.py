@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
+from numbers import Real
 from typing import Any, NamedTuple
 
 import sympy
@@ -12,6 +13,7 @@ import sympy
 from pertheory import html
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.progress import progress
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import Network, network
 from pertheory.rulebook.tensors import AnyTensor, any_tensor
 from pertheory.solve.channels import rates
@@ -139,9 +141,11 @@ class DepthTable:
         Raises:
             InputError: a value is missing, or none of the ratios grows.
         """
-        if not (width > 0 and bound > 0 and isfinite(width) and isfinite(bound)):
-            raise InputError(f"width and bound must be positive numbers, not {width} and {bound}")
-        point = {sympy.Symbol("K"): 1, **self._usual, **{sympy.Symbol(name): value for name, value in values.items()}}
+        for name, value in (("width", width), ("bound", bound)):
+            if not _number(name, value) > 0:
+                raise InputError(f"width and bound must be positive numbers, not {shown(width)} and {shown(bound)}")
+        given = {sympy.Symbol(name): _number(name, value) for name, value in values.items()}
+        point = {sympy.Symbol("K"): sympy.S.One, **self._usual, **given}
         limits = {}
         for name, row in self.rows.items():
             if row.ratio is None or name in ("K", "Theta") or not row.ratio.has(DEPTH):
@@ -157,7 +161,9 @@ class DepthTable:
     def _size(self, name: str, row: Row, point: Mapping[sympy.Symbol, Any]) -> Callable[[int], float]:
         """The absolute value of a tensor over its unit, by the layer."""
         exact = self._solved[name].left_out is None
-        found = (row.over_unit(self._solved, "series") if exact else sympy.sympify(row.ratio)).subs(point)
+        ratio = row.over_unit(self._solved, "series") if exact else row.ratio
+        assert ratio is not None, "rows without a value are left out"
+        found = ratio.subs(point)
         if missing := sorted(map(str, found.free_symbols - {DEPTH})):
             raise InputError(f"{name} needs a value for {', '.join(missing)}")
         return lambda layer: abs(float(found.subs(DEPTH, layer)))
@@ -189,6 +195,13 @@ class DepthTable:
         head, *rows = self._cells()
         facts = html.facts(self._facts)
         return html.page(f"{self.network}, {self.universality}", facts, html.table(head, rows, "tensor", len(rows)))
+
+
+def _number(name: str, value: Any) -> sympy.Expr:
+    """A number that somebody gave; text is none, and never read as a formula."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise InputError(f"{name} must be a finite number, not {shown(value)}")
+    return sympy.Float(float(value))
 
 
 def _short(value: sympy.Expr | None) -> str:

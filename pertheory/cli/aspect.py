@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from pertheory.cli.options import add_network, add_output, check_out, parameter, whole, write_text
+from pertheory.cli.options import add_network, add_output, add_parameters, check_out, whole, write_text
 
 SUMMARY = "The ratio of depth to width at which the outputs know most about each other, and the depth for a width."
 EXAMPLE = "pertheory aspect relu --outputs 3 --width 256"
@@ -16,14 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("activation", metavar="ACTIVATION", help="name of an activation, a formula, or a rule file")
     parser.add_argument("--outputs", type=whole("--outputs", 1, 10**9), default=3, help="n_L, the outputs (default 3)")
     parser.add_argument("--width", type=whole("--width", 1, 10**9), help="n of all hidden layers: gives a depth")
-    parser.add_argument(
-        "--param",
-        type=parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the activation, or a hyperparameter that criticality leaves free",
-    )
+    add_parameters(parser)
     add_network(parser)
     add_output(parser, ("text", "json"))
 

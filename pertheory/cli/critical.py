@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from pertheory.cli.options import add_network, add_output, check_out, parameter, whole, write_text
+from pertheory.cli.options import add_network, add_output, add_parameters, check_out, whole, write_text
 
 SUMMARY = "Find the critical points and the universality class of an activation, and how its gradients behave there."
 EXAMPLE = "pertheory critical gelu"
@@ -19,12 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", type=whole("--width", 1), help="with --depth: V/(n K^2) of such a network")
     parser.add_argument("--depth", type=whole("--depth", 1), help="number of weight layers, with --width")
     add_output(parser, ("text", "json"))
-
-
-def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """``--param``."""
-    meaning = "a parameter of the activation or a further hyperparameter of the network"
-    parser.add_argument("--param", type=parameter, action="append", default=[], metavar="NAME=VALUE", help=meaning)
 
 
 def main(options: argparse.Namespace) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from pertheory.cli.critical import add_parameters
-from pertheory.cli.options import add_network, add_output, check_out, whole, write_text
+from pertheory.cli.options import add_network, add_output, add_parameters, check_out, whole, write_text
 
 SUMMARY = "Initialise a network so that signals and gradients keep their size: variances, learning rates, code."
 EXAMPLE = "pertheory init gelu --width 512 --depth 24 --framework torch"

@@ -46,6 +46,12 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """``--param``."""
+    meaning = "a parameter of the activation or a further hyperparameter of the network"
+    parser.add_argument("--param", type=parameter, action="append", default=[], metavar="NAME=VALUE", help=meaning)
+
+
 def add_work(parser: argparse.ArgumentParser) -> None:
     """``--jobs``, ``--no-cache`` and ``--yes``."""
     kind = whole("--jobs", 1, MOST_JOBS)

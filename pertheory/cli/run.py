@@ -14,6 +14,7 @@ from pertheory.cli.options import (
     add_network,
     add_order,
     add_output,
+    add_parameters,
     add_work,
     check_out,
     check_work,
@@ -22,7 +23,6 @@ from pertheory.cli.options import (
     limit,
     number,
     numbers,
-    parameter,
     place,
     tensor_list,
     whole,
@@ -86,14 +86,7 @@ def add_hyperparameters(parser: argparse.ArgumentParser) -> None:
             f"--{name}", type=numbers, help=f"{meaning}: a number, or one for each layer (default: the rule's)"
         )
     parser.add_argument("--widths", type=numbers, help="hidden widths n_1,..,n_(depth-1); equal widths by default")
-    parser.add_argument(
-        "--param",
-        type=parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the activation or a further hyperparameter of the network",
-    )
+    add_parameters(parser)
     parser.add_argument("--rtol", type=number, default=1e-9, help="relative accuracy of the averages (default 1e-9)")
 
 

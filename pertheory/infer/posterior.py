@@ -22,17 +22,19 @@ from pertheory.infer.pure import cumulants_of, key_of, pure_part
 from pertheory.infer.record import Posterior
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import whole
-from pertheory.run.arguments import check_inputs, check_widths
+from pertheory.run.arguments import check_digits, check_inputs, check_widths
 from pertheory.run.model import Model
 from pertheory.run.states import LayerState
 from pertheory.text import plural
 
 #: the variance over networks of the logarithm of the evidence, or V/(n K^2), above which orders beyond are not small
 LARGE = 0.5
-#: a relative error of the posterior that is said
-INEXACT = 1e-4
-#: one at which nothing is left, and that of rounding
-USELESS, ROUNDED = 0.1, 1e-16
+#: rounding
+ROUNDED = 1e-16
+NEARLY_SINGULAR = (
+    "the kernel of the training inputs is nearly singular, so that the posterior is known to {} of itself; give a "
+    "larger noise, or inputs that differ more"
+)
 #: the widest network
 WIDEST = 10**12
 
@@ -131,14 +133,7 @@ def _warn(found: Posterior, error: float) -> None:
     found.last.log_evidence()
     # each order has one more inverse of the kernel, between which what is nearly equal cancels
     lost = max(error * found.last.condition, ROUNDED * found.last.condition ** (found.order + 1))
-    if lost > INEXACT:
-        text = (
-            f"the kernel of the training inputs is nearly singular, so that the posterior is known to {lost:.1g} of "
-            "itself; give a larger noise, or inputs that differ more"
-        )
-        if lost > USELESS:
-            raise InputError(text)
-        warnings.warn(text, stacklevel=3)
+    check_digits(lost, NEARLY_SINGULAR, 4)
     if found.width is None:
         return
     if found.expansion > LARGE:

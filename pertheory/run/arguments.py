@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from math import inf
@@ -25,6 +26,8 @@ LARGEST_INPUT = 1e70
 LARGEST_WIDTH = 1e70
 #: More layers than anyone computes; a thousand of them take seconds.
 MOST_LAYERS = 100_000
+#: Relative errors of results that are said, and beyond which nothing of them is left.
+INEXACT, USELESS = 1e-4, 0.1
 
 
 def check_inputs(inputs: npt.ArrayLike) -> Array:
@@ -198,3 +201,22 @@ def check_range(layer: int, state: Mapping[str, Array], divergent: bool) -> None
             raise InputError(
                 f"{key} overflows at layer {layer}; use smaller inputs, C_b, C_W or learning rates, or fewer layers"
             )
+
+
+def check_digits(lost: float, text: str, stacklevel: int = 3) -> None:
+    """Say that a result has lost digits by cancellation, or that nothing of it is left.
+
+    Args:
+        lost: its relative error.
+        text: what is said, with ``{}`` for the error.
+        stacklevel: of the warning, counted from here.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    if lost <= INEXACT:
+        return
+    text = text.format(f"{lost:.1g}")
+    if lost > USELESS:
+        raise InputError(text)
+    warnings.warn(text, stacklevel=stacklevel)

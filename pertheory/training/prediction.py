@@ -14,7 +14,7 @@ from pertheory.errors import InputError
 from pertheory.functions.activation import Activation
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import one_of, whole
-from pertheory.run.arguments import check_widths
+from pertheory.run.arguments import check_digits, check_widths
 from pertheory.run.memory import check_memory
 from pertheory.text import plural
 from pertheory.theory import Theory
@@ -29,8 +29,10 @@ from pertheory.training.start import Setup, start_of
 ARRAYS = 30
 #: the expansion parameter above which the first order is no small correction
 LARGEST_EXPANSION = 0.3
-#: relative errors of the first order that are said, and beyond which nothing is left
-INEXACT, USELESS = 1e-4, 0.1
+NEARLY_EQUAL = (
+    "some training inputs are nearly equal, so that the first order is known to {} of itself; leave one of them out, "
+    "or train for fewer steps"
+)
 #: what is said of rules that are not sound
 APPROXIMATE = " (an approximation: pairs only)"
 #: what happens above it
@@ -98,7 +100,7 @@ def trained(
     start = start_of(setup)
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
-    _check_digits(lost_digits(moments))
+    check_digits(lost_digits(moments), NEARLY_EQUAL)
     expansion = expansion_parameter(moments) / (own or 1)
     if own:
         _check_expansion(expansion, own, large)
@@ -137,23 +139,6 @@ def _expansion(parts: Parts, names: Sequence[str], shape: tuple[int, ...]) -> Ex
     return Expansion(
         full(parts.get(LEADING, nothing), shape), {name: full(parts.get(name, nothing), shape) for name in names}
     )
-
-
-def _check_digits(lost: float) -> None:
-    """See that nearly equal training inputs have left digits.
-
-    Raises:
-        InputError: they have not.
-    """
-    if lost <= INEXACT:
-        return
-    text = (
-        f"some training inputs are nearly equal, so that the first order is known to {lost:.1g} of itself; leave one "
-        "of them out, or train for fewer steps"
-    )
-    if lost > USELESS:
-        raise InputError(text)
-    warnings.warn(text, stacklevel=3)
 
 
 def _check_expansion(expansion: float, width: float, large: str) -> None:

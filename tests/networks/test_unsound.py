@@ -147,10 +147,9 @@ def test_unsound_networks_have_a_correlator_outside_the_pairs(layer, value):
 
 
 @pytest.mark.parametrize("layer", ["perceptron", "projection", "residual"])
-@pytest.mark.parametrize("depth", [2, 3])
-def test_sound_networks_do_not(layer, depth):
-    """As sharp as above, where the values are 0.6 and 0.2."""
-    found, error = triple(layer, depth)
+def test_sound_networks_do_not(layer):
+    """As sharp as above, where the values are 0.6 and 0.2, and a layer further up."""
+    found, error = triple(layer, 3)
     assert error < 0.03
     assert abs(found) < 4.5 * error
 
@@ -176,9 +175,8 @@ def test_pairs_only_is_wrong_for_the_skip_from_the_third_layer_on(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["residual", "projection"])
-@pytest.mark.parametrize("depth", [2, 3])
-def test_sampled_vertex_of_sound_networks_is_that_of_the_engine(name, depth):
-    """V{0} + V{1}/n at n = 100; what is left out is below a part in 500."""
+def test_sampled_vertex_of_sound_networks_is_that_of_the_engine(name, depth=3):
+    """V{0} + V{1}/n at n = 100, two layers of it; what is left out is below a part in 500."""
     run = pt.theory(name, "V{1}").compile(inputs="one")(
         [[1.0]], "relu", depth, C_W=[1.0] + [CRITICAL] * (depth - 1), gamma=GAMMA
     )
@@ -227,7 +225,7 @@ def at_infinite_width(layer):
 
 
 def test_the_vertex_of_the_skip_at_infinite_width():
-    """ReLU, gamma = 1/2, K = 1, layers 2 to 5: a fit in 1/n to networks of three widths, within errors below 1%."""
+    """ReLU, gamma = 1/2, K = 1, layers 2 to 5: a fit in 1/n to networks of three widths, within errors below 2%."""
     drawn = [
         pt.simulate(
             pt.network("skip", closure="pairs"),
@@ -236,7 +234,7 @@ def test_the_vertex_of_the_skip_at_infinite_width():
             5,
             width,
             tensors="V",
-            samples=90_000,
+            samples=36_000,
             C_W=[1.0] + [CRITICAL] * 4,
             gamma=GAMMA,
         )
@@ -245,5 +243,5 @@ def test_the_vertex_of_the_skip_at_infinite_width():
     assert [round(at_infinite_width(layer), 3) for layer in (2, 3, 4, 5)] == [3.562, 8.618, 14.397, 20.535]
     for fit in pt.extrapolate(drawn, degree=1):
         value = at_infinite_width(fit.layer)
-        assert fit.stderr() < 0.01 * value
+        assert fit.stderr() < 0.02 * value
         assert abs(fit.coefficients[0] - value) < 3 * fit.stderr()

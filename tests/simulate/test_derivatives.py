@@ -84,15 +84,20 @@ def test_a_tree_is_what_nested_derivatives_over_all_parameters_give(rule, observ
     own = plan(tensor, passes)
     tree = own.groups[0].trees[0]
     numbers = {slot: number for number, pair in enumerate(tensor.slot_pairs()) for slot in pair}
+    random = np.random.default_rng(1)
+    drawn = [tuple(int(i) for i in random.integers(0, 2, len(tree.slots))) for _ in range(2)]
+
+    @jax.jit  # in one piece: else every operation would be compiled by itself
+    def both(key):
+        parameters = sampled.draw(key, LAYER)
+        outputs = Outputs(sampled, parameters, LAYER, jax.random.fold_in(key, 1))
+        found = outputs.tree(tree)
+        heads = [outputs.head("z", number) for number in range(own.heads)]
+        labels = [dict(zip(tree.slots, slots, strict=True)) for slots in drawn]
+        return found, [plain(sampled, parameters, heads, edges, numbers, by_label) for by_label in labels]
+
     with jax.enable_x64(True):
         sampled = Sampled(setting)
-        parameters = sampled.draw(jax.random.key(3), LAYER)
-        outputs = Outputs(sampled, parameters, LAYER, jax.random.key(4))
-        found = np.asarray(outputs.tree(tree))
-        heads = [outputs.head("z", number) for number in range(own.heads)]
-        random = np.random.default_rng(1)
-        for _ in range(2):
-            slots = tuple(int(i) for i in random.integers(0, 2, len(tree.slots)))
-            by_label = dict(zip(tree.slots, slots, strict=True))
-            expected = plain(sampled, parameters, heads, edges, numbers, by_label)
-            assert found[slots] == pytest.approx(float(expected), rel=1e-10, abs=1e-14)
+        found, expected = both(jax.random.key(3))
+    for slots, value in zip(drawn, expected, strict=True):
+        assert found[slots] == pytest.approx(float(value), rel=1e-10, abs=1e-14)

@@ -14,8 +14,8 @@ RECORDS = json.loads((FOLDER / "sampled_networks.json").read_text(encoding="utf-
 HYPER = ("C_b", "C_W", "lambda_b", "lambda_W")
 #: C_b, inputs and layer; tensors, widths and networks; the degree of the fit in 1/n.
 PLAN = {
-    (0.3, 2, 2): (("G", "H", *"VDFABPQRSTU"), {12: 30_000, 48: 30_000}, 1),
-    (0.0, 1, 3): (("G", "V", "V6"), {12: 60_000, 24: 60_000, 48: 30_000}, 2),
+    (0.3, 2, 2): (("G", "H", *"VDFABPQRSTU"), {12: 15_000, 48: 15_000}, 1),
+    (0.0, 1, 3): (("G", "V", "V6"), {12: 30_000, 24: 30_000, 48: 15_000}, 2),
 }
 
 

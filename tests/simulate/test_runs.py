@@ -39,7 +39,7 @@ def test_the_numbers_do_not_depend_on_the_batch(alone, batch):
 
 
 def test_another_seed_and_another_setting_draw_other_networks(alone):
-    for other in (estimators(seed=2), estimators(width=7), estimators(C_b=1e-9)):
+    for other in (estimators(seed=2), estimators(C_b=1e-9)):
         assert not np.any(run(other, NETWORKS) == alone)
     longer = run(estimators(), 2 * NETWORKS)
     np.testing.assert_array_equal(longer[:10], alone)

@@ -71,14 +71,14 @@ def test_the_witnesses_agree_on_the_tensors_of_the_book(name, widths, inputs, ac
     assert_agreement(BOOK[name], widths, inputs, activation)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_witnesses_agree_on_random_forests_of_six_at_two_layers(seed):
     assert_agreement(random_paired_forest(6, seed), (1, 2), COLLINEAR, CUBIC)
     assert_agreement(random_paired_forest(6, seed, density=0.4), (2, 3), TWO_VECTORS, CUBIC)
     assert_agreement(random_paired_forest(6, seed, density=1), (1, 2), ONE, CUBIC)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_the_witnesses_agree_on_random_forests_at_three_layers(seed):
     quadratics = (QUADRATIC, (Q(-1, 4), Q(1), Q(1, 3)))
     assert_agreement(random_paired_forest(4, seed), (1, 1, 2), COLLINEAR, quadratics, shift=1)
@@ -142,10 +142,10 @@ def sympy_moment(vertices, edges, neurons, width, x, s):
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("H", 2), ("F", 1), ("F", 2), ("B", 1), ("P", 1), ("Q", 1), ("R", 1), ("S", 1), ("T", 1), ("U", 1)],
+    [("H", 2), ("F", 1), ("B", 1), ("P", 1), ("Q", 1), ("R", 1), ("S", 1), ("T", 1), ("U", 1)],
 )
 def test_both_witnesses_equal_a_bare_sympy_calculation(name, width):
-    """A third way that shares no line with them; sympy takes seconds for a width of two."""
+    """A third way that shares no line with them; sympy takes seconds for trees at a width of two."""
     vertices, edges, pairing, _ = BOOK[name]
     neurons = {u: k for k, pair in enumerate(pairing) for u in pair}
     neurons = tuple(neurons[u] for u in range(vertices))

@@ -34,7 +34,7 @@ from pertheory.files import PREFIX
 #: Seconds of waiting (not of work) after which a command hangs; a busy machine has room in it.
 PATIENCE = 600
 #: What stands in a text for a number that there is not.
-NO_NUMBER = re.compile(r"(?<![\w./])-?(nan|inf)(?![\w./])", re.IGNORECASE)
+NO_NUMBER = re.compile(r"""(?<![\w./"'])-?(nan|inf)(?![\w./"'])""", re.IGNORECASE)
 #: How often a verb is drawn, 3 if it is not named: what loads JAX, or checks the book, takes seconds.
 SHARES = {"run": 8, "predict": 5, "infer": 5, "derive": 4, "simulate": 1, "check": 1, "list": 1}
 

@@ -27,7 +27,7 @@ from pertheory.functions.chosen import choose_functions
 from pertheory.rulebook.files import rules_folder
 
 DRIVER = Path(__file__).parent / "sanitize.c.txt"
-COMMON = ["-std=c99", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
+COMMON = ["-std=c99", "-O1", "-g1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
 #: Name, compiler and flags; a thread sanitizer needs threads.
 SANITIZERS = {
     "address,undefined": ("gcc", ["-fsanitize=address,undefined"]),

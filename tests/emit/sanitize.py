@@ -39,6 +39,7 @@ SANITIZERS = {
 SPARSE = (
     ("static size_t avg_panel_nodes", "for (k = 0; k < 8; k++)", "for (k = 0; k < (sparse ? 1 : 8); k++)"),
     ("#define AVG_RESOLVED", " 5e-12", " (sparse ? 0.1 : 5e-12)"),
+    ("static void avg_nested", "refine = 0.8", "refine = sparse ? 0.2 : 0.8"),
     ("static void avg_nested", "attempt == 4", "attempt == (sparse ? 0 : 4)"),
     ("static void avg_conditional", "attempt == 4", "attempt == (sparse ? 0 : 4)"),
 )

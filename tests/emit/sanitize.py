@@ -5,7 +5,7 @@ the memory and the thread sanitizer (with OpenMP, the last), and run on inputs w
 (``sanitize.c.txt``). No sanitizer may report, each status must be a documented one, and each result finite unless the
 status says otherwise. Averages over three and four inputs would take minutes each under sanitizers: there the same code
 runs on fewer nodes (`SPARSE`), as the driver says; one and two inputs have all of them. No part of ``make test``: order
-1 on many inputs takes a minute or two for each activation.
+1 on many inputs takes minutes for some activations, for some smooth ones (cos) many.
 """
 
 from __future__ import annotations

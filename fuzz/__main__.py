@@ -11,7 +11,7 @@ from pathlib import Path
 from fuzz.campaign import share
 
 #: Files of this folder that are no campaigns.
-MACHINERY = {"__init__", "__main__", "campaign", "command_files", "guided"}
+MACHINERY = {"__init__", "__main__", "campaign", "command_files", "command_values", "guided"}
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in MACHINERY)
 
 

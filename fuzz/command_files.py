@@ -6,6 +6,7 @@ import io
 import json
 import os
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,9 @@ def tables() -> dict[str, bytes]:
     return {
         "one.csv": b"1,2\n",
         "two.csv": b"1,2\n0.5,-1\n",
+        "column.csv": b"0.7\n-0.4\n",
+        "nan_row.csv": b"1,2\nnan,nan\n",
+        "huge_row.csv": b"1,2\n1e308,-1e308\n",
         "bom.csv": b"\xef\xbb\xbf1,2\n",
         "zero.csv": b"0,0\n1,2\n",
         "same.csv": b"1,2\n1,2\n",
@@ -109,11 +113,17 @@ def tables() -> dict[str, bytes]:
     }
 
 
-def make_files(folder: Path) -> list[str]:
-    """Write all of them into a folder, with folders, pipes and links, and return the names of what may be inputs."""
+@lru_cache(maxsize=1)
+def names() -> list[str]:
+    """Names of what may be input files, as `make_files` writes them."""
+    places = ["folder.csv", "pipe.csv", "link.csv", "loop.csv", "zero.npy", "full.csv", "no.csv", "", "/", "\udcff.csv"]
+    return sorted([*tables(), *places, "/dev/null", "/dev/stdin", "a" * 300 + ".csv", "nul\x00.csv"])
+
+
+def make_files(folder: Path) -> None:
+    """Write all of them into a folder, with folders, pipes and links."""
     folder.mkdir(exist_ok=True)
-    found = tables()
-    for name, data in found.items():
+    for name, data in tables().items():
         (folder / name).write_bytes(data)
     rules = {
         "own.toml": RULE.encode(),
@@ -144,5 +154,3 @@ def make_files(folder: Path) -> list[str]:
     (folder / "readonly").chmod(0o500)
     (folder / "kept").write_text("kept")
     (folder / "kept").chmod(0o400)
-    places = ["folder.csv", "pipe.csv", "link.csv", "loop.csv", "zero.npy", "full.csv", "no.csv", "", "/", "\udcff.csv"]
-    return sorted([*found, *places, "/dev/null", "/dev/stdin", "a" * 300 + ".csv", "nul\x00.csv"])

@@ -2,284 +2,60 @@
 
 Each runs in a process of its own, in a folder with files of every kind that is not what was expected. A fault is: an
 exit status other than 0, 1 (of `check` alone) and 2, a traceback, more than one line of error, output beside an error,
-an internal error, a temporary file that stays, a command that waits for ever. Legitimate long work is cut off by the
-limit of processor time and counted as "slow".
+an internal error, a temporary file that stays, a command that waits for ever, JSON that is none, a NaN or an infinity
+without a warning. Legitimate long work is cut off by the limit of processor time and counted as "slow".
 """
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from fuzz.campaign import BYTES, SECONDS
 from fuzz.command_files import make_files
+from fuzz.command_values import NUMBERS, OFTEN, OUTS, PLACES, RIGHT, STRAY, TEXTS, USUAL, VALUES, WHOLE, WORDS
+from pertheory.cli.options import place
 from pertheory.files import PREFIX
 
 #: Seconds of waiting (not of work) after which a command hangs; a busy machine has room in it.
 PATIENCE = 600
-VERBS = ("derive", "describe", "emit", "run", "check", "list", "draw")
-TENSORS = [
-    *("G", "K", "H", "Theta", "V", "D", "F", "A", "B", "P", "Q", "R", "S", "T", "U", "G{1}", "V{0}", "H{2}", "V{99}"),
-    *(
-        "all",
-        "every",
-        "V6",
-        "v",
-        "",
-        ",",
-        "V,G",
-        "K,,",
-        "V{",
-        "V{-1}",
-        "V{1}{1}",
-        "V{1e3}",
-        "{}",
-        "@",
-        "z",
-        "z(1)",
-        "z(1) z(2)",
-    ),
-    *(
-        "z(1) z(2) @ 12",
-        "z(1)\nz(2) @ 12",
-        "z(1) z(2) H(3,4) @ 13,24",
-        "H(1,2) @ 12",
-        "z(1) z(1) @ 11",
-        "z(1) z(2) @ 21",
-    ),
-    *(
-        "tree(1-2) @ 12",
-        "tree(1-1) @ 11",
-        "tree(1-2, 2-3, 3-4) @ 12,34",
-        "tree() @",
-        "dH(0;1,2) z(3) @ 01,23",
-        "H(1,2)\t@\u202812",
-    ),
-    *(
-        "ddH_I(0;1,2,3) @ 01,23",
-        "ddH_II(0,1;2,3) @ 01,23",
-        "z(a) z(b) z(c) z(d) @ ab,cd",
-        "z(é) z(2) @ é2",
-        "\u0661(1) @ 11",
-    ),
-    *("V" * 5000, "z(" * 2000, "(" * 3000, "V\x1b[31m", "V\x00", "V\udcff", "-V", "--", "../V", "V.toml", "1", "نظرية"),
-    " ".join(f"z({c})" for c in "abcdefghijkl") + " @ ab,cd,ef,gh,ij,kl",
-    " ".join(f"z({c})" for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") + " @ ab",
-]
-WHOLE = [
-    "0",
-    "1",
-    "2",
-    "3",
-    "1",
-    "2",
-    "-1",
-    "",
-    "x",
-    "1.5",
-    "1e3",
-    "10",
-    "11",
-    "1000000000",
-    "9" * 5000,
-    "0x10",
-    " 2 ",
-    "٢",
-    "1_0",
-    "nan",
-]
-DEPTHS = ["1", "2", "3", "2", "1", *WHOLE, "100000"]
-ORDERS = ["0", "0", "0", "1", *WHOLE]
-NUMBERS = [
-    *(
-        "0",
-        "1",
-        "1.7",
-        "0.3",
-        "2",
-        "-1",
-        "1e-300",
-        "1e300",
-        "1e308",
-        "1e400",
-        "-0",
-        "nan",
-        "inf",
-        "-inf",
-        "",
-        ",",
-        "1,2",
-        "1,2,3",
-    ),
-    *("1,,2", "1;2", "x", "1e", "0x1p3", "1_0", "٣", "9" * 4000, "5e-324", "1 2", "1,-1", "None", "\n1", "1\n"),
-]
-ACTIVATIONS = [
-    *(
-        "tanh",
-        "relu",
-        "gelu",
-        "sin",
-        "x2",
-        "erf",
-        "leaky_relu",
-        "selu",
-        "linear",
-        "swish",
-        "softplus",
-        "relu6",
-        "hard_tanh",
-    ),
-    *(
-        "x",
-        "x^2",
-        "tanh(x)+x",
-        "max(0,x)",
-        "max(0, x-4)",
-        "exp(-x^2)",
-        "1/x",
-        "log(x)",
-        "x^x",
-        "x^1e9",
-        "9^9^9",
-        "exp(exp(x))",
-    ),
-    *(
-        "(1e150+x)^12",
-        "sqrt(x)",
-        "x +",
-        "y",
-        "x x",
-        "sin(sin(sin(x)))",
-        "abs(x)^3",
-        "0",
-        "1",
-        "pi",
-        "1e308*x",
-        "1e-308*x",
-    ),
-    *(
-        "tanh(1000*x)",
-        "\n",
-        "x\n+x",
-        "import os",
-        "__import__('os')",
-        "x.__class__",
-        "(" * 100 + "x",
-        "x" + "+x" * 300,
-        "é",
-        "\u2028",
-    ),
-    *(
-        "x\udcff",
-        "own.toml",
-        "no.toml",
-        "binary.toml",
-        "folder.toml",
-        "pipe.toml",
-        "deep.toml",
-        "activation.toml",
-        "TANH",
-        "tahn",
-    ),
-]
-NETWORKS = [
-    *(
-        "mlp",
-        "mlp",
-        "mlp",
-        "residual",
-        "projection",
-        "mpl",
-        "",
-        "own.toml",
-        "no.toml",
-        "binary.toml",
-        "folder.toml",
-        "pipe.toml",
-    ),
-    *(
-        "deep.toml",
-        "bigint.toml",
-        "activation.toml",
-        "folder",
-        "/",
-        ".",
-        "~",
-        "/dev/null",
-        "/dev/zero",
-        "n" * 5000,
-        "a/" * 500,
-        "mlp\n",
-    ),
-    *("\udcff.toml", "mlp\x1b", "../mlp", "huge.toml", "link.toml", "loop.toml", "one.csv", "mlp.toml"),
-]
-OUTS = [
-    *(
-        "out",
-        "out.json",
-        "out",
-        "folder",
-        "no/out",
-        "one.csv/out",
-        "/dev/null",
-        "/dev/full",
-        "/proc/out",
-        "",
-        ".",
-        "/",
-        "a" * 300,
-    ),
-    *(
-        "\udcff",
-        "new\nline",
-        "pipe",
-        "link",
-        "loop",
-        "readonly/out",
-        "/dev/stdout",
-        "/dev/fd/1",
-        "/dev/fd/99",
-        "-",
-        "~",
-        "é",
-        "--out",
-    ),
-    *("dangling", "folder.toml", "kept"),
-]
-FORMATS = ["text", "json", "latex", "npz", "svg", "", "JSON", "text\n", "é"]
-PARAMS = [
-    "slope=1",
-    "C_W=2",
-    "slope=nan",
-    "slope",
-    "=",
-    "=1",
-    "beta=1e400",
-    "a b=1",
-    "é=1",
-    "C_W=-1",
-    "gamma=0.5",
-    "x=1",
-    "slope=" + "9" * 999,
-]
+#: What stands in a text for a number that there is not.
+NO_NUMBER = re.compile(r"""(?<![\w./"'])-?(nan|inf)(?![\w./"'])""", re.IGNORECASE)
+#: Verbs that print such words for something else: pieces from -inf to inf, a chapter of the book.
+WORDED = {"describe", "list"}
+#: How often a verb is drawn, 3 if it is not named: what loads JAX, or checks the book, takes seconds.
+SHARES = {"run": 8, "predict": 5, "infer": 5, "derive": 4, "simulate": 1, "check": 1, "list": 1}
+
+
+@lru_cache(maxsize=1)
+def verbs() -> dict[str, list[argparse.Action]]:
+    """The arguments of every verb, as its parser knows them."""
+    from pertheory.cli.verbs import build_parser
+
+    choices = next(own.choices for own in build_parser()._actions if own.dest == "verb")
+    return {name: parser._actions for name, parser in dict(choices or {}).items()}
 
 
 def draw(source: random.Random) -> Any:
     """The arguments of a command, mostly small work with something wrong in it."""
-    verb = source.choices(VERBS, (5, 3, 4, 10, 1, 1, 3))[0]
-    arguments = [*_few(source, verb), verb, *_OF[verb](source), *_few(source, verb)]
+    verb = source.choices(list(verbs()), [SHARES.get(name, 3) for name in verbs()])[0]
+    own = [_argument(source, action, verb) for action in verbs()[verb]]
+    if source.random() < 0.2:  # flags in any order
+        source.shuffle(own)
+    arguments = [*_few(source, verb), verb, *(text for texts in own for text in texts), *_few(source, verb)]
     if source.random() < 0.1:  # something lost, or two exchanged
         del arguments[source.randrange(len(arguments))]
     if arguments and source.random() < 0.05:
@@ -288,130 +64,40 @@ def draw(source: random.Random) -> Any:
     return arguments
 
 
-def _pick(source: random.Random, flag: str, values: list[str], share: float, good: Sequence[str] = ()) -> list[str]:
-    """A flag, now and then, with a value that is right in most cases if such are given."""
-    if source.random() >= share:
+def _argument(source: random.Random, action: argparse.Action, verb: str) -> list[str]:
+    """An argument of a verb: what it needs nearly always, all else now and then."""
+    usual = USUAL.get((verb, action.dest), 0.97 if action.required else OFTEN.get(action.dest, 0.12))
+    if source.random() >= usual or action.dest == "help":
         return []
-    value = source.choice(good if good and source.random() < 0.85 else values)
-    return [f"{flag}={value}"] if source.random() < 0.5 else [flag, value]
+    if action.nargs == 0:
+        return [action.option_strings[0]]
+    count = source.choice((1, 1, 1, 2, 3)) if action.nargs in ("*", "+") else 1
+    given = [_value(source, action, verb) for _ in range(count)]
+    if not action.option_strings:
+        return given
+    flag = action.option_strings[0]
+    return [f"{flag}={given[0]}", *given[1:]] if source.random() < 0.5 else [flag, *given]
 
 
-def _work(source: random.Random) -> list[str]:
-    return [
-        *_pick(source, "--network", NETWORKS, 0.3, ["mlp", "residual", "projection", "own.toml"]),
-        *_pick(source, "--closure", ["exact", "pairs", "none", ""], 0.1, ["exact"]),
-        *_pick(source, "--jobs", ["1", "2", "0", "-1", "x", "1000000000", "257"], 0.06),
-        *(["--no-cache"] if source.random() < 0.05 else []),
-        *(["--yes"] if source.random() < 0.02 else []),
-    ]
+def _value(source: random.Random, action: argparse.Action, verb: str) -> str:
+    """One that is right in most cases."""
+    good, bad = VALUES.get((verb, action.dest)) or VALUES.get(action.dest) or _unknown(action)
+    return source.choice(good if good and source.random() < RIGHT else bad)
 
 
-def _tensors(source: random.Random) -> list[str]:
-    good = ["V", "G", "F", "K", "Theta", "A", "D", "all"]
-    return [source.choice(good if source.random() < 0.7 else TENSORS) for _ in range(source.choice((1, 1, 1, 2, 3)))]
-
-
-def _derive(source: random.Random) -> list[str]:
-    return [
-        *(_tensors(source) if source.random() < 0.9 else []),
-        *(["--list"] if source.random() < 0.1 else []),
-        *_pick(source, "--order", ORDERS, 0.4, ["0", "1"]),
-        *_pick(source, "--form", ["diagram", "expanded", ""], 0.2),
-        *_pick(source, "--explain", WHOLE, 0.15),
-        *_work(source),
-        *_output(source),
-    ]
-
-
-def _output(source: random.Random) -> list[str]:
-    return [
-        *_pick(source, "--format", FORMATS, 0.4, ["text", "json"]),
-        *_pick(source, "--out", OUTS, 0.4, ["text", "json"]),
-    ]
-
-
-def _draw(source: random.Random) -> list[str]:
-    return [
-        *(_tensors(source) if source.random() < 0.9 else []),
-        *_pick(source, "--order", ORDERS, 0.4, ["0", "1"]),
-        *_pick(source, "--form", ["tensor", "recursion", "theory", ""], 0.4),
-        *_pick(source, "--explain", WHOLE, 0.15),
-        *_work(source),
-        *_pick(source, "--out", [*OUTS, "p.pdf", "p.svg/q.svg"], 0.5, ["p.svg", "p.tex", "p.html"]),
-    ]
-
-
-def _describe(source: random.Random) -> list[str]:
-    return [source.choice(TENSORS), *_output(source)]
-
-
-def _emit(source: random.Random) -> list[str]:
-    return [
-        *_pick(source, "--target", ["numpy", "numpy", "c", "fortran", ""], 0.97, ["numpy", "c"]),
-        *_pick(source, "--out", OUTS, 0.97, ["out", "kept", "link", "/dev/null"]),
-        *_pick(source, "--order", ["0", *ORDERS], 0.95, ["0", "1"]),
-        *(["--tensors", *_tensors(source)] if source.random() < 0.6 else []),
-        *_pick(source, "--activation", ACTIVATIONS, 0.5, ["tanh", "relu", "gelu", "x^2"]),
-        *_pick(source, "--inputs", ["one", "many", "none", "two.csv"], 0.4),
-        *_work(source),
-    ]
-
-
-def _run(source: random.Random) -> list[str]:
-    return [
-        *_pick(source, "--activation", ACTIVATIONS, 0.97, ["tanh", "relu", "gelu", "x^2"]),
-        *_pick(source, "--inputs", sorted(_names()), 0.98, ["one.csv", "two.csv", "good.npy"]),
-        *_pick(source, "--depth", DEPTHS, 0.97, ["1", "2", "3"]),
-        *_pick(source, "--order", ["0", "0", *ORDERS], 0.9, ["0", "1"]),
-        *(["--tensors", *_tensors(source)] if source.random() < 0.5 else []),
-        *_pick(source, "--C_b", NUMBERS, 0.1, ["0.3"]),
-        *_pick(source, "--C_W", NUMBERS, 0.2, ["1.7", "1"]),
-        *_pick(source, "--lambda_b", NUMBERS, 0.1, ["1"]),
-        *_pick(source, "--lambda_W", NUMBERS, 0.1, ["1"]),
-        *_pick(source, "--widths", [*NUMBERS, "8", "8,8", "64,64"], 0.15, ["8", "8,8"]),
-        *_pick(source, "--param", PARAMS, 0.15, ["C_W=2", "slope=1"]),
-        *_pick(source, "--rtol", [*NUMBERS, "1e-9", "1e-4", "1e-16"], 0.15, ["1e-9", "1e-6"]),
-        *_pick(source, "--backend", ["numpy", "numpy", "numpy", "abacus", ""], 0.2, ["numpy"]),
-        *_work(source),
-        *_output(source),
-    ]
-
-
-def _check(source: random.Random) -> list[str]:
-    return [
-        *_pick(
-            source, "--equation", ["8.97", "4.36", "0", "", "8", "x", "8.97\n", "9" * 500, "-1"], 0.97, ["8.97", "4.36"]
-        ),
-        *_pick(source, "--chapter", ["", "x", "99", "-1", "8\n"], 0.2),
-        *_output(source),
-    ]
+def _unknown(action: argparse.Action) -> tuple[list[str], list[str]]:
+    """What a flag that nobody has described may be given: by its choices or its type."""
+    if action.choices is not None:
+        return [str(own) for own in action.choices], WORDS
+    if action.type is place:
+        return PLACES, OUTS
+    kind = getattr(action.type, "__name__", "")
+    return (["1", "2", "3"], WHOLE if kind.startswith("--") else NUMBERS) if action.type is not None else ([], TEXTS)
 
 
 def _few(source: random.Random, verb: str) -> list[str]:
     """Now and then something that does not belong there."""
-    if source.random() > 0.04:
-        return []
-    return [
-        source.choice(
-            ["--help", "--version", "-h", "--", "-", "", "--bad\nflag", "-x", verb, "\x1b", "--out", "é", "@file"]
-        )
-    ]
-
-
-def _list(source: random.Random) -> list[str]:
-    kinds = ["tensors", "networks", "activations", "methods", "equations", "", "V", "tensors\n"]
-    return [*([source.choice(kinds)] if source.random() < 0.8 else []), *_output(source)]
-
-
-_OF = {
-    "derive": _derive,
-    "describe": _describe,
-    "emit": _emit,
-    "run": _run,
-    "check": _check,
-    "list": _list,
-    "draw": _draw,
-}
+    return [source.choice([*STRAY, verb])] if source.random() < 0.04 else []
 
 
 @lru_cache(maxsize=1)
@@ -424,18 +110,12 @@ def _place() -> Path:
     return place
 
 
-@lru_cache(maxsize=1)
-def _names() -> list[str]:
-    """Names of input files: the same in every process."""
-    with tempfile.TemporaryDirectory() as folder:
-        return make_files(Path(folder))
-
-
 def judge(arguments: Any) -> str:
     """Run the command and look at what it says."""
-    import pertheory.cli.verbs
-    import pertheory.run.model
-    import pertheory.theory  # noqa: F401
+    import pertheory.infer.aspect
+    import pertheory.infer.posterior
+    import pertheory.initialise.numbers
+    import pertheory.training.prediction  # noqa: F401
 
     place = _place()
     folder = place / "files"
@@ -462,7 +142,26 @@ def judge(arguments: Any) -> str:
         raise AssertionError(f"an error with status {status}: {errors[0]}")
     if any(not line.isprintable() for line in lines):
         raise AssertionError(f"unprintable: {err[-300:]!r}")
+    if status == 0:
+        _look(arguments, out, err)
     return {0: "done", 1: "a check failed", 2: "refused"}[status]
+
+
+def _look(arguments: list[str], out: str, err: str) -> None:
+    """See that what is printed is JSON where it looks so, and that no number is missing in silence."""
+    if out.startswith(("{", "[")):
+        try:
+            json.loads(out, parse_constant=_refuse_constant)
+        except ValueError as error:
+            raise AssertionError(f"no JSON ({error}): {out[:200]!r}") from None
+    missing = NO_NUMBER.search(out)
+    if missing and "warning: " not in err and not any(own in WORDED or NO_NUMBER.search(own) for own in arguments):
+        around = out[max(missing.start() - 100, 0) : missing.end() + 20]
+        raise AssertionError(f"{missing[0]} without a warning: {around!r}")
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def _contents(folder: Path) -> set[tuple[str, int, int]]:

@@ -26,16 +26,41 @@ from pertheory.files import PREFIX
 ROOT = Path(__file__).resolve().parent.parent
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 RUN = ["run", "--activation", "tanh", "--inputs", "inputs.csv", "--depth", "3", "--format", "json", "--out", "result"]
+#: Of networks that learn.
+DATA = [
+    *("--activation", "tanh", "--train", "inputs.csv", "--targets", "inputs.csv", "--test", "inputs.csv"),
+    *("--depth", "2", "--format", "json", "--out", "result"),
+]
 COMMANDS = {
     "derive": ["derive", "V", "F", "--order", "1", "--jobs", "2", "--format", "json", "--out", "result"],
     "run": RUN,
     # of relu, whose averages are a closed form: most of the rest would be the compiler's time
     "compile": [*RUN[:2], "relu", *RUN[3:], "--order", "0", "--tensors", "G", "--backend", "c"],
+    "infer": ["infer", *DATA, "--noise", "0.1", "--plot", "result.svg"],
+    "predict": ["predict", *DATA, "--eta", "0.1", "--steps", "3"],
+    # in batches that are kept as they finish, and on which the next run goes on
+    "simulate": [
+        *(
+            "simulate",
+            "--activation",
+            "tanh",
+            "--inputs",
+            "inputs.csv",
+            "--depth",
+            "2",
+            "--order",
+            "0",
+            "--tensors",
+            "G",
+        ),
+        *("--samples", "640", "--batch", "64", "--store", "kept", "--format", "json", "--out", "result"),
+    ],
     "emit": ["emit", "--target", "c", "--order", "0", "--tensors", "G", "--activation", "relu", "--out", "result"],
 }
 INPUTS = "1,0.5\n0.2,-1\n-0.3,0.8\n"
-#: What may lie in the folder of a command.
-KNOWN = {"result", "cache", "inputs.csv"}
+#: What a command writes, and what else may lie in its folder.
+RESULTS = {"result", "result.svg", "kept"}
+KNOWN = {*RESULTS, "cache", "inputs.csv"}
 #: Seconds after which a command, or a process that it has left, hangs.
 PATIENCE = 600
 #: Runs in peace: the first one may have to read everything from disk, and most stops would come after the end.
@@ -155,8 +180,8 @@ def _undisturbed(name: str) -> tuple[dict[str, bytes], float]:
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """What is at the place that was asked for, by path."""
-    found = [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] == "result"]
+    """What is at the places that were asked for, by path."""
+    found = [path for path in folder.rglob("*") if path.is_file() and path.relative_to(folder).parts[0] in RESULTS]
     return {str(path.relative_to(folder)): path.read_bytes() for path in found if not _temporary(path)}
 
 

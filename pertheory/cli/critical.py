@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, closure=options.closure)
     found = critical(options.activation, rule, **dict(options.param))
     expected = None
-    if options.width is not None and found.points and found.universality != "none":
+    if options.width is not None:
         from pertheory.initialise.numbers import initialise
 
         expected = initialise(options.activation, rule, options.width, options.depth, **dict(options.param)).fluctuation
@@ -44,7 +44,8 @@ def main(options: argparse.Namespace) -> int:
         text = json.dumps(record, indent=1)
     else:
         text = str(found)
-        if expected is not None:
-            text += f"\n  V/(n K^2)      {expected:.4g} at depth {options.depth} and width {options.width}"
+        if options.width is not None:
+            value = "none" if expected is None else f"{expected:.4g}"
+            text += f"\n  V/(n K^2)      {value} at depth {options.depth} and width {options.width}"
     write_text(text, options.out)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pertheory.cli.data import add_data, flagged, read_data
@@ -14,6 +13,7 @@ from pertheory.cli.options import (
     add_output,
     add_work,
     check_out,
+    check_plot,
     check_work,
     closure_progress,
     limit,
@@ -25,7 +25,6 @@ from pertheory.cli.options import (
 )
 from pertheory.cli.run import add_hyperparameters, split_parameters, whole_widths
 from pertheory.cli.work import LOWERED, CheckedProgress, check_program
-from pertheory.errors import InputError
 
 if TYPE_CHECKING:
     from pertheory.infer.record import Posterior
@@ -62,6 +61,7 @@ def _widths(text: str) -> list[int]:
 def main(options: argparse.Namespace) -> int:
     """Derive, compute, condition, print."""
     check_out(options.out)
+    check_plot(options)
     tables = read_data(options, "train", "targets", "test")
     from pertheory.infer.checks import check_noise
     from pertheory.infer.posterior import posterior
@@ -72,7 +72,9 @@ def main(options: argparse.Namespace) -> int:
     rule = network(options.network, options.closure)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
     flagged(options, lambda: check_noise(options.noise))
-    _check_plot(options.plot)
+    if options.plot is not None:
+        from pertheory.plots import evidence  # before any work: matplotlib may be missing
+
     names = tensors_of(options.order)
     check_work(names, options.order, False, options)
     with working(options) as how:
@@ -95,8 +97,6 @@ def main(options: argparse.Namespace) -> int:
         ),
     )
     if options.plot is not None:
-        from pertheory.plots import evidence
-
         write_text(evidence(found, options.compare).to_svg(), options.plot)
     if options.format == "json":
         record = found.record(options.compare)
@@ -106,19 +106,6 @@ def main(options: argparse.Namespace) -> int:
     else:
         write_text("\n".join(_text(found, options)), options.out)
     return 0
-
-
-def _check_plot(out: Path | None) -> None:
-    """See that a picture can be written, before any work."""
-    if out is None:
-        return
-    if out.suffix.lower() != ".svg":
-        raise InputError(f"--plot {out}: must end in .svg")
-    try:
-        check_out(out)
-    except InputError as error:
-        raise InputError(str(error).replace("--out", "--plot", 1)) from None
-    from pertheory.plots import evidence  # noqa: F401  matplotlib may be missing
 
 
 def _kernel(found: Posterior, layer: int) -> dict[str, Any]:

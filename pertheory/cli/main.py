@@ -32,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     with _signals() as received:
         status = _run(sys.argv[1:], received)
+    if received and status > 128:  # what a library was at, XLA compiling, does not survive that Python takes it apart
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be done: an interrupt just ends us
     return status

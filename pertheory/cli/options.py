@@ -57,7 +57,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     kind = whole("--jobs", 1, MOST_JOBS)
     parser.add_argument("--jobs", type=kind, default=1, help="derive on so many processes (default 1)")
     parser.add_argument("--no-cache", action="store_true", help="neither read nor keep derived diagrams on disk")
-    parser.add_argument("--yes", action="store_true", help="do even what is estimated to take more than ten seconds")
+    parser.add_argument("--yes", action="store_true", help="do even what is estimated to take long")
 
 
 @contextmanager
@@ -226,7 +226,7 @@ def write_text(text: str, out: Path | None) -> None:
         handle.write(f"{visible(text)}\n".encode("utf-8", "backslashreplace"))
 
 
-def check_out(out: Path | None) -> None:
+def check_out(out: Path | None, flag: str = "--out") -> None:
     """See that a file can be written, before any work.
 
     Raises:
@@ -235,9 +235,25 @@ def check_out(out: Path | None) -> None:
     if out is None:
         return
     if not out.parent.is_dir():
-        raise InputError(f"--out {out}: the folder {out.parent} does not exist")
+        raise InputError(f"{flag} {out}: the folder {out.parent} does not exist")
     if out.is_dir():
-        raise InputError(f"--out {out}: is a folder; name a file")
+        raise InputError(f"{flag} {out}: is a folder; name a file")
+
+
+def check_plot(options: argparse.Namespace) -> None:
+    """See that a picture can be written to ``--plot``, before any work.
+
+    Raises:
+        InputError: as `check_out`; another kind of file; ``--out`` is the same one.
+    """
+    plot: Path | None = options.plot
+    if plot is None:
+        return
+    if plot.suffix.lower() != ".svg":
+        raise InputError(f"--plot {plot}: must end in .svg")
+    check_out(plot, "--plot")
+    if options.out is not None and os.path.realpath(plot) == os.path.realpath(options.out):
+        raise InputError(f"--plot {plot}: is the file of --out; name another one")
 
 
 @contextmanager

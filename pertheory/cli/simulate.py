@@ -14,6 +14,7 @@ from pertheory.cli.options import (
     add_output,
     add_work,
     check_out,
+    check_plot,
     check_work,
     numbers,
     place,
@@ -23,6 +24,7 @@ from pertheory.cli.options import (
     write_text,
 )
 from pertheory.cli.run import add_hyperparameters, split_parameters
+from pertheory.cli.work import CheckedDrawing
 from pertheory.errors import InputError
 
 if TYPE_CHECKING:
@@ -96,6 +98,7 @@ def main(options: argparse.Namespace) -> int:
                 folder=options.store,
                 executor=how["executor"],
                 derived_by=how,
+                progress=CheckedDrawing(options),
                 rtol=options.rtol,
                 **hyper,
             )
@@ -112,8 +115,7 @@ def _check(options: argparse.Namespace) -> None:
     """What can be seen to be wrong before any work."""
     if options.samples == 0 and options.store is None:
         raise InputError("--samples 0 takes the networks that were kept; name their folder with --store DIR")
-    if options.plot is not None and (options.plot.suffix.lower() != ".svg" or not options.plot.parent.is_dir()):
-        raise InputError(f"--plot {options.plot}: must be a file .svg in a folder that exists")
+    check_plot(options)
     if options.extrapolate is not None and options.widths is not None:
         raise InputError("--extrapolate gives the widths itself; leave out --widths")
     if options.extrapolate is not None and len(set(options.extrapolate)) < 2:

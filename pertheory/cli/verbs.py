@@ -29,8 +29,20 @@ LONGEST = 2000
 class _Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As usual; what was given is kept for what an error says."""
+        self._given = list(args or ())
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
+        if "are required" in message and (flag := self._unknown_flag()):
+            message += f"; {flag!r} is no flag: a formula or name that begins with - stands at the end, after --"
         self.exit(2, f"{self.prog}: error: {_message(message)} (see {self.prog} --help)\n")
+
+    def _unknown_flag(self) -> str:
+        """The first thing given that begins with - as flags do and is none, if there is one."""
+        names = (own.partition("=")[0] for own in self._given if own.startswith("-") and own != "--")
+        return next((own for own in names if own not in self._option_string_actions), "")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if file is not sys.stderr:

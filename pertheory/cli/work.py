@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from pertheory.recursion import Recursion
     from pertheory.theory import Theory
 
-#: Seconds of processor time that nobody is asked about.
-QUICK = 10.0
+#: Seconds of processor time that nobody is asked about; of networks that are drawn, where minutes are usual.
+QUICK, QUICK_DRAWING = 10.0, 600.0
 #: Seconds for one way of Leibniz' rule: in an expanded form; in a program, in C, and where functions have kinks.
 EXPANDED, LOWERED, PRINTED, COMBINED = 2e-5, 1e-4, 5e-4, 1.1e-3
 #: Seconds of a run that tell how long all of it takes.
 TELLING = 1.0
 
 
-def check_time(seconds: float, what: str, options: argparse.Namespace) -> None:
-    """Ask for ``--yes`` where work is long.
+def check_time(seconds: float, what: str, options: argparse.Namespace, quick: float | None = None) -> None:
+    """Ask for ``--yes`` where work is longer than nobody is asked about.
 
     Raises:
         InputError: it is, and nobody said yes.
     """
-    if seconds > QUICK and not options.yes:
+    if seconds > (QUICK if quick is None else quick) and not options.yes:
         raise InputError(f"{what} takes about {show_time(seconds)} of processor time; to go on all the same, add --yes")
 
 
@@ -78,3 +78,21 @@ class CheckedProgress(LayerProgress):
         if used > TELLING and part and used / part - used > QUICK:  # what is nearly done goes on
             check_time(used / part, "the run", self._options)
         super().__call__(layer, depth, done)
+
+
+class CheckedDrawing:
+    """Asks as soon as networks that are drawn are known to take long; batches that were kept by then are not lost."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._now = time.process_time if options.jobs == 1 else time.monotonic  # what workers use is not known here
+        self._first: tuple[float, float] | None = None
+
+    def __call__(self, done: float, total: float) -> None:
+        """Look at the time since the first batch, which has compiled as well."""
+        if self._first is None:
+            self._first = done, self._now()
+            return
+        before, begun = self._first
+        left = (self._now() - begun) * (total - done) / (done - before)
+        check_time(left, "drawing the networks that are left", self._options, QUICK_DRAWING)

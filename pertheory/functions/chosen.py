@@ -10,6 +10,7 @@ from pertheory.functions.activation import Activation, activation
 from pertheory.rulebook.architecture import Network
 from pertheory.rulebook.files import nearest
 from pertheory.rulebook.names import shown
+from pertheory.text import shortened
 
 
 def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float]) -> dict[str, Activation]:
@@ -21,7 +22,8 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
         parameters: of the activations that are not fixed by the rule.
 
     Raises:
-        InputError: a function that the rule does not have, or one without activation; a wrong activation.
+        InputError: a function that the rule does not have, or one without activation; a wrong activation; of a rule
+            without functions one that is not linear.
         RuleError: an activation that the rule fixes is wrong.
     """
     if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
@@ -34,6 +36,8 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
                 hint = nearest(str(name)[:99], rule.functions)
                 raise InputError(f"network {rule.name} has no function {shown(name)}; {hint}")
         fixed |= given
+    if not rule.functions and given is not None and not isinstance(given, Mapping):
+        only_linear(rule, given, parameters)
     for name in rule.functions:
         value = fixed.get(name, None if isinstance(given, Mapping) else given)
         if value is None:
@@ -42,6 +46,18 @@ def choose_functions(rule: Network, given: Any, parameters: Mapping[str, float])
             chosen[name] = value
         else:
             chosen[name] = activation(value, **parameters)
+    return chosen
+
+
+def only_linear(rule: Network, given: Any, parameters: Mapping[str, float]) -> Activation:
+    """The activation of a network without functions, which is linear.
+
+    Raises:
+        InputError: it is not.
+    """
+    chosen = given if isinstance(given, Activation) else activation(given, **parameters)
+    if chosen.coefficients != (0.0, 1.0):
+        raise InputError(f"{rule.name} has no function; its activation is linear, not {shortened(chosen.name)}")
     return chosen
 
 

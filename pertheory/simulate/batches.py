@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError
 from pertheory.files import replacing
-from pertheory.progress import progress
+from pertheory.progress import Report, progress
 from pertheory.simulate.estimate import BLOCK, BlockProgram, Estimators
 from pertheory.simulate.jaxed import jax
 from pertheory.simulate.setting import digest
@@ -152,6 +152,7 @@ def run(
     folder: str | Path | None = None,
     executor: Executor | None = None,
     show: bool | None = None,
+    drawn: Report | None = None,
 ) -> Array:
     """The estimates of all blocks, a row each.
 
@@ -162,6 +163,7 @@ def run(
         folder: where batches are kept and looked for; None keeps nothing.
         executor: draws batches; here, on all devices of JAX, if None.
         show: of `pertheory.progress.progress`.
+        drawn: is called after every new batch with the blocks that are there, and with all.
 
     Raises:
         InputError: numbers leave the range of doubles; a damaged batch; nothing is there; a worker was killed.
@@ -185,6 +187,8 @@ def run(
             nonlocal done
             done += span.length
             report(done, total)
+            if new and drawn is not None:
+                drawn(done, total)
 
         missing = []
         for span in wanted:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError, UnsupportedError
 from pertheory.graphs.canonical import group_elements
+from pertheory.progress import Report, check_progress
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.network import AnyRule, network
 from pertheory.rulebook.observable import Observable
@@ -27,6 +28,8 @@ from pertheory.theory import Theory, theory
 Array = npt.NDArray[np.float64]
 SCHEMA = "pertheory.simulate/1"
 SEEDS = 2**63 - 1
+#: Networks of one run: the number of each makes its key, of which 32 bits are used.
+MOST_SAMPLES = 2**32
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ def simulate(
     executor: Executor | None = None,
     derived_by: Mapping[str, Any] | None = None,
     rtol: float = 1e-9,
-    progress: bool | None = None,
+    progress: bool | Report | None = None,
     **hyperparameters: Any,
 ) -> Simulation:
     """Draw networks of a rule and set the theory beside what is measured.
@@ -217,7 +220,8 @@ def simulate(
         executor: draws batches, on any `concurrent.futures.Executor`; all devices of JAX are used without one.
         derived_by: ``executor`` and ``store`` of `pertheory.theory`, for the derivation.
         rtol: accuracy of the averages of the theory.
-        progress: True shows how far it is, False never; None after two seconds where a person looks on.
+        progress: True shows how far it is, False never; None after two seconds where a person looks on; a function is
+            called besides, after every batch, with the blocks that are there and with all.
         hyperparameters: such as ``C_W``: a number, or one for each layer.
 
     Raises:
@@ -230,7 +234,7 @@ def simulate(
 
     chosen = network(rule, closure)
     setting = make_setting(chosen, inputs, activation, depth, widths, parameters, hyperparameters)
-    samples = whole(samples, "samples", 0)
+    samples = whole(samples, "samples", 0, MOST_SAMPLES)
     seed = whole(seed, "seed", 0, SEEDS)
     if 0 < samples < 2 * BLOCK or (not samples and folder is None):
         raise InputError(f"samples: {samples} networks are too few; standard errors need {2 * BLOCK}")
@@ -238,7 +242,8 @@ def simulate(
     for layer in levels:
         whole(layer, "layers", 2, setting.depth)
     asked = _listed(tensors)
-    closed = theory(chosen, asked, order, progress=progress, **(derived_by or {}))
+    show = None if callable(progress) else check_progress(progress)
+    closed = theory(chosen, asked, order, progress=show, **(derived_by or {}))
     named = {t.kind for item in asked if item not in ("all", "every") for t in [any_tensor(item)[0]]}
     wanted: dict[Tensor, int] = {}
     for tensor, highest in closed.wanted:
@@ -260,7 +265,8 @@ def simulate(
         batch=BATCH if batch is None else whole(batch, "batch", 1),
         folder=folder,
         executor=executor,
-        show=progress,
+        show=show,
+        drawn=progress if callable(progress) else None,
     )
     if len(found) < 2:
         raise InputError("one block of networks is too few for standard errors")

@@ -24,7 +24,7 @@ from pertheory.functions.activation import Activation
 from pertheory.progress import progress
 from pertheory.rulebook.network import Network
 from pertheory.rulebook.network import network as find_network
-from pertheory.solve.criticality import Criticality, Point
+from pertheory.solve.criticality import Criticality, Point, plain
 from pertheory.solve.positive_points import AboveZero
 from pertheory.solve.question import Asked, question
 from pertheory.solve.small_kernels import SmallKernels
@@ -75,6 +75,8 @@ def _classified(asked: Asked) -> Criticality:
         notes = (*zero.notes, *above.notes)
         if asked.rule.closure != "exact":
             notes = (*notes, APPROXIMATION)
+        for value in exact.values():
+            plain(value)  # what could not be shown
         given = {**asked.symbols, **asked.given}
         return Criticality(asked.rule, asked.function, kind, tuple(points), dict(exact), above.range, notes, given)
 

@@ -30,8 +30,17 @@ Array = NDArray[np.float64]
 
 
 def plain(value: sympy.Expr) -> Any:
-    """A number as a float, anything else as it is."""
-    return value if value.free_symbols else float(value)
+    """A number as a float, anything else as it is.
+
+    Raises:
+        UnsupportedError: it is too large or too small for a double.
+    """
+    if value.free_symbols:
+        return value
+    found = float(value)
+    if not np.isfinite(found) or (found == 0 and value.is_nonzero):
+        raise UnsupportedError(f"{value.evalf(4)} leaves the range of doubles; give other parameters")
+    return found
 
 
 class Point(NamedTuple):

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import sympy
 
 from pertheory.errors import InputError, UnsupportedError
-from pertheory.functions.activation import Activation, activation
-from pertheory.functions.chosen import choose_functions
+from pertheory.functions.activation import Activation
+from pertheory.functions.chosen import choose_functions, only_linear
 from pertheory.functions.symbols import is_symbolic
 from pertheory.rulebook.network import Network
 from pertheory.solve.channels import inner_values, outer
@@ -75,9 +75,7 @@ def question(rule: Network, given: Any, parameters: Mapping[str, Any]) -> Asked:
     numbers = {name: ANY if name in symbols else value for name, value in rest.items()}
     functions = {f.name: f for f in choose_functions(rule, given, numbers).values()} if rule.functions else {}
     if not functions:
-        chosen = activation(given, **numbers) if not isinstance(given, Activation) else given
-        if chosen.coefficients != (0.0, 1.0):
-            raise InputError(f"{rule.name} has no function; its activation is linear, not {shortened(chosen.name)}")
+        chosen = only_linear(rule, given, numbers)
         functions = {chosen.name: chosen}
     if len(functions) > 1:
         raise UnsupportedError(f"{rule.name} has {len(functions)} functions; criticality is solved for one")

@@ -23,6 +23,19 @@ def test_critical(pertheory: Command) -> None:
     assert record["parameters"] == {"gamma": 0.6}
 
 
+def test_critical_says_what_it_cannot_tell_of_a_width(pertheory: Command) -> None:
+    status, out, err = pertheory("critical", "sigmoid", "--width", 512, "--depth", 24)
+    assert (status, err) == (0, "")
+    assert "V/(n K^2)      none at depth 24 and width 512" in out
+    assert pertheory("critical", "sigmoid", "--width", 10**9, "--depth", 24).status == 2
+
+
+def test_a_formula_that_begins_with_a_minus_stands_after_two(pertheory: Command) -> None:
+    status, out, err = pertheory("critical", "--", "-x")
+    assert (status, err) == (0, "")
+    assert "C_W = 1, any K" in out
+
+
 def test_init(pertheory: Command) -> None:
     record = json.loads(pertheory("init", "relu", "--width", 100, "--depth", 11, "--format", "json").out)
     assert (record["schema"], record["C_W"], record["fluctuation"]) == ("pertheory.init/1", 2.0, pytest.approx(0.5))
@@ -45,7 +58,15 @@ def test_init(pertheory: Command) -> None:
         (["critical", "tanh", "--param", "gamma=1"], "no parameter 'gamma'"),
         (["critical", "tanh", "--param", "C_W=1"], "C_W is what criticality fixes"),
         (["critical", "tanh", "--network", "skip"], "skip"),
+        (["critical", "tanh", "--network", "deep_linear"], "deep_linear has no function"),
+        (["critical", "leaky_relu", "--param", "slope=1e200"], "leaves the range of doubles"),
+        (["critical", "leaky_relu", "--param", "slope=1e90"], "leaves the range of doubles"),
+        (["init", "leaky_relu", "--param", "slope=-1e200"], "leaves the range of doubles"),
         (["critical"], "ACTIVATION"),
+        (
+            ["critical", "-x", "--format=json"],
+            "'-x' is no flag: a formula or name that begins with - stands at the end",
+        ),
         (["init"], "name an activation, or give --all"),
         (["init", "tanh", "--all"], "--all is for every activation"),
         (["init", "--all", "--framework", "jax"], "jax has no gains of its own"),

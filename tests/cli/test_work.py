@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,20 @@ def test_a_run_asks_once_it_is_known_to_be_long(pertheory, folder, monkeypatch):
     assert pertheory(*RUN, "--depth", 3).status == 0
     assert pertheory(*RUN, "--depth", 100, "--format", "json", "--out", "result", "--yes").status == 0
     assert Path("result").exists()
+
+
+def test_drawing_asks_once_it_is_known_to_be_long(monkeypatch):  # type: ignore[no-untyped-def]
+    """The first batch, which has compiled as well, tells nothing; then 100 s a block are 700 s for seven more."""
+    ticks = count()
+    monkeypatch.setattr(work, "time", SimpleNamespace(process_time=lambda: 100.0 * next(ticks)))
+    drawing = work.CheckedDrawing(Namespace(jobs=1, yes=False))
+    drawing(1, 9)
+    with pytest.raises(InputError, match=r"^drawing the networks that are left takes about 12 min .*, add --yes$"):
+        drawing(2, 9)
+    for options, total in ((Namespace(jobs=1, yes=True), 9), (Namespace(jobs=1, yes=False), 7)):
+        drawing = work.CheckedDrawing(options)
+        for done in range(1, total + 1):
+            drawing(done, total)
 
 
 @pytest.mark.parametrize("what", [("V", 99), ("V{99}", 0)])

@@ -41,6 +41,19 @@ from pertheory.cli.main import main
 sys.exit(main(["run", "--activation", "x2", "--inputs", "two.csv", "--depth", "2", "--order", "0",
                "--format", "json", "--out", "result"]))
 """
+#: A command amid libraries that do not survive their end after an interruption, as XLA while it compiles.
+FRAGILE = """
+import atexit, os, sys, time
+from pertheory.cli import verbs
+atexit.register(os.abort)
+def forever(_):
+    os.write(1, b"ready\\n")
+    time.sleep(100000)
+verbs.execute = forever
+from pertheory.cli.main import main
+sys.argv = ["pertheory"]
+sys.exit(main())
+"""
 
 
 def stop(program: str, name: str, group: bool = False) -> tuple[int, str, str]:
@@ -69,6 +82,11 @@ def stop(program: str, name: str, group: bool = False) -> tuple[int, str, str]:
 def test_the_processes_of_a_derivation_end_with_it(folder, name, group):  # type: ignore[no-untyped-def]
     assert stop(DERIVE, name, group) == (NUMBERS[name], "", TROUBLE[name])
     assert sorted(path.name for path in folder.iterdir()) == ["one.csv", "two.csv"]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_who_is_stopped_does_not_wait_for_libraries_to_be_taken_apart(name):  # type: ignore[no-untyped-def]
+    assert stop(FRAGILE, name) == (NUMBERS[name], "", TROUBLE[name])
 
 
 @pytest.mark.parametrize("name", NUMBERS)

@@ -17,7 +17,11 @@ def one_run_in_peace(monkeypatch):
     monkeypatch.setattr(kills, "PEACEFUL", 1)
 
 
-@pytest.mark.parametrize("name", kills.COMMANDS)
+#: Left to the campaign: predict writes as infer does, and simulate is killed in tests/simulate.
+LONG = {"predict", "simulate"}
+
+
+@pytest.mark.parametrize("name", sorted(set(kills.COMMANDS) - LONG))
 def test_a_command_that_was_stopped_leaves_nothing_broken(name):
     """Two stops of each kind of command: it runs in peace, is stopped, and runs again, with its own caches."""
     source = random.Random(name)

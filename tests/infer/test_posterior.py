@@ -239,6 +239,10 @@ def test_the_evidence_is_drawn_the_same_every_time(pertheory: Command, data) -> 
     status, out, err = pertheory(*data, "--plot", "evidence.png")
     assert (status, out) == (2, "")
     assert "must end in .svg" in err
+    status, out, err = pertheory(*data, "--plot", "same.svg", "--out", "./same.svg")
+    assert (status, out) == (2, "")
+    assert "--plot same.svg: is the file of --out" in err
+    assert not Path("same.svg").exists()
 
 
 def test_aspect_on_the_command_line(pertheory: Command) -> None:  # noqa: F811

@@ -119,6 +119,17 @@ WRONG = [
 ]
 
 
+def test_a_network_without_functions_takes_a_linear_activation_alone() -> None:
+    """Else the numbers would be those of another activation than the one that was given."""
+    given = {"inputs": X, "depth": 3}
+    own = pt.theory("deep_linear", ["G"], order=0).compile("numpy", "many")
+    expected = own(activation="linear", **given)[3]["G"]
+    assert np.array_equal(own(activation="x", **given)[3]["G"], expected)
+    for activation in ("tanh", "2*x", "tahn"):
+        with pytest.raises(InputError, match=r"deep_linear has no function; its activation is linear|'tahn'"):
+            own(activation=activation, **given)
+
+
 @pytest.mark.parametrize(("wrong", "words"), WRONG)
 def test_a_wrong_argument_is_one_line_that_names_it(wrong, words) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=words) as caught:

@@ -145,6 +145,20 @@ def test_a_damaged_batch_and_an_empty_store_are_one_line(tmp_path):
         run(own, 2 * BLOCK, folder=tmp_path)
 
 
+def test_every_new_batch_is_told_and_whoever_is_told_may_stop(tmp_path):
+    told = []
+    run(estimators(), 4 * BLOCK, batch=128, folder=tmp_path, drawn=lambda *done: told.append(done))
+    run(estimators(), 4 * BLOCK, batch=128, folder=tmp_path, drawn=lambda *_: pytest.fail("nothing was drawn"))
+    assert told == [(2, 4), (4, 4)]
+
+    def stop(*_):
+        raise pt.InputError("enough")
+
+    with pytest.raises(pt.InputError, match="enough"):
+        run(estimators(), 8 * BLOCK, batch=128, folder=tmp_path, drawn=stop)
+    assert len(run(estimators(), 0, folder=tmp_path)) == 6  # what was drawn by then is kept
+
+
 def test_numbers_out_of_range_are_refused():
     with pytest.raises(pt.InputError, match="leave the range of doubles"):
         run(estimators(C_W=1e300, C_b=1e300), 2 * BLOCK)

@@ -2,7 +2,9 @@
 
 What an output at the end of training is made of (`growth.py`) is averaged over initialisations, cumulant by cumulant
 (`averages.py`), with the sums over times (`times.py`) as weights. All arrays are over the modes of the training set, in
-which weights are diagonal, and then over the test inputs: nothing has more axes than the largest tensor.
+which weights are diagonal, and then over the test inputs. Of a tensor that makes terms of order 1/n, over four modes at
+most, what these terms have in common is contracted first (`Core`): its weights, a block of modes at a time, and the
+kernels that lead to test inputs. What is left has an axis less, so that but for one tensor at a time nothing of size N^4 is held.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import product
+from math import prod
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
@@ -23,8 +26,10 @@ from pertheory.training.averages import Cumulant, cumulants
 from pertheory.training.contraction import Labelled, layout
 from pertheory.training.formula import Object
 from pertheory.training.growth import HIGHEST, Grown, grown
-from pertheory.training.times import Array, Course
+from pertheory.training.times import WHOLE, Array, Course, Cut
 
+#: numbers of a weight that are made at once, if they are not those of one mode
+BLOCK = 2**18
 LEADING = "leading"
 #: the parts of what is of order 1/n, by the trees of the joint cumulant that makes it so
 PARTS: Mapping[tuple[str, ...], str] = {
@@ -137,6 +142,128 @@ PART: By = attrgetter("part")
 TENSOR: By = attrgetter("tensor")
 
 
+class Core(NamedTuple):
+    """What terms have in common: a tensor that makes them of order 1/n, and what hangs on its labels.
+
+    Attributes:
+        first: the tensor.
+        grown: its weights.
+        means: mean kernels between its modes and test inputs.
+        kept: labels that are not summed over.
+    """
+
+    first: Cumulant
+    grown: tuple[Grown, ...]
+    means: tuple[Object, ...]
+    kept: tuple[str, ...]
+
+    @property
+    def split(self) -> str | None:
+        """The mode that runs in blocks, one that is kept if there is one; none where weights are numbers."""
+        modes = "".join(own.modes for own in self.grown)
+        return next((label for label in modes if label in self.kept), modes[:1] or None)
+
+
+class Use(NamedTuple):
+    """What a term makes of its core.
+
+    Attributes:
+        wanted: the number of the average that it is a term of.
+        part: of the average.
+        outside: the labels of the average.
+        sign: of targets.
+        grown, fixed, cumulants: what does not hang on the core.
+    """
+
+    wanted: int
+    part: str
+    outside: str
+    sign: int
+    grown: tuple[Grown, ...]
+    fixed: tuple[Object, ...]
+    cumulants: tuple[Cumulant, ...]
+
+
+#: cores, none for terms at infinite width, with what is made of them
+Uses: TypeAlias = dict[Core | None, list[Use]]
+#: the same by tensor, and then by weights and blocks
+Plan: TypeAlias = list[list[Uses]]
+
+
+class Wanted(NamedTuple):
+    """An average.
+
+    Attributes:
+        terms: of it.
+        outside: its labels.
+        by: what a part is.
+    """
+
+    terms: Iterable[Averaged]
+    outside: str
+    by: By = PART
+
+
+def planned(*wanted: Wanted) -> Plan:
+    """How averages are computed together."""
+    found: dict[str, dict[object, Uses]] = {}
+    for number, own in enumerate(wanted):
+        for term in own.terms:
+            core, grown, fixed, cumulants = _parted(term, own.outside)
+            use = Use(number, own.by(term), own.outside, term.sign, grown, fixed, cumulants)
+            alike = core and (core.grown, core.split)
+            found.setdefault(term.tensor, {}).setdefault(alike, {}).setdefault(core, []).append(use)
+    return [list(groups.values()) for groups in found.values()]
+
+
+def _parted(
+    term: Averaged, outside: str
+) -> tuple[Core | None, tuple[Grown, ...], tuple[Object, ...], tuple[Cumulant, ...]]:
+    """The core of a term, and what does not hang on it."""
+    first = term.first
+    if first is None:
+        return None, term.grown, term.fixed, term.cumulants
+    held = {*first.labels}
+    inner = tuple(own for own in term.grown if held & {*own.modes})
+    means = tuple(item for item in term.fixed if item.name == "Theta" and held & {*item.labels})
+    grown = tuple(own for own in term.grown if not held & {*own.modes})
+    fixed = tuple(item for item in term.fixed if item not in means)
+    cumulants = tuple(item for item in term.cumulants if item is not first)
+    used = {*outside, *(label for item in (*fixed, *cumulants) for label in item.labels)}
+    own = dict.fromkeys(label for item in (first, *means) for label in item.labels)
+    return Core(first, inner, means, tuple(label for label in own if label in used)), grown, fixed, cumulants
+
+
+def predicted(most: int) -> Plan:
+    """How means, covariances, in two portions, and changes of the tangent kernel are computed together.
+
+    Covariances: terms that are symmetric by themselves, and those to which the same is added with the outputs exchanged.
+    """
+    alike, once = [], []
+    for term in correlated(most):
+        (alike if term.grown[0].order == term.grown[1].order else once).append(term)
+    return planned(
+        Wanted(averaged("z", "0", most), "0"),
+        Wanted(alike, "01"),
+        Wanted(once, "01"),
+        Wanted(moved(most), "01", TENSOR),
+    )
+
+
+class Predicted(NamedTuple):
+    """What is predicted, by part.
+
+    Attributes:
+        mean: of outputs at test inputs, shape (M, n_L).
+        covariance: of outputs at test inputs, shape (M, n_L, M, n_L).
+        change: what training adds on average to the tangent kernel, by tensor, shape (M, n_L, M, n_L).
+    """
+
+    mean: Parts
+    covariance: Parts
+    change: Parts
+
+
 class Moments:
     """Averages over networks that are trained alike.
 
@@ -152,43 +279,72 @@ class Moments:
         self.neurons = targets.shape[1]
         self.weights: dict[Grown, Array] = {}
 
-    def mean(self, by: By = PART) -> Parts:
-        """The mean of outputs at test inputs, by part, shape (M, n_L)."""
-        return self.total(averaged("z", "0", self.course.most), "0", by)
-
-    def change(self, field: str = "z", by: By = TENSOR) -> Parts:
-        """What training adds on average to the tangent kernel, shape (M, n_L, M, n_L)."""
-        return self.total(moved(self.course.most, field), "01", by)
-
-    def covariance(self, by: By = PART) -> Parts:
-        """The covariance of outputs at test inputs, by part, shape (M, n_L, M, n_L)."""
-        terms = correlated(self.course.most)
-        alike = self.total((term for term in terms if term.grown[0].order == term.grown[1].order), "01", by)
-        once = self.total((term for term in terms if term.grown[0].order > term.grown[1].order), "01", by)
+    def predicted(self) -> Predicted:
+        """Mean, covariance and how the tangent kernel moves, with each tensor made once."""
+        mean, alike, once, change = self.totals(predicted(self.course.most))
         both = {part: array + array.transpose(2, 3, 0, 1) for part, array in once.items()}
         nothing = np.zeros(())
-        return {part: alike.get(part, nothing) + both.get(part, nothing) for part in {**alike, **both}}
+        total = {part: alike.get(part, nothing) + both.get(part, nothing) for part in {**alike, **both}}
+        return Predicted(mean, total, change)
+
+    def covariance(self) -> Parts:
+        """The covariance of outputs at test inputs, by part, shape (M, n_L, M, n_L)."""
+        return self.predicted().covariance
+
+    def change(self, field: str = "z", by: By = TENSOR) -> Parts:
+        """What training adds on average to the tangent kernel of a field, shape (M, n_L, M, n_L)."""
+        return self.total(moved(self.course.most, field), "01", by)
 
     def total(self, terms: Iterable[Averaged], outside: str, by: By = PART) -> Parts:
         """The sum of averages of each part, or of each tensor."""
-        found: dict[str, Array] = defaultdict(lambda: np.zeros(()))
-        for term in terms:
-            found[by(term)] = found[by(term)] + self.average(term, outside)
-        return dict(found)
+        return self.totals(planned(Wanted(terms, outside, by)))[0]
 
-    def average(self, term: Averaged, outside: str) -> Array:
+    def totals(self, plan: Plan) -> list[Parts]:
+        """Several averages, each by part."""
+        count = 1 + max(use.wanted for groups in plan for group in groups for uses in group.values() for use in uses)
+        found: list[dict[str, Array]] = [defaultdict(lambda: np.zeros(())) for _ in range(count)]
+        for groups in plan:
+            first = next(iter(groups[0]))
+            tensor = None if first is None else self.tensors(first.first.kind, first.first.order)
+            for group in groups:
+                arrays = [] if tensor is None else self.cores([core for core in group if core], tensor)
+                for number, uses in enumerate(group.values()):
+                    for use in uses:
+                        part = found[use.wanted]
+                        part[use.part] = part[use.part] + self.average(use, arrays[number : number + 1])
+            del tensor
+        return [dict(parts) for parts in found]
+
+    def average(self, use: Use, core: list[Labelled]) -> Array:
         """One term."""
-        factors = [*map(self.fixed, term.fixed), *map(self.cumulant, term.cumulants)]
-        factors += map(self.weight, term.grown)
-        return self.contracted(term.sign, factors, outside)
+        factors = [*core, *map(self.fixed, use.fixed), *map(self.cumulant, use.cumulants), *map(self.weight, use.grown)]
+        return self.contracted(use.sign, factors, use.outside)
+
+    def cores(self, alike: list[Core], tensor: Array) -> list[Labelled]:
+        """Cores that have a tensor, weights and the mode that runs in blocks in common."""
+        split, size = alike[0].split, len(self.course.eigenvalues)
+        axes = max(len({label for label in core.first.labels if not label.isdigit()}) for core in alike)
+        rows = max(1, BLOCK // max(size, 1) ** max(axes - 1, 0)) if split else size
+        pieces: list[list[Array]] = [[] for _ in alike]
+        for start in range(0, size, rows):
+            cut = {split: slice(start, min(start + rows, size))} if split else WHOLE
+            weights = [labelled(self.coefficient(own, cut), tuple(own.modes)) for own in alike[0].grown]
+            for core, found in zip(alike, pieces, strict=True):
+                factors = [self.entries(core.first, tensor, cut), *weights]
+                factors += [self.fixed(item, cut) for item in core.means]
+                found.append(_einsum(*layout(factors, core.kept, neurons=False)[:2], factors))
+        ends = []
+        for core, found in zip(alike, pieces, strict=True):
+            kept = split in core.kept
+            array = np.concatenate(found, core.kept.index(str(split))) if kept else np.asarray(sum(found))
+            ties = core.first.ties + tuple((a, b) for a, b in (item.labels for item in core.means))
+            ends.append(labelled(array, core.kept, ties))
+        return ends
 
     def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
         """A product of factors, its axes input and neuron in turn."""
         texts, wanted, loops, outer = layout(factors, outside)
-        arrays = [factor.array.value for factor in factors]
-        expression = f"{','.join(texts)}->{wanted}"
-        found: Array = np.einsum(expression, *arrays, optimize="greedy" if len(arrays) > 2 else False)
-        found = sign * self.neurons**loops * found
+        found = sign * self.neurons**loops * _einsum(texts, wanted, factors)
         if len(outside) == 1:
             return found
         equal = np.eye(self.neurons)
@@ -198,17 +354,21 @@ class Moments:
             found = np.einsum("abi,ij->abij", found, equal)
         return found.transpose(0, 2, 1, 3)
 
-    def fixed(self, item: Object) -> Labelled:
+    def fixed(self, item: Object, cut: Cut = WHOLE) -> Labelled:
         """A mean kernel or a target."""
         if item.name == "Theta":
             a, b = item.labels
-            return labelled(self.theta, item.labels, ((a, b),))
+            return labelled(self.theta[:, cut.get(b, slice(None))], item.labels, ((a, b),))
         return Labelled(FLOATS.constant(self.targets), item.labels, item.labels)
 
     def cumulant(self, item: Cumulant) -> Labelled:
         """The components of a tensor at labels."""
-        entries = self.tensors(item.kind, item.order).transpose(item.vertex_of)[tuple(map(self.cut, item.labels))]
-        return labelled(entries, item.labels, item.ties)
+        return self.entries(item, self.tensors(item.kind, item.order))
+
+    def entries(self, item: Cumulant, tensor: Array, cut: Cut = WHOLE) -> Labelled:
+        """The same of a tensor that is at hand, of some modes only a block."""
+        places = tuple(cut.get(label, self.cut(label)) for label in item.labels)
+        return labelled(tensor.transpose(item.vertex_of)[places], item.labels, item.ties)
 
     def cut(self, label: str) -> slice:
         """The entries over which a label runs: a digit over test inputs, a letter over modes."""
@@ -217,15 +377,29 @@ class Moments:
 
     def weight(self, own: Grown) -> Labelled:
         """The coefficient of a product at the start of training, which both outputs share."""
-        key = own._replace(factors=tuple(_first(item) for item in own.factors))
+        key = _first(own)
         if key not in self.weights:
             self.weights[key] = self.course.coefficient(key)
         return labelled(self.weights[key], tuple(own.modes))
 
+    def coefficient(self, own: Grown, cut: Cut) -> Array:
+        """The same as an array of which one mode runs in a block; it is not kept."""
+        return self.course.coefficient(_first(own), {label.lower(): part for label, part in cut.items() if label in own.modes})
 
-def _first(item: Object) -> Object:
+
+def _einsum(texts: list[str], wanted: str, factors: list[Labelled]) -> Array:
+    expression = f"{','.join(texts)}->{wanted}"
+    arrays = [factor.array.value for factor in factors]
+    return np.asarray(np.einsum(expression, *arrays, optimize="greedy" if len(arrays) > 2 else False))
+
+
+def _first(own: Grown) -> Grown:
     """What `_other` has made another of."""
-    return item._replace(labels=tuple("0" if label == "1" else label.lower() for label in item.labels))
+
+    def renamed(labels: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple("0" if label == "1" else label.lower() for label in labels)
+
+    return own._replace(factors=tuple(item._replace(labels=renamed(item.labels)) for item in own.factors))
 
 
 def labelled(array: Array, labels: tuple[str, ...], ties: tuple[tuple[str, str], ...] = ()) -> Labelled:

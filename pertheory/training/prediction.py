@@ -22,7 +22,7 @@ from pertheory.training.data import WIDEST, check_data, check_schedule, check_wi
 from pertheory.training.moments import LEADING, Moments, Parts
 from pertheory.training.result import COVARIANCE, MEAN, Trained
 from pertheory.training.series import Expansion, full
-from pertheory.training.spectrum import expansion_parameter, largest_eta, lost_digits
+from pertheory.training.spectrum import expansion_parameter, fluctuation, largest_eta, lost_digits
 from pertheory.training.start import Setup, start_of
 
 #: arrays with an axis for each of four inputs that are held at once: tensors, over inputs and over modes, and weights
@@ -101,13 +101,15 @@ def trained(
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
     check_digits(lost_digits(moments), NEARLY_EQUAL)
-    expansion = expansion_parameter(moments) / (own or 1)
+    squares = fluctuation(moments)
+    expansion = expansion_parameter(moments, squares) / (own or 1)
     if own:
         _check_expansion(expansion, own, large)
     shape = (len(data.test), data.targets.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
-        covariance = _expansion(_finite(moments.covariance()), COVARIANCE, shape * 2).divided(ensemble)
-        mean = _expansion(_finite(moments.mean()), MEAN, shape)
+        found = moments.predicted()
+        mean = _expansion(_finite(found.mean), MEAN, shape)
+        covariance = _expansion(_finite(found.covariance), COVARIANCE, shape * 2).divided(ensemble)
     return Trained(
         f"{theory.network.name} of depth {depth}{APPROXIMATE * (theory.network.closure != 'exact')}",
         schedule,
@@ -115,11 +117,12 @@ def trained(
         mean,
         covariance,
         expansion,
-        largest_eta(moments),
+        largest_eta(moments, squares),
         own,
         ensemble,
         setup,
-        moments,
+        course,
+        _expansion(found.change, sorted(found.change), shape * 2),
     )
 
 

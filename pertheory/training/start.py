@@ -78,15 +78,17 @@ class Start:
 
     def tensor(self, kind: TensorType, order: int) -> Array:
         """T{k} of a type over modes and test inputs, axes in the order of its vertices."""
-        if (kind, order) not in self._known:
-            tensor = tensor_of(kind)
-            array = self.named(name_of(kind, order))
-            for axis in range(array.ndim):
-                turned = np.moveaxis(array, axis, -1)
-                trained = turned[..., : self.training] @ self.modes
-                array = np.moveaxis(np.concatenate([trained, turned[..., self.training :]], axis=-1), -1, axis)
-            self._known[kind, order] = array.transpose(np.argsort(tensor.slots))
-        return self._known[kind, order]
+        if (kind, order) in self._known:
+            return self._known[kind, order]
+        array = self.named(name_of(kind, order))
+        turn = np.eye(len(array))
+        turn[: self.training, : self.training] = self.modes
+        for _ in range(kind.size):  # each time the first axis becomes the last; two arrays are held, not three
+            array = array.reshape(len(turn), -1).T @ turn
+        array = array.reshape((len(turn),) * kind.size).transpose(np.argsort(tensor_of(kind).slots))
+        if kind.size == 2:
+            self._known[kind, order] = array
+        return array
 
 
 def check_state(state: LayerState, reasons: Iterable[str], terms: Iterable[Averaged]) -> None:

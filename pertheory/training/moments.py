@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import product
-from math import prod
+from itertools import product, zip_longest
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
@@ -26,7 +25,7 @@ from pertheory.training.averages import Cumulant, cumulants
 from pertheory.training.contraction import Labelled, layout
 from pertheory.training.formula import Object
 from pertheory.training.growth import HIGHEST, Grown, grown
-from pertheory.training.times import WHOLE, Array, Course, Cut
+from pertheory.training.times import WHOLE, Array, Course, Cut, Known
 
 #: numbers of a weight that are made at once, if they are not those of one mode
 BLOCK = 2**18
@@ -158,6 +157,11 @@ class Core(NamedTuple):
     kept: tuple[str, ...]
 
     @property
+    def axes(self) -> int:
+        """How many modes there are at its tensor."""
+        return len({label for label in self.first.labels if not label.isdigit()})
+
+    @property
     def split(self) -> str | None:
         """The mode that runs in blocks, one that is kept if there is one; none where weights are numbers."""
         modes = "".join(own.modes for own in self.grown)
@@ -186,7 +190,7 @@ class Use(NamedTuple):
 
 #: cores, none for terms at infinite width, with what is made of them
 Uses: TypeAlias = dict[Core | None, list[Use]]
-#: the same by tensor, and then by weights and blocks
+#: the same by part, whose tensors have weights in common, and then by the blocks in which they are contracted
 Plan: TypeAlias = list[list[Uses]]
 
 
@@ -211,8 +215,8 @@ def planned(*wanted: Wanted) -> Plan:
         for term in own.terms:
             core, grown, fixed, cumulants = _parted(term, own.outside)
             use = Use(number, own.by(term), own.outside, term.sign, grown, fixed, cumulants)
-            alike = core and (core.grown, core.split)
-            found.setdefault(term.tensor, {}).setdefault(alike, {}).setdefault(core, []).append(use)
+            blocks = core and (core.split, core.axes)
+            found.setdefault(term.part, {}).setdefault(blocks, {}).setdefault(core, []).append(use)
     return [list(groups.values()) for groups in found.values()]
 
 
@@ -304,15 +308,14 @@ class Moments:
         count = 1 + max(use.wanted for groups in plan for group in groups for uses in group.values() for use in uses)
         found: list[dict[str, Array]] = [defaultdict(lambda: np.zeros(())) for _ in range(count)]
         for groups in plan:
-            first = next(iter(groups[0]))
-            tensor = None if first is None else self.tensors(first.first.kind, first.first.order)
+            items = {(core.first.kind, core.first.order) for group in groups for core in group if core}
+            tensors = {item: self.tensors(*item) for item in items}
             for group in groups:
-                arrays = [] if tensor is None else self.cores([core for core in group if core], tensor)
-                for number, uses in enumerate(group.values()):
+                cores = self.cores([core for core in group if core], tensors)
+                for uses, core in zip_longest(group.values(), cores):
                     for use in uses:
-                        part = found[use.wanted]
-                        part[use.part] = part[use.part] + self.average(use, arrays[number : number + 1])
-            del tensor
+                        parts = found[use.wanted]
+                        parts[use.part] = parts[use.part] + self.average(use, [core] if core else [])
         return [dict(parts) for parts in found]
 
     def average(self, use: Use, core: list[Labelled]) -> Array:
@@ -320,26 +323,36 @@ class Moments:
         factors = [*core, *map(self.fixed, use.fixed), *map(self.cumulant, use.cumulants), *map(self.weight, use.grown)]
         return self.contracted(use.sign, factors, use.outside)
 
-    def cores(self, alike: list[Core], tensor: Array) -> list[Labelled]:
-        """Cores that have a tensor, weights and the mode that runs in blocks in common."""
-        split, size = alike[0].split, len(self.course.eigenvalues)
-        axes = max(len({label for label in core.first.labels if not label.isdigit()}) for core in alike)
-        rows = max(1, BLOCK // max(size, 1) ** max(axes - 1, 0)) if split else size
+    def cores(self, alike: list[Core], tensors: Mapping[tuple[TensorType, int], Array]) -> Iterator[Labelled]:
+        """Cores that are contracted in the same blocks, each of which needs a weight only once."""
+        size = len(self.course.eigenvalues)
         pieces: list[list[Array]] = [[] for _ in alike]
-        for start in range(0, size, rows):
-            cut = {split: slice(start, min(start + rows, size))} if split else WHOLE
-            weights = [labelled(self.coefficient(own, cut), tuple(own.modes)) for own in alike[0].grown]
+        for cut in self.blocks(alike[0]) if alike else ():
+            weights: dict[Grown, Array] = {}
+            known: Known = {}
+            for own in dict.fromkeys(own for core in alike for own in core.grown):
+                of_own = {label.lower(): part for label, part in cut.items() if label in own.modes}
+                weights[own] = self.course.coefficient(_first(own), of_own, known)
             for core, found in zip(alike, pieces, strict=True):
-                factors = [self.entries(core.first, tensor, cut), *weights]
+                factors = [self.entries(core.first, tensors[core.first.kind, core.first.order], cut)]
+                factors += [labelled(weights[own], tuple(own.modes)) for own in core.grown]
                 factors += [self.fixed(item, cut) for item in core.means]
                 found.append(_einsum(*layout(factors, core.kept, neurons=False)[:2], factors))
-        ends = []
         for core, found in zip(alike, pieces, strict=True):
-            kept = split in core.kept
-            array = np.concatenate(found, core.kept.index(str(split))) if kept else np.asarray(sum(found))
-            ties = core.first.ties + tuple((a, b) for a, b in (item.labels for item in core.means))
-            ends.append(labelled(array, core.kept, ties))
-        return ends
+            joined = core.split in core.kept
+            array = np.concatenate(found, core.kept.index(str(core.split))) if joined else np.asarray(sum(found))
+            found.clear()
+            yield labelled(array, core.kept, core.first.ties + tuple((a, b) for a, b in (x.labels for x in core.means)))
+
+    def blocks(self, core: Core) -> Iterator[Cut]:
+        """The blocks in which a core is contracted: so many modes at a time that about `BLOCK` numbers are held."""
+        if core.split is None:
+            yield WHOLE
+            return
+        size = len(self.course.eigenvalues)
+        rows = max(1, BLOCK // size ** (core.axes - 1))
+        for start in range(0, size, rows):
+            yield {core.split: slice(start, min(start + rows, size))}
 
     def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
         """A product of factors, its axes input and neuron in turn."""
@@ -381,10 +394,6 @@ class Moments:
         if key not in self.weights:
             self.weights[key] = self.course.coefficient(key)
         return labelled(self.weights[key], tuple(own.modes))
-
-    def coefficient(self, own: Grown, cut: Cut) -> Array:
-        """The same as an array of which one mode runs in a block; it is not kept."""
-        return self.course.coefficient(_first(own), {label.lower(): part for label, part in cut.items() if label in own.modes})
 
 
 def _einsum(texts: list[str], wanted: str, factors: list[Labelled]) -> Array:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import ceil, inf, log2
-from operator import mul
+from operator import add, mul
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -31,6 +31,7 @@ Triangle: TypeAlias = list[list[Any]]
 #: of some modes those over which their axes run, where these are not all
 Cut: TypeAlias = Mapping[str, slice]
 WHOLE: Cut = MappingProxyType({})
+Known: TypeAlias = dict[object, Array]
 
 #: terms of the exponential series of a matrix with entries up to 1/4: what is left is below 1e-18 of it
 TERMS = 16
@@ -63,22 +64,31 @@ class Course(ABC):
     def divided(self, rates: Sequence[Array]) -> Array:
         """The divided difference at the rates of all stages, the first of which has no error."""
 
-    def coefficient(self, own: Grown, cut: Cut = WHOLE) -> Array:
+    def coefficient(self, own: Grown, cut: Cut = WHOLE, known: Known | None = None) -> Array:
         """The coefficient of a product at the start of training, an array over its modes or a block of it.
+
+        Args:
+            own: the product.
+            cut: of its modes.
+            known: sums over times that others of the same block have needed; what is new is put there.
 
         Equation:
             For outputs these are the algorithm projectors of (inf.154) in the eigenbasis, and what of errors is left.
         """
-        return sum((self.weight(chain, own.modes, cut) for chain in own.chains), np.zeros(()))
+        known = {} if known is None else known
+        return sum((self.weight(chain, own.modes, cut, known) for chain in own.chains), np.zeros(()))
 
-    def weight(self, chain: Chain, modes: str, cut: Cut = WHOLE) -> Array:
+    def weight(self, chain: Chain, modes: str, cut: Cut, known: Known) -> Array:
         """The sum over times of a chain of events, with its factors; one axis for each of the modes."""
         idle = self.idle(self.decay)
         single = [(idle, label) for label in chain.idle] + [(self.rates, label) for label in chain.leaves]
         factors = [
             _along(values[cut.get(label, slice(None))], modes.index(label), len(modes)) for values, label in single
         ]
-        factors.append(self.over_times(chain.stages, modes, cut))  # the largest array last
+        key = (tuple("".join(sorted(stage)) for stage in chain.stages), modes, *cut)
+        if key not in known:
+            known[key] = self.over_times(chain.stages, modes, cut)
+        factors.append(known[key])  # the largest array last
         factors[0] = chain.coefficient.numerator * factors[0] / chain.coefficient.denominator
         return np.asarray(reduce(mul, factors))
 
@@ -167,20 +177,26 @@ def _first_row(matrix: Triangle) -> Array:
 
 def _times(a: Triangle, b: Triangle) -> Triangle:
     size = len(a)
-    return [
-        [sum(a[i][k] * b[k][j] for k in range(i, j + 1)) if i <= j else 0.0 for j in range(size)] for i in range(size)
-    ]
+    return [[_entry(a[i][i : j + 1], [row[j] for row in b[i : j + 1]]) for j in range(size)] for i in range(size)]
+
+
+def _entry(row: list[Any], column: list[Any]) -> Any:
+    """The sum of products of arrays, or of numbers; those of zero are no work."""
+    known = [x * y for x, y in zip(row, column, strict=True) if not (_is_zero(x) or _is_zero(y))]
+    return reduce(add, known) if known else 0.0
+
+
+def _is_zero(entry: Any) -> bool:
+    return isinstance(entry, float) and not entry
 
 
 def _power(matrix: Triangle, exponent: int) -> Triangle:
-    """By repeated squaring."""
+    """By repeated squaring, from the leading digit on: the other factor is always the matrix, most of which is zero."""
     result = _identity(len(matrix))
-    while exponent:
-        if exponent & 1:
+    for digit in f"{exponent:b}":
+        result = _times(result, result)
+        if digit == "1":
             result = _times(result, matrix)
-        exponent >>= 1
-        if exponent:
-            matrix = _times(matrix, matrix)
     return result
 
 

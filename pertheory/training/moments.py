@@ -4,7 +4,7 @@ What an output at the end of training is made of (`growth.py`) is averaged over 
 (`averages.py`), with the sums over times (`times.py`) as weights. All arrays are over the modes of the training set, in
 which weights are diagonal, and then over the test inputs. Of a tensor that makes terms of order 1/n, over four modes at
 most, what these terms have in common is contracted first (`Core`): its weights, a block of modes at a time, and the
-kernels that lead to test inputs. What is left has an axis less, so that but for one tensor at a time nothing of size N^4 is held.
+kernels that lead to test inputs. What is left has an axis less: of size N^4 are only the tensors of one part at a time.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import product, zip_longest
+from math import prod
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
@@ -23,12 +24,15 @@ from pertheory.rulebook.tensors import tensor_of
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.averages import Cumulant, cumulants
 from pertheory.training.contraction import Labelled, layout
+from pertheory.training.descent import LARGEST
 from pertheory.training.formula import Object
 from pertheory.training.growth import HIGHEST, Grown, grown
 from pertheory.training.times import WHOLE, Array, Course, Cut, Known
 
 #: numbers of a weight that are made at once, if they are not those of one mode
 BLOCK = 2**18
+#: arrays of that size that are held: weights, sums over times and what they are made of
+WEIGHTS = 20
 LEADING = "leading"
 #: the parts of what is of order 1/n, by the trees of the joint cumulant that makes it so
 PARTS: Mapping[tuple[str, ...], str] = {
@@ -233,25 +237,41 @@ def _parted(
     grown = tuple(own for own in term.grown if not held & {*own.modes})
     fixed = tuple(item for item in term.fixed if item not in means)
     cumulants = tuple(item for item in term.cumulants if item is not first)
-    used = {*outside, *(label for item in (*fixed, *cumulants) for label in item.labels)}
-    own = dict.fromkeys(label for item in (first, *means) for label in item.labels)
-    return Core(first, inner, means, tuple(label for label in own if label in used)), grown, fixed, cumulants
+    used = {*outside}.union(*(item.labels for item in fixed), *(item.labels for item in cumulants))
+    labels = dict.fromkeys((*first.labels, *(label for item in means for label in item.labels)))
+    return Core(first, inner, means, tuple(label for label in labels if label in used)), grown, fixed, cumulants
 
 
 def predicted(most: int) -> Plan:
     """How means, covariances, in two portions, and changes of the tangent kernel are computed together.
 
-    Covariances: terms that are symmetric by themselves, and those to which the same is added with the outputs exchanged.
+    Covariances: terms that are symmetric by themselves, and those to which the same is added with outputs exchanged.
     """
-    alike, once = [], []
-    for term in correlated(most):
-        (alike if term.grown[0].order == term.grown[1].order else once).append(term)
+    terms = correlated(most)
+    alike = [term for term in terms if term.grown[0].order == term.grown[1].order]
+    once = [term for term in terms if term.grown[0].order > term.grown[1].order]
     return planned(
         Wanted(averaged("z", "0", most), "0"),
         Wanted(alike, "01"),
         Wanted(once, "01"),
         Wanted(moved(most), "01", TENSOR),
     )
+
+
+def memory_needed(modes: int, tests: int) -> int:
+    """Bytes that `Moments.predicted` holds at most, its tensors made one at a time but not those they are made of.
+
+    These are the tensors of a part, and another while the last of them is turned to modes; their cores, one of them
+    twice; and the weights of a block with what they are made of.
+    """
+    largest = 0
+    for groups in predicted(LARGEST):
+        cores = [core for group in groups for core in group if core]
+        tensors = {(core.first.kind, core.first.order): (modes + tests) ** len(core.first.labels) for core in cores}
+        sizes = [prod(tests if label.isdigit() else modes for label in core.kept) for core in cores]
+        held = sum(tensors.values()) + max(tensors.values(), default=0) + sum(sizes) + max(sizes, default=0)
+        largest = max(largest, held)
+    return 8 * (largest + WEIGHTS * max(BLOCK, modes**3))
 
 
 class Predicted(NamedTuple):
@@ -316,6 +336,7 @@ class Moments:
                     for use in uses:
                         parts = found[use.wanted]
                         parts[use.part] = parts[use.part] + self.average(use, [core] if core else [])
+            del tensors  # before others are made
         return [dict(parts) for parts in found]
 
     def average(self, use: Use, core: list[Labelled]) -> Array:
@@ -325,7 +346,6 @@ class Moments:
 
     def cores(self, alike: list[Core], tensors: Mapping[tuple[TensorType, int], Array]) -> Iterator[Labelled]:
         """Cores that are contracted in the same blocks, each of which needs a weight only once."""
-        size = len(self.course.eigenvalues)
         pieces: list[list[Array]] = [[] for _ in alike]
         for cut in self.blocks(alike[0]) if alike else ():
             weights: dict[Grown, Array] = {}
@@ -357,7 +377,7 @@ class Moments:
     def contracted(self, sign: int, factors: list[Labelled], outside: str) -> Array:
         """A product of factors, its axes input and neuron in turn."""
         texts, wanted, loops, outer = layout(factors, outside)
-        found = sign * self.neurons**loops * _einsum(texts, wanted, factors)
+        found: Array = sign * self.neurons**loops * _einsum(texts, wanted, factors)
         if len(outside) == 1:
             return found
         equal = np.eye(self.neurons)

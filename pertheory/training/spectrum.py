@@ -8,9 +8,9 @@ import numpy as np
 
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.training.averages import cumulants
+from pertheory.training.contraction import layout
 from pertheory.training.formula import Object
 from pertheory.training.growth import grown
-from pertheory.training.contraction import layout
 from pertheory.training.moments import Moments, name_of
 from pertheory.training.series import Expansion
 from pertheory.training.times import Array
@@ -34,7 +34,9 @@ def fluctuation(moments: Moments) -> Array:
         for item in alike:
             own = moments.entries(item, tensor)
             loops = layout([own], "ac").loops
-            found += moments.neurons**loops * np.einsum(own.array.value, ["abc".index(x) for x in item.labels], [0, 1, 2])
+            found += moments.neurons**loops * np.einsum(
+                own.array.value, ["abc".index(x) for x in item.labels], [0, 1, 2]
+            )
     return found
 
 

@@ -115,7 +115,7 @@ def test_blocks_of_modes_do_not_change_the_answer(name, monkeypatch):
 
 
 def test_memory_is_that_of_five_tensors_and_what_grows_more_slowly(monkeypatch):
-    """R, S, T, U over modes and one that is turned; twice the inputs take 16 times that where blocks are single modes."""
+    """R, S, T, U over modes and one that is turned; what there is besides grows with the third power of the inputs."""
     monkeypatch.setattr(module, "BLOCK", 0)
     large, larger = memory_needed(1000, 4), memory_needed(2000, 8)
     assert 5 * 8 * 1004**4 < large < 1.2 * 5 * 8 * 1004**4

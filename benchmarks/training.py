@@ -114,7 +114,7 @@ def peak_rate() -> float:
 def main() -> None:
     """Write the table."""
     uses, cores = _uses(), sum(core is not None for groups in predicted(3) for group in groups for core in group)
-    terms, rows = sum(len(own) for part in uses for own in part), []
+    terms, rows = sum(map(len, uses)), []
     for count in COUNTS:
         turned, contracted = work(count)
         for steps in COURSES:

@@ -65,6 +65,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.averages
 	$(BIN)/python -m benchmarks.c
 	$(BIN)/python -m benchmarks.criticality
+	$(BIN)/python -m benchmarks.training
 
 # Writes the exact versions and hashes of requirements.in into requirements.txt, without index addresses.
 requirements: $(STAMP)

@@ -19,6 +19,7 @@ from pertheory.kernels.language import Program
 from pertheory.progress import progress as shown_progress
 from pertheory.run.arguments import check_range
 from pertheory.run.ccompile import build, find_compiler, load
+from pertheory.run.memory import DOUBLE, LITTLE, averages_needed, check_memory, state_size
 from pertheory.run.model import Model, Prepared
 from pertheory.run.states import Array, Layers, Progress
 from pertheory.run.undefined import Average, definite
@@ -98,7 +99,7 @@ class CModel(Model):
         if counted:
             raise InputError("only NumPy counts at how many numbers functions are evaluated; leave counted out")
         library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
-        return CLayers(library, run, rtol, run.check_memory(library.program, kept), progress)
+        return CLayers(library, run, rtol, kept, progress)
 
     @cached_property
     def _libraries(self) -> dict[tuple[tuple[tuple[str, Activation], ...], bool], Library]:
@@ -132,20 +133,24 @@ class CLayers(Layers):
         library: Library,
         run: Prepared,
         rtol: float,
-        needed: int,
+        kept: int,
         progress: Progress | None,
     ) -> None:
-        program = library.program
+        program, inputs = library.program, len(run.table)
+        self._size = library.call("state_size", _Size(inputs), size=True)
+        self._need = library.call("workspace_size", _Size(inputs), size=True)
+        if not self._size or not self._need:
+            raise InputError(f"{inputs} inputs are more than this machine can count")
+        spread = 0 if run.place is None else state_size(program, len(run.place))
+        needed = DOUBLE * ((1 + kept) * self._size + self._need + kept * spread)
+        run.check_memory(needed + (0 if library.built_in else averages_needed(program, inputs)))
         super().__init__(program, len(run.table), len(run.layers), needed, run.spread, progress)
+        self.held = DOUBLE * (spread or self._size)
         self._library, self._widths = library, run.widths
         self._gram = np.ascontiguousarray(run.gram(program.inputs == "one"))
         self._hyper = np.array([[layer[name] for name, _ in program.hyperparameters] for layer in run.layers])
         smooth = all(function.is_smooth for function in run.functions.values())
         self._averages = GaussianAverages(run.functions, rtol, distinct=not smooth and program.inputs == "many")
-        self._size = library.call("state_size", _Size(self._inputs), size=True)
-        self._need = library.call("workspace_size", _Size(self._inputs), size=True)
-        if not self._size or not self._need:
-            raise InputError(f"{self._inputs} inputs are more than this machine can count")
         self._workspace = np.empty(self._need)
         self._error = ctypes.c_double(0.0)
         self._state = np.zeros(self._size)
@@ -185,6 +190,8 @@ class CLayers(Layers):
                 self._divergences += self._reason(status)
                 self._error = error
                 return status
+            needed = DOUBLE * self._size + averages_needed(self._program, self._inputs)
+            check_memory(needed, "averages that C's own routine has not computed need")
         status = OK
 
         def step(average: Average) -> dict[str, Array]:
@@ -245,7 +252,7 @@ class CLayers(Layers):
 
 
 class Unpacked(Mapping[str, Array]):
-    """The tensors of a layer as full arrays, each made when it is read."""
+    """The tensors of a layer as full arrays, each made when it is read; large ones are not kept."""
 
     def __init__(self, library: Library, inputs: int, state: Array) -> None:
         self._library, self._inputs, self._state = library, inputs, state
@@ -258,6 +265,8 @@ class Unpacked(Mapping[str, Array]):
             start = library.call("tensor_offset", number, n, size=True)
             array = np.empty((self._inputs,) * rank)
             library.call("unpack", number, n, _pointer(self._state[start:]), _pointer(array))
+            if array.nbytes > LITTLE:
+                return array
             self._known[key] = array
         return self._known[key]
 

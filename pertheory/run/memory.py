@@ -35,17 +35,34 @@ def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: 
     """
     rows = inputs if rows is None else rows
     peak = 0
-    states = [sum(inputs**item.rank for item in program.initial)]
+    states = [state_size(program, inputs)]
     states += [sum(inputs**kernel.rank for kernel in level.kernels) for level in program.levels]
     for level, below, above in zip(program.levels, states, states[1:], strict=False):
         widest = max((kernel.rank for kernel in level.kernels), default=0)
         averages = sum(inputs**average.rank for average in level.averages)
         after = above + TEMPORARIES * inputs**widest
         peak = max(peak, below + averages + max(after, _work([a.rank for a in level.averages], inputs)))
-    result = sum(rows**item.rank for item in program.initial)
+    result = state_size(program, rows)
     spread = result if rows > inputs else 0
-    largest = min(max((average.rank for level in program.levels for average in level.averages), default=0), inputs, 4)
-    return int(DOUBLE * (peak + spread + (kept - 1) * result) + GRIDS[largest])
+    return int(DOUBLE * (peak + spread + (kept - 1) * result) + _grids(program, inputs))
+
+
+def state_size(program: Program, inputs: int) -> int:
+    """The numbers in the tensors of a layer as full arrays."""
+    return sum(inputs**item.rank for item in program.initial)
+
+
+def averages_needed(program: Program, inputs: int) -> int:
+    """Bytes that the averages of a layer take at most while they are computed and as full arrays."""
+    ranks = [[average.rank for average in level.averages] for level in program.levels]
+    return int(
+        DOUBLE * max(sum(inputs**r for r in own) + _work(own, inputs) for own in ranks) + _grids(program, inputs)
+    )
+
+
+def _grids(program: Program, inputs: int) -> int:
+    largest = max((average.rank for level in program.levels for average in level.averages), default=0)
+    return GRIDS[min(largest, inputs, 4)]
 
 
 def _work(ranks: Sequence[int], inputs: int) -> int:

@@ -152,7 +152,8 @@ class Model:
         smooth = all(function.is_smooth for function in run.functions.values())
         with shown_progress(f"compiling the theory of {self.theory.network.name}"):
             evaluator = self._smooth if smooth else self.kinked(len(run.table))
-        needed = run.check_memory(evaluator.program, kept)
+        needed = memory_needed(evaluator.program, len(run.table), run.given, kept)
+        run.check_memory(needed)
         functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
         averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
         return NumpyLayers(evaluator, run, averages, needed, progress)
@@ -212,16 +213,18 @@ class Prepared(NamedTuple):
     widths: list[float] | None
     functions: dict[str, Activation]
 
-    def check_memory(self, program: Program, kept: int) -> int:
-        """Bytes that a run needs of which so many layers are kept.
+    @property
+    def given(self) -> int:
+        """How many inputs there are, with repetitions."""
+        return len(self.table) if self.place is None else len(self.place)
+
+    def check_memory(self, needed: int) -> None:
+        """See that a run has the bytes that it needs.
 
         Raises:
-            InputError: there is not as much.
+            InputError: there are not as many.
         """
-        given = len(self.table) if self.place is None else len(self.place)
-        needed = memory_needed(program, len(self.table), given, kept)
-        check_memory(needed, f"{given} {'inputs need' if given > 1 else 'input needs'}")
-        return needed
+        check_memory(needed, f"{self.given} {'inputs need' if self.given > 1 else 'input needs'}")
 
     def gram(self, one: bool) -> Array:
         """The Gram matrix over n_0 of the different inputs, or its diagonal for one input by itself."""

@@ -19,6 +19,7 @@ from pertheory.rulebook.files import nearest
 from pertheory.rulebook.observable import parse_observable
 from pertheory.rulebook.tensors import AnyTensor, Tensor, any_tensor, tensor_of
 from pertheory.rulebook.values import whole
+from pertheory.run.memory import DOUBLE, state_size
 from pertheory.run.tables import to_pandas, to_xarray
 from pertheory.text import listed, plural
 
@@ -261,6 +262,7 @@ class Layers(Iterator[LayerState], ABC):
 
     Attributes:
         depth, needed: as they were given.
+        held: bytes of one layer.
     """
 
     def __init__(
@@ -273,6 +275,7 @@ class Layers(Iterator[LayerState], ABC):
         progress: Progress | None,
     ) -> None:
         self.depth, self.needed = depth, needed
+        self.held = DOUBLE * state_size(program, inputs)
         self._program, self._inputs, self._spread, self._progress = program, inputs, spread, progress
         self._divergences: list[str] = []
         self._layer = 0

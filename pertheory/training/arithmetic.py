@@ -62,7 +62,7 @@ class Arithmetic(ABC):
     def constant(self, value: Array) -> DualArray:
         """An array that does not depend on the small parameter."""
         array = self.array(value)
-        return DualArray(array, np.zeros_like(array))
+        return DualArray(array, np.broadcast_to(np.zeros_like(array, shape=()), array.shape))
 
     def scalar(self, value: Any) -> DualArray:
         """A number of this arithmetic as an array without axes."""

@@ -22,7 +22,7 @@ class Labelled(NamedTuple):
         array: axes for the samples of `samples`, then for the neurons of `neurons`.
         samples: labels.
         neurons: labels.
-        ties: labels whose neurons are the same, in pairs.
+        ties: labels whose neurons are the same, in pairs; samples of some may have been summed over.
     """
 
     array: DualArray
@@ -58,7 +58,7 @@ def layout(factors: Sequence[Labelled], outside: Sequence[str], neurons: bool = 
     everywhere = {label for factor in factors for label in factor.samples}
     if missing := set(outside) - everywhere:
         raise InputError(f"label {sorted(missing)[0]} does not occur in every term")
-    loops = {tie.get(label, label) for label in everywhere} - carried - set(outer) if neurons else set()
+    loops = {tie.get(label, label) for label in everywhere | set(tie)} - carried - set(outer) if neurons else set()
     letter = {("sample", label): _LETTERS[i] for i, label in enumerate(sorted(everywhere))}
     letter |= {("neuron", name): _LETTERS[len(everywhere) + i] for i, name in enumerate(sorted(carried))}
 
@@ -113,4 +113,4 @@ def _ties(factors: Sequence[Labelled]) -> dict[str, str]:
         for a, b in factor.ties:
             first, second = sorted((find(a), find(b)))
             root[second] = first
-    return {label: find(label) for factor in factors for label in (*factor.samples, *factor.neurons)}
+    return {label: find(label) for factor in factors for pair in factor.ties for label in pair}

@@ -15,18 +15,14 @@ from pertheory.functions.activation import Activation
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import one_of, whole
 from pertheory.run.arguments import check_digits, check_widths
-from pertheory.run.memory import check_memory
-from pertheory.text import plural
 from pertheory.theory import Theory
 from pertheory.training.data import WIDEST, check_data, check_schedule, check_width, course_of
 from pertheory.training.moments import LEADING, Moments, Parts
 from pertheory.training.result import COVARIANCE, MEAN, Trained
 from pertheory.training.series import Expansion, full
-from pertheory.training.spectrum import expansion_parameter, largest_eta, lost_digits
-from pertheory.training.start import Setup, start_of
+from pertheory.training.spectrum import expansion_parameter, fluctuation, largest_eta, lost_digits
+from pertheory.training.start import Setup, check_training, start_of
 
-#: arrays with an axis for each of four inputs that are held at once: tensors, over inputs and over modes, and weights
-ARRAYS = 30
 #: the expansion parameter above which the first order is no small correction
 LARGEST_EXPANSION = 0.3
 NEARLY_EQUAL = (
@@ -95,19 +91,21 @@ def trained(
         own = check_width(below[-1]) if own is None else own
         if own != below[-1]:
             raise InputError(f"width is the last of widths, {below[-1]:g}, not {own}")
-    check_memory(ARRAYS * 8 * len(data.inputs) ** 4, f"{plural(len(data.inputs), 'input')}: training needs")
+    check_training(data)
     setup = Setup(theory, backend, data, activation, depth, dict(options, widths=widths))
     start = start_of(setup)
     course = course_of(schedule, start.eigenvalues)
     moments = Moments(course, start.tensor, start.theta, start.modes.T @ data.targets)
     check_digits(lost_digits(moments), NEARLY_EQUAL)
-    expansion = expansion_parameter(moments) / (own or 1)
+    squares = fluctuation(moments)
+    expansion = expansion_parameter(moments, squares) / (own or 1)
     if own:
         _check_expansion(expansion, own, large)
     shape = (len(data.test), data.targets.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
-        covariance = _expansion(_finite(moments.covariance()), COVARIANCE, shape * 2).divided(ensemble)
-        mean = _expansion(_finite(moments.mean()), MEAN, shape)
+        found = moments.predicted()
+        mean = _expansion(_finite(found.mean), MEAN, shape)
+        covariance = _expansion(_finite(found.covariance), COVARIANCE, shape * 2).divided(ensemble)
     return Trained(
         f"{theory.network.name} of depth {depth}{APPROXIMATE * (theory.network.closure != 'exact')}",
         schedule,
@@ -115,11 +113,12 @@ def trained(
         mean,
         covariance,
         expansion,
-        largest_eta(moments),
+        largest_eta(moments, squares),
         own,
         ensemble,
         setup,
-        moments,
+        course,
+        _expansion(found.change, sorted(found.change), shape * 2),
     )
 
 

@@ -18,6 +18,7 @@ from pertheory.theory import theory
 from pertheory.training.descent import LARGEST
 from pertheory.training.moments import Moments, moved
 from pertheory.training.start import Setup, Start, check_state
+from pertheory.training.times import Course
 
 PROBE = "probe"
 
@@ -51,8 +52,8 @@ def _symbol(name: str) -> Monomial:
     return Monomial(Fraction(1), ((name, 1),))
 
 
-def hidden_moments(setup: Setup, outputs: Moments) -> Moments:
-    """Averages over networks with a probe, trained as those of some outputs.
+def hidden_moments(setup: Setup, course: Course) -> Moments:
+    """Averages over networks with a probe.
 
     Raises:
         InputError: there is no hidden layer.
@@ -66,4 +67,4 @@ def hidden_moments(setup: Setup, outputs: Moments) -> Moments:
     state, reasons = setup._replace(theory=own).last_layer()
     check_state(state, reasons, terms)
     start = Start(state, len(setup.data.train))
-    return Moments(outputs.course, start.tensor, start.theta, start.modes.T @ setup.data.targets)
+    return Moments(course, start.tensor, start.theta, start.modes.T @ setup.data.targets)

@@ -12,11 +12,11 @@ from pertheory import html
 from pertheory.errors import InputError
 from pertheory.text import plural
 from pertheory.training.data import Data, Schedule, check_targets
-from pertheory.training.moments import PART, Moments
+from pertheory.training.moments import PART
 from pertheory.training.probe import PROBE, hidden_moments
 from pertheory.training.series import Expansion, Loss, full
 from pertheory.training.start import Setup
-from pertheory.training.times import Array
+from pertheory.training.times import Array, Course
 
 #: the parts of mean and covariance, in the order in which they are shown
 MEAN, COVARIANCE = ("H1", "AB", "PQ", "RSTU"), ("G1", "H1", "DF", "AB", "PQ", "RSTU")
@@ -50,7 +50,8 @@ class Trained:
     width: int | None
     ensemble: int
     setup: Setup = field(repr=False)
-    moments: Moments = field(repr=False)
+    course: Course = field(repr=False)
+    change: Expansion = field(repr=False)
 
     @property
     def outputs(self) -> int:
@@ -88,9 +89,7 @@ class Trained:
         Equation:
             The mean of H(t) - H(0), of which the step is "inf.H step" in rules/book.
         """
-        shape = np.shape(self.covariance.leading)
-        parts = sorted(self.moments.change().items())
-        return Expansion(np.zeros(shape), {name: full(part, shape) for name, part in parts})
+        return self.change
 
     def hidden_change(self) -> Expansion:
         """How far training moves the kernel of the last hidden layer on average, by what moves it; shape (M, M).
@@ -103,7 +102,7 @@ class Trained:
             UnsupportedError: outputs of the network are more than one weight matrix away from functions of a layer.
         """
         shape = (len(self.data.test),) * 2
-        parts = hidden_moments(self.setup, self.moments).change(PROBE, PART)
+        parts = hidden_moments(self.setup, self.course).change(PROBE, PART)
         return Expansion(np.zeros(shape), {name: full(part[:, 0, :, 0], shape) for name, part in sorted(parts.items())})
 
     def facts(self) -> list[tuple[str, Any]]:

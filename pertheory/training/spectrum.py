@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, groupby
 
 import numpy as np
 
 from pertheory.rulebook.tensors import find_tensor
 from pertheory.training.averages import cumulants
+from pertheory.training.contraction import layout
 from pertheory.training.formula import Object
 from pertheory.training.growth import grown
-from pertheory.training.moments import Moments, labelled
+from pertheory.training.moments import Moments, name_of
 from pertheory.training.series import Expansion
 from pertheory.training.times import Array
 
@@ -20,13 +21,22 @@ ALIKE = 1e-9
 ROUNDED = 1e-16
 
 
-def fluctuation(moments: Moments, middle: Array) -> Array:
-    """n E[dH m dH] over modes, dH what the tangent kernel differs from its mean, m diagonal over modes."""
+def fluctuation(moments: Moments) -> Array:
+    """n E[dH_ab dH_bc] over modes a, b, c and all outputs at b, dH what the tangent kernel differs from its mean.
+
+    It is alike for all outputs at a and c, and diagonal in them.
+    """
     trees = (Object("H", ("a", "b")), Object("H", ("b", "c")))
-    found = np.zeros((len(middle),) * 2)
-    for item in chain.from_iterable(cumulants(trees, 1)):
-        factors = [moments.cumulant(item), labelled(middle, ("b",))]
-        found = found + moments.contracted(1, factors, "ac")[:, 0, :, 0]  # alike for all outputs, and diagonal in them
+    found = np.zeros((len(moments.course.eigenvalues),) * 3)
+    items = sorted(chain.from_iterable(cumulants(trees, 1)), key=lambda item: name_of(item.kind, item.order))
+    for (kind, order), alike in groupby(items, key=lambda item: (item.kind, item.order)):
+        tensor = moments.tensors(kind, order)
+        for item in alike:
+            own = moments.entries(item, tensor)
+            loops = layout([own], "ac").loops
+            found += moments.neurons**loops * np.einsum(
+                own.array.value, ["abc".index(x) for x in item.labels], [0, 1, 2]
+            )
     return found
 
 
@@ -45,7 +55,7 @@ def _undone(moments: Moments) -> Array:
     return np.asarray(-moments.course.coefficient(linear))
 
 
-def expansion_parameter(moments: Moments) -> float:
+def expansion_parameter(moments: Moments, squares: Array) -> float:
     """The coefficient of 1/n in the mean square of dH, relative to what training has undone, in the largest mode.
 
     It is what the second order of the expansion of the predictions in dH has and the zeroth has not: with Theta for
@@ -54,10 +64,10 @@ def expansion_parameter(moments: Moments) -> float:
     """
     undone = _undone(moments)
     root = np.sqrt(np.maximum(undone, 0.0))
-    return float(np.linalg.eigvalsh(root[:, None] * fluctuation(moments, undone) * root).max(initial=0.0))
+    return float(np.linalg.eigvalsh(root[:, None] * np.einsum("abc,b->ac", squares, undone) * root).max(initial=0.0))
 
 
-def largest_eta(moments: Moments) -> Expansion:
+def largest_eta(moments: Moments, squares: Array) -> Expansion:
     """The learning rate at which gradient descent stops to converge: two over the largest eigenvalue of H.
 
     The eigenvalue is averaged over networks; with several outputs it stands for as many, which are averaged too.
@@ -66,7 +76,7 @@ def largest_eta(moments: Moments) -> Expansion:
     top = int(np.argmax(values))
     gap = values[top] - values
     apart = gap > ALIKE * values[top]
-    repelled = fluctuation(moments, np.divide(1.0, gap, out=np.zeros_like(gap), where=apart))[top, top]
+    repelled = squares[top, :, top] @ np.divide(1.0, gap, out=np.zeros_like(gap), where=apart)
     mean = moments.tensors(find_tensor("H")[0].kind, 1)[top, top]
     return Expansion(
         np.array(2 / values[top]), {"H1": -2 * mean / values[top] ** 2, "AB": -2 * repelled / values[top] ** 2}

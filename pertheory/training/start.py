@@ -14,16 +14,27 @@ from pertheory.functions.chosen import choose_functions
 from pertheory.graphs.tensor import TensorType
 from pertheory.progress import show_time
 from pertheory.rulebook.tensors import tensor_of
+from pertheory.run.memory import check_memory
 from pertheory.run.states import LayerState
 from pertheory.text import listed, plural
 from pertheory.theory import Theory
 from pertheory.training.data import Data
 from pertheory.training.descent import LARGEST
-from pertheory.training.moments import LEADING, Averaged, averaged, correlated, name_of
+from pertheory.training.moments import LEADING, Averaged, averaged, correlated, memory_needed, name_of
 from pertheory.training.times import Array
 
 #: sets of inputs from which a trial tells how long their averages take, and seconds that are worth a warning
 MANY_SETS, LONG = 5000, 600.0
+
+
+def check_training(data: Data, held: int = 0) -> None:
+    """See that there is memory for a prediction, besides what is held.
+
+    Raises:
+        InputError: there is not.
+    """
+    modes, tests = len(data.train), len(data.test)
+    check_memory(memory_needed(modes, tests) + held, f"{plural(modes + tests, 'input')}: training needs")
 
 
 class Setup(NamedTuple):
@@ -40,6 +51,8 @@ class Setup(NamedTuple):
         """The tensors of the last layer over all inputs, or ("one") over the first; and why entries are NaN."""
         inputs = self.data.inputs if form == "many" else self.data.train[:1]
         layers = self.theory.compile(self.backend, form).layers(inputs, self.activation, self.depth, **self.options)
+        if form == "many":
+            check_training(self.data, layers.held)
         sets, size = layers.largest_sets()
         seconds = layers.seconds_per_layer() * (self.depth - 1) if sets > MANY_SETS else 0.0
         if seconds > LONG:
@@ -78,15 +91,17 @@ class Start:
 
     def tensor(self, kind: TensorType, order: int) -> Array:
         """T{k} of a type over modes and test inputs, axes in the order of its vertices."""
-        if (kind, order) not in self._known:
-            tensor = tensor_of(kind)
-            array = self.named(name_of(kind, order))
-            for axis in range(array.ndim):
-                turned = np.moveaxis(array, axis, -1)
-                trained = turned[..., : self.training] @ self.modes
-                array = np.moveaxis(np.concatenate([trained, turned[..., self.training :]], axis=-1), -1, axis)
-            self._known[kind, order] = array.transpose(np.argsort(tensor.slots))
-        return self._known[kind, order]
+        if (kind, order) in self._known:
+            return self._known[kind, order]
+        array = self.named(name_of(kind, order))
+        turn = np.eye(len(array))
+        turn[: self.training, : self.training] = self.modes
+        for _ in range(kind.size):  # each time the first axis becomes the last; two arrays are held, not three
+            array = array.reshape(len(turn), -1).T @ turn
+        array = array.reshape((len(turn),) * kind.size).transpose(np.argsort(tensor_of(kind).slots))
+        if kind.size == 2:
+            self._known[kind, order] = array
+        return array
 
 
 def check_state(state: LayerState, reasons: Iterable[str], terms: Iterable[Averaged]) -> None:

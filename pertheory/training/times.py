@@ -10,11 +10,12 @@ training only mu = 1 is left of f (mu = 0 for flow), and it is a rational functi
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from math import ceil, inf, log2
-from operator import mul
+from operator import add, mul
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,6 +27,11 @@ from pertheory.training.growth import Chain, Grown
 Array: TypeAlias = npt.NDArray[np.float64]
 #: an upper triangular matrix, entries by row and column; entries are arrays over modes that broadcast
 Triangle: TypeAlias = list[list[Any]]
+
+#: of some modes those over which their axes run, where these are not all
+Cut: TypeAlias = Mapping[str, slice]
+WHOLE: Cut = MappingProxyType({})
+Known: TypeAlias = dict[object, Array]
 
 #: terms of the exponential series of a matrix with entries up to 1/4: what is left is below 1e-18 of it
 TERMS = 16
@@ -42,7 +48,6 @@ class Course(ABC):
 
     eigenvalues: Array
     rates: Array
-    known: dict[object, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     #: the largest number of leaves that come in one step
     most: int = field(default=LARGEST, init=False)
@@ -59,31 +64,43 @@ class Course(ABC):
     def divided(self, rates: Sequence[Array]) -> Array:
         """The divided difference at the rates of all stages, the first of which has no error."""
 
-    def coefficient(self, own: Grown) -> Array:
-        """The coefficient of a product at the start of training, an array over its modes.
+    def coefficient(self, own: Grown, cut: Cut = WHOLE, known: Known | None = None) -> Array:
+        """The coefficient of a product at the start of training, an array over its modes or a block of it.
+
+        Args:
+            own: the product.
+            cut: of its modes.
+            known: sums over times that others of the same block have needed; what is new is put there.
 
         Equation:
             For outputs these are the algorithm projectors of (inf.154) in the eigenbasis, and what of errors is left.
         """
-        return sum((self.weight(chain, own.modes) for chain in own.chains), np.zeros(()))
+        known = {} if known is None else known
+        return sum((self.weight(chain, own.modes, cut, known) for chain in own.chains), np.zeros(()))
 
-    def weight(self, chain: Chain, modes: str) -> Array:
+    def weight(self, chain: Chain, modes: str, cut: Cut, known: Known) -> Array:
         """The sum over times of a chain of events, with its factors; one axis for each of the modes."""
-        factors = [self.over_times(chain.stages, modes)]
-        factors += [_along(self.rates, modes.index(label), len(modes)) for label in chain.leaves]
-        factors += [_along(self.idle(self.decay), modes.index(label), len(modes)) for label in chain.idle]
-        return np.asarray(chain.coefficient.numerator * reduce(mul, factors) / chain.coefficient.denominator)
+        idle = self.idle(self.decay)
+        single = [(idle, label) for label in chain.idle] + [(self.rates, label) for label in chain.leaves]
+        factors = [
+            _along(values[cut.get(label, slice(None))], modes.index(label), len(modes)) for values, label in single
+        ]
+        key = (tuple("".join(sorted(stage)) for stage in chain.stages), modes, *cut)
+        if key not in known:
+            known[key] = self.over_times(chain.stages, modes, cut)
+        factors.append(known[key])  # the largest array last
+        factors[0] = chain.coefficient.numerator * factors[0] / chain.coefficient.denominator
+        return np.asarray(reduce(mul, factors))
 
-    def over_times(self, stages: Sequence[Sequence[str]], modes: str) -> Array:
-        """The divided difference for the stages of a chain; chains that differ in names of modes share theirs."""
+    def over_times(self, stages: Sequence[Sequence[str]], modes: str, cut: Cut = WHOLE) -> Array:
+        """The divided difference for the stages of a chain."""
         order = list(dict.fromkeys(label for stage in stages for label in stage))
         place = {label: number for number, label in enumerate(order)}
         key = tuple(tuple(sorted(place[label] for label in stage)) for stage in stages)
-        if key not in self.known:
-            decays = [_along(self.decay, number, len(order)) for number in range(len(order))]
-            found = self.divided([self.rate([decays[number] for number in stage]) for stage in key])
-            self.known[key] = np.broadcast_to(found, (len(self.rates),) * len(order))
-        return self.known[key].transpose([place[label] for label in modes])
+        own = [self.decay[cut.get(label, slice(None))] for label in order]
+        decays = [_along(values, number, len(order)) for number, values in enumerate(own)]
+        found = self.divided([self.rate([decays[number] for number in stage]) for stage in key])
+        return np.broadcast_to(found, [len(values) for values in own]).transpose([place[label] for label in modes])
 
     @property
     def decay(self) -> Array:
@@ -146,7 +163,11 @@ def _along(values: Array, axis: int, axes: int) -> Array:
 
 
 def _opitz(rates: Sequence[Array], above: float) -> Triangle:
-    size = len(rates)
+    """The matrix of divided differences, which do not depend on the order of rates.
+
+    A chain's second stage shares no mode with later ones: that it comes first leaves one entry with all modes.
+    """
+    rates, size = [*rates[1:2], rates[0], *rates[2:]], len(rates)
     return [[rates[i] if i == j else above * (j == i + 1) for j in range(size)] for i in range(size)]
 
 
@@ -156,20 +177,26 @@ def _first_row(matrix: Triangle) -> Array:
 
 def _times(a: Triangle, b: Triangle) -> Triangle:
     size = len(a)
-    return [
-        [sum(a[i][k] * b[k][j] for k in range(i, j + 1)) if i <= j else 0.0 for j in range(size)] for i in range(size)
-    ]
+    return [[_entry(a[i][i : j + 1], [row[j] for row in b[i : j + 1]]) for j in range(size)] for i in range(size)]
+
+
+def _entry(row: list[Any], column: list[Any]) -> Any:
+    """The sum of products of arrays, or of numbers; those of zero are no work."""
+    known = [x * y for x, y in zip(row, column, strict=True) if not (_is_zero(x) or _is_zero(y))]
+    return reduce(add, known) if known else 0.0
+
+
+def _is_zero(entry: Any) -> bool:
+    return isinstance(entry, float) and not entry
 
 
 def _power(matrix: Triangle, exponent: int) -> Triangle:
-    """By repeated squaring."""
+    """By repeated squaring, from the leading digit on: the other factor is always the matrix, most of which is zero."""
     result = _identity(len(matrix))
-    while exponent:
-        if exponent & 1:
+    for digit in f"{exponent:b}":
+        result = _times(result, result)
+        if digit == "1":
             result = _times(result, matrix)
-        exponent >>= 1
-        if exponent:
-            matrix = _times(matrix, matrix)
     return result
 
 

@@ -8,9 +8,10 @@ from string import ascii_letters
 import numpy as np
 import pytest
 
+from pertheory.training import moments as module
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.averages import random_tensor
-from pertheory.training.moments import PART, Moments, averaged, correlated
+from pertheory.training.moments import PART, Moments, averaged, correlated, memory_needed
 from pertheory.training.times import Descent, Flow
 
 MODES, TESTS, OUTPUTS = 2, 2, 3
@@ -86,3 +87,36 @@ def test_covariances(name):
         assert np.allclose(found[part], array, rtol=1e-11, atol=1e-11)
         assert np.abs(array).max() > 1e-2
         assert np.allclose(array, array.transpose(2, 3, 0, 1), atol=1e-11)
+
+
+@pytest.mark.parametrize("name", COURSES)
+def test_blocks_of_modes_do_not_change_the_answer(name, monkeypatch):
+    """Of seven modes: all at once, one by one, and blocks of which the last is smaller."""
+    draw = np.random.default_rng(3)
+    values, turn = np.linspace(0.2, 1.3, 7), np.random.default_rng(4).normal(size=(2, 9, 9))
+    course = {"descent": Descent(values, np.full(7, 0.7), steps=4), "flow": Flow(values, np.ones(7), time=1.5)}.get(
+        name, Descent(values, np.full(7, 0.7))
+    )
+    arrays = {}
+
+    def tensor(kind, order):
+        if (kind, order) not in arrays:
+            arrays[kind, order] = draw.normal(size=(9,) * kind.size)
+        return arrays[kind, order]
+
+    own = Moments(course, tensor, turn[0, :2, :7], turn[1, :7, :OUTPUTS])
+    expected = own.predicted()
+    for block in (1, 7**3, 3 * 7**3, 5 * 7**3):
+        monkeypatch.setattr(module, "BLOCK", block)
+        for one, other in zip(own.predicted(), expected, strict=True):
+            assert set(one) == set(other)
+            for part, array in other.items():
+                assert np.allclose(one[part], array, rtol=0, atol=1e-12 * np.abs(array).max())
+
+
+def test_memory_is_that_of_five_tensors_and_what_grows_more_slowly(monkeypatch):
+    """R, S, T, U over modes and one that is turned; what there is besides grows with the third power of the inputs."""
+    monkeypatch.setattr(module, "BLOCK", 0)
+    large, larger = memory_needed(1000, 4), memory_needed(2000, 8)
+    assert 5 * 8 * 1004**4 < large < 1.2 * 5 * 8 * 1004**4
+    assert larger < 16 * large

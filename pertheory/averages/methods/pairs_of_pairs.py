@@ -13,6 +13,7 @@ one with the smallest c is taken. Of a set of three, one input stands alone.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -29,8 +30,9 @@ from pertheory.averages.methods.sums import Analytic
 from pertheory.averages.quadrature import Array
 from pertheory.errors import UnsupportedError
 
-#: Degrees of the tables that are made first, and of those for the sets that need more.
-DEGREES = (32, 64)
+#: The highest degree, and the highest in the difference of a pair, of tables that are made first, and of those for sets
+#: that need more: what they have in common is mostly what two pairs of inputs that are alike share.
+LEVELS = ((32, 32), (96, 16))
 #: Degrees of the series of absolute values, which are for scales.
 ROUGH = 4
 #: Part of the error that is wanted which the rest of a series may have.
@@ -90,6 +92,7 @@ class Table(NamedTuple):
         absolute: those of absolute values, of few degrees.
         roots: root mean squares.
         left: by degree the root of the sum of squares from it on, relative to these, of the worst product.
+        cut: by degree the root of that of those that are left out, in the same units.
         doubt: by degree what sums with every second node are off by, in the same units.
         power: to which that is the error.
     """
@@ -98,6 +101,7 @@ class Table(NamedTuple):
     absolute: Array
     roots: Array
     left: Array
+    cut: Array
     doubt: Array
     power: float
 
@@ -124,21 +128,21 @@ class PairsOfPairs(Analytic):
         keys = [_keys(task.k, members[:, :2]), _keys(task.k, members[:, 2:])]
         (known, first), (ends, second) = (np.unique(own, axis=0, return_inverse=True) for own in keys)
         first, second = first.ravel(), second.ravel()
-        for degrees in DEGREES:
+        for level in LEVELS:
             order = some[np.argsort(first[some], kind="stable")]
             cuts = np.flatnonzero(np.diff(first[order])) + 1
             short = [np.zeros(0, dtype=np.intp)]
             for group in np.split(order, cuts) if len(order) else ():
-                table = self._table(layout.pairs, known[first[group[0]]], degrees)
-                others = {n: self._table(layout.ends, ends[n], degrees) for n in set(second[group].tolist())}
+                table = self._table(layout.pairs, known[first[group[0]]], level)
+                others = {n: self._table(layout.ends, ends[n], level) for n in set(second[group].tolist())}
                 group = group[[others[n] is not None for n in second[group].tolist()]]
                 if table is None or not len(group):
                     continue
                 tables = [others[n] for n in second[group].tolist()]
                 goal = GOAL * self._rtol
-                terms, errors = _judged(table, tables, largest[group], goal)
+                terms, errors = _judged(table, tables, cross[:, :, group], largest[group], goal, level[1])
                 long = errors > 2 * goal
-                if degrees < DEGREES[-1]:
+                if level != LEVELS[-1]:
                     short.append(group[long])
                 else:
                     long[:] = False
@@ -150,20 +154,20 @@ class PairsOfPairs(Analytic):
                     ends_ = [tables[n] for n in part.tolist()]
                     places = layout.first[ways[sets]].T, layout.second[ways[sets]].T
                     found[:, :, sets] = _series(
-                        table, ends_, cross[:, :, sets], int(terms[part[-1]]), errors[part], places
+                        table, ends_, cross[:, :, sets], int(terms[part[-1]]), level[1], errors[part], places
                     )
             some = np.concatenate(short)
         found[1] += self.rounding(task.k, atoms) * found[2]
         return found
 
-    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, degrees: int) -> Table | None:
+    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> Table | None:
         """The table of a pair or of one input, kept; None where functions grow too fast."""
-        name = (products, degrees, *key.tolist())
+        name = (products, level, *key.tolist())
         if name in self._tables:
             self._tables.move_to_end(name)
             return self._tables[name]
         try:
-            table = self._made(products, key, degrees)
+            table = self._made(products, key, level)
         except UnsupportedError:
             table = None
         self._tables[name] = table
@@ -173,69 +177,66 @@ class PairsOfPairs(Analytic):
             self._bytes -= old.coefficients.nbytes if old else 0
         return table
 
-    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, degrees: int) -> Table:
+    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> Table:
         """Sum with all nodes, and with every second one.
 
         Args:
             products: of one or two inputs.
             key: the variance of one; the variances and the covariance of two.
-            degrees: the highest.
+            level: the highest degrees.
         """
-        pair, spread = len(key) > 1, float(np.sqrt(key[0]))
+        degrees, width = level if len(key) > 1 else (level[0], 0)
         # squares as well: what the series leaves out is what its sum of squares lacks
         merged = {tuple(sorted(2 * sum(product, ()))) for product in products}
         merged.update(own for product in products for own in product)
         lines = tuple(sorted(merged - {()}))
-        loading = float(key[2]) / spread if pair else 0.0
-        rules = [inner_rule(self._frozen, lines, max(spread, abs(loading)), WIDER, degrees + 1)]
-        nodes = [spread * rules[0][0].nodes]
-        if pair:
-            width = float(np.sqrt(key[1] - loading**2))
-            rules.append(inner_rule(self._frozen, lines, width, WIDER, degrees + 1))
-            nodes.append(loading * rules[0][0].nodes[:, None] + width * rules[1][0].nodes)
-        own = [tuple(sorted(set(column))) for column in zip(*products, strict=True)]
-        values = []
-        for x, wanted in zip(nodes, own, strict=True):
-            table = Tables(self._functions, x, wanted)
-            values.append(np.stack([table[product] for product in wanted]))
+        spreads = np.sqrt(key[:2])
+        # a pair is its sum and its difference, in units of the spreads
+        rho = float(key[2] / spreads.prod()) if width else 1.0
+        shares = [math.sqrt((1 + rho) / 2), math.sqrt((1 - rho) / 2)][: len(spreads)]
+        rules = [inner_rule(self._frozen, lines, share * float(spreads.max()), WIDER, degrees + 1) for share in shares]
+        power = min(rule.power for rule, _ in rules)
         columns = [columns for _, columns in rules]
-        if not pair:  # another variable on which nothing depends
-            values.append(np.ones((1, len(nodes[0]), 1)))
+        parts = [share * rule.nodes for share, (rule, _) in zip(shares, rules, strict=True)]
+        if not width:  # nothing depends on another variable
             columns.append(np.ones((1, 1)))
-        places = [[o.index(line) for line in column] for o, column in zip(own, zip(*products, strict=True), strict=True)]
-        one, two = places if pair else (*places, [0] * len(products))
-        degree = np.arange(degrees + 1)
-        rows = np.concatenate([degree[: d + 1] for d in degree]) if pair else degree
-        others = np.concatenate([d - degree[: d + 1] for d in degree]) if pair else 0 * degree
-        starts = np.cumsum([0, *(degree[:-1] + 1)]) if pair else degree
+            parts.append(np.zeros(1))
+        values = np.ones((1, 1, 1))
+        for spread, sign, wanted in zip(spreads.tolist(), (1, -1), zip(*products, strict=True), strict=False):
+            table = Tables(self._functions, spread * (parts[0][:, None] + sign * parts[1]), wanted)
+            values = values * np.stack([table[product] for product in wanted])
+        first = np.concatenate([d - np.arange(d + 1) for d in range(degrees + 1)])
+        second = np.concatenate([np.arange(d + 1) for d in range(degrees + 1)])
+        if not width:
+            first, second = np.arange(degrees + 1), np.zeros(degrees + 1, dtype=int)
+        starts = np.searchsorted(first + second, np.arange(degrees + 1))
 
-        def summed(front: Array, back: Array, step: int, count: int) -> Array:
-            most = int(rows[count - 1] + others[count - 1]) + 1
-            some = [weights[::step, :most] * (step if len(weights) > 1 else 1) for weights in columns]
-            first = front[:, ::step, None] * some[0]
-            second = back[:, ::step, ::step] @ some[1]
-            found = first.transpose(0, 2, 1)[one] @ second[two]
-            return np.ascontiguousarray(found[:, rows[:count], others[:count]])
+        def summed(values: Array, step: int, count: int) -> Array:
+            most = int(first[count - 1] + second[count - 1]) + 1
+            weights = [own[::step, :most] * (step if len(own) > 1 else 1) for own in columns]
+            found = weights[0].T @ (values[:, ::step, ::step] @ weights[1])
+            return np.ascontiguousarray(found[:, first[:count], second[:count]])
 
-        fine, coarse = (summed(*values, step, len(rows)) for step in (1, 2))
-        squares, rough = (summed(*(own**2 for own in values), step, 1) for step in (1, 2))
-        power, safe = min(rule.power for rule, _ in rules), np.where(squares > 0, squares, 1.0)
-        parts = np.add.reduceat(fine**2, starts, axis=1) / safe
-        lacking, doubt = 1 - parts.sum(axis=1, keepdims=True), (np.abs(rough - squares) / safe) ** power
+        fine, coarse = (summed(values, step, len(first)) for step in (1, 2))
+        squares, rough = (summed(values**2, step, 1) for step in (1, 2))
+        safe = np.where(squares > 0, squares, 1.0)
+
+        def sizes(table: Array) -> Array:
+            return np.asarray(np.add.reduceat(table**2, starts, axis=1) / safe)
+
+        own = sizes(fine)
+        lacking, doubt = 1 - own.sum(axis=1, keepdims=True), (np.abs(rough - squares) / safe) ** power
         # what is too little to be seen there falls as it did
-        last, before = (parts[:, part].sum(axis=1, keepdims=True) for part in (slice(-8, None), slice(-16, -8)))
+        last, before = (own[:, part].sum(axis=1, keepdims=True) for part in (slice(-8, None), slice(-16, -8)))
         ratio = np.minimum(last / np.where(before > 0, before, 1.0), 0.999)
         beyond = np.where(lacking > doubt + LACK, lacking, np.minimum(doubt, last * ratio / (1 - ratio)) + LACK)
-        left = np.cumsum(np.concatenate([beyond, parts[:, ::-1]], axis=1), axis=1)[:, ::-1]
-        off = np.add.reduceat((coarse - fine) ** 2, starts, axis=1) / safe
-        few = int(starts[ROUGH + 1])
-        factorials = _factorials(degrees + 1, pair)
+        left = np.cumsum(np.concatenate([beyond, own[:, ::-1]], axis=1), axis=1)[:, ::-1]
+        few, factorials = int(starts[ROUGH + 1]), _factorials(degrees + 1, width)
         return Table(
-            fine * factorials,
-            summed(*map(np.abs, values), 2, few) * factorials[:few],
+            fine[:, second <= width] * factorials,
+            summed(np.abs(values), 2, few) * factorials[:few],
             np.sqrt(squares[:, 0]),
-            np.sqrt(left.max(axis=0)),
-            np.sqrt(off.max(axis=0)),
+            *(np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine))),
             power,
         )
 
@@ -251,16 +252,14 @@ def _ways(k: Array) -> tuple[NDArray[np.intp], Array, Array]:
     found = []
     with np.errstate(divide="ignore", invalid="ignore"):
         for a, b, *rest in WAYS[size]:
-            cross = rho[[a, b]][:, rest].copy()
-            own = (1 - rho[a, b]) * (1 + rho[a, b])
-            cross[1] = (cross[1] - rho[a, b] * cross[0]) / np.sqrt(own)
+            own = np.minimum(1 - rho[a, b], 1 + rho[a, b])
+            cross = _sum_and_difference(*rho[[a, b]][:, rest], rho[a, b])
             if len(rest) == 1:
                 largest = np.hypot(cross[0, 0], cross[1, 0])
             else:
                 between = rho[rest[0], rest[1]]
-                other = (1 - between) * (1 + between)
-                cross[:, 1] = (cross[:, 1] - between * cross[:, 0]) / np.sqrt(other)
-                own = np.minimum(own, other)
+                own = np.minimum(own, np.minimum(1 - between, 1 + between))
+                cross = _sum_and_difference(*cross.swapaxes(0, 1), between).swapaxes(0, 1)
                 (p, q), (r, s) = cross
                 largest = (np.hypot(p + s, q - r) + np.hypot(p - s, q + r)) / 2
             regular = (own > SINGULAR) & (largest <= 1 + SINGULAR) & sigma.all(axis=1)
@@ -272,6 +271,11 @@ def _ways(k: Array) -> tuple[NDArray[np.intp], Array, Array]:
     return best, np.moveaxis(crosses[best, :, :, every], 0, -1), sizes[best, every]
 
 
+def _sum_and_difference(one: Array, two: Array, rho: Array) -> Array:
+    """The standard variables of a pair, by what its two have in common with others."""
+    return np.stack([(one + two) / np.sqrt(2 * (1 + rho)), (one - two) / np.sqrt(2 * (1 - rho))])
+
+
 def _keys(k: Array, members: NDArray[np.intp]) -> Array:
     """What the table of a pair, or of one input, depends on: one row a set."""
     every = np.arange(len(k))
@@ -280,19 +284,42 @@ def _keys(k: Array, members: NDArray[np.intp]) -> Array:
     return np.stack(columns[: 3 if members.shape[1] > 1 else 1], axis=1)
 
 
-def _judged(table: Table, others: Sequence[Table], largest: Array, goal: float) -> tuple[NDArray[np.intp], Array]:
+def _judged(
+    table: Table, others: Sequence[Table], cross: Array, largest: Array, goal: float, width: int
+) -> tuple[NDArray[np.intp], Array]:
     """By set how many degrees are enough, and the error relative to root mean squares."""
     powers = largest[:, None] ** np.arange(len(table.left))
-    left, doubt = (np.stack([getattr(other, name) for other in others]) for name in ("left", "doubt"))
+    left, cut, doubt = (np.stack([getattr(other, name) for other in others]) for name in ("left", "cut", "doubt"))
     tails = powers * table.left * left
     last = tails.shape[1] - 1
     terms = np.where(tails[:, -1] <= goal, (tails <= goal).argmax(axis=1), last)
     off = (powers[:, :-1] * (table.doubt * left[:, :-1] + table.left[:-1] * doubt)).sum(axis=1)
+    out = np.zeros(len(off))
+    for mine, theirs, axis in ((table.cut, left, 1), (cut, table.left, 0)):
+        if mine.any():
+            sizes = np.sqrt((cross**2).sum(axis=axis))
+            out += (np.minimum(powers[:, :-1], _beyond(sizes, width, last)) * mine * theirs[..., :-1]).sum(axis=1)
     power = np.minimum(table.power, [other.power for other in others])
     off = np.where(power > 0, off**power, np.inf)
     # a row is multiplied by at most twice the largest correlation where it comes from
     rounding = EPSILON * (tails * 2.0 ** (np.arange(last + 1) / 2))[:, :-1].sum(axis=1)
-    return np.maximum(terms, 1), tails[np.arange(len(tails)), terms] + off + rounding
+    return np.maximum(terms, 1), tails[np.arange(len(tails)), terms] + off + out + rounding
+
+
+def _beyond(sizes: Array, width: int, terms: int) -> Array:
+    """By set and degree d the largest row of more than `width` factors v: at most the root of (d over b) u^(d-b) v^b.
+
+    Args:
+        sizes: of u and v, one column a set.
+        width: the highest b that is no such row.
+        terms: degrees.
+    """
+    b, rest = width + 1, np.maximum(np.arange(terms) - width - 1, 0)
+    ways = np.array([math.comb(d, b) for d in range(terms)], dtype=float)
+    u, v = sizes[..., None]
+    found = np.sqrt(ways) * u**rest * v**b
+    # beyond it they fall if they do there
+    return np.where(v**2 * rest < u**2 * (b + 1), found, np.inf)
 
 
 def _series(
@@ -300,6 +327,7 @@ def _series(
     others: Sequence[Table],
     cross: Array,
     terms: int,
+    width: int,
     errors: Array,
     places: tuple[NDArray[np.intp], NDArray[np.intp]],
 ) -> Found:
@@ -310,22 +338,23 @@ def _series(
         others: of the rest of each set.
         cross: correlations of the standard variables, by set in the end.
         terms: degrees.
+        width: the highest in the second variable.
         errors: relative to root mean squares.
         places: by atom and set the numbers of its products in the tables.
     """
     every, (one, two) = np.arange(len(others)), places
-    values = _joined(table.coefficients, [other.coefficients for other in others], cross, terms)[every, one, two]
-    scales = _joined(table.absolute, [other.absolute for other in others], cross, ROUGH + 1)[every, one, two]
+    values = _joined(table.coefficients, [other.coefficients for other in others], cross, terms, width)[every, one, two]
+    scales = _joined(table.absolute, [other.absolute for other in others], cross, ROUGH + 1, width)[every, one, two]
     roots = table.roots[one] * np.stack([other.roots for other in others])[every, two]
     return np.stack([values, errors * roots, np.maximum(scales, np.abs(values))])
 
 
-def _joined(first: Array, second: Sequence[Array], cross: Array, terms: int) -> Array:
+def _joined(first: Array, second: Sequence[Array], cross: Array, terms: int, width: int) -> Array:
     """Sum the series for all products of the first pair and of the others: set, product, product."""
     parts, start = [], 0
-    count = terms * (terms + 1) // 2
-    first = first[:, :count] / _factorials(terms, True) ** 2
-    for power in _tensors(cross, terms):
+    factorials = _factorials(terms, width)
+    first = first[:, : len(factorials)] / factorials**2
+    for power in _tensors(cross, terms, width):
         rows = first[:, start : start + len(power)]
         parts.append((rows @ power.reshape(len(power), -1)).reshape(len(first), *power.shape[1:]))
         start += len(power)
@@ -333,25 +362,27 @@ def _joined(first: Array, second: Sequence[Array], cross: Array, terms: int) -> 
     return np.stack([own @ other[:, : own.shape[1]].T for own, other in zip(middle, second, strict=True)])
 
 
-def _tensors(cross: Array, terms: int) -> Iterator[Array]:
+def _tensors(cross: Array, terms: int, width: int) -> Iterator[Array]:
     """What correlations do to products of Hermite polynomials of the same total degree, one degree after the other.
 
-    They turn the first variables into u, v, combinations of the second: rows are coefficients of u^a v^b, columns those
-    of powers of the second. Shape (degree + 1, degree + 1, sets); where there is one of the second, its power alone.
+    They turn the first variables into u, v, combinations of the second: row b has the coefficients of u^(d-b) v^b, by
+    the power of the last of the second. Shape (b, b, sets), with b up to `width`; one column where there is one variable.
     """
     power = np.ones((1, 1, cross.shape[2]))
     yield power
     for d in range(1, terms):
-        last, power = power, np.zeros((d + 1, power.shape[1] + cross.shape[1] - 1, cross.shape[2]))
-        for new, source, loadings in ((power[1:], last, cross[0]), (power[:1], last[:1], cross[1])):
-            np.multiply(source, loadings[0], out=new[:, -source.shape[1] :])
+        last, rows = power, min(d, width) + 1
+        power = np.zeros((rows, rows if cross.shape[1] > 1 else 1, cross.shape[2]))
+        parts = [(power[: len(last)], last, cross[0]), (power[len(last) :], last[-1:], cross[1])]
+        for new, source, loadings in parts[: 1 + (rows > len(last))]:
+            np.multiply(source, loadings[0], out=new[:, : source.shape[1]])
             if len(loadings) > 1:
-                new[:, :-1] += source * loadings[1]
+                new[:, 1:] += source[:, : rows - 1] * loadings[1]
         yield power
 
 
-@lru_cache(maxsize=16)
-def _factorials(terms: int, pair: bool) -> Array:
-    """Roots of the factorials of the two degrees, degree after degree."""
+@lru_cache(maxsize=256)
+def _factorials(terms: int, width: int) -> Array:
+    """Roots of the factorials of the two degrees, degree after degree, the second up to `width`."""
     roots = np.sqrt(np.cumprod([1.0, *range(1, terms)]))
-    return np.concatenate([roots[: d + 1] * roots[d::-1] for d in range(terms)]) if pair else roots
+    return np.concatenate([[roots[d - b] * roots[b] for b in range(min(d, width) + 1)] for d in range(terms)])

@@ -9,6 +9,7 @@ from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pertheory.averages.methods.pairs_of_pairs import KEPT
 from pertheory.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 TEMPORARIES = 3
 #: Arrays over pairs of inputs while their averages are summed together, and numbers for each input.
 PAIR_ARRAYS, SERIES = 8, 2000
+#: Numbers for each pair of inputs that averages over sets of three and four keep at most.
+PAIR_TABLES = 30_000
 
 
 def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1) -> int:
@@ -53,7 +56,8 @@ def _work(ranks: Sequence[int], inputs: int) -> int:
     several = max(ranks, default=0)
     pairs = PAIR_ARRAYS * inputs**2 + SERIES * inputs if several > 1 else 0
     size = min(several, inputs, 4)
-    return pairs + (comb(inputs, size) * (size + 4 * size**2) if size > 1 else 0)
+    tables = min(PAIR_TABLES * comb(inputs, 2), KEPT // DOUBLE) if size > 2 else 0
+    return pairs + tables + (comb(inputs, size) * (size + 4 * size**2) if size > 1 else 0)
 
 
 def available_memory() -> int | None:

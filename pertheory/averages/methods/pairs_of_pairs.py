@@ -4,11 +4,11 @@ Two pairs of inputs are two standard normal vectors x, y with correlations C = <
 
     <F(z_i, z_j) G(z_k, z_l)> = sum over d of F_d . S_d(C) G_d,
 
-where F_d and G_d are the coefficients in products of normalised Hermite polynomials of total degree d, and S_d(C) is what
-C does to them (Mehler's formula for vectors). The coefficients belong to a pair, whatever the set; what a set adds is
+where F_d and G_d are the coefficients in products of normalised Hermite polynomials of total degree d, and S_d(C) is
+what C does to them (Mehler's formula for vectors). The coefficients belong to a pair, whatever the set; a set adds
 small matrices. S_d(C) is no larger than the d-th power of the largest singular value c of C, and the sum of squares of
-all coefficients is the mean square, so that what is left out is bounded. A set of four is two pairs in three ways: the
-one with the smallest c is taken. Of a set of three, one input stands alone.
+all coefficients is the mean square: what is left out is bounded. A set of four is two pairs in three ways, and the one
+with the smallest c is taken. Of a set of three, one input stands alone.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ from pertheory.averages.methods.sums import Analytic
 from pertheory.averages.quadrature import Array
 from pertheory.errors import UnsupportedError
 
-#: The highest degree, and the highest in the difference of a pair, of tables that are made first, and of those for sets
-#: that need more: what they have in common is mostly what two pairs of inputs that are alike share.
-LEVELS = ((32, 32), (96, 16))
+#: The highest degree, and the highest in the difference of a pair: of tables that are made first, of those for sets
+#: that need more, and for sets of which the differences have less than a part of the correlation.
+LEVELS = ((32, 32), (64, 48), (96, 24))
+ALIKE = 0.5
 #: Degrees of the series of absolute values, which are for scales.
 ROUGH = 4
 #: Part of the error that is wanted which the rest of a series may have.
@@ -42,7 +43,7 @@ WIDER = 0.9
 #: A sum of squares may lack this part of the mean square by rounding.
 LACK = 4e-15
 #: Bytes of the tables that are kept.
-KEPT = 2**28
+KEPT = 300_000_000
 #: Sets whose matrices are made together.
 TOGETHER = 32
 #: The ways to make two pairs of a set, or a pair and one input, by the number of inputs.
@@ -123,40 +124,37 @@ class PairsOfPairs(Analytic):
         layout, found = _layout(atoms), np.zeros((3, len(atoms), len(task.k)))
         found[1] = np.inf
         ways, cross, largest = _ways(task.k)
-        some = np.flatnonzero(np.isfinite(largest))
+        left = np.flatnonzero(np.isfinite(largest))
+        apart = np.sqrt(np.maximum((cross[1] ** 2).sum(axis=0), (cross[:, -1] ** 2).sum(axis=0) * (size > 3)))
+        alike = apart < ALIKE * largest
         members = np.array(WAYS[size])[ways]
         keys = [_keys(task.k, members[:, :2]), _keys(task.k, members[:, 2:])]
-        (known, first), (ends, second) = (np.unique(own, axis=0, return_inverse=True) for own in keys)
+        (pairs, first), (ends, second) = (np.unique(own, axis=0, return_inverse=True) for own in keys)
         first, second = first.ravel(), second.ravel()
         for level in LEVELS:
+            some = left if level == LEVELS[0] else left[alike[left] == (level == LEVELS[-1])]
             order = some[np.argsort(first[some], kind="stable")]
-            cuts = np.flatnonzero(np.diff(first[order])) + 1
-            short = [np.zeros(0, dtype=np.intp)]
-            for group in np.split(order, cuts) if len(order) else ():
-                table = self._table(layout.pairs, known[first[group[0]]], level)
-                others = {n: self._table(layout.ends, ends[n], level) for n in set(second[group].tolist())}
-                group = group[[others[n] is not None for n in second[group].tolist()]]
-                if table is None or not len(group):
+            more = [order[:0]]
+            for group in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(order) else ():
+                table = self._table(layout.pairs, pairs[first[group[0]]], level)
+                made = [self._table(layout.ends, ends[n], level) for n in second[group].tolist()]
+                others = [other for other in made if other is not None]
+                group = group[[other is not None for other in made]]
+                if table is None or not others:
                     continue
-                tables = [others[n] for n in second[group].tolist()]
                 goal = GOAL * self._rtol
-                terms, errors = _judged(table, tables, cross[:, :, group], largest[group], goal, level[1])
-                long = errors > 2 * goal
-                if level != LEVELS[-1]:
-                    short.append(group[long])
-                else:
-                    long[:] = False
-                chosen = np.flatnonzero(~long)
-                chosen = chosen[np.argsort(terms[chosen], kind="stable")]
+                terms, errors = _judged(table, others, cross[:, :, group], largest[group], goal, level[1])
+                done = (errors <= 2 * goal) | (level != LEVELS[0])
+                more.append(group[~done])
+                chosen = np.flatnonzero(done)[np.argsort(terms[done], kind="stable")]
                 for start in range(0, len(chosen), TOGETHER):
                     part = chosen[start : start + TOGETHER]
-                    sets = group[part]
-                    ends_ = [tables[n] for n in part.tolist()]
+                    sets, own = group[part], [others[n] for n in part.tolist()]
                     places = layout.first[ways[sets]].T, layout.second[ways[sets]].T
                     found[:, :, sets] = _series(
-                        table, ends_, cross[:, :, sets], int(terms[part[-1]]), level[1], errors[part], places
+                        table, own, cross[:, :, sets], int(terms[part[-1]]), level[1], errors[part], places
                     )
-            some = np.concatenate(short)
+            left = np.concatenate(more) if level == LEVELS[0] else left
         found[1] += self.rounding(task.k, atoms) * found[2]
         return found
 
@@ -232,11 +230,14 @@ class PairsOfPairs(Analytic):
         beyond = np.where(lacking > doubt + LACK, lacking, np.minimum(doubt, last * ratio / (1 - ratio)) + LACK)
         left = np.cumsum(np.concatenate([beyond, own[:, ::-1]], axis=1), axis=1)[:, ::-1]
         few, factorials = int(starts[ROUGH + 1]), _factorials(degrees + 1, width)
+        below, cut, off = (np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine)))
         return Table(
             fine[:, second <= width] * factorials,
             summed(np.abs(values), 2, few) * factorials[:few],
             np.sqrt(squares[:, 0]),
-            *(np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine))),
+            below,
+            cut,
+            off,
             power,
         )
 
@@ -253,13 +254,13 @@ def _ways(k: Array) -> tuple[NDArray[np.intp], Array, Array]:
     with np.errstate(divide="ignore", invalid="ignore"):
         for a, b, *rest in WAYS[size]:
             own = np.minimum(1 - rho[a, b], 1 + rho[a, b])
-            cross = _sum_and_difference(*rho[[a, b]][:, rest], rho[a, b])
+            cross = _sum_and_difference(rho[a, rest], rho[b, rest], rho[a, b])
             if len(rest) == 1:
                 largest = np.hypot(cross[0, 0], cross[1, 0])
             else:
                 between = rho[rest[0], rest[1]]
                 own = np.minimum(own, np.minimum(1 - between, 1 + between))
-                cross = _sum_and_difference(*cross.swapaxes(0, 1), between).swapaxes(0, 1)
+                cross = _sum_and_difference(cross[:, 0], cross[:, 1], between).swapaxes(0, 1)
                 (p, q), (r, s) = cross
                 largest = (np.hypot(p + s, q - r) + np.hypot(p - s, q + r)) / 2
             regular = (own > SINGULAR) & (largest <= 1 + SINGULAR) & sigma.all(axis=1)
@@ -301,7 +302,7 @@ def _judged(
             out += (np.minimum(powers[:, :-1], _beyond(sizes, width, last)) * mine * theirs[..., :-1]).sum(axis=1)
     power = np.minimum(table.power, [other.power for other in others])
     off = np.where(power > 0, off**power, np.inf)
-    # a row is multiplied by at most twice the largest correlation where it comes from
+    # rows are no longer than the root of the number of ways to write them, and are rounded as if they were
     rounding = EPSILON * (tails * 2.0 ** (np.arange(last + 1) / 2))[:, :-1].sum(axis=1)
     return np.maximum(terms, 1), tails[np.arange(len(tails)), terms] + off + out + rounding
 
@@ -366,7 +367,7 @@ def _tensors(cross: Array, terms: int, width: int) -> Iterator[Array]:
     """What correlations do to products of Hermite polynomials of the same total degree, one degree after the other.
 
     They turn the first variables into u, v, combinations of the second: row b has the coefficients of u^(d-b) v^b, by
-    the power of the last of the second. Shape (b, b, sets), with b up to `width`; one column where there is one variable.
+    the power of the last of the second. Shape (b, b, sets), b up to `width`; one column where there is one variable.
     """
     power = np.ones((1, 1, cross.shape[2]))
     yield power

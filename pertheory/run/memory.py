@@ -23,8 +23,8 @@ GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 TEMPORARIES = 3
 #: Arrays over pairs of inputs while their averages are summed together, and numbers for each input.
 PAIR_ARRAYS, SERIES = 8, 2000
-#: Numbers for each pair of inputs that averages over sets of three and four keep at most.
-PAIR_TABLES = 30_000
+#: Bytes for each pair of inputs that averages over sets of three and four keep, and use instead of grids.
+PAIR_TABLES = 250_000
 
 
 def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1) -> int:
@@ -48,7 +48,8 @@ def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: 
     result = sum(rows**item.rank for item in program.initial)
     spread = result if rows > inputs else 0
     largest = min(max((average.rank for level in program.levels for average in level.averages), default=0), inputs, 4)
-    return int(DOUBLE * (peak + spread + (kept - 1) * result) + GRIDS[largest])
+    grids = max(GRIDS[largest], min(PAIR_TABLES * comb(inputs, 2), KEPT) if largest > 2 else 0)
+    return int(DOUBLE * (peak + spread + (kept - 1) * result) + grids)
 
 
 def _work(ranks: Sequence[int], inputs: int) -> int:
@@ -56,8 +57,7 @@ def _work(ranks: Sequence[int], inputs: int) -> int:
     several = max(ranks, default=0)
     pairs = PAIR_ARRAYS * inputs**2 + SERIES * inputs if several > 1 else 0
     size = min(several, inputs, 4)
-    tables = min(PAIR_TABLES * comb(inputs, 2), KEPT // DOUBLE) if size > 2 else 0
-    return pairs + tables + (comb(inputs, size) * (size + 4 * size**2) if size > 1 else 0)
+    return pairs + (comb(inputs, size) * (size + 4 * size**2) if size > 1 else 0)
 
 
 def available_memory() -> int | None:

@@ -71,6 +71,8 @@ CLOSED, PAIRS, KINKED_PAIRS = AT_ONCE = ("one or two inputs", "two, smooth", "tw
 ONE, SETS, SMOOTH, KINKS, STEPS = ("one", "3-4, smooth", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers")
 #: Points of Mehler's sums that take as long as one unit of what a split costs, by the number of inputs.
 DEAR = {2: 1e3, 3: 150.0, 4: 4e3}
+#: Sets of three and of four inputs for which tables of pairs pay.
+MANY = {3: 100, 4: 12}
 #: The table, by kind in the order in which methods are tried.
 TABLE = (
     # all inputs, or all pairs of them, at once
@@ -81,7 +83,7 @@ TABLE = (
     Choice(ONE, "panels", PanelSums, None, "always", "ends at kinks and where the formula is steep: any variance"),
     # many sets of inputs
     Choice(SETS, "exponentials", Exponentials, None, "exp, sin and cos of multiples of x", "exact"),
-    Choice(SETS, "pairs of pairs", PairsOfPairs, None, "regular", "a series; a pair is looked at once for all sets"),
+    Choice(SETS, "pairs of pairs", PairsOfPairs, MANY, "from {} sets, regular", "a series; a pair is looked at once"),
     # one set of inputs after the other
     Choice(SMOOTH, "smeared", Wide, DEAR, "over {} points a unit", "steps of large variances, smeared by own noise"),
     Choice(SMOOTH, "mehler", Mehler, 2e8, "regular, at most {} points", "two by a series, a trapezoid sum of the rest"),

@@ -17,6 +17,7 @@ from pertheory.averages.methods.mehler import Layout, pair_averages
 from pertheory.averages.methods.pairs_of_pairs import PairsOfPairs
 from pertheory.functions.activation import activation
 
+ALL = {3: 1, 4: 1}
 ORDERS = ((0, 0, 0, 0), (2, 0, 1, 1), (1, 3, 1, 1), (2, 2, 1, 1))
 
 
@@ -41,7 +42,7 @@ def test_bells_and_waves_are_within_the_estimate_of_their_closed_forms(size: int
     """erf' is a bell, whose averages are determinants; the averages of products of sines are exponentials."""
     k = covariances(size, alike)
     bell, sine = (
-        PairsOfPairs(wanted(name)).average(Task([((("s", order),),) * size], k, {}))
+        PairsOfPairs(wanted(name), ALL).average(Task([((("s", order),),) * size], k, {}))
         for name, order in (("erf", 1), ("sin", 0))
     )
     assert bell is not None
@@ -60,7 +61,7 @@ def test_bells_and_waves_are_within_the_estimate_of_their_closed_forms(size: int
 @pytest.mark.parametrize("size", [3, 4])
 def test_one_set_after_the_other_is_within_the_estimate(name: str, size: int, alike: float) -> None:
     k, own = covariances(size, alike), wanted(name)
-    found = PairsOfPairs(own).average(Task(atoms(size), k, {}))
+    found = PairsOfPairs(own, ALL).average(Task(atoms(size), k, {}))
     assert found is not None
     assert np.isfinite(found[1]).all()
     for n, each in enumerate(k):
@@ -76,9 +77,9 @@ def test_tables_that_are_not_kept_are_made_again(monkeypatch: pytest.MonkeyPatch
     k = covariances(6, 0.5, 1)[0]
     sets = np.array(list(itertools.combinations(range(6), 4)))
     task = Task(atoms(4), k[sets[:, :, None], sets[:, None, :]], {})
-    kept = PairsOfPairs(wanted("tanh")).average(task)
+    kept = PairsOfPairs(wanted("tanh"), ALL).average(task)
     monkeypatch.setattr(pairs_of_pairs, "KEPT", 1)
-    assert np.array_equal(kept, PairsOfPairs(wanted("tanh")).average(task))
+    assert np.array_equal(kept, PairsOfPairs(wanted("tanh"), ALL).average(task))
 
 
 def test_what_has_no_regular_pairs_is_left_to_others() -> None:
@@ -86,7 +87,9 @@ def test_what_has_no_regular_pairs_is_left_to_others() -> None:
     loadings = np.array([[1.0, 0], [-1.0, 0], [2.0, 0], [0.5, 0], [0, 0], [0.6, 0.8]])
     k = loadings @ loadings.T
     for members in ([0, 1, 2, 3], [0, 4, 5], [0, 1, 2]):
-        found = PairsOfPairs(wanted("tanh")).average(Task(atoms(len(members)), k[np.ix_(members, members)][None], {}))
+        found = PairsOfPairs(wanted("tanh"), ALL).average(
+            Task(atoms(len(members)), k[np.ix_(members, members)][None], {})
+        )
         assert found is not None
         assert (found[1] == np.inf).all()
     (found,) = GaussianAverages({"s": activation("tanh")})(k, [((0, (("s", 0),)),) * 4])

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -108,9 +108,14 @@ class Table(NamedTuple):
 
 
 class PairsOfPairs(Analytic):
-    """Averages over three or four inputs."""
+    """Averages over three or four inputs.
 
-    def __init__(self, wanted: Wanted, bound: object = None) -> None:
+    Args:
+        wanted: functions and errors to aim at.
+        bound: by the number of inputs the fewest sets for which tables of pairs pay.
+    """
+
+    def __init__(self, wanted: Wanted, bound: Mapping[int, int]) -> None:
         super().__init__(wanted, bound)
         self._tables: OrderedDict[tuple[object, ...], Table | None] = OrderedDict()
         self._bytes = 0
@@ -118,7 +123,7 @@ class PairsOfPairs(Analytic):
     def average(self, task: Task) -> Found | None:
         """Average atoms over all sets; what is not sure has an infinite error."""
         size = task.k.shape[1]
-        if size not in WAYS or self.degree(task.atoms) is not None:
+        if size not in WAYS or len(task.k) < self._bound[size] or self.degree(task.atoms) is not None:
             return None
         atoms = tuple(task.atoms)
         layout, found = _layout(atoms), np.zeros((3, len(atoms), len(task.k)))

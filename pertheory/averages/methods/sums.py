@@ -68,12 +68,12 @@ class Analytic:
         columns = []
         for i, own in enumerate(sigmas.T):
             sizes, place = np.unique(own, return_inverse=True)
-            products = sorted({atom[i] for atom in atoms})
+            products = {product: n for n, product in enumerate({atom[i] for atom in atoms})}
             losses = np.array(
                 [[self._condition(product, rounded(x) if x else 0.0) for x in sizes.tolist()] for product in products]
             )
             # by number in `Loss`, atom and set
-            columns.append(losses[[products.index(atom[i]) for atom in atoms]][:, place.ravel()].transpose(2, 0, 1))
+            columns.append(losses[[products[atom[i]] for atom in atoms]][:, place.ravel()].transpose(2, 0, 1))
         units = 1 + sum(column[0] + column[1] for column in columns)
         for i, j in combinations(range(len(columns)), 2):
             slopes, steepness = columns[i][2:4] * columns[j][2:4]

@@ -23,6 +23,7 @@ from pertheory.averages.methods.mehler import Mehler
 from pertheory.averages.methods.mehler_pairs import SmoothPairs
 from pertheory.averages.methods.nested import Nested
 from pertheory.averages.methods.pairs import Pairs
+from pertheory.averages.methods.pairs_of_pairs import PairsOfPairs
 from pertheory.averages.methods.panels import PanelSums
 from pertheory.averages.methods.product_panels import ProductPanels
 from pertheory.averages.methods.smeared import Smeared
@@ -67,9 +68,11 @@ class Choice(NamedTuple):
 
 
 CLOSED, PAIRS, KINKED_PAIRS = AT_ONCE = ("one or two inputs", "two, smooth", "two, kinked")
-ONE, SMOOTH, KINKS, STEPS = ("one", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers")
+ONE, SETS, SMOOTH, KINKS, STEPS = ("one", "3-4, smooth", "2-4, smooth", "1-4, kinked or given", "1-4, steps and powers")
 #: Points of Mehler's sums that take as long as one unit of what a split costs, by the number of inputs.
 DEAR = {2: 1e3, 3: 150.0, 4: 4e3}
+#: Sets of three and of four inputs for which tables of pairs pay.
+MANY = {3: 100, 4: 12}
 #: The table, by kind in the order in which methods are tried.
 TABLE = (
     # all inputs, or all pairs of them, at once
@@ -78,8 +81,10 @@ TABLE = (
     Choice(KINKED_PAIRS, "mehler series", KinkedSeries, 6, "from {} inputs", "a term a degree; close pairs by panels"),
     # one input of each
     Choice(ONE, "panels", PanelSums, None, "always", "ends at kinks and where the formula is steep: any variance"),
+    # many sets of inputs
+    Choice(SETS, "exponentials", Exponentials, None, "exp, sin and cos of multiples of x", "exact"),
+    Choice(SETS, "pairs of pairs", PairsOfPairs, MANY, "from {} sets, regular", "a series; a pair is looked at once"),
     # one set of inputs after the other
-    Choice(SMOOTH, "exponentials", Exponentials, None, "3 or 4; exp, sin and cos of multiples of x", "exact"),
     Choice(SMOOTH, "smeared", Wide, DEAR, "over {} points a unit", "steps of large variances, smeared by own noise"),
     Choice(SMOOTH, "mehler", Mehler, 2e8, "regular, at most {} points", "two by a series, a trapezoid sum of the rest"),
     Choice(SMOOTH, "trapezoid", Trapezoid, 1e7, "coarser above {} points", "sums over the directions that are there"),
@@ -161,15 +166,18 @@ class Chooser:
     def _sets(self, kinked: bool, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         if k.shape[1] == 1:
             return self._average(ONE, Task(atoms, k, {}))
-        found = np.empty((3, len(atoms), len(k)))
-        for n, own in enumerate(k):
-            if kinked:
+        found = _nothing(len(atoms), len(k))
+        if kinked:
+            for n, own in enumerate(k):
                 exact = [[Fraction(x) for x in row] for row in own.tolist()]
                 found[:, :, n] = self.conditional(
                     ((), (), tuple(members[n].tolist())), np.zeros(len(own)), exact, atoms
                 )
-            else:
-                found[:, :, n] = self._average(SMOOTH, Task(atoms, own[None], {}))[:, :, 0]
+            return found
+        if k.shape[1] > 2:
+            found = self._average(SETS, Task(atoms, k, {}), last=False)
+        for n in np.flatnonzero(_weak(found, self.wanted.rtol).any(axis=0)).tolist():
+            found[:, :, [n]] = self._average(SMOOTH, Task(atoms, k[[n]], {}), found[:, :, [n]])
         return found
 
     def conditional(
@@ -190,17 +198,24 @@ class Chooser:
             self._known.update(((key, atom), found[:, n, 0]) for n, atom in enumerate(new))
         return np.stack([self._known[key, atom] for atom in atoms], axis=1)
 
-    def _average(self, kind: str, task: Task) -> Found:
-        """Try the rows of a kind."""
+    def _average(self, kind: str, task: Task, before: Found | None = None, last: bool = True) -> Found:
+        """Try the rows of a kind.
+
+        Args:
+            kind: of averages.
+            task: what is averaged.
+            before: what another kind of rows has found of it.
+            last: whether no other kind is tried after it.
+        """
         allowed = self.wanted.kinked if kind == KINKS else self.wanted.rtol
-        best: Found | None = None
-        by = np.zeros((len(task.atoms), len(task.k)), dtype=int)
-        weak, refused = np.ones(by.shape, dtype=bool), None
+        best = _nothing(len(task.atoms), len(task.k)) if before is None else before
+        by = np.where(np.isfinite(best[1]), ROWS[SETS][-1], -1)
+        weak, made, refused = _weak(best, allowed), bool((by >= 0).any()), None
         for row in ROWS[kind]:
             atoms, sets = np.flatnonzero(weak.any(axis=1)), np.flatnonzero(weak.any(axis=0))
-            some = (
-                task if best is None else task._replace(atoms=[task.atoms[n] for n in atoms.tolist()], k=task.k[sets])
-            )
+            some = task
+            if not weak.all():
+                some = task._replace(atoms=[task.atoms[n] for n in atoms.tolist()], k=task.k[sets])
             try:
                 found = self._method(row).average(some)
             except UnsupportedError as error:
@@ -208,21 +223,18 @@ class Chooser:
                 continue
             if found is None:
                 continue
-            if best is None:
-                best, by[:] = found, row
-            else:
-                places = np.ix_(atoms, sets)
-                better = found[1] < best[1][places]
-                for old, new in zip(best, found, strict=True):
-                    old[places] = np.where(better, new, old[places])
-                by[places] = np.where(better, row, by[places])
-            weak = ~(best[1] <= allowed * best[2]) & np.isfinite(best[0])
+            made, places = True, np.ix_(atoms, sets)
+            better = (found[1] < best[1][places]) | (by[places] < 0)
+            for old, new in zip(best, found, strict=True):
+                old[places] = np.where(better, new, old[places])
+            by[places] = np.where(better, row, by[places])
+            weak = _weak(best, allowed)
             self._note(row, best, (by == row) & ~weak)
             if not weak.any():
                 break
-        if best is None:
+        if last and not made:
             raise refused or UnsupportedError(f"no method for averages of {kind}")
-        if weak.any():
+        if last and weak.any():
             for row in np.unique(by[weak]).tolist():
                 self._note(row, best, (by == row) & weak)
         best[1][~np.isfinite(best[0])] = np.inf
@@ -233,3 +245,15 @@ class Chooser:
         errors, scales = found[1][which], found[2][which]
         relative = np.divide(errors, scales, out=np.zeros_like(errors), where=scales > 0)
         self._account.note(TABLE[row].kind, TABLE[row].method, len(errors), float(relative.max(initial=0.0)))
+
+
+def _nothing(atoms: int, sets: int) -> Found:
+    """Averages of which nothing is known yet."""
+    found = np.zeros((3, atoms, sets))
+    found[1] = np.inf
+    return found
+
+
+def _weak(found: Found, allowed: float) -> Mask:
+    """Averages that another method should look at as well."""
+    return np.asarray(~(found[1] <= allowed * found[2]) & np.isfinite(found[0]))

@@ -9,6 +9,7 @@ from math import comb
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pertheory.averages.methods.pairs_of_pairs import KEPT
 from pertheory.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 TEMPORARIES = 3
 #: Arrays over pairs of inputs while their averages are summed together, and numbers for each input.
 PAIR_ARRAYS, SERIES = 8, 2000
+#: Bytes for each pair of inputs that averages over sets of three and four keep, and use instead of grids.
+PAIR_TABLES = 250_000
 
 
 def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1) -> int:
@@ -61,8 +64,9 @@ def averages_needed(program: Program, inputs: int) -> int:
 
 
 def _grids(program: Program, inputs: int) -> int:
-    largest = max((average.rank for level in program.levels for average in level.averages), default=0)
-    return GRIDS[min(largest, inputs, 4)]
+    """Bytes of what averages are summed on: grids, or the tables of pairs of inputs."""
+    largest = min(max((average.rank for level in program.levels for average in level.averages), default=0), inputs, 4)
+    return max(GRIDS[largest], min(PAIR_TABLES * comb(inputs, 2), KEPT) if largest > 2 else 0)
 
 
 def _work(ranks: Sequence[int], inputs: int) -> int:

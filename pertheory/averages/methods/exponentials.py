@@ -42,10 +42,12 @@ class Exponentials:
         """Average those atoms that are products of exponentials."""
         if task.k.shape[1] < 3:
             return None
-        exact = [average(self._frozen, task.k[0], atom) for atom in task.atoms]
-        if not any(exact):
+        found = [average(self._frozen, task.k, atom) for atom in task.atoms]
+        if all(own is None for own in found):
             return None
-        return np.array([(*own, abs(own[0])) if own else (0.0, np.inf, 0.0) for own in exact]).T[:, :, None]
+        nothing = np.zeros(len(task.k)), np.full(len(task.k), np.inf)
+        values, errors = np.stack([nothing if own is None else own for own in found], axis=1)
+        return np.stack([values, errors, np.abs(values)])
 
 
 @lru_cache(maxsize=1024)
@@ -67,21 +69,27 @@ def terms(product: Lines, functions: Functions) -> Terms | None:
     return tuple(total.items())
 
 
-def average(functions: Functions, covariance: Array, atom: Sequence[Lines]) -> tuple[float, float] | None:
-    """The average of a product of products, one an input, and a bound of its error.
+def average(functions: Functions, k: Array, atom: Sequence[Lines]) -> tuple[Array, Array] | None:
+    """The averages of a product of products, one an input, and bounds of their errors, infinite where digits are lost.
+
+    Args:
+        functions: activations by name.
+        k: covariances, shape (sets, inputs, inputs).
+        atom: one product for each input.
 
     Returns:
-        None where it is of another kind, or where digits are lost.
+        None where it is of another kind.
     """
     slots = [terms(product, functions) for product in atom]
     if any(slot is None for slot in slots) or np.prod([len(slot) for slot in slots if slot is not None]) > MOST:
         return None
-    value, error = 0j, 0.0
+    value, error = np.zeros(len(k), dtype=complex), np.zeros(len(k))
     with np.errstate(over="ignore", invalid="ignore"):
         for choice in cartesian(*(slot for slot in slots if slot is not None)):
             alpha = np.array([exponent for exponent, _ in choice])
-            weight = np.prod([c for _, c in choice]) * np.exp(alpha @ covariance @ alpha / 2)
+            weight = np.prod([c for _, c in choice]) * np.exp(np.einsum("i,nij,j->n", alpha, k, alpha) / 2)
             value += weight
-            error += ROUNDING * abs(weight) * (4 + float(np.abs(alpha) @ np.abs(covariance) @ np.abs(alpha)))
-    good = np.isfinite(error) and error <= LOST * abs(value.real)
-    return (float(value.real), float(error)) if good else None
+            size = np.abs(alpha)
+            error += ROUNDING * np.abs(weight) * (4 + np.einsum("i,nij,j->n", size, np.abs(k), size))
+        good = np.isfinite(error) & (error <= LOST * np.abs(value.real))
+    return np.where(good, value.real, 0.0), np.where(good, error, np.inf)

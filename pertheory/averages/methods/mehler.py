@@ -82,7 +82,7 @@ def hermite_weights(step: float, reach: float, count: int) -> tuple[Rule, Array]
     return rule, columns
 
 
-def _inner(
+def inner_rule(
     functions: Functions, products: Sequence[Lines], sigma: float, refine: float, count: int
 ) -> tuple[Rule, Array]:
     """A rule that also resolves the Hermite polynomials, and its weights; of no power where no step is enough."""
@@ -229,7 +229,7 @@ class _Frame:
         point = Rule(np.zeros(1), np.ones(1), np.ones(1))
         self._rules = [*rules, *[point] * (2 - outer)]
         self._inner = [
-            _inner(functions, own, spread, max(refine, 1.0), TERMS)
+            inner_rule(functions, own, spread, max(refine, 1.0), TERMS)
             for own, spread in zip(products[-2:], self._spreads, strict=True)
         ]
         known = all(rule.power for rule, _ in self._inner)

@@ -39,8 +39,8 @@ def degree_of(functions: Mapping[str, Activation], atoms: Sequence[Atom]) -> int
     return max(sum(max(degrees[name] - order, 0) for product in atom for name, order in product) for atom in atoms)
 
 
-class Sums(ABC):
-    """A method for averages of analytic functions over one set of inputs.
+class Analytic:
+    """What methods for averages of analytic functions know of these.
 
     Args:
         wanted: functions and errors to aim at.
@@ -50,6 +50,46 @@ class Sums(ABC):
     def __init__(self, wanted: Wanted, bound: Any = None) -> None:
         self._functions, self._frozen, self._rtol, self._bound = wanted.functions, wanted.frozen, wanted.rtol, bound
         self._conditions: dict[tuple[Lines, float], Loss] = {}
+
+    def degree(self, atoms: Sequence[Atom]) -> int | None:
+        """Total degree of polynomial atoms, None where a function is not a polynomial."""
+        return degree_of(self._functions, atoms)
+
+    def rounding(self, k: Array, atoms: Sequence[Atom]) -> Array:
+        """Rounding errors of averages relative to their scales: one row an atom, one column a set.
+
+        Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
+        that are (nearly) null are dropped: every z is then off by some units of the last place.
+        """
+        sigmas = np.sqrt(k.diagonal(axis1=1, axis2=2))
+        safe = np.where(sigmas > 0, sigmas, 1.0)
+        # what two inputs have in common, and how much closer they are than independent ones
+        apart = np.sqrt(np.maximum(1 - (k / (safe[:, :, None] * safe[:, None, :])) ** 2, NULL))
+        columns = []
+        for i, own in enumerate(sigmas.T):
+            sizes, place = np.unique(own, return_inverse=True)
+            products = {product: n for n, product in enumerate({atom[i] for atom in atoms})}
+            losses = np.array(
+                [[self._condition(product, rounded(x) if x else 0.0) for x in sizes.tolist()] for product in products]
+            )
+            # by number in `Loss`, atom and set
+            columns.append(losses[[products[atom[i]] for atom in atoms]][:, place.ravel()].transpose(2, 0, 1))
+        units = 1 + sum(column[0] + column[1] for column in columns)
+        for i, j in combinations(range(len(columns)), 2):
+            slopes, steepness = columns[i][2:4] * columns[j][2:4]
+            units = units + np.minimum(steepness, slopes / apart[:, i, j])
+        result: Array = EPSILON * units + SHIFTED * sum(column[4] for column in columns)
+        return result
+
+    def _condition(self, product: Lines, sigma: float) -> Loss:
+        # the hash of a function is not cheap, and there are thousands of atoms
+        if (product, sigma) not in self._conditions:
+            self._conditions[product, sigma] = condition(self._frozen, product, sigma)
+        return self._conditions[product, sigma]
+
+
+class Sums(Analytic, ABC):
+    """A method for averages of analytic functions over one set of inputs."""
 
     @abstractmethod
     def sum(self, covariance: Array, atoms: Sequence[Atom], refine: float) -> Once | None:
@@ -75,14 +115,10 @@ class Sums(ABC):
         if found is None:
             return None
         values, own, scales = found
-        errors = own + self.rounding(covariance, atoms)
+        errors = own + self.rounding(task.k, atoms)[:, 0]
         limited.update(atom for atom, x, y in zip(atoms, own, errors, strict=True) if x <= self._rtol < y)
         sure = np.isfinite(errors)
         return np.stack([values, np.where(sure, np.where(sure, errors, 0.0) * scales, np.inf), scales])[:, :, None]
-
-    def degree(self, atoms: Sequence[Atom]) -> int | None:
-        """Total degree of polynomial atoms, None where a function is not a polynomial."""
-        return degree_of(self._functions, atoms)
 
     def rule(self, atoms: Sequence[Atom], sigma: float, refine: float = 1.0) -> Rule:
         """Return a rule in xi for the atoms with every variable equal to sigma * xi (the hardest case)."""
@@ -93,31 +129,3 @@ class Sums(ABC):
         wanted = {tuple(sorted(line for product in atom for line in product)) for atom in atoms}
         wanted.update(product for atom in atoms for product in atom if product)
         return measured(self._frozen, wanted, sigma, refine)
-
-    def rounding(self, covariance: Array, atoms: Sequence[Atom]) -> Array:
-        """Rounding errors of averages relative to their scales.
-
-        Values lose digits where their terms cancel; factors of the covariance and nodes are rounded, and directions
-        that are (nearly) null are dropped: every z is then off by some units of the last place.
-        """
-        sigmas = np.sqrt(covariance.diagonal())
-        safe = np.where(sigmas > 0, sigmas, 1.0)
-        # what two inputs have in common, and how much closer they are than independent ones
-        apart = np.sqrt(np.maximum(1 - (covariance / np.outer(safe, safe)) ** 2, NULL))
-        columns = []
-        for i, sigma in enumerate(sigmas.tolist()):
-            size = rounded(sigma) if sigma else 0.0
-            own = {product: self._condition(product, size) for product in {atom[i] for atom in atoms}}
-            columns.append(np.array([own[atom[i]] for atom in atoms]))
-        units = 1 + sum(column[:, 0] + column[:, 1] for column in columns)
-        for i, j in combinations(range(len(columns)), 2):
-            slopes, steepness = columns[i][:, 2:4].T * columns[j][:, 2:4].T
-            units = units + np.minimum(steepness, slopes / apart[i, j])
-        result: Array = EPSILON * units + SHIFTED * sum(column[:, 4] for column in columns)
-        return result
-
-    def _condition(self, product: Lines, sigma: float) -> Loss:
-        # the hash of a function is not cheap, and there are thousands of atoms
-        if (product, sigma) not in self._conditions:
-            self._conditions[product, sigma] = condition(self._frozen, product, sigma)
-        return self._conditions[product, sigma]

@@ -4,6 +4,7 @@
 `evidence`  how probable data are under networks of each depth, for some widths
 `kernel`  two slots of a tensor over the inputs, as heat maps
 `phase`   a phase diagram over (C_b, C_W), of susceptibilities that somebody hands in
+`sampled`  sampled networks beside the theory, against the layer or against 1/n
 `figure`  what they all return
 
 Each function returns a `Plot`, a figure of matplotlib that nobody shows unasked. A notebook shows it as SVG, which
@@ -26,5 +27,6 @@ from pertheory.plots.evidence import evidence
 from pertheory.plots.figure import Plot
 from pertheory.plots.kernel import kernel
 from pertheory.plots.phase import phase_diagram
+from pertheory.plots.sampled import sampled
 
-__all__ = ["Plot", "evidence", "flow", "kernel", "phase_diagram", "ratio"]
+__all__ = ["Plot", "evidence", "flow", "kernel", "phase_diagram", "ratio", "sampled"]

@@ -69,13 +69,13 @@ class Plot(Figure):
 
 @contextmanager
 def new_plot(
-    about: str, width: float = 6.4, height: float = 4.0, columns: int = 1
+    about: str, width: float = 6.4, height: float = 4.0, columns: int = 1, rows: int = 1
 ) -> Iterator[tuple[Plot, list[Axes]]]:
     """A plot with its axes, to be filled; lengths are in inches."""
     with rc_context(_STYLE):
         plot = Plot(figsize=(width, height), layout="constrained")
         plot.about = about
-        yield plot, list(plot.subplots(1, columns, squeeze=False)[0])
+        yield plot, list(plot.subplots(rows, columns, squeeze=False).flat)
         plot.draw_without_rendering()
         plot.set_layout_engine("none")  # every drawing would move things once more
 

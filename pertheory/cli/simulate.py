@@ -78,8 +78,10 @@ def main(options: argparse.Namespace) -> int:
     check_work(names, options.order, False, options)
     hyper, own = split_parameters(options, dict(rule.hyperparameters))
     from pertheory.simulate.extrapolate import extrapolate
-    from pertheory.simulate.plot import plot
     from pertheory.simulate.simulation import simulate
+
+    if options.plot is not None:
+        from pertheory.plots import sampled  # before any work: matplotlib may be missing
 
     with working(options) as how:
         simulations = [
@@ -106,7 +108,7 @@ def main(options: argparse.Namespace) -> int:
         ]
     fits = extrapolate(simulations) if len(simulations) > 1 else []
     if options.plot is not None:
-        plot(simulations, options.plot)
+        write_text(sampled(simulations, fits).to_svg(), options.plot)
     write_text(_json(simulations, fits) if options.format == "json" else _text(simulations, fits), options.out)
     return 0
 

@@ -11,14 +11,8 @@ import pytest
 import pertheory as pt
 
 TRAIN, TARGETS, TEST = [[0.8, -0.5], [-0.3, 1.2]], [[0.7, 0.1], [-0.4, 0.6]], [[0.5, 0.5], [1.0, -0.25]]
-TABLES = {
-    "X.csv": TRAIN,
-    "Y.csv": TARGETS,
-    "T.csv": TEST,
-    "one.csv": [[0.7]],
-    "wide.csv": [[0.7], [0.1]],
-    "long.csv": [[0.7, 0.1]] * 3,
-}
+TABLES = {"X.csv": TRAIN, "Y.csv": TARGETS, "T.csv": TEST}
+TABLES |= {"one.csv": [[0.7]], "wide.csv": [[0.7], [0.1]], "long.csv": [[0.7, 0.1]] * 3}
 FILES = ["--train", "X.csv", "--targets", "Y.csv", "--test", "T.csv"]
 NETWORK = ["--activation", "tanh", "--depth", 3, "--C_b", 0.3, "--C_W", 1.7, "--lambda_b", 0.4]
 HYPER = {"activation": "tanh", "depth": 3, "C_b": 0.3, "C_W": 1.7, "lambda_b": 0.4}

@@ -175,8 +175,9 @@ def test_pairs_only_is_wrong_for_the_skip_from_the_third_layer_on(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["residual", "projection"])
-def test_sampled_vertex_of_sound_networks_is_that_of_the_engine(name, depth=3):
+def test_sampled_vertex_of_sound_networks_is_that_of_the_engine(name):
     """V{0} + V{1}/n at n = 100, two layers of it; what is left out is below a part in 500."""
+    depth = 3
     run = pt.theory(name, "V{1}").compile(inputs="one")(
         [[1.0]], "relu", depth, C_W=[1.0] + [CRITICAL] * (depth - 1), gamma=GAMMA
     )

@@ -155,11 +155,8 @@ def test_panels_of_two_inputs_end_at_kinks(rho: float) -> None:
     requests = [tuple((0, product) for product in atom) for atom in atoms[2:]]
     other = pair_averages(wanted.frozen, requests, np.array([rho]), (spread, spread))
     exact += other[0][:, 0].tolist()
-    bounds = errors + [
-        4e-16,
-        4e-16,
-        *(other[1] * other[2])[:, 0],
-    ]  # the formulas cancel, and the other method has an error too
+    # the formulas cancel, and the other method has errors too
+    bounds = errors + np.array([4e-16, 4e-16, *(other[1] * other[2])[:, 0]])
     assert (np.abs(values - exact) <= bounds).all()
     assert (errors <= 1e-12 * scales).all()
 

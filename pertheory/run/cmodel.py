@@ -35,6 +35,9 @@ REASONS = {
 }
 #: Accuracy of the built-in averages, relative to the scale of each; for more the routine in Python is called back.
 BUILT_IN_ACCURACY = 1e-9
+#: Inputs from which those of smooth functions over three and four inputs are called back as well: Python looks at pairs
+#: of inputs once for all sets, the built-in ones at every set by itself.
+CALLED_BACK = 8
 
 _Size = ctypes.c_size_t
 _Pointer = ctypes.c_void_p
@@ -98,8 +101,15 @@ class CModel(Model):
     def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
         if counted:
             raise InputError("only NumPy counts at how many numbers functions are evaluated; leave counted out")
-        library = self._library(run.functions, rtol >= BUILT_IN_ACCURACY)
+        back = rtol < BUILT_IN_ACCURACY or (len(run.table) >= CALLED_BACK and self._sums_over_sets(run.functions))
+        library = self._library(run.functions, not back)
         return CLayers(library, run, rtol, kept, progress)
+
+    def _sums_over_sets(self, functions: Mapping[str, Activation]) -> bool:
+        """Whether there are averages over three or four inputs that are sums."""
+        several = self.inputs == "many" and any(tensor.kind.size > 2 for tensor, _ in self.theory.tensors)
+        smooth = all(function.is_smooth for function in functions.values())
+        return several and smooth and any(function.coefficients is None for function in functions.values())
 
     @cached_property
     def _libraries(self) -> dict[tuple[tuple[tuple[str, Activation], ...], bool], Library]:

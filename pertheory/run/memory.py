@@ -24,7 +24,7 @@ TEMPORARIES = 3
 #: Arrays over pairs of inputs while their averages are summed together, and numbers for each input.
 PAIR_ARRAYS, SERIES = 8, 2000
 #: Bytes for each pair of inputs that averages over sets of three and four keep, and use instead of grids.
-PAIR_TABLES = 250_000
+PAIR_TABLES = 900_000
 
 
 def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1) -> int:

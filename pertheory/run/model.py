@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import comb
+from math import log as logarithm
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, NamedTuple
@@ -44,7 +45,9 @@ from pertheory.text import plural
 log = logging.getLogger("pertheory.run")
 
 #: Seconds of a trial that tell how long a layer takes: fixed costs and a busy machine no longer count for much.
-LONG_ENOUGH = 0.5
+LONG_ENOUGH = 2.0
+#: The least power of the number of sets with which the time of a layer is taken to grow.
+LEAST_GROWTH = 0.6
 
 #: Up to so many different inputs a kinked program stays a plain sum: its arrays are so small that taking out common
 #: factors costs more than it saves in a dozen layers.
@@ -333,8 +336,9 @@ class NumpyLayers(Layers):
     def seconds_per_layer(self) -> float:
         """At most about how long the averages of one layer take, from trials with more and more of the inputs.
 
-        Inputs are drawn from all, so that what is hard about some of them has its share; a trial that is long enough to
-        tell is taken times the number of sets that there are, what does not grow with them included.
+        Inputs are drawn from all, so that what is hard about some of them has its share. Methods for many sets share
+        work among them: the time of a trial that is long enough to tell goes with the power of the number of sets with
+        which it has grown since the trial before, if that is more than `LEAST_GROWTH`.
         """
         state = self._evaluator.first_layer(self._gram, self._layers[0])
         levels = self._program.levels
@@ -345,15 +349,18 @@ class NumpyLayers(Layers):
         covariance = state[keys[0]]
         count, size = len(self._gram), self.largest_sets()[1]
         mixed = np.random.default_rng(0).permutation(count)
-        number, taken = size, 0.0
+        number, growth = size, 1.0
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._trial(covariance, mixed[:number], wanted)  # fills caches
-            while True:
-                taken = self._trial(covariance, mixed[:number], wanted)
-                if taken > LONG_ENOUGH or number == count:
-                    return taken * comb(count, size) / comb(number, size)
-                number = min(number + max(number // 2, 2), count)
+            taken = self._trial(covariance, mixed[:number], wanted)
+            while taken <= LONG_ENOUGH and number < count:
+                more = min(number + max(number // 2, 2), count)
+                longer = self._trial(covariance, mixed[:more], wanted)
+                sets = comb(more, size) / comb(number, size)
+                growth = logarithm(longer / taken) / logarithm(sets)
+                number, taken = more, longer
+        return taken * (comb(count, size) / comb(number, size)) ** min(max(growth, LEAST_GROWTH), 1.0)
 
     def _trial(self, covariance: Array, chosen: Any, wanted: Sequence[Any]) -> float:
         """The seconds that the averages of some of the inputs take."""

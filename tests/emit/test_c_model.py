@@ -47,6 +47,19 @@ def test_more_accuracy_than_is_built_in_calls_python_back():
     compare(pt.theory("mlp", "V", 1), INPUTS, "tanh", tolerance=1e-13, rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("activation", "inputs", "built_in"), [("tanh", 8, False), ("tanh", 3, True), ("relu", 8, True), ("x2", 8, True)]
+)
+def test_who_sums_over_sets_of_inputs(activation, inputs, built_in):
+    """Python from eight inputs on, where it shares work among sets, but for kinks and polynomials."""
+    table = np.random.default_rng(1).normal(size=(inputs, 9))
+    model = pt.theory("mlp", "V", 0).compile("c")
+    other = pt.theory("mlp", "V", 0).compile()
+    found, expected = (list(own.layers(table, activation, 2, **HYPER | {"lambda_W": 1})) for own in (model, other))
+    assert [own for _, own in model._libraries] == [built_in]
+    np.testing.assert_allclose(found[1]["V"], expected[1]["V"], rtol=0, atol=1e-11)
+
+
 def test_progress_goes_layer_by_layer_and_changes_nothing():
     model = pt.theory("mlp", "V", 1).compile("c")
     seen = []

@@ -37,13 +37,13 @@ ALIKE = 0.5
 #: Degrees of the series of absolute values, which are for scales.
 ROUGH = 4
 #: Part of the error that is wanted which the rest of a series may have.
-GOAL = 1e-2
+GOAL = 5e-2
 #: The first steps, where all products of two inputs and their squares are resolved, are wider than these ask for.
 WIDER = 0.9
 #: A sum of squares may lack this part of the mean square by rounding.
 LACK = 4e-15
 #: Bytes of the tables that are kept.
-KEPT = 300_000_000
+KEPT = 2_000_000_000
 #: Sets whose matrices are made together.
 TOGETHER = 32
 #: The ways to make two pairs of a set, or a pair and one input, by the number of inputs.
@@ -217,11 +217,12 @@ class PairsOfPairs(Analytic):
         def summed(values: Array, step: int, count: int) -> Array:
             most = int(first[count - 1] + second[count - 1]) + 1
             weights = [own[::step, :most] * (step if len(own) > 1 else 1) for own in columns]
-            found = weights[0].T @ (values[:, ::step, ::step] @ weights[1])
+            found = weights[0].T @ (values.reshape(-1, len(weights[1])) @ weights[1]).reshape(*values.shape[:2], -1)
             return np.ascontiguousarray(found[:, first[:count], second[:count]])
 
-        fine, coarse = (summed(values, step, len(first)) for step in (1, 2))
-        squares, rough = (summed(values**2, step, 1) for step in (1, 2))
+        every = values, np.ascontiguousarray(values[:, ::2, ::2])  # a product of matrices takes no strides
+        fine, coarse = (summed(own, step, len(first)) for step, own in enumerate(every, 1))
+        squares, rough = (summed(own**2, step, 1) for step, own in enumerate(every, 1))
         safe = np.where(squares > 0, squares, 1.0)
 
         def sizes(table: Array) -> Array:
@@ -238,7 +239,7 @@ class PairsOfPairs(Analytic):
         below, cut, off = (np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine)))
         return Table(
             fine[:, second <= width] * factorials,
-            summed(np.abs(values), 2, few) * factorials[:few],
+            summed(np.abs(every[1]), 2, few) * factorials[:few],
             np.sqrt(squares[:, 0]),
             below,
             cut,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from pertheory.errors import InputError
 from pertheory.infer.contraction import Array, Slabs
@@ -92,18 +91,3 @@ def check_noise(noise: Any) -> float:
         given = f"{float(value):g}" if not value.ndim else f"an array of shape {value.shape}"
         raise InputError(f"noise is a variance, a finite number from 0, not {given}")
     return float(value)
-
-
-def check_targets(targets: npt.ArrayLike) -> Array:
-    """Targets as an array of shape (N, n_L).
-
-    Raises:
-        InputError: not a table of finite numbers.
-    """
-    table = real_array(targets, "targets")
-    if table.ndim != 2 or not table.size:
-        raise InputError(f"targets must be one row a training input, one column an output, not of shape {table.shape}")
-    if not np.all(np.isfinite(table)):
-        row = int(np.argwhere(~np.isfinite(table))[0][0])
-        raise InputError(f"targets: row {row + 1} holds NaN or infinity; all entries must be finite")
-    return table

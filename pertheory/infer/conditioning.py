@@ -12,10 +12,10 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular
 
 from pertheory.errors import InputError
-from pertheory.infer.checks import check_cumulants, check_noise, check_positive, check_symmetric, check_targets
+from pertheory.infer.checks import check_cumulants, check_noise, check_positive, check_symmetric
 from pertheory.infer.contraction import Array, Legs, Slabs, contract
 from pertheory.infer.expansion import Cumulant, diagrams
-from pertheory.run.arguments import real_array
+from pertheory.run.arguments import check_targets, real_array
 from pertheory.text import plural
 
 #: smallest over largest eigenvalue of the training block below which it is singular to double precision

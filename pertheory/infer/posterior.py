@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pertheory.closure import Closure
 from pertheory.errors import DivergentAverageError, InputError
 from pertheory.functions.activation import Activation
-from pertheory.infer.checks import check_noise, check_targets
+from pertheory.infer.checks import check_noise
 from pertheory.infer.conditioning import Conditioned
 from pertheory.infer.contraction import Array, Slabs
 from pertheory.infer.expansion import Cumulant
@@ -22,7 +22,7 @@ from pertheory.infer.pure import cumulants_of, key_of, pure_part
 from pertheory.infer.record import Posterior
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import whole
-from pertheory.run.arguments import check_digits, check_inputs, check_widths
+from pertheory.run.arguments import check_digits, check_inputs, check_targets, check_widths
 from pertheory.run.model import Model
 from pertheory.run.states import LayerState
 from pertheory.text import plural

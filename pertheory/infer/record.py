@@ -13,7 +13,9 @@ from pertheory.errors import InputError
 from pertheory.infer.conditioning import Conditioned
 from pertheory.infer.contraction import Array
 from pertheory.infer.hidden import KernelResponse
+from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import whole
+from pertheory.run.arguments import real_array
 from pertheory.text import plural
 
 #: what the coefficients of 1, 1/n, 1/n^2 are called
@@ -134,7 +136,13 @@ class Posterior:
 
         Args:
             widths: of the last hidden layer; a row for each. By default those of the run.
+
+        Raises:
+            InputError: a width is no positive number.
         """
+        given = real_array(widths, "widths")
+        if given.ndim != 1 or not ((given > 0) & np.isfinite(given)).all():
+            raise InputError(f"widths must be positive numbers in a row, not {shown(widths)}")
         found = []
         for depth, own in enumerate(self.layers, 1):
             orders = range(self.order + 1)

@@ -52,6 +52,29 @@ def check_inputs(inputs: npt.ArrayLike) -> Array:
     return table
 
 
+def check_targets(targets: npt.ArrayLike, name: str = "targets", rows: int | None = None) -> Array:
+    """Targets as an array of shape (N, n_L).
+
+    Args:
+        targets: one row an input, one column an output.
+        name: for the message.
+        rows: N, where it is known.
+
+    Raises:
+        InputError: not a table of finite numbers, or another number of rows.
+    """
+    table = real_array(targets, name)
+    if table.ndim != 2 or not table.size or len(table) != (len(table) if rows is None else rows):
+        raise InputError(
+            f"{name} must have one row per input and one column per output, so shape ({'N' if rows is None else rows}, "
+            f"n_L), not {table.shape}"
+        )
+    if not np.isfinite(table).all():
+        row = int(np.argwhere(~np.isfinite(table))[0][0])
+        raise InputError(f"{name}: row {row + 1} holds NaN or infinity; all entries must be finite")
+    return table
+
+
 def real_array(value: Any, what: str) -> Array:
     """Numbers as an array of doubles: nothing is read as a number that is none, and nothing of one is lost.
 

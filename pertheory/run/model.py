@@ -360,7 +360,7 @@ class NumpyLayers(Layers):
                 sets = comb(more, size) / comb(number, size)
                 growth = logarithm(longer / taken) / logarithm(sets)
                 number, taken = more, longer
-        return taken * (comb(count, size) / comb(number, size)) ** min(max(growth, LEAST_GROWTH), 1.0)
+        return float(taken * (comb(count, size) / comb(number, size)) ** min(max(growth, LEAST_GROWTH), 1.0))
 
     def _trial(self, covariance: Array, chosen: Any, wanted: Sequence[Any]) -> float:
         """The seconds that the averages of some of the inputs take."""

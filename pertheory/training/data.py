@@ -10,7 +10,7 @@ import numpy as np
 from pertheory.errors import InputError
 from pertheory.rulebook.names import shown
 from pertheory.rulebook.values import one_of, read_number, whole
-from pertheory.run.arguments import check_inputs, real_array
+from pertheory.run.arguments import check_inputs, check_targets
 from pertheory.training.times import Array, Course, Descent, Flow
 
 #: by what a leaf's error is multiplied: eta, or eta over the mean tangent kernel
@@ -88,7 +88,7 @@ def check_data(train: Any, targets: Any, test: Any) -> Data:
             tables[name] = check_inputs(given)
         except InputError as error:
             raise InputError(f"{name}: {str(error).removeprefix('inputs: ')}") from None
-    found = Data(tables["train"], check_targets(targets, len(tables["train"]), "targets"), tables["test"])
+    found = Data(tables["train"], check_targets(targets, "targets", len(tables["train"])), tables["test"])
     if found.train.shape[1] != found.test.shape[1]:
         raise InputError(
             f"a training input has {found.train.shape[1]} numbers, a test input {found.test.shape[1]}; both must have "
@@ -103,22 +103,6 @@ def check_data(train: Any, targets: Any, test: Any) -> Data:
                 "no network fits; give it once, with the mean of the targets"
             )
     return found
-
-
-def check_targets(given: Any, rows: int, name: str) -> Array:
-    """Targets as an array of so many rows, one column per output.
-
-    Raises:
-        InputError: another shape, or numbers that are not finite.
-    """
-    table = real_array(given, name)
-    if table.ndim != 2 or len(table) != rows or not table.shape[1]:
-        raise InputError(
-            f"{name} must have one row per input and one column per output, so shape ({rows}, n_L), not {table.shape}"
-        )
-    if not np.isfinite(table).all():
-        raise InputError(f"{name}: row {int(np.argwhere(~np.isfinite(table))[0][0]) + 1} holds NaN or infinity")
-    return table
 
 
 def check_schedule(eta: Any, steps: Any, update: Any = "gradient") -> Schedule:

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from pertheory.errors import InputError
 from pertheory.graphs.tensor import TensorType
-from pertheory.run.arguments import real_array
+from pertheory.run.arguments import check_targets, real_array
 from pertheory.run.states import LayerState
 from pertheory.training.arithmetic import FLOATS
 from pertheory.training.contraction import Labelled, contract
-from pertheory.training.data import check_schedule, check_targets, course_of
+from pertheory.training.data import check_schedule, course_of
 from pertheory.training.formula import Object
 from pertheory.training.growth import grown
 from pertheory.training.moments import Moments
@@ -44,6 +44,24 @@ class QuadraticModel:
     kernel: Array
     meta: Array
     outputs: Array | None = None
+
+    def __post_init__(self) -> None:
+        """See that what was given are arrays of these shapes.
+
+        Raises:
+            InputError: they are not.
+        """
+        kernel, meta = real_array(self.kernel, "kernel"), real_array(self.meta, "meta")
+        size = kernel.shape[:1]
+        if kernel.shape != size * 2 or meta.shape not in (size * 3, size * 3 + meta.shape[3:4] * 3):
+            raise InputError(
+                "kernel and meta must have shapes (D, D) and (D, D, D), or (D, D, D, n_L, n_L, n_L), not "
+                f"{kernel.shape} and {meta.shape}"
+            )
+        object.__setattr__(self, "kernel", kernel)
+        object.__setattr__(self, "meta", meta)
+        if self.outputs is not None:
+            object.__setattr__(self, "outputs", check_targets(self.outputs, "outputs", len(kernel)))
 
     @classmethod
     def from_features(cls, phi: npt.ArrayLike, psi: npt.ArrayLike, epsilon: float = 1.0) -> QuadraticModel:
@@ -73,7 +91,7 @@ class QuadraticModel:
         Raises:
             InputError: another shape; K is singular.
         """
-        start = check_targets(outputs, state.inputs, "outputs")
+        start = check_targets(outputs, "outputs", state.inputs)
         field = FLOATS.solve(np.asarray(state["K"]), start)
         equal = np.eye(start.shape[1])
         P, Q = np.asarray(state["P"]), np.asarray(state["Q"])
@@ -127,8 +145,7 @@ class QuadraticModel:
         return Expansion(onto @ dual, {"mu": moved[size:] - onto @ undone})
 
     def _checked(self, targets: npt.ArrayLike) -> tuple[Array, int]:
-        wanted = real_array(targets, "targets")
-        wanted = check_targets(wanted, len(wanted), "targets")
+        wanted = check_targets(targets)
         if not len(wanted) < len(self.kernel):
             raise InputError(f"{len(wanted)} rows of targets leave no sample of {len(self.kernel)} to predict")
         if self.outputs is not None and self.outputs.shape[1] != wanted.shape[1]:

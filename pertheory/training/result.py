@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from pertheory import html
 from pertheory.errors import InputError
+from pertheory.run.arguments import check_targets
 from pertheory.text import plural
-from pertheory.training.data import Data, Schedule, check_targets
+from pertheory.training.data import Data, Schedule
 from pertheory.training.moments import PART
 from pertheory.training.probe import PROBE, hidden_moments
 from pertheory.training.series import Expansion, Loss, full
@@ -67,7 +68,7 @@ class Trained:
         Raises:
             InputError: another shape.
         """
-        wanted = check_targets(targets, len(self.data.test), "test_targets")
+        wanted = check_targets(targets, "test_targets", len(self.data.test))
         if wanted.shape != self.mean.leading.shape:
             raise InputError(f"test_targets has {wanted.shape[1]} columns, targets {self.outputs}")
         off = self.mean.leading - wanted

@@ -202,7 +202,7 @@ def test_outputs_wire_together_where_the_fluctuation_is_large():
         (([[1.0]], {}, [[1.0]], -0.1), "noise is a variance, a finite number from 0, not -0.1"),
         (([[1.0]], {}, [[1.0]], float("nan")), "noise is a variance"),
         (([[1.0]], {}, [[1.0]], [0.1, 0.2]), "an array of shape"),
-        (([[1.0]], {}, [1.0]), "one row a training input"),
+        (([[1.0]], {}, [1.0]), "one row per input"),
         (([[1.0]], {}, [[np.inf]]), "targets: row 1 holds NaN or infinity"),
         (([[1.0]], {}, [[1.0], [2.0]]), "targets has 2 rows, kernel only 1"),
         (([[1.0, 2.0]], {}, [[1.0]]), "square"),

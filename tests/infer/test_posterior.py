@@ -52,6 +52,9 @@ def test_evidence_of_every_depth_is_that_of_the_shallower_networks(theory, found
     assert one[1].coefficients == pytest.approx(two.log_evidence)
     assert one[2].total == pytest.approx(found.total("log_evidence"))
     assert [own.width for own in found.evidence([20, 40])] == [20, 40] * 3
+    for wrong in (["a"], [0], [float("nan")], 20):
+        with pytest.raises(pt.InputError, match="widths must be"):
+            found.evidence(wrong)
 
 
 def test_a_depth_at_which_the_kernel_is_singular_has_no_evidence(theory):
@@ -129,7 +132,7 @@ def test_a_large_expansion_parameter_is_said(theory):
     ("changes", "words"),
     [
         ({"noise": -0.1}, "noise is a variance, a finite number from 0, not -0.1"),
-        ({"targets": [0.7, -0.4]}, "targets must be one row a training input"),
+        ({"targets": [0.7, -0.4]}, "targets must have one row per input and one column per output"),
         ({"targets": [[0.7]]}, "targets has 1 row, train has 2"),
         ({"test": [[1.0]]}, "test has 1 number a row, train has 2"),
         ({"test": [[1.0, np.nan]]}, "test: row 1 holds NaN"),

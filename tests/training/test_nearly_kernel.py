@@ -117,6 +117,9 @@ def test_networks_are_quadratic_models_with_these_meta_kernels():
         (lambda: MODEL.trained(TARGETS, eta=9.0), "beyond stability"),
         (lambda: MODEL.trained(np.ones((4, 1)), eta=0.1), "leave no sample of 4"),
         (lambda: MODEL.trained([[1.0], [2.0, 3.0]], eta=0.1), "targets"),
+        (lambda: pt.QuadraticModel([[1.0]], [[1.0]]), r"shapes \(D, D\) and \(D, D, D\).*not \(1, 1\) and \(1, 1\)"),
+        (lambda: pt.QuadraticModel("k", MODEL.meta), "kernel must be"),
+        (lambda: pt.QuadraticModel(MODEL.kernel, MODEL.meta, np.ones((3, 1))), r"outputs must have .* \(4, n_L\)"),
         (lambda: pt.QuadraticModel(MODEL.kernel, MODEL.meta, np.ones((4, 1))).minimal_norm(TARGETS), "columns"),
         (lambda: pt.QuadraticModel(MODEL.kernel, MODEL.meta, np.ones((4, 2))).minimal_norm(TARGETS), "W = 0"),
     ],
@@ -124,3 +127,8 @@ def test_networks_are_quadratic_models_with_these_meta_kernels():
 def test_bad_input_is_refused(wrong, message):
     with pytest.raises(InputError, match=message):
         wrong()
+
+
+def test_lists_are_arrays():
+    model = pt.QuadraticModel(MODEL.kernel.tolist(), MODEL.meta.tolist())
+    assert np.array_equal(model.trained(TARGETS, eta=0.1).first, MODEL.trained(TARGETS, eta=0.1).first)

@@ -35,7 +35,7 @@ PATIENCE = 600
 #: What stands in a text for a number that there is not.
 NO_NUMBER = re.compile(r"""(?<![\w./"'])-?(nan|inf)(?![\w./"'])""", re.IGNORECASE)
 #: Verbs that print such words for something else: pieces from -inf to inf, a chapter of the book.
-WORDED = {"describe", "list"}
+WORDED = {"check", "describe", "list"}
 #: How often a verb is drawn, 3 if it is not named: what loads JAX, or checks the book, takes seconds.
 SHARES = {"run": 8, "predict": 5, "infer": 5, "derive": 4, "simulate": 1, "check": 1, "list": 1}
 

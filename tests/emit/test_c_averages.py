@@ -150,8 +150,8 @@ def gram(x, scale=1.0):
     return scale * x @ x.T / x.shape[1]
 
 
-SMOOTH = ["tanh", "erf", "gelu", "sin", "exp", "x3", "softplus", "swish"]
-ORTHANTS = ["relu", "leaky_relu", "abs"]
+SMOOTH = ["tanh", "erf", "gelu", "sin", "x3", "softplus"]
+ORTHANTS = ["relu", "leaky_relu"]
 PANELS = ["elu", "hard_tanh", "max(0,x)*tanh(x)"]
 
 

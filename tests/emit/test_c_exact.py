@@ -31,7 +31,7 @@ def compare(name, k):
 
 
 @pytest.mark.parametrize("name", CLOSED + OTHERS)
-@pytest.mark.parametrize("scale", [1e-12, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 3.0])
 def test_closed_forms_agree_with_other_methods(name, scale):
     compare(name, gram(inputs_of(4, 4, 6), scale))
 

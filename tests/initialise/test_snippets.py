@@ -25,7 +25,7 @@ def test_snippets_are_programs_with_the_numbers_in_them(framework, activation):
     assert repr(found.layers[1].weight) in text
 
 
-@pytest.mark.parametrize("activation", ["gelu", "tanh"])
+@pytest.mark.parametrize("activation", ["gelu"])
 def test_the_code_for_jax_makes_the_networks_that_were_meant(activation):
     """The mean square of the outputs, and the tangent kernel of one, over a few networks."""
     found = initialise(activation, width=150, depth=4)

@@ -239,7 +239,7 @@ def test_the_vertex_of_the_skip_at_infinite_width():
             C_W=[1.0] + [CRITICAL] * 4,
             gamma=GAMMA,
         )
-        for width in (100, 200, 400)
+        for width in (64, 128, 256)
     ]
     assert [round(at_infinite_width(layer), 3) for layer in (2, 3, 4, 5)] == [3.562, 8.618, 14.397, 20.535]
     for fit in pt.extrapolate(drawn, degree=1):

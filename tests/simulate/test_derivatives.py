@@ -65,7 +65,6 @@ def plain(sampled, parameters, heads, edges, numbers, slots):
 
 
 TREES = {
-    "H(1,2) @ 12": [(0, 1)],
     "ddH_II(1,2;3,4) @ 13,42": [(0, 1), (0, 2), (1, 3)],
     "tree(1-2, 2-3, 3-4, 3-5, 5-6) @ 14,23,56": [(0, 1), (1, 2), (2, 3), (2, 4), (4, 5)],
 }
@@ -73,10 +72,10 @@ TREES = {
 
 @pytest.mark.parametrize(
     ("rule", "observable"),
-    [*(("mlp", own) for own in TREES), *((rule, list(TREES)[1]) for rule in HYPER if rule != "mlp")],
+    [("mlp", list(TREES)[-1]), *((rule, list(TREES)[0]) for rule in HYPER if rule != "mlp")],
 )
 def test_a_tree_is_what_nested_derivatives_over_all_parameters_give(rule, observable):
-    """Three trees, four rules (one that is not sound), some inputs in the slots of the first tree."""
+    """Two trees, four rules (one that is not sound), some inputs in the slots of the first tree."""
     tensor, _ = find_tensor(observable)
     edges = TREES[observable]
     setting = make_setting(any_rule(rule), INPUTS, "tanh", LAYER, WIDTH, None, HYPER[rule])
@@ -84,20 +83,15 @@ def test_a_tree_is_what_nested_derivatives_over_all_parameters_give(rule, observ
     own = plan(tensor, passes)
     tree = own.groups[0].trees[0]
     numbers = {slot: number for number, pair in enumerate(tensor.slot_pairs()) for slot in pair}
-    random = np.random.default_rng(1)
-    drawn = [tuple(int(i) for i in random.integers(0, 2, len(tree.slots))) for _ in range(2)]
-
-    @jax.jit  # in one piece: else every operation would be compiled by itself
-    def both(key):
-        parameters = sampled.draw(key, LAYER)
-        outputs = Outputs(sampled, parameters, LAYER, jax.random.fold_in(key, 1))
-        found = outputs.tree(tree)
-        heads = [outputs.head("z", number) for number in range(own.heads)]
-        labels = [dict(zip(tree.slots, slots, strict=True)) for slots in drawn]
-        return found, [plain(sampled, parameters, heads, edges, numbers, by_label) for by_label in labels]
-
     with jax.enable_x64(True):
         sampled = Sampled(setting)
-        found, expected = both(jax.random.key(3))
-    for slots, value in zip(drawn, expected, strict=True):
-        assert found[slots] == pytest.approx(float(value), rel=1e-10, abs=1e-14)
+        parameters = sampled.draw(jax.random.key(3), LAYER)
+        outputs = Outputs(sampled, parameters, LAYER, jax.random.key(4))
+        found = np.asarray(outputs.tree(tree))
+        heads = [outputs.head("z", number) for number in range(own.heads)]
+        random = np.random.default_rng(1)
+        for _ in range(2):
+            slots = tuple(int(i) for i in random.integers(0, 2, len(tree.slots)))
+            by_label = dict(zip(tree.slots, slots, strict=True))
+            expected = plain(sampled, parameters, heads, edges, numbers, by_label)
+            assert found[slots] == pytest.approx(float(expected), rel=1e-10, abs=1e-14)

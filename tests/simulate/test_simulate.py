@@ -30,7 +30,7 @@ def test_another_rule_is_sampled_without_code_of_its_own():
         "lambda_W1": 0.7,
         **RATES,
     }
-    names = list("VB")
+    names = list("VH")
     drawn = [
         pt.simulate("residual", ONE, "tanh", 3, width, tensors=names, samples=6_400, layers=[3], **hyper)
         for width in (24, 96)

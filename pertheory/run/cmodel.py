@@ -101,15 +101,9 @@ class CModel(Model):
     def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
         if counted:
             raise InputError("only NumPy counts at how many numbers functions are evaluated; leave counted out")
-        back = rtol < BUILT_IN_ACCURACY or (len(run.table) >= CALLED_BACK and self._sums_over_sets(run.functions))
-        library = self._library(run.functions, not back)
-        return CLayers(library, run, rtol, kept, progress)
-
-    def _sums_over_sets(self, functions: Mapping[str, Activation]) -> bool:
-        """Whether there are averages over three or four inputs that are sums."""
-        several = self.inputs == "many" and any(tensor.kind.size > 2 for tensor, _ in self.theory.tensors)
-        smooth = all(function.is_smooth for function in functions.values())
-        return several and smooth and any(function.coefficients is None for function in functions.values())
+        tables = self._sums_over_sets(run.functions)
+        back = rtol < BUILT_IN_ACCURACY or (tables and len(run.table) >= CALLED_BACK)
+        return CLayers(self._library(run.functions, not back), run, rtol, kept, tables, progress)
 
     @cached_property
     def _libraries(self) -> dict[tuple[tuple[tuple[str, Activation], ...], bool], Library]:
@@ -144,6 +138,7 @@ class CLayers(Layers):
         run: Prepared,
         rtol: float,
         kept: int,
+        tables: bool,
         progress: Progress | None,
     ) -> None:
         program, inputs = library.program, len(run.table)
@@ -153,7 +148,8 @@ class CLayers(Layers):
             raise InputError(f"{inputs} inputs are more than this machine can count")
         spread = 0 if run.place is None else state_size(program, len(run.place))
         needed = DOUBLE * ((1 + kept) * self._size + self._need + kept * spread)
-        run.check_memory(needed + (0 if library.built_in else averages_needed(program, inputs)))
+        self._averages_need = averages_needed(program, inputs, tables)
+        run.check_memory(needed + (0 if library.built_in else self._averages_need))
         super().__init__(program, len(run.table), len(run.layers), needed, run.spread, progress)
         self.held = DOUBLE * (spread or self._size)
         self._library, self._widths = library, run.widths
@@ -200,8 +196,9 @@ class CLayers(Layers):
                 self._divergences += self._reason(status)
                 self._error = error
                 return status
-            needed = DOUBLE * self._size + averages_needed(self._program, self._inputs)
-            check_memory(needed, "averages that C's own routine has not computed need")
+            check_memory(
+                DOUBLE * self._size + self._averages_need, "averages that C's own routine has not computed need"
+            )
         status = OK
 
         def step(average: Average) -> dict[str, Array]:

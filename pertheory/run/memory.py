@@ -27,7 +27,7 @@ PAIR_ARRAYS, SERIES = 8, 2000
 PAIR_TABLES = 900_000
 
 
-def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1) -> int:
+def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: int = 1, tables: bool = True) -> int:
     """Bytes that a run holds at most, estimated from the numbers of axes of its arrays.
 
     Args:
@@ -35,6 +35,7 @@ def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: 
         inputs: different inputs.
         rows: inputs with repetitions, to which the results are spread out.
         kept: layers that are kept; 1 where they are handed on one by one.
+        tables: whether averages over three and four inputs are sums, for which tables of pairs are kept.
     """
     rows = inputs if rows is None else rows
     peak = 0
@@ -47,7 +48,7 @@ def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: 
         peak = max(peak, below + averages + max(after, _work([a.rank for a in level.averages], inputs)))
     result = state_size(program, rows)
     spread = result if rows > inputs else 0
-    return int(DOUBLE * (peak + spread + (kept - 1) * result) + _grids(program, inputs))
+    return int(DOUBLE * (peak + spread + (kept - 1) * result) + _grids(program, inputs, tables))
 
 
 def state_size(program: Program, inputs: int) -> int:
@@ -55,18 +56,17 @@ def state_size(program: Program, inputs: int) -> int:
     return sum(inputs**item.rank for item in program.initial)
 
 
-def averages_needed(program: Program, inputs: int) -> int:
-    """Bytes that the averages of a layer take at most while they are computed and as full arrays."""
+def averages_needed(program: Program, inputs: int, tables: bool = True) -> int:
+    """Bytes that the averages of a layer take at most while they are computed and as full arrays; see `memory_needed`."""
     ranks = [[average.rank for average in level.averages] for level in program.levels]
-    return int(
-        DOUBLE * max(sum(inputs**r for r in own) + _work(own, inputs) for own in ranks) + _grids(program, inputs)
-    )
+    most = max(sum(inputs**r for r in own) + _work(own, inputs) for own in ranks)
+    return int(DOUBLE * most + _grids(program, inputs, tables))
 
 
-def _grids(program: Program, inputs: int) -> int:
+def _grids(program: Program, inputs: int, tables: bool) -> int:
     """Bytes of what averages are summed on: grids, or the tables of pairs of inputs."""
     largest = min(max((average.rank for level in program.levels for average in level.averages), default=0), inputs, 4)
-    return max(GRIDS[largest], min(PAIR_TABLES * comb(inputs, 2), KEPT) if largest > 2 else 0)
+    return max(GRIDS[largest], min(PAIR_TABLES * comb(inputs, 2), KEPT) if tables and largest > 2 else 0)
 
 
 def _work(ranks: Sequence[int], inputs: int) -> int:

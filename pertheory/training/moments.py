@@ -198,7 +198,7 @@ Uses: TypeAlias = dict[Core | None, list[Use]]
 Plan: TypeAlias = list[list[Uses]]
 
 
-class Wanted(NamedTuple):
+class Quantity(NamedTuple):
     """An average.
 
     Attributes:
@@ -212,7 +212,7 @@ class Wanted(NamedTuple):
     by: By = PART
 
 
-def planned(*wanted: Wanted) -> Plan:
+def planned(*wanted: Quantity) -> Plan:
     """How averages are computed together."""
     found: dict[str, dict[object, Uses]] = {}
     for number, own in enumerate(wanted):
@@ -251,10 +251,10 @@ def predicted(most: int) -> Plan:
     alike = [term for term in terms if term.grown[0].order == term.grown[1].order]
     once = [term for term in terms if term.grown[0].order > term.grown[1].order]
     return planned(
-        Wanted(averaged("z", "0", most), "0"),
-        Wanted(alike, "01"),
-        Wanted(once, "01"),
-        Wanted(moved(most), "01", TENSOR),
+        Quantity(averaged("z", "0", most), "0"),
+        Quantity(alike, "01"),
+        Quantity(once, "01"),
+        Quantity(moved(most), "01", TENSOR),
     )
 
 
@@ -321,7 +321,7 @@ class Moments:
 
     def total(self, terms: Iterable[Averaged], outside: str, by: By = PART) -> Parts:
         """The sum of averages of each part, or of each tensor."""
-        return self.totals(planned(Wanted(terms, outside, by)))[0]
+        return self.totals(planned(Quantity(terms, outside, by)))[0]
 
     def totals(self, plan: Plan) -> list[Parts]:
         """Several averages, each by part."""

@@ -43,8 +43,10 @@ def test_estimates_bound_the_errors_of_functions_that_grow_cancel_or_have_poles(
     ("name", "function"),
     [
         ("tanhshrink", lambda x: x - mpmath.tanh(x)),
+        ("x-sin(x)", lambda x: x - mpmath.sin(x)),
         ("1-cos(x)", lambda x: 1 - mpmath.cos(x)),
         ("log(1+x^2)", lambda x: mpmath.log(1 + x * x)),
+        ("log(1+exp(x))-log(2)-x/2", lambda x: mpmath.log(1 + mpmath.exp(x)) - mpmath.log(2) - x / 2),
     ],
 )
 def test_what_a_formula_cancels_is_told(name: str, function: Callable[[mpmath.mpf], mpmath.mpf]) -> None:

@@ -10,7 +10,7 @@ import pertheory as pt
 from .architectures import BRANCHES
 from .laws import INPUTS
 
-WIDTH, NETWORKS, BATCH = 16, 12_000, 1_000
+WIDTH, NETWORKS, BATCH = 16, 24_000, 1_000
 COUPLINGS = {"C_b": 0.1, "C_s": 1.1, "C_t": 0.6, "lambda_b": 0.3, "lambda_s": 0.9, "lambda_t": 0.7}
 
 
@@ -79,22 +79,22 @@ def test_sampled_networks_of_three_layers(rule):
     theory = {name[0]: state[name[0]] + state[name] / WIDTH for name in names}
     kernel, ntk, mixed = sampled()
     dk, dh = kernel - kernel.mean(0), ntk - ntk.mean(0)
-    assert_close(kernel, theory["G"], 0.003)
-    assert_close(ntk, theory["H"], 0.003)
-    assert_close(WIDTH * np.einsum("sab,scd->sabcd", dk, dk), theory["V"], 0.045)
-    assert_close(WIDTH * np.einsum("sab,scd->sabcd", dk, dh), theory["D"], 0.045)
-    assert_close(WIDTH * mixed, theory["F"], 0.0075)
+    assert_close(kernel, theory["G"], 0.002)
+    assert_close(ntk, theory["H"], 0.002)
+    assert_close(WIDTH * np.einsum("sab,scd->sabcd", dk, dk), theory["V"], 0.03)
+    assert_close(WIDTH * np.einsum("sab,scd->sabcd", dk, dh), theory["D"], 0.03)
+    assert_close(WIDTH * mixed, theory["F"], 0.005)
 
 
 def test_the_comparison_is_sharp(tmp_path):
-    """With the two functions swapped it fails by more than seven standard errors, and without T{1} by more than 3.5."""
+    """With the two functions swapped it fails by more than ten standard errors, and without T{1} by more than five."""
     path = tmp_path / "free.toml"
     path.write_text(BRANCHES, encoding="utf-8")
     model = pt.theory(path, ["V", "D", "F"]).compile()
     kernel, ntk, mixed = sampled()
     dk, dh = kernel - kernel.mean(0), ntk - ntk.mean(0)
     found = {"V": np.einsum("sab,scd->sabcd", dk, dk), "D": np.einsum("sab,scd->sabcd", dk, dh), "F": mixed}
-    for functions, distance in (({"s": "sin", "t": "tanh"}, 7), ({"s": "tanh", "t": "sin"}, 3.5)):
+    for functions, distance in (({"s": "sin", "t": "tanh"}, 10), ({"s": "tanh", "t": "sin"}, 5)):
         state = model(INPUTS, functions, 3, **COUPLINGS)[3]
         for name, values in found.items():
             error = WIDTH * values.std(0) / np.sqrt(len(values))

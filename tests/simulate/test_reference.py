@@ -14,7 +14,7 @@ RECORDS = json.loads((FOLDER / "sampled_networks.json").read_text(encoding="utf-
 HYPER = ("C_b", "C_W", "lambda_b", "lambda_W")
 #: C_b, inputs and layer; tensors, widths and networks; the degree of the fit in 1/n.
 PLAN = {
-    (0.3, 2, 2): (("G", "H", *"VDFAB"), {12: 15_000, 48: 15_000}, 1),
+    (0.3, 2, 2): (("G", "H", *"VDFABPQRSTU"), {12: 30_000, 48: 30_000}, 1),
     (0.0, 1, 3): (("G", "V", "V6"), {12: 60_000, 24: 60_000, 48: 30_000}, 2),
 }
 
@@ -62,7 +62,7 @@ def pulls(case):
 
 @pytest.mark.parametrize("case", list(PLAN), ids=["two inputs, layer 2", "one input, layer 3"])
 def test_sampled_networks_of_another_program_are_reproduced(case):
-    """Two inputs at layer 2, seven tensors; one input at layer 3, preactivations to V6: compiling takes long."""
+    """Two inputs at layer 2, all components; one input at layer 3, preactivations to V6: compiling takes long."""
     found = list(pulls(case))
     values = np.array([pull for record, pull in found if abs(record["value"]) > 1e-12])
     worst, pull = max(found, key=lambda pair: abs(pair[1]))

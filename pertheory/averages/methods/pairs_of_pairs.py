@@ -50,7 +50,7 @@ TOGETHER = 32
 WAYS = {3: ((0, 1, 2), (0, 2, 1), (1, 2, 0)), 4: ((0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 1, 2))}
 
 
-class Layout(NamedTuple):
+class PairLayout(NamedTuple):
     """What to average over sets of inputs.
 
     Attributes:
@@ -66,7 +66,7 @@ class Layout(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def _layout(atoms: tuple[Atom, ...]) -> Layout:
+def _layout(atoms: tuple[Atom, ...]) -> PairLayout:
     size = len(atoms[0])
     split = [
         [(tuple(atom[i] for i in way[:2]), tuple(atom[i] for i in way[2:])) for atom in atoms] for way in WAYS[size]
@@ -77,7 +77,7 @@ def _layout(atoms: tuple[Atom, ...]) -> Layout:
         pairs = ends = pairs | ends
     one, two = tuple(sorted(pairs)), tuple(sorted(ends))
     places = {first: n for n, first in enumerate(one)}, {second: n for n, second in enumerate(two)}
-    return Layout(
+    return PairLayout(
         one,
         two,
         np.array([[places[0][first] for first, _ in own] for own in split]),
@@ -85,7 +85,7 @@ def _layout(atoms: tuple[Atom, ...]) -> Layout:
     )
 
 
-class Table(NamedTuple):
+class PairTable(NamedTuple):
     """Products of one or two inputs in Hermite polynomials.
 
     Attributes:
@@ -117,7 +117,7 @@ class PairsOfPairs(Analytic):
 
     def __init__(self, wanted: Wanted, bound: Mapping[int, int]) -> None:
         super().__init__(wanted, bound)
-        self._tables: OrderedDict[tuple[object, ...], Table | None] = OrderedDict()
+        self._tables: OrderedDict[tuple[object, ...], PairTable | None] = OrderedDict()
         self._bytes = 0
 
     def average(self, task: Task) -> Found | None:
@@ -163,7 +163,7 @@ class PairsOfPairs(Analytic):
         found[1] += self.rounding(task.k, atoms) * found[2]
         return found
 
-    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> Table | None:
+    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> PairTable | None:
         """The table of a pair or of one input, kept; None where functions grow too fast."""
         name = (products, level, *key.tolist())
         if name in self._tables:
@@ -180,7 +180,7 @@ class PairsOfPairs(Analytic):
             self._bytes -= old.coefficients.nbytes if old else 0
         return table
 
-    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> Table:
+    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> PairTable:
         """Sum with all nodes, and with every second one.
 
         Args:
@@ -237,7 +237,7 @@ class PairsOfPairs(Analytic):
         left = np.cumsum(np.concatenate([beyond, own[:, ::-1]], axis=1), axis=1)[:, ::-1]
         few, factorials = int(starts[ROUGH + 1]), _factorials(degrees + 1, width)
         below, cut, off = (np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine)))
-        return Table(
+        return PairTable(
             fine[:, second <= width] * factorials,
             summed(np.abs(every[1]), 2, few) * factorials[:few],
             np.sqrt(squares[:, 0]),
@@ -292,7 +292,7 @@ def _keys(k: Array, members: NDArray[np.intp]) -> Array:
 
 
 def _judged(
-    table: Table, others: Sequence[Table], cross: Array, largest: Array, goal: float, width: int
+    table: PairTable, others: Sequence[PairTable], cross: Array, largest: Array, goal: float, width: int
 ) -> tuple[NDArray[np.intp], Array]:
     """By set how many degrees are enough, and the error relative to root mean squares."""
     powers = largest[:, None] ** np.arange(len(table.left))
@@ -330,8 +330,8 @@ def _beyond(sizes: Array, width: int, terms: int) -> Array:
 
 
 def _series(
-    table: Table,
-    others: Sequence[Table],
+    table: PairTable,
+    others: Sequence[PairTable],
     cross: Array,
     terms: int,
     width: int,

@@ -57,7 +57,7 @@ def state_size(program: Program, inputs: int) -> int:
 
 
 def averages_needed(program: Program, inputs: int, tables: bool = True) -> int:
-    """Bytes that the averages of a layer take at most while they are computed and as full arrays; see `memory_needed`."""
+    """Bytes that the averages of a layer take at most, computed and as full arrays; see `memory_needed`."""
     ranks = [[average.rank for average in level.averages] for level in program.levels]
     most = max(sum(inputs**r for r in own) + _work(own, inputs) for own in ranks)
     return int(DOUBLE * most + _grids(program, inputs, tables))

@@ -101,9 +101,9 @@ class CModel(Model):
     def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
         if counted:
             raise InputError("only NumPy counts at how many numbers functions are evaluated; leave counted out")
-        tables = self._sums_over_sets(run.functions)
-        back = rtol < BUILT_IN_ACCURACY or (tables and len(run.table) >= CALLED_BACK)
-        return CLayers(self._library(run.functions, not back), run, rtol, kept, tables, progress)
+        several = self.inputs == "many" and any(tensor.kind.size > 2 for tensor, _ in self.theory.tensors)
+        back = rtol < BUILT_IN_ACCURACY or (several and run.smooth and len(run.table) >= CALLED_BACK)
+        return CLayers(self._library(run.functions, not back), run, rtol, kept, progress)
 
     @cached_property
     def _libraries(self) -> dict[tuple[tuple[tuple[str, Activation], ...], bool], Library]:
@@ -138,7 +138,6 @@ class CLayers(Layers):
         run: Prepared,
         rtol: float,
         kept: int,
-        tables: bool,
         progress: Progress | None,
     ) -> None:
         program, inputs = library.program, len(run.table)
@@ -148,15 +147,14 @@ class CLayers(Layers):
             raise InputError(f"{inputs} inputs are more than this machine can count")
         spread = 0 if run.place is None else state_size(program, len(run.place))
         needed = DOUBLE * ((1 + kept) * self._size + self._need + kept * spread)
-        self._averages_need = averages_needed(program, inputs, tables)
+        self._averages_need = averages_needed(program, inputs, run.series)
         run.check_memory(needed + (0 if library.built_in else self._averages_need))
         super().__init__(program, len(run.table), len(run.layers), needed, run.spread, progress)
         self.held = DOUBLE * (spread or self._size)
         self._library, self._widths = library, run.widths
         self._gram = np.ascontiguousarray(run.gram(program.inputs == "one"))
         self._hyper = np.array([[layer[name] for name, _ in program.hyperparameters] for layer in run.layers])
-        smooth = all(function.is_smooth for function in run.functions.values())
-        self._averages = GaussianAverages(run.functions, rtol, distinct=not smooth and program.inputs == "many")
+        self._averages = GaussianAverages(run.functions, rtol, distinct=not run.smooth and program.inputs == "many")
         self._workspace = np.empty(self._need)
         self._error = ctypes.c_double(0.0)
         self._state = np.zeros(self._size)

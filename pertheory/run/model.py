@@ -150,21 +150,14 @@ class Model:
         run = prepare(self.theory, inputs, activation, depth, widths, parameters, hyperparameters)
         return self._layers(run, rtol, progress, kept, counted)
 
-    def _sums_over_sets(self, functions: Mapping[str, Activation]) -> bool:
-        """Whether there are averages over three or four inputs that are sums."""
-        several = self.inputs == "many" and any(tensor.kind.size > 2 for tensor, _ in self.theory.tensors)
-        smooth = all(function.is_smooth for function in functions.values())
-        return several and smooth and any(function.coefficients is None for function in functions.values())
-
     def _layers(self, run: Prepared, rtol: float, progress: Progress | None, kept: int, counted: bool) -> Layers:
         """The layers of a run whose arguments have been checked."""
-        smooth = all(function.is_smooth for function in run.functions.values())
         with shown_progress(f"compiling the theory of {self.theory.network.name}"):
-            evaluator = self._smooth if smooth else self.kinked(len(run.table))
-        needed = memory_needed(evaluator.program, len(run.table), run.given, kept, self._sums_over_sets(run.functions))
+            evaluator = self._smooth if run.smooth else self.kinked(len(run.table))
+        needed = memory_needed(evaluator.program, len(run.table), run.given, kept, run.series)
         run.check_memory(needed)
         functions = {name: Counted.of(own) if counted else own for name, own in run.functions.items()}
-        averages = partial(GaussianAverages, functions, rtol, distinct=not smooth and self.inputs == "many")
+        averages = partial(GaussianAverages, functions, rtol, distinct=not run.smooth and self.inputs == "many")
         return NumpyLayers(evaluator, run, averages, needed, progress)
 
     def __call__(
@@ -226,6 +219,16 @@ class Prepared(NamedTuple):
     def given(self) -> int:
         """How many inputs there are, with repetitions."""
         return len(self.table) if self.place is None else len(self.place)
+
+    @property
+    def smooth(self) -> bool:
+        """Whether no function has a kink."""
+        return all(function.is_smooth for function in self.functions.values())
+
+    @property
+    def series(self) -> bool:
+        """Whether averages over sets of inputs are endless series: there are kinks in none, not only polynomials."""
+        return self.smooth and any(function.coefficients is None for function in self.functions.values())
 
     def check_memory(self, needed: int) -> None:
         """See that a run has the bytes that it needs.

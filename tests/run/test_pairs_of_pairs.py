@@ -73,6 +73,41 @@ def test_one_set_after_the_other_is_within_the_estimate(name: str, size: int, al
         assert (found[1] <= 1e-9 * found[2]).all()
 
 
+def moment(k: list[list[float]], powers: tuple[int, ...], known: dict[tuple[int, ...], float]) -> float:
+    """<z_0^a z_1^b ...>: the first factor is contracted with each of the others."""
+    if powers not in known:
+        first = next((n for n, power in enumerate(powers) if power), None)
+        if first is None:
+            return 1.0
+        left = [power - (n == first) for n, power in enumerate(powers)]
+        rest = ((n, tuple(own - (m == n) for m, own in enumerate(left))) for n, power in enumerate(left) if power)
+        known[powers] = sum(left[n] * k[first][n] * moment(k, below, known) for n, below in rest)
+    return known[powers]
+
+
+@pytest.mark.parametrize("alike", [0.0, 1.2])
+@pytest.mark.parametrize("scale", [0.02, 9.0])
+@pytest.mark.parametrize("polynomial", [(0, 1, 0, 0.1), (-1, 0, 1), (0.5, 1, 0, 0, -0.01), (1, 2)])
+@pytest.mark.parametrize("size", [3, 4])
+def test_polynomials_are_sums_of_moments(size: int, polynomial: tuple[float, ...], scale: float, alike: float) -> None:
+    text = "+".join(f"({own!r})*x**{n}" for n, own in enumerate(polynomial))
+    k, own = covariances(size, alike, scale=scale), [*atoms(size)[:2], *([((("s", 0), ("s", 1)),) * size])]
+    values, errors, scales = PairsOfPairs(wanted(text), ALL).average(Task(own, k, {}))
+    assert (errors <= 1e-9 * scales).all()
+    series = np.polynomial.Polynomial(polynomial)
+    for n, each in enumerate(k):
+        known: dict[tuple[int, ...], float] = {}
+        for row, atom in enumerate(own):
+            factors = [math.prod((series.deriv(d) if d else series) for _, d in product).coef for product in atom]
+            powers = itertools.product(*(range(len(factor)) for factor in factors))
+            exact = math.fsum(
+                math.prod(factor[p] for factor, p in zip(factors, each_power, strict=True))
+                * moment(each.tolist(), each_power, known)
+                for each_power in powers
+            )
+            assert abs(values[row, n] - exact) <= errors[row, n], (n, atom)
+
+
 def test_tables_that_are_not_kept_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     k = covariances(6, 0.5, 1)[0]
     sets = np.array(list(itertools.combinations(range(6), 4)))

@@ -73,13 +73,18 @@ def _layout(atoms: tuple[Atom, ...]) -> Layout:
 def hermite_weights(step: float, reach: float, count: int) -> tuple[Rule, Array]:
     """Return a trapezoid rule and its weights times normalised Hermite polynomials, one column per degree."""
     rule = trapezoid(step, reach)
+    return rule, hermite_columns(rule, count)
+
+
+def hermite_columns(rule: Rule, count: int) -> Array:
+    """The weights of a rule times normalised Hermite polynomials, one column per degree."""
     columns = np.empty((len(rule.nodes), count))
     columns[:, 0] = rule.weights
     for n in range(1, count):
         lower = columns[:, n - 2] * np.sqrt((n - 1) / n) if n > 1 else 0.0
         columns[:, n] = rule.nodes * columns[:, n - 1] / np.sqrt(n) - lower
     columns.flags.writeable = False
-    return rule, columns
+    return columns
 
 
 def inner_rule(

@@ -7,8 +7,8 @@ Two pairs of inputs are two standard normal vectors x, y with correlations C = <
 where F_d and G_d are the coefficients in products of normalised Hermite polynomials of total degree d, and S_d(C) is
 what C does to them (Mehler's formula for vectors). The coefficients belong to a pair, whatever the set; a set adds
 small matrices. S_d(C) is no larger than the d-th power of the largest singular value c of C, and the sum of squares of
-all coefficients is the mean square: what is left out is bounded. A set of four is two pairs in three ways, and the one
-with the smallest c is taken. Of a set of three, one input stands alone.
+all coefficients is the mean square: what is left out is bounded. Of polynomials nothing is. A set of four is two pairs
+in three ways, and the one with the smallest c is taken. Of a set of three, one input stands alone.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from pertheory.algebra.terms import Lines
 from pertheory.averages.estimate import Atom, Found, Task, Wanted
 from pertheory.averages.grids import EPSILON, Tables
-from pertheory.averages.methods.mehler import SINGULAR, inner_rule
-from pertheory.averages.methods.sums import Analytic
-from pertheory.averages.quadrature import Array
+from pertheory.averages.methods.mehler import SINGULAR, hermite_columns, inner_rule
+from pertheory.averages.methods.sums import EXACT, Analytic
+from pertheory.averages.quadrature import Array, Rule, hermite
 from pertheory.errors import UnsupportedError
 
 #: The highest degree, and the highest in the difference of a pair: of tables that are made first, of those for sets
@@ -123,10 +123,14 @@ class PairsOfPairs(Analytic):
     def average(self, task: Task) -> Found | None:
         """Average atoms over all sets; what is not sure has an infinite error."""
         size = task.k.shape[1]
-        if size not in WAYS or len(task.k) < self._bound[size] or self.degree(task.atoms) is not None:
+        if size not in WAYS or len(task.k) < self._bound[size]:
             return None
         atoms = tuple(task.atoms)
         layout, found = _layout(atoms), np.zeros((3, len(atoms), len(task.k)))
+        degree = self.degree([*layout.pairs, *layout.ends])
+        if degree is not None and 2 * degree > EXACT:
+            return None
+        levels, goal = (LEVELS, GOAL * self._rtol) if degree is None else (((max(degree, ROUGH + 1),) * 2,), 0.0)
         found[1] = np.inf
         ways, cross, largest = _ways(task.k)
         left = np.flatnonzero(np.isfinite(largest))
@@ -136,8 +140,8 @@ class PairsOfPairs(Analytic):
         keys = [_keys(task.k, members[:, :2]), _keys(task.k, members[:, 2:])]
         (pairs, first), (ends, second) = (np.unique(own, axis=0, return_inverse=True) for own in keys)
         first, second = first.ravel(), second.ravel()
-        for level in LEVELS:
-            some = left if level == LEVELS[0] else left[alike[left] == (level == LEVELS[-1])]
+        for level in levels:
+            some = left if level == levels[0] else left[alike[left] == (level == levels[-1])]
             order = some[np.argsort(first[some], kind="stable")]
             more = [order[:0]]
             for group in np.split(order, np.flatnonzero(np.diff(first[order])) + 1) if len(order) else ():
@@ -147,7 +151,6 @@ class PairsOfPairs(Analytic):
                 group = group[[other is not None for other in made]]
                 if table is None or not others:
                     continue
-                goal = GOAL * self._rtol
                 terms, errors = _judged(table, others, cross[:, :, group], largest[group], goal, level[1])
                 done = (errors <= 2 * goal) | (level != LEVELS[0])
                 more.append(group[~done])
@@ -159,7 +162,7 @@ class PairsOfPairs(Analytic):
                     found[:, :, sets] = _series(
                         table, own, cross[:, :, sets], int(terms[part[-1]]), level[1], errors[part], places
                     )
-            left = np.concatenate(more) if level == LEVELS[0] else left
+            left = np.concatenate(more) if level == levels[0] else left
         found[1] += self.rounding(task.k, atoms) * found[2]
         return found
 
@@ -189,15 +192,12 @@ class PairsOfPairs(Analytic):
             level: the highest degrees.
         """
         degrees, width = level if len(key) > 1 else (level[0], 0)
-        # squares as well: what the series leaves out is what its sum of squares lacks
-        merged = {tuple(sorted(2 * sum(product, ()))) for product in products}
-        merged.update(own for product in products for own in product)
-        lines = tuple(sorted(merged - {()}))
         spreads = np.sqrt(key[:2])
         # a pair is its sum and its difference, in units of the spreads
         rho = float(key[2] / spreads.prod()) if width else 1.0
         shares = [math.sqrt((1 + rho) / 2), math.sqrt((1 - rho) / 2)][: len(spreads)]
-        rules = [inner_rule(self._frozen, lines, share * float(spreads.max()), WIDER, degrees + 1) for share in shares]
+        rules = self._rules(products, [share * float(spreads.max()) for share in shares], degrees)
+        exact = rules[0][0].coarse is None
         power = min(rule.power for rule, _ in rules)
         columns = [columns for _, columns in rules]
         parts = [share * rule.nodes for share, (rule, _) in zip(shares, rules, strict=True)]
@@ -220,9 +220,10 @@ class PairsOfPairs(Analytic):
             found = weights[0].T @ (values.reshape(-1, len(weights[1])) @ weights[1]).reshape(*values.shape[:2], -1)
             return np.ascontiguousarray(found[:, first[:count], second[:count]])
 
-        every = values, np.ascontiguousarray(values[:, ::2, ::2])  # a product of matrices takes no strides
-        fine, coarse = (summed(own, step, len(first)) for step, own in enumerate(every, 1))
-        squares, rough = (summed(own**2, step, 1) for step, own in enumerate(every, 1))
+        steps = (1, 1) if exact else (1, 2)
+        every = [np.ascontiguousarray(values[:, ::n, ::n]) for n in steps]  # a product of matrices takes no strides
+        fine, coarse = (summed(own, step, len(first)) for step, own in zip(steps, every, strict=True))
+        squares, rough = (summed(own**2, step, 1) for step, own in zip(steps, every, strict=True))
         safe = np.where(squares > 0, squares, 1.0)
 
         def sizes(table: Array) -> Array:
@@ -233,19 +234,33 @@ class PairsOfPairs(Analytic):
         # what is too little to be seen there falls as it did
         last, before = (own[:, part].sum(axis=1, keepdims=True) for part in (slice(-8, None), slice(-16, -8)))
         ratio = np.minimum(last / np.where(before > 0, before, 1.0), 0.999)
-        beyond = np.where(lacking > doubt + LACK, lacking, np.minimum(doubt, last * ratio / (1 - ratio)) + LACK)
+        unseen = 0.0 if exact else np.minimum(doubt, last * ratio / (1 - ratio)) + LACK
+        beyond = np.where(exact | (lacking <= doubt + LACK), unseen, lacking)
         left = np.cumsum(np.concatenate([beyond, own[:, ::-1]], axis=1), axis=1)[:, ::-1]
         few, factorials = int(starts[ROUGH + 1]), _factorials(degrees + 1, width)
         below, cut, off = (np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine)))
         return PairTable(
             fine[:, second <= width] * factorials,
-            summed(np.abs(every[1]), 2, few) * factorials[:few],
+            summed(np.abs(every[1]), steps[1], few) * factorials[:few],
             np.sqrt(squares[:, 0]),
             below,
             cut,
             off,
             power,
         )
+
+    def _rules(
+        self, products: tuple[tuple[Lines, ...], ...], sigmas: Sequence[float], degrees: int
+    ) -> list[tuple[Rule, Array]]:
+        """By variable a rule for products and squares, and its weights for coefficients; exact for polynomials."""
+        if self.degree(products) is not None:
+            rule = hermite(2 * degrees)
+            return [(rule, hermite_columns(rule, degrees + 1))] * len(sigmas)
+        # squares as well: what the series leaves out is what its sum of squares lacks
+        merged = {tuple(sorted(2 * sum(product, ()))) for product in products}
+        merged.update(own for product in products for own in product)
+        lines = tuple(sorted(merged - {()}))
+        return [inner_rule(self._frozen, lines, sigma, WIDER, degrees + 1) for sigma in sigmas]
 
 
 def _ways(k: Array) -> tuple[NDArray[np.intp], Array, Array]:

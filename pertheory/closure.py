@@ -189,7 +189,7 @@ class Closure(Drawn):
             found = {far for near in found for far in self.dependencies[near]}
         return tuple(sorted(found))
 
-    @property
+    @cached_property
     def tensors(self) -> tuple[tuple[Tensor, tuple[int, ...]], ...]:
         """The tensors at the end of a layer, each with the k of all T{k} that are needed."""
         last = len(self.network.sublayers) - 1

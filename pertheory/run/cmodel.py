@@ -275,6 +275,9 @@ class Unpacked(Mapping[str, Array]):
             self._known[key] = array
         return self._known[key]
 
+    def __contains__(self, key: object) -> bool:  # a mapping's own would unpack it
+        return key in self._library.tensors
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._library.tensors)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pertheory.kernels.language import Program
 
 #: Bytes of a number, and so few that it takes longer to ask whether they are there.
-DOUBLE, LITTLE = 8, 2**24
+DOUBLE, LITTLE = 8, 2**25
 #: What the grids of the averages take at most, whatever the number of inputs: over one, two, three, four of them.
 GRIDS = (0, 5_000_000, 10_000_000, 40_000_000, 150_000_000)
 #: Arrays of the size of the largest tensor that a recursion holds besides what it reads and writes.

@@ -113,6 +113,12 @@ static void pt_unpack(const pt_packing *p, size_t n, const double *packed, doubl
         } while (pt_next(p, n, index, p->rank));
         return;
     }
+    if (p->rank == 2) { /* symmetric: the kept ones are those up to the diagonal, row after row */
+        for (index[0] = 0; index[0] < n; index[0]++)
+            for (index[1] = 0; index[1] <= index[0]; index[1]++, packed++)
+                dense[index[0] * n + index[1]] = dense[index[1] * n + index[0]] = *packed;
+        return;
+    }
     for (;;) { /* classes: every entry looks up its kept one */
         size_t place = 0;
         int start = 0, c;

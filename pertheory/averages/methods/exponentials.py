@@ -28,8 +28,8 @@ _WAVES: Mapping[str, Mapping[complex, complex]] = {
     "cos": {1j: 0.5, -1j: 0.5},
     "sin": {1j: -0.5j, -1j: 0.5j},
 }
-#: Most terms of an average.
-MOST = 256
+#: Most terms of an average, and sets that are worked out together.
+MOST, TOGETHER = 256, 4096
 
 
 class Exponentials:
@@ -80,16 +80,27 @@ def average(functions: Functions, k: Array, atom: Sequence[Lines]) -> tuple[Arra
     Returns:
         None where it is of another kind.
     """
+    found = _exponents(tuple(atom), functions)
+    if found is None:
+        return None
+    weights, exponents, sizes = found
+    flat, values, errors = k.reshape(len(k), -1), np.zeros(len(k)), np.full(len(k), np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for part in (slice(start, start + TOGETHER) for start in range(0, len(k), TOGETHER)):
+            own = weights * np.exp(flat[part] @ exponents)
+            value, error = own.sum(axis=1).real, ROUNDING * (np.abs(own) * (4 + np.abs(flat[part]) @ sizes)).sum(axis=1)
+            good = np.isfinite(error) & (error <= LOST * np.abs(value))
+            values[part], errors[part] = np.where(good, value, 0.0), np.where(good, error, np.inf)
+    return values, errors
+
+
+@lru_cache(maxsize=1024)
+def _exponents(atom: tuple[Lines, ...], functions: Functions) -> tuple[Array, Array, Array] | None:
+    """By term of a product of products its weight, and what its exponent and the size of it have of each covariance."""
     slots = [terms(product, functions) for product in atom]
     if any(slot is None for slot in slots) or np.prod([len(slot) for slot in slots if slot is not None]) > MOST:
         return None
-    value, error = np.zeros(len(k), dtype=complex), np.zeros(len(k))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for choice in cartesian(*(slot for slot in slots if slot is not None)):
-            alpha = np.array([exponent for exponent, _ in choice])
-            weight = np.prod([c for _, c in choice]) * np.exp(np.einsum("i,nij,j->n", alpha, k, alpha) / 2)
-            value += weight
-            size = np.abs(alpha)
-            error += ROUNDING * np.abs(weight) * (4 + np.einsum("i,nij,j->n", size, np.abs(k), size))
-        good = np.isfinite(error) & (error <= LOST * np.abs(value.real))
-    return np.where(good, value.real, 0.0), np.where(good, error, np.inf)
+    choices = list(cartesian(*(slot for slot in slots if slot is not None)))
+    alpha, weights = np.moveaxis(np.array(choices).reshape(-1, len(atom), 2), 2, 0)
+    exponents = (alpha[:, :, None] * alpha[:, None, :]).reshape(len(alpha), -1).T
+    return weights.prod(axis=1), exponents / 2, np.abs(exponents)

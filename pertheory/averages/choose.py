@@ -166,7 +166,7 @@ class Chooser:
     def _sets(self, kinked: bool, k: Array, members: NDArray[np.int64], atoms: Sequence[Atom]) -> Found:
         if k.shape[1] == 1:
             return self._average(ONE, Task(atoms, k, {}))
-        found = _nothing(len(atoms), len(k))
+        found, by = _nothing(len(atoms), len(k))
         if kinked:
             for n, own in enumerate(k):
                 exact = [[Fraction(x) for x in row] for row in own.tolist()]
@@ -175,9 +175,10 @@ class Chooser:
                 )
             return found
         if k.shape[1] > 2:
-            found = self._average(SETS, Task(atoms, k, {}), last=False)
+            self._try(SETS, Task(atoms, k, {}), found, by, last=False)
         for n in np.flatnonzero(_weak(found, self.wanted.rtol).any(axis=0)).tolist():
-            found[:, :, [n]] = self._average(SMOOTH, Task(atoms, k[[n]], {}), found[:, :, [n]])
+            one = slice(n, n + 1)
+            self._try(SMOOTH, Task(atoms, k[one], {}), found[:, :, one], by[:, one])
         return found
 
     def conditional(
@@ -198,18 +199,23 @@ class Chooser:
             self._known.update(((key, atom), found[:, n, 0]) for n, atom in enumerate(new))
         return np.stack([self._known[key, atom] for atom in atoms], axis=1)
 
-    def _average(self, kind: str, task: Task, before: Found | None = None, last: bool = True) -> Found:
+    def _average(self, kind: str, task: Task) -> Found:
+        """Average by the rows of a kind."""
+        found, by = _nothing(len(task.atoms), len(task.k))
+        self._try(kind, task, found, by)
+        return found
+
+    def _try(self, kind: str, task: Task, best: Found, by: NDArray[np.int64], last: bool = True) -> None:
         """Try the rows of a kind.
 
         Args:
             kind: of averages.
             task: what is averaged.
-            before: what another kind of rows has found of it.
+            best: what is known of it, which is replaced by what is better.
+            by: the rows that have found it.
             last: whether no other kind is tried after it.
         """
         allowed = self.wanted.kinked if kind == KINKS else self.wanted.rtol
-        best = _nothing(len(task.atoms), len(task.k)) if before is None else before
-        by = np.where(np.isfinite(best[1]), ROWS[SETS][-1], -1)
         weak, made, refused = _weak(best, allowed), bool((by >= 0).any()), None
         for row in ROWS[kind]:
             atoms, sets = np.flatnonzero(weak.any(axis=1)), np.flatnonzero(weak.any(axis=0))
@@ -238,7 +244,6 @@ class Chooser:
             for row in np.unique(by[weak]).tolist():
                 self._note(row, best, (by == row) & weak)
         best[1][~np.isfinite(best[0])] = np.inf
-        return best
 
     def _note(self, row: int, found: Found, which: Mask) -> None:
         """Write down which averages a method has made."""
@@ -247,11 +252,11 @@ class Chooser:
         self._account.note(TABLE[row].kind, TABLE[row].method, len(errors), float(relative.max(initial=0.0)))
 
 
-def _nothing(atoms: int, sets: int) -> Found:
-    """Averages of which nothing is known yet."""
+def _nothing(atoms: int, sets: int) -> tuple[Found, NDArray[np.int64]]:
+    """Averages of which nothing is known yet, and the rows that have found them: none."""
     found = np.zeros((3, atoms, sets))
     found[1] = np.inf
-    return found
+    return found, np.full((atoms, sets), -1)
 
 
 def _weak(found: Found, allowed: float) -> Mask:

@@ -146,3 +146,11 @@ def test_exponentials_of_many_sets_are_those_of_each() -> None:
         alone = method.average(Task(own, each[None], {}))
         assert alone is not None
         np.testing.assert_allclose(found[:, :, n], alone[:, :, 0], rtol=1e-13)
+
+
+def test_a_factor_that_vanishes_makes_exact_zeros() -> None:
+    """The second derivative of a line has no terms at all."""
+    atom: Atom = ((("s", 2),), (("s", 1),), (("s", 1),))
+    found = Exponentials(wanted("2*x+1")).average(Task([atom], covariances(3, 0.5), {}))
+    assert found is not None
+    assert (found == 0).all()

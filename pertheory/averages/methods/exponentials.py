@@ -101,6 +101,6 @@ def _exponents(atom: tuple[Lines, ...], functions: Functions) -> tuple[Array, Ar
     if any(slot is None for slot in slots) or np.prod([len(slot) for slot in slots if slot is not None]) > MOST:
         return None
     choices = list(cartesian(*(slot for slot in slots if slot is not None)))
-    alpha, weights = np.moveaxis(np.array(choices).reshape(-1, len(atom), 2), 2, 0)
-    exponents = (alpha[:, :, None] * alpha[:, None, :]).reshape(len(alpha), -1).T
+    alpha, weights = np.array(choices, dtype=complex).reshape(-1, len(atom), 2).transpose(2, 0, 1)
+    exponents = (alpha[:, :, None] * alpha[:, None, :]).reshape(len(alpha), len(atom) ** 2).T
     return weights.prod(axis=1), exponents / 2, np.abs(exponents)

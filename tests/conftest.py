@@ -33,6 +33,12 @@ for library in ("OPENBLAS", "OMP", "MKL"):
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
+def pytest_sessionfinish() -> None:
+    """What is left is looked through once; pytest does it five times, and takes seconds for it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Derived diagrams and compiled code are kept for one session of tests, which share them."""

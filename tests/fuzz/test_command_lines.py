@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="each runs in a 
 @pytest.mark.parametrize("share", range(5))
 def test_hostile_command_lines_are_answered_in_one_line(share):
     for number in range(20):
-        command_lines.judge(command_lines.draw(random.Random(f"test {share} {number}")))
+        command_lines.judge(command_lines.draw(random.Random(f"line {share} {number}")))
 
 
 @pytest.mark.parametrize("arguments", crashers("command_lines"), ids=repr)

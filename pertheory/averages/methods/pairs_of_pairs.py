@@ -152,7 +152,7 @@ class PairsOfPairs(Analytic):
                 if table is None or not others:
                     continue
                 terms, errors = _judged(table, others, cross[:, :, group], largest[group], goal, level[1])
-                done = (errors <= 2 * goal) | (level != LEVELS[0])
+                done = (errors <= 2 * goal) | (level != levels[0] or len(levels) == 1)
                 more.append(group[~done])
                 chosen = np.flatnonzero(done)[np.argsort(terms[done], kind="stable")]
                 for start in range(0, len(chosen), TOGETHER):

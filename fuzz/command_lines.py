@@ -154,7 +154,7 @@ def _look(arguments: list[str], out: str, err: str) -> None:
             json.loads(out, parse_constant=_refuse_constant)
         except ValueError as error:
             raise AssertionError(f"no JSON ({error}): {out[:200]!r}") from None
-    missing = NO_NUMBER.search(out)
+    missing = None if out.startswith("usage: ") else NO_NUMBER.search(out)
     if missing and "warning: " not in err and not any(own in WORDED or NO_NUMBER.search(own) for own in arguments):
         around = out[max(missing.start() - 100, 0) : missing.end() + 20]
         raise AssertionError(f"{missing[0]} without a warning: {around!r}")

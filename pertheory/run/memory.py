@@ -35,7 +35,7 @@ def memory_needed(program: Program, inputs: int, rows: int | None = None, kept: 
         inputs: different inputs.
         rows: inputs with repetitions, to which the results are spread out.
         kept: layers that are kept; 1 where they are handed on one by one.
-        tables: whether averages over three and four inputs are endless series, for which large tables of pairs are kept.
+        tables: whether averages over three and four inputs are endless series, whose tables of pairs are large.
     """
     rows = inputs if rows is None else rows
     peak = 0

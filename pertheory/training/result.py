@@ -52,7 +52,7 @@ class Trained:
     ensemble: int
     setup: Setup = field(repr=False)
     course: Course = field(repr=False)
-    change: Expansion = field(repr=False)
+    _change: Expansion = field(repr=False)
 
     @property
     def outputs(self) -> int:
@@ -90,7 +90,7 @@ class Trained:
         Equation:
             The mean of H(t) - H(0), of which the step is "inf.H step" in rules/book.
         """
-        return self.change
+        return self._change
 
     def hidden_change(self) -> Expansion:
         """How far training moves the kernel of the last hidden layer on average, by what moves it; shape (M, M).

@@ -167,7 +167,7 @@ static void avg_lattice(avg_frame *f, double reach)
             }
         }
     }
-    for (j = 0; j < f->size - 2; j++) f->half[j] = 2 * (long)ceil(0.5 * reach / f->step[j]);
+    for (j = 0; j < f->size - 2; j++) f->half[j] = avg_half(reach, f->step[j]);
 }
 
 /* The sums over the outer directions, with every node or every second one: sums of the leaves, and where `sizes` is not
@@ -303,13 +303,13 @@ static void avg_conditional(avg_call *call, const avg_set *set, const double *co
             for (i = 0; i < f.size && j < outer; i++) width = fmax(width, fabs(f.root[i][j]));
             if (width > 0) {
                 f.step[j] = call->widen * 2 * AVG_PI / avg_frequency(call, width);
-                f.half[j] = 2 * (long)ceil(0.5 * call->reach / f.step[j]);
+                f.half[j] = avg_half(call->reach, f.step[j]);
             }
         }
         avg_lattice(&f, call->reach);
         if ((2.0 * (double)f.half[0] + 1) * (2.0 * (double)f.half[1] + 1) > AVG_MOST_OUTER ||
-            avg_inner_nodes(call, f.inner[0].spread) > AVG_INNER ||
-            avg_inner_nodes(call, f.inner[1].spread) > AVG_INNER) {
+            !(avg_inner_nodes(call, f.inner[0].spread) <= AVG_INNER) || /* nor where they are no number */
+            !(avg_inner_nodes(call, f.inner[1].spread) <= AVG_INNER)) {
             call->space = space;
             avg_nested(call, set, covariance, values);
             return;

@@ -140,6 +140,13 @@ static void avg_nest_sum(avg_call *call, const avg_set *set, const avg_nest *nes
     }
 }
 
+/* Nodes on either side of zero, an even number; more than any sum has where steps are too small to count them. */
+static long avg_half(double reach, double step)
+{
+    const double half = ceil(0.5 * reach / step);
+    return half < 1e8 ? 2 * (long)half : 200000000L;
+}
+
 /* Averages of the leaves of a set over inputs of positive variances. */
 static void avg_nested(avg_call *call, const avg_set *set, const double *covariance, double *values)
 {
@@ -158,11 +165,11 @@ static void avg_nested(avg_call *call, const avg_set *set, const double *covaria
         double worst = 0, outside = 0, points = 1, beyond = 1;
         for (j = 0; j < nest.rank; j++) {
             nest.step[j] = 2 * AVG_PI / avg_frequency(call, nest.root[pivot[j]][j]) / refine;
-            nest.half[j] = 2 * (long)ceil(0.5 * call->reach / nest.step[j]);
+            nest.half[j] = avg_half(call->reach, nest.step[j]);
             points *= 2.0 * (double)nest.half[j] + 1;
             beyond = fmax(beyond, 1 / (call->reach * nest.step[j])); /* what is left out, of what stands at the ends */
         }
-        if (points > AVG_MOST_NESTED(nest.rank)) {
+        if (!(points <= AVG_MOST_NESTED(nest.rank))) {
             avg_conditions c;
             avg_eliminate(set->size, covariance, &c);
             avg_panelled(call, set, &c, values);

@@ -3,11 +3,13 @@
 import ctypes
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import pertheory as pt
+from pertheory.emit.c import averages
 from pertheory.emit.c.target import c_source
 from pertheory.errors import InputError
 from pertheory.functions.chosen import choose_functions
@@ -152,3 +154,16 @@ def test_no_compiler_warns_of_any_activation(tmp_path, path):
         _, source = c_source(theory, inputs, choose_functions(theory.network, path.stem, {}), True)
         write(source, tmp_path)
         gcc(tmp_path, *STRICT, "-fsyntax-only", f"{source.name}.c")
+
+
+def test_steps_too_small_to_count_are_more_nodes_than_any_sum_has(tmp_path):
+    """A count beyond the range of a long was undefined, and no nodes at all in practice (x^5 at large variances)."""
+    text = (Path(averages.__file__).parent / "nested.c").read_text(encoding="utf-8")
+    start = text.index("static long avg_half")
+    own = text[start : text.index("\n}\n", start) + 3].replace("static ", "", 1)
+    (tmp_path / "half.c").write_text(f"#include <math.h>\nlong avg_half(double reach, double step);\n{own}")
+    gcc(tmp_path, *STRICT, "-fPIC", "-shared", "-o", "half.so", "half.c", "-lm")
+    half = ctypes.CDLL(str(tmp_path / "half.so")).avg_half
+    half.argtypes, half.restype = (ctypes.c_double, ctypes.c_double), ctypes.c_long
+    assert [half(8.0, step) for step in (0.5, 0.3)] == [16, 28]
+    assert [half(8.0, step) for step in (1e-300, 0.0, math.nan)] == [200_000_000] * 3

@@ -19,7 +19,7 @@ from pertheory.kernels.language import Program
 from pertheory.progress import progress as shown_progress
 from pertheory.run.arguments import check_range
 from pertheory.run.ccompile import build, find_compiler, load
-from pertheory.run.memory import DOUBLE, LITTLE, averages_needed, check_memory, state_size
+from pertheory.run.memory import DOUBLE, averages_needed, check_memory, state_size
 from pertheory.run.model import Model, Prepared
 from pertheory.run.states import Array, Layers, Progress
 from pertheory.run.undefined import Average, definite
@@ -38,6 +38,8 @@ BUILT_IN_ACCURACY = 1e-9
 #: Inputs from which those of smooth functions over three and four inputs are called back as well: Python looks at pairs
 #: of inputs once for all sets, the built-in ones at every set by itself.
 CALLED_BACK = 8
+#: Bytes up to which a tensor is kept as a full array once it has been read.
+KEPT = 2**24
 
 _Size = ctypes.c_size_t
 _Pointer = ctypes.c_void_p
@@ -270,7 +272,7 @@ class Unpacked(Mapping[str, Array]):
             start = library.call("tensor_offset", number, n, size=True)
             array = np.empty((self._inputs,) * rank)
             library.call("unpack", number, n, _pointer(self._state[start:]), _pointer(array))
-            if array.nbytes > LITTLE:
+            if array.nbytes > KEPT:
                 return array
             self._known[key] = array
         return self._known[key]

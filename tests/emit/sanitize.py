@@ -30,7 +30,7 @@ DRIVER = Path(__file__).parent / "sanitize.c.txt"
 COMMON = ["-std=c99", "-O1", "-g1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
 #: Name, compiler and flags; a thread sanitizer needs threads.
 SANITIZERS = {
-    "address,undefined": ("gcc", ["-fsanitize=address,undefined"]),
+    "address,undefined": ("gcc", ["-fsanitize=address,undefined,float-cast-overflow"]),
     "memory": ("clang", ["-fsanitize=memory", "-fsanitize-memory-track-origins"]),
     "thread": ("clang", ["-fsanitize=thread", "-fopenmp"]),
 }

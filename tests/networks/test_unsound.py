@@ -235,7 +235,7 @@ def test_the_vertex_of_the_skip_at_infinite_width():
             5,
             width,
             tensors="V",
-            samples=60_000,
+            samples=90_000,
             C_W=[1.0] + [CRITICAL] * 4,
             gamma=GAMMA,
         )

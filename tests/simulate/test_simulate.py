@@ -32,7 +32,7 @@ def test_another_rule_is_sampled_without_code_of_its_own():
     }
     names = list("VH")
     drawn = [
-        pt.simulate("residual", ONE, "tanh", 2, width, tensors=names, samples=6_400, layers=[2], **hyper)
+        pt.simulate("residual", ONE, "tanh", 3, width, tensors=names, samples=6_400, layers=[3], **hyper)
         for width in (24, 96)
     ]
     fits = pt.extrapolate(drawn)

@@ -30,9 +30,24 @@ from pertheory.averages.methods.sums import EXACT, Analytic
 from pertheory.averages.quadrature import Array, Rule, hermite
 from pertheory.errors import UnsupportedError
 
-#: The highest degree, and the highest in the difference of a pair: of tables that are made first, of those for sets
-#: that need more, and for sets of which the differences have less than a part of the correlation.
-LEVELS = ((32, 32), (64, 48), (96, 24))
+
+class Level(NamedTuple):
+    """How far a table goes.
+
+    Attributes:
+        degrees: the highest degree.
+        width: the highest in the difference of a pair.
+        exact: whether there is nothing beyond, as for polynomials.
+    """
+
+    degrees: int
+    width: int
+    exact: bool = False
+
+
+#: Of tables that are made first, of those for sets that need more, and for sets of which the differences have less than
+#: a part of the correlation.
+LEVELS = (Level(32, 32), Level(64, 48), Level(96, 24))
 ALIKE = 0.5
 #: Degrees of the series of absolute values, which are for scales.
 ROUGH = 4
@@ -130,7 +145,11 @@ class PairsOfPairs(Analytic):
         degree = self.degree([*layout.pairs, *layout.ends])
         if degree is not None and 2 * degree > EXACT:
             return None
-        levels, goal = (LEVELS, GOAL * self._rtol) if degree is None else (((max(degree, ROUGH + 1),) * 2,), 0.0)
+        levels: tuple[Level, ...] = LEVELS
+        goal = GOAL * self._rtol
+        if degree is not None:
+            highest = max(degree, ROUGH + 1)
+            levels, goal = (Level(highest, highest, exact=True),), 0.0
         found[1] = np.inf
         ways, cross, largest = _ways(task.k)
         left = np.flatnonzero(np.isfinite(largest))
@@ -151,8 +170,8 @@ class PairsOfPairs(Analytic):
                 group = group[[other is not None for other in made]]
                 if table is None or not others:
                     continue
-                terms, errors = _judged(table, others, cross[:, :, group], largest[group], goal, level[1])
-                done = (errors <= 2 * goal) | (level != levels[0] or len(levels) == 1)
+                terms, errors = _judged(table, others, cross[:, :, group], largest[group], goal, level.width)
+                done = (errors <= 2 * goal) | (level != LEVELS[0])
                 more.append(group[~done])
                 chosen = np.flatnonzero(done)[np.argsort(terms[done], kind="stable")]
                 for start in range(0, len(chosen), TOGETHER):
@@ -160,13 +179,13 @@ class PairsOfPairs(Analytic):
                     sets, own = group[part], [others[n] for n in part.tolist()]
                     places = layout.first[ways[sets]].T, layout.second[ways[sets]].T
                     found[:, :, sets] = _series(
-                        table, own, cross[:, :, sets], int(terms[part[-1]]), level[1], errors[part], places
+                        table, own, cross[:, :, sets], int(terms[part[-1]]), level.width, errors[part], places
                     )
             left = np.concatenate(more) if level == levels[0] else left
         found[1] += self.rounding(task.k, atoms) * found[2]
         return found
 
-    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> PairTable | None:
+    def _table(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: Level) -> PairTable | None:
         """The table of a pair or of one input, kept; None where functions grow too fast."""
         name = (products, level, *key.tolist())
         if name in self._tables:
@@ -183,21 +202,23 @@ class PairsOfPairs(Analytic):
             self._bytes -= old.coefficients.nbytes if old else 0
         return table
 
-    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: tuple[int, int]) -> PairTable:
+    def _made(self, products: tuple[tuple[Lines, ...], ...], key: Array, level: Level) -> PairTable:
         """Sum with all nodes, and with every second one.
 
         Args:
             products: of one or two inputs.
             key: the variance of one; the variances and the covariance of two.
-            level: the highest degrees.
+            level: how far it goes.
         """
-        degrees, width = level if len(key) > 1 else (level[0], 0)
+        degrees, width = level.degrees, level.width if len(key) > 1 else 0
         spreads = np.sqrt(key[:2])
         # a pair is its sum and its difference, in units of the spreads
         rho = float(key[2] / spreads.prod()) if width else 1.0
         shares = [math.sqrt((1 + rho) / 2), math.sqrt((1 - rho) / 2)][: len(spreads)]
-        rules = self._rules(products, [share * float(spreads.max()) for share in shares], degrees)
-        exact = rules[0][0].coarse is None
+        if level.exact:
+            rules = [_exact_rule(degrees)] * len(shares)
+        else:
+            rules = self._rules(products, [share * float(spreads.max()) for share in shares], degrees)
         power = min(rule.power for rule, _ in rules)
         columns = [columns for _, columns in rules]
         parts = [share * rule.nodes for share, (rule, _) in zip(shares, rules, strict=True)]
@@ -220,10 +241,12 @@ class PairsOfPairs(Analytic):
             found = weights[0].T @ (values.reshape(-1, len(weights[1])) @ weights[1]).reshape(*values.shape[:2], -1)
             return np.ascontiguousarray(found[:, first[:count], second[:count]])
 
-        steps = (1, 1) if exact else (1, 2)
-        every = [np.ascontiguousarray(values[:, ::n, ::n]) for n in steps]  # a product of matrices takes no strides
-        fine, coarse = (summed(own, step, len(first)) for step, own in zip(steps, every, strict=True))
-        squares, rough = (summed(own**2, step, 1) for step, own in zip(steps, every, strict=True))
+        step = 1 if level.exact else 2
+        thin = values if level.exact else np.ascontiguousarray(values[:, ::2, ::2])  # a product takes no strides
+        fine, squares = summed(values, 1, len(first)), summed(values**2, 1, 1)
+        coarse, rough = fine, squares
+        if not level.exact:
+            coarse, rough = summed(thin, 2, len(first)), summed(thin**2, 2, 1)
         safe = np.where(squares > 0, squares, 1.0)
 
         def sizes(table: Array) -> Array:
@@ -234,14 +257,15 @@ class PairsOfPairs(Analytic):
         # what is too little to be seen there falls as it did
         last, before = (own[:, part].sum(axis=1, keepdims=True) for part in (slice(-8, None), slice(-16, -8)))
         ratio = np.minimum(last / np.where(before > 0, before, 1.0), 0.999)
-        unseen = 0.0 if exact else np.minimum(doubt, last * ratio / (1 - ratio)) + LACK
-        beyond = np.where(exact | (lacking <= doubt + LACK), unseen, lacking)
+        beyond = np.where(lacking > doubt + LACK, lacking, np.minimum(doubt, last * ratio / (1 - ratio)) + LACK)
+        if level.exact:
+            beyond = np.zeros_like(lacking)
         left = np.cumsum(np.concatenate([beyond, own[:, ::-1]], axis=1), axis=1)[:, ::-1]
         few, factorials = int(starts[ROUGH + 1]), _factorials(degrees + 1, width)
         below, cut, off = (np.sqrt(x.max(axis=0)) for x in (left, sizes(fine * (second > width)), sizes(coarse - fine)))
         return PairTable(
             fine[:, second <= width] * factorials,
-            summed(np.abs(every[1]), steps[1], few) * factorials[:few],
+            summed(np.abs(thin), step, few) * factorials[:few],
             np.sqrt(squares[:, 0]),
             below,
             cut,
@@ -252,15 +276,19 @@ class PairsOfPairs(Analytic):
     def _rules(
         self, products: tuple[tuple[Lines, ...], ...], sigmas: Sequence[float], degrees: int
     ) -> list[tuple[Rule, Array]]:
-        """By variable a rule for products and squares, and its weights for coefficients; exact for polynomials."""
-        if self.degree(products) is not None:
-            rule = hermite(2 * degrees)
-            return [(rule, hermite_columns(rule, degrees + 1))] * len(sigmas)
+        """By variable a rule for products and their squares, and its weights for coefficients."""
         # squares as well: what the series leaves out is what its sum of squares lacks
         merged = {tuple(sorted(2 * sum(product, ()))) for product in products}
         merged.update(own for product in products for own in product)
         lines = tuple(sorted(merged - {()}))
         return [inner_rule(self._frozen, lines, sigma, WIDER, degrees + 1) for sigma in sigmas]
+
+
+@lru_cache(maxsize=64)
+def _exact_rule(degrees: int) -> tuple[Rule, Array]:
+    """A rule that is exact for polynomials of so many degrees and their squares, and its weights for coefficients."""
+    rule = hermite(2 * degrees)
+    return rule, hermite_columns(rule, degrees + 1)
 
 
 def _ways(k: Array) -> tuple[NDArray[np.intp], Array, Array]:

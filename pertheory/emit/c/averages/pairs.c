@@ -261,14 +261,15 @@ static void avg_pairs(avg_call *call, const avg_set *set, const double *live, si
     for (attempt = 0; attempt < 8; attempt++) {
         /* polynomials of degree n oscillate with sqrt(n) and push the weight outwards */
         const double frequency = (0.8 * avg_frequency(call, widest) + 5.0) * pow(1.25, (double)attempt);
-        s.half = 2 * (size_t)ceil(0.25 * (call->reach + 4) * frequency / AVG_PI);
-        if (s.half > AVG_HALF) {
+        const double half = 2 * ceil(0.25 * (call->reach + 4) * frequency / AVG_PI);
+        if (!(half <= AVG_HALF)) {
             /* functions that change so fast are left to nested sums, pair by pair */
             s.most = s.terms = 0, error = s.rarity = 0;
             for (i = 0; i < count; i++) left[i] = 1;
             break;
         }
-        s.step = (call->reach + 4) / (double)s.half;
+        s.half = (size_t)half;
+        s.step = (call->reach + 4) / half;
         s.most = AVG_WEIGHTS / (s.half + 1) < AVG_TERMS ? AVG_WEIGHTS / (s.half + 1) : AVG_TERMS;
         s.ready = s.terms = 0;
         memset(s.largest, 0, (size_t)AVG_COLUMNS * AVG_TERMS * sizeof(double));

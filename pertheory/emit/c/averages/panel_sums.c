@@ -161,16 +161,17 @@ static void avg_panel(avg_field *f, double low, double high, double *sums, doubl
 static void avg_lay_table(avg_field *f)
 {
     const size_t row = (size_t)f->set->columns * (f->terms + 3);
-    double reach = 0, panels;
+    double reach = 0, low, panels;
     size_t k;
     int i;
     f->panels = 0;
     if (!f->paired || f->rank < 2) return;
     for (i = 0; i < f->rank; i++) reach += fabs(f->root[f->size - 1][i]) * f->reach;
     f->width = 0.5 * f->spread[1];
-    f->low = (long)floor((f->mean[f->size - 1] - reach) / f->width);
-    panels = ceil((f->mean[f->size - 1] + reach) / f->width) - (double)f->low + 1;
-    if (panels * (double)(AVG_CHEBYSHEV * row + 1) > AVG_KINKED_TABLE) return;
+    low = floor((f->mean[f->size - 1] - reach) / f->width);
+    panels = ceil((f->mean[f->size - 1] + reach) / f->width) - low + 1;
+    if (!(panels * (double)(AVG_CHEBYSHEV * row + 1) <= AVG_KINKED_TABLE) || !(fabs(low) < 1e9)) return;
+    f->low = (long)low;
     f->panels = (size_t)panels;
     for (k = 0; k < f->panels; k++) f->table[k * (AVG_CHEBYSHEV * row + 1)] = 0;
 }

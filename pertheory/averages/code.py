@@ -91,7 +91,9 @@ def code_function(name: str, function: Activation, orders: tuple[int, ...]) -> F
     steep = steep_places(function)
     own = [(place, width) for place, width, repeats in steep if not repeats]
     places = tuple(sorted([*((kink, 0.0) for kink in function.kinks), *own]))
-    narrowest = min([1.0, *(width for _, width, _ in steep)])
+    # a polynomial changes over no width of its own, any other function may change over one wherever it is not steep
+    widest = 1.0 if function.coefficients is None else math.inf
+    narrowest = min([widest, *(width for _, width, _ in steep)])
     return FunctionCode(name, orders, pieces, _edges(function, places), places, narrowest)
 
 

@@ -51,7 +51,7 @@ class FunctionCode(NamedTuple):
         pieces: from left to right.
         edges: where a panel of quadrature should end.
         places: ``(x, width)`` of places where the function changes fast; the width of a kink is zero.
-        narrowest: the least width over which it changes, at a place or everywhere.
+        narrowest: the least width over which it changes, at a place or everywhere; infinite for a polynomial.
     """
 
     name: str

@@ -194,6 +194,12 @@ def test_kernels_of_any_size_agree_with_numpy(name, scale):
     assert disagreement(name, gram(inputs_of(8, 2, 6), scale)) < 1e-11
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e8])
+def test_polynomials_of_four_inputs_take_the_same_nodes_at_every_size(scale):
+    """They have no width of their own; nodes for a function that has one would be a million times as many."""
+    assert disagreement("x3", gram(inputs_of(4, 4, 8), scale)) < 1e-11
+
+
 def test_erf_averages_are_the_closed_forms():
     k = gram(inputs_of(9, 6, 8), 1.3)
     own = routine("erf", order=0)

@@ -29,6 +29,9 @@ __all__ = ["print_averages"]
 
 _HERE = Path(__file__).parent
 
+#: In place of an infinite width, which is no number in C.
+ENDLESS = 1e300
+
 
 def print_averages(plan: AveragePlan, name: str) -> str:
     """The routine for the averages of a plan.
@@ -57,7 +60,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST": most,
         "AVG_REQUESTS": count,
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
-        "AVG_NARROWEST": repr(min([1.0, *(function.narrowest for function in plan.functions)])),
+        "AVG_NARROWEST": repr(min([ENDLESS, *(function.narrowest for function in plan.functions)])),
         "AVG_REPEATS": int(any(f.narrowest < min([1.0, *(w for _, w in f.places if w)]) for f in plan.functions)),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),

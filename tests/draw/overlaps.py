@@ -33,6 +33,9 @@ def flat(line: Line) -> list[Point]:
 def crosses(first: Point, second: Point, box: Box) -> bool:
     """Whether a segment meets a box (the segment cut by the four half planes)."""
     left, top, right, bottom = box
+    (x, y), (u, v) = first, second
+    if (x < left and u < left) or (x > right and u > right) or (y < top and v < top) or (y > bottom and v > bottom):
+        return False
     low, high = 0.0, 1.0
     for start, end, least, most in ((first[0], second[0], left, right), (first[1], second[1], top, bottom)):
         step = end - start

@@ -118,8 +118,10 @@ def measure(functions: Functions, products: tuple[Lines, ...], sigma: float) -> 
             terms = values[product] * weights
             scale = np.abs(terms).sum(axis=1)[:, None] / 4
             scale[scale == 0] = 1
-            shifted = terms.reshape(len(sigmas), -1, 4).sum(axis=1) / scale
-            wide = 2 * terms.reshape(len(sigmas), -1, 8).sum(axis=1) / scale
+            # every eighth node, from each of the first eight: as a product of matrices, for which NumPy has a fast way
+            eighths = np.ones(terms.shape[1] // 8) @ terms.reshape(len(sigmas), -1, 8)
+            shifted = (eighths[:, :4] + eighths[:, 4:]) / scale
+            wide = 2 * eighths / scale
             worst = max(worst, float(np.ptp(shifted, axis=1).max()) / 2)
             doubled = max(doubled, float(np.ptp(wide, axis=1).max()) / 2)
         # where terms cancel, rounding is all that is left of the disagreement, and smaller steps do not help

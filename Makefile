@@ -38,7 +38,8 @@ fuzz-guided: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	$(BIN)/python -m fuzz.guided $(NAMES) $(FLAGS)
 
-# Emitted C of every activation under sanitizers; an hour, or make sanitize WHAT="--orders 0 --activations relu tanh"
+# Emitted C of every activation under sanitizers: two hours each (exp half an hour of them), those of clang where it is;
+# or make sanitize WHAT="--orders 0 --activations relu tanh"
 WHAT ?=
 sanitize: $(STAMP)
 	$(BIN)/python -m tests.emit.sanitize $(WHAT)

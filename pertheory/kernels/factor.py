@@ -178,55 +178,35 @@ def _times(scale: Scale, operands: Iterable[Operand | Sum]) -> Product:
     return Product(scale.coefficient, scale.couplings, scale.width_power, tuple(operands))
 
 
-class _Seen(NamedTuple):
-    """A product beside its operands' axes as sets of bits and numbers that are equal for equal operands."""
-
-    product: Product
-    masks: tuple[int, ...]
-    numbers: tuple[int, ...]
-
-
 def _collected(products: list[Product], axes: Sequence[int], table: _Table) -> list[Product]:
     """Sum over what depends on few samples only, as long as that leaves fewer products."""
     sizes = range(1, min(len(axes), MOST_AXES + 1))
     subsets = [sum(1 << axis for axis in chosen) for size in sizes for chosen in combinations(axes, size)]
-    known: dict[Operand | Sum, int] = {}
-
-    def seen(product: Product) -> _Seen:
-        masks = tuple([_mask(operand) for operand in product.operands])
-        return _Seen(product, masks, tuple([known.setdefault(o, len(known)) for o in product.operands]))
-
-    left = [seen(product) for product in products]
     while True:
         saving = []
         for subset in subsets:
-            groups = _alike_outside(left, subset)
-            saved = sum(map(len, groups)) - len(groups)
+            saved = sum(len(group) - 1 for group in _alike_outside(products, subset))
             if saved:
                 saving.append((-saved, subset))
         if not saving:
-            return [one.product for one in left]
+            return products
         for _, subset in sorted(saving):  # the one that saves most first; each may leave less for the next
-            groups = [group for group in _alike_outside(left, subset) if len(group) > 1]
-            replaced = {id(one) for group in groups for one in group}
-            left = [one for one in left if id(one) not in replaced]
+            groups = [group for group in _alike_outside(products, subset) if len(group) > 1]
+            replaced = {id(product) for group in groups for product in group}
+            products = [product for product in products if id(product) not in replaced]
             for group in groups:
-                outside = [o for o in group[0].product.operands if _mask(o) & ~subset]
-                inside = [
-                    one.product._replace(operands=tuple(o for o in one.product.operands if not _mask(o) & ~subset))
-                    for one in group
-                ]
-                left.append(seen(_shared(outside, inside, axes, table)))
+                outside = [o for o in group[0].operands if _mask(o) & ~subset]
+                inside = [p._replace(operands=tuple(o for o in p.operands if not _mask(o) & ~subset)) for p in group]
+                products.append(_shared(outside, inside, axes, table))
 
 
-def _alike_outside(products: Iterable[_Seen], subset: int) -> list[list[_Seen]]:
+def _alike_outside(products: Iterable[Product], subset: int) -> list[list[Product]]:
     """Products with both arrays inside and outside a set of axes, grouped by those outside."""
-    groups: dict[tuple[int, ...], list[_Seen]] = {}
-    beyond = ~subset
-    for one in products:
-        outside = tuple([number for number, mask in zip(one.numbers, one.masks, strict=True) if mask & beyond])
-        if outside and len(outside) < len(one.numbers):
-            groups.setdefault(outside, []).append(one)
+    groups: dict[tuple[Operand | Sum, ...], list[Product]] = {}
+    for product in products:
+        outside = tuple([operand for operand in product.operands if _mask(operand) & ~subset])
+        if outside and len(outside) < len(product.operands):
+            groups.setdefault(outside, []).append(product)
     return list(groups.values())
 
 

@@ -7,7 +7,7 @@ status says otherwise. Averages over three and four inputs would take minutes ea
 runs on fewer nodes (`SPARSE`), as the driver says; one and two inputs have all of them. For the thread sanitizer
 threads are started however few entries there are (`THREADS`). Before a sanitizer is believed it has to report a fault
 of its kind that is planted (`PLANTED`). No part of ``make test``: order 1 on many inputs takes minutes for some
-activations, for some smooth ones (cos) many.
+activations, half an hour for exp.
 """
 
 from __future__ import annotations

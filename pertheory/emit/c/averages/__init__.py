@@ -22,15 +22,12 @@ from pathlib import Path
 
 from pertheory.averages.plan import ORTHANT, SAFE, AveragePlan
 from pertheory.emit.c.averages.closed_forms import print_exact
-from pertheory.emit.c.averages.functions import print_edges, print_functions
+from pertheory.emit.c.averages.functions import number, print_edges, print_functions
 from pertheory.emit.c.averages.tables import print_group, print_requests
 
 __all__ = ["print_averages"]
 
 _HERE = Path(__file__).parent
-
-#: In place of an infinite width, which is no number in C.
-ENDLESS = 1e300
 
 
 def print_averages(plan: AveragePlan, name: str) -> str:
@@ -60,7 +57,7 @@ def print_averages(plan: AveragePlan, name: str) -> str:
         "AVG_MOST": most,
         "AVG_REQUESTS": count,
         "AVG_MOST_REQUESTS": max(len(group.requests) for group in plan.groups),
-        "AVG_NARROWEST": repr(min([ENDLESS, *(function.narrowest for function in plan.functions)])),
+        "AVG_NARROWEST": number(min((function.narrowest for function in plan.functions), default=1.0)),
         "AVG_REPEATS": int(any(f.narrowest < min([1.0, *(w for _, w in f.places if w)]) for f in plan.functions)),
         "AVG_SMOOTH": int(smooth),
         "AVG_KINKED": int(kinked),
